@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Image complexity (MoA-Off, arXiv 2509.16995, section 3.1.1): compressed bytes in, features and
+ * a complexity in [0, 1] out, without running any model.
+ */
+#ifndef MOAOFF_IMAGE_H
+#define MOAOFF_IMAGE_H
+
+#include <moaoff/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum moa_image_format {
+    MOA_IMAGE_UNKNOWN = 0,
+    MOA_IMAGE_JPEG = 1,
+    MOA_IMAGE_PNG = 2,
+    MOA_IMAGE_WEBP = 3,
+    MOA_IMAGE_GIF = 4,
+};
+
+/** What the file header says. Reading it decodes no pixel and allocates nothing. */
+struct moa_image_info {
+    enum moa_image_format format;
+    uint32_t width_px;  /**< as stored, before any EXIF orientation; at least 1 */
+    uint32_t height_px; /**< at least 1 */
+};
+
+/**
+ * Statistics of the 8-bit full-range luma plane Y' of `height_px` rows and `width_px` columns.
+ *
+ * Luma: of a JPEG the decoded Y component (accurate integer DCT), of RGB
+ * (19595 R + 38470 G + 7471 B + 32768) >> 16; alpha is dropped and of 16-bit samples the high byte
+ * is kept. Gradients are taken over interior pixels only, G = sqrt(gx^2 + gy^2) with the 3x3 Sobel
+ * operator; an image with a side below 3 px has gradient and Laplacian features 0.
+ */
+struct moa_image_features {
+    uint32_t width_px;
+    uint32_t height_px;
+    double gradient_mean;      /**< mean of G, gray levels, [0, 1443] */
+    double gradient_p5;        /**< 5th percentile of G, linear between order statistics */
+    double gradient_p95;       /**< 95th percentile of G */
+    double entropy_nats;       /**< of the 256-bin luma histogram, [0, ln 256] */
+    double laplacian_variance; /**< population variance of the 4-neighbour Laplacian */
+    double edge_fraction;      /**< share of interior pixels with G > 128, [0, 1] */
+    double bits_per_pixel;     /**< compressed bytes x 8 / pixels */
+};
+
+/** What is refused before a pixel is decoded or a plane allocated. */
+struct moa_image_limits {
+    uint64_t max_px;       /**< width x height, at most; default 64 x 1024 x 1024 */
+    uint32_t max_width_px; /**< a side, at most; default 65535 */
+};
+
+/** How features become a complexity. Weights are non-negative, not all 0, and are normalised. */
+struct moa_image_params {
+    double reference_px;       /**< H0 x W0 of C_res, > 0; default 1024 x 1024 */
+    double laplacian_p5;       /**< P5 of the Laplacian variance over a calibration set */
+    double laplacian_p95;      /**< P95 of the same, >= laplacian_p5 */
+    double weight_resolution;  /**< w of C_res; each weight defaults to 1 */
+    double weight_edge;        /**< w of C_edge */
+    double weight_entropy;     /**< w of C_ent */
+    double weight_sharpness;   /**< w of C_lap */
+};
+
+/** The four indicators and their weighted mean, each in [0, 1]. */
+struct moa_image_complexity {
+    double resolution; /**< C_res = min(1, HW / (H0 W0)), Eq. 1 */
+    double edge;       /**< C_edge = clip((mean(G) - P5) / (P95 - P5 + 1), 0, 1), Eq. 2 */
+    double entropy;    /**< C_ent = H / ln 256, Eq. 3 */
+    double sharpness;  /**< C_lap = clip((V - P5) / (P95 - P5 + 1), 0, 1), Eq. 4 */
+    double score;      /**< c_img = sum of w C over the four, w normalised to sum 1 */
+};
+
+MOA_API void moa_image_limits_default(struct moa_image_limits *ret_limits);
+MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
+
+/** "jpeg", "png", "webp", "gif" or "unknown". Never NULL. */
+MOA_API const char *moa_image_format_name(enum moa_image_format format);
+
+/**
+ * Reads format, width and height from the first bytes of `file` (a prefix is enough if it holds the
+ * header). Errors: MOA_ERR_FORMAT, MOA_ERR_CORRUPT, MOA_ERR_TRUNCATED. `ret_error` may be NULL.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_image_probe(struct moa_bytes file,
+                                                     struct moa_image_info *ret_info,
+                                                     struct moa_error *ret_error);
+
+/**
+ * Decodes `file` to luma and measures it. The header is checked against `limits` (NULL: defaults)
+ * before anything is allocated. `ret_info` is filled as soon as the header was readable, also when
+ * a later step fails; it and `ret_error` may be NULL. `ret_features` is untouched on failure.
+ * Errors: all of moa_image_probe, MOA_ERR_UNSUPPORTED, MOA_ERR_LIMIT, MOA_ERR_MEMORY.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_image_measure(struct moa_bytes file,
+                                                       const struct moa_image_limits *limits,
+                                                       struct moa_image_info *ret_info,
+                                                       struct moa_image_features *ret_features,
+                                                       struct moa_error *ret_error);
+
+/**
+ * Measures a luma plane of the caller's: `height_px` rows of `width_px` bytes, rows `stride_bytes`
+ * apart. bits_per_pixel is 8. Errors: MOA_ERR_ARGUMENT (a side is 0, stride below the width),
+ * MOA_ERR_MEMORY.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px,
+                                                      uint32_t height_px, size_t stride_bytes,
+                                                      struct moa_image_features *ret_features);
+
+/** Features to complexity; pure arithmetic, cannot fail. `params` may be NULL for the defaults. */
+MOA_API void moa_image_complexity(const struct moa_image_params *params,
+                                  const struct moa_image_features *features,
+                                  struct moa_image_complexity *ret_complexity);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
