@@ -123,8 +123,7 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
     if (!request_valid(request, state))
         return MOA_ERR_ARGUMENT;
 
-    ret_decision->text =
-        choose(policy, policy->params.tau_text, &request->text, request, state);
+    ret_decision->text = choose(policy, policy->params.tau_text, &request->text, request, state);
     ret_decision->n_images = request->n_images;
     for (size_t i = 0; i < request->n_images; i++)
         ret_decision->images[i] =

@@ -55,13 +55,13 @@ struct moa_image_limits {
 
 /** How features become a complexity. Weights are non-negative, not all 0, and are normalised. */
 struct moa_image_params {
-    double reference_px;       /**< H0 x W0 of C_res, > 0; default 1024 x 1024 */
-    double laplacian_p5;       /**< P5 of the Laplacian variance over a calibration set */
-    double laplacian_p95;      /**< P95 of the same, >= laplacian_p5 */
-    double weight_resolution;  /**< w of C_res; each weight defaults to 1 */
-    double weight_edge;        /**< w of C_edge */
-    double weight_entropy;     /**< w of C_ent */
-    double weight_sharpness;   /**< w of C_lap */
+    double reference_px;      /**< H0 x W0 of C_res, > 0; default 1024 x 1024 */
+    double laplacian_p5;      /**< P5 of the Laplacian variance over a calibration set */
+    double laplacian_p95;     /**< P95 of the same, >= laplacian_p5 */
+    double weight_resolution; /**< w of C_res; each weight defaults to 1 */
+    double weight_edge;       /**< w of C_edge */
+    double weight_entropy;    /**< w of C_ent */
+    double weight_sharpness;  /**< w of C_lap */
 };
 
 /** The four indicators and their weighted mean, each in [0, 1]. */

@@ -22,10 +22,10 @@ struct moa_text_features {
 
 /** How features become a complexity. Weights are non-negative, not both 0, and are normalised. */
 struct moa_text_params {
-    double reference_tokens;  /**< L0, > 0; default 256 */
+    double reference_tokens;   /**< L0, > 0; default 256 */
     double reference_entities; /**< gamma, entities per sentence, > 0; default 4 */
-    double weight_length;     /**< beta_L; default 1 */
-    double weight_entity;     /**< beta_ner; default 1 */
+    double weight_length;      /**< beta_L; default 1 */
+    double weight_entity;      /**< beta_ner; default 1 */
 };
 
 /** The two indicators and their weighted mean, each in [0, 1]. */

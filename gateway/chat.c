@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * OpenAI body to modalities, and the edited body out; see chat.h.
+ *
+ * yyjson parses a copy of the body and leaves every string at its original offset in that copy,
+ * which is how spans are found. The parsed document lives only inside of chat_parse().
+ */
+#include "chat.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+struct reader {
+    const char *copy; /* yyjson's copy of the body; string offsets in it are offsets in the body */
+    const struct chat_limits *limits;
+    struct chat *chat;
+    struct http_error *error;
+    size_t text_bytes;
+};
+
+/* ---- spans of well-formed JSON ---- */
+
+/* The closing quote of the string whose first character is at `at`. */
+static size_t string_end(const char *json, size_t n, size_t at)
+{
+    for (;;) {
+        const char *quote = memchr(json + at, '"', n - at);
+        assert(quote);
+        size_t end = (size_t)(quote - json);
+        size_t escapes = 0;
+        while (end - escapes > at && json[end - escapes - 1] == '\\')
+            escapes++;
+        if (escapes % 2 == 0)
+            return end;
+        at = end + 1;
+    }
+}
+
+/* Just behind the object that opens at `at`. */
+static size_t object_end(const char *json, size_t n, size_t at)
+{
+    size_t depth = 0;
+    for (;;) {
+        assert(at < n);
+        switch (json[at]) {
+        case '"':
+            at = string_end(json, n, at + 1);
+            break;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (--depth == 0)
+                return at + 1;
+            break;
+        default:
+            break;
+        }
+        at++;
+    }
+}
+
+static struct span string_span(const struct reader *r, yyjson_val *string)
+{
+    const struct moa_bytes *body = &r->chat->body;
+    size_t begin = (size_t)(yyjson_get_str(string) - r->copy);
+    return (struct span){begin, string_end(body->p, body->n, begin)};
+}
+
+/* An object is found through its first key: only white space and a brace stand before it. */
+static struct span object_span(const struct reader *r, yyjson_val *object)
+{
+    const char *json = r->chat->body.p;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    yyjson_val *first_key = yyjson_obj_iter_next(&iter);
+    size_t begin = (size_t)(yyjson_get_str(first_key) - r->copy) - 1; /* its opening quote */
+    while (json[begin] != '{')
+        begin--;
+    return (struct span){begin, object_end(json, r->chat->body.n, begin)};
+}
+
+/* ---- reading ---- */
+
+static void add_text_features(struct moa_text_features *sum, const struct moa_text_features *f)
+{
+    sum->bytes += f->bytes;
+    sum->invalid_bytes += f->invalid_bytes;
+    sum->tokens += f->tokens;
+    sum->sentences += f->sentences;
+    sum->entities += f->entities;
+}
+
+/* Where the text of the last user turn is gathered while messages are read in order. */
+struct turn {
+    struct moa_text_features features;
+    char *text;
+    size_t n;
+};
+
+static int turn_append(struct turn *turn, const char *text, size_t n)
+{
+    size_t gap = turn->n > 0 ? 1 : 0;
+    char *grown = realloc(turn->text, turn->n + gap + n + 1);
+    if (!grown)
+        return -1;
+    if (gap)
+        grown[turn->n] = '\n';
+    memcpy(grown + turn->n + gap, text, n);
+    turn->text = grown;
+    turn->n += gap + n;
+    grown[turn->n] = '\0';
+    return 0;
+}
+
+static int read_text(struct reader *r, yyjson_val *string, struct turn *turn)
+{
+    const char *text = yyjson_get_str(string);
+    size_t n = yyjson_get_len(string);
+    r->text_bytes += n;
+    if (r->text_bytes > r->limits->max_text_bytes)
+        return http_fail(r->error, 413, "text_too_large",
+                         "The text of the request is longer than %zu bytes.",
+                         r->limits->max_text_bytes);
+    struct moa_text_features features;
+    moa_text_measure((struct moa_bytes){text, n}, &features);
+    add_text_features(&r->chat->text_all, &features);
+    if (!turn)
+        return 0;
+    add_text_features(&turn->features, &features);
+    if (turn_append(turn, text, n))
+        return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    return 0;
+}
+
+static int fail_part(struct reader *r, const struct chat_image *at, const char *field,
+                     const char *what)
+{
+    http_fail(r->error, 400, "invalid_value", "messages[%u].content[%u]%s %s.", at->message,
+              at->index, field, what);
+    return http_fail_at(r->error, "messages[%u].content[%u]%s", at->message, at->index, field);
+}
+
+static int read_image(struct reader *r, yyjson_val *part, struct chat_image at)
+{
+    struct chat *chat = r->chat;
+    yyjson_val *image_url = yyjson_obj_get(part, "image_url");
+    /* The API's form is an object; several clients send the bare string. */
+    yyjson_val *url = yyjson_is_obj(image_url) ? yyjson_obj_get(image_url, "url") : image_url;
+    if (!image_url)
+        return fail_part(r, &at, ".image_url", "is missing");
+    if (!yyjson_is_str(url))
+        return fail_part(r, &at, ".image_url.url", "must be a string");
+    if (chat->n_images == r->limits->max_images) {
+        http_fail(r->error, 413, "too_many_images", "The request has more than %zu images.",
+                  r->limits->max_images);
+        return http_fail_at(r->error, "messages[%u].content[%u]", at.message, at.index);
+    }
+    at.part = object_span(r, part);
+    at.url = string_span(r, url);
+    chat->images[chat->n_images++] = at;
+    return 0;
+}
+
+static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, struct turn *turn)
+{
+    const char *type = yyjson_get_str(yyjson_obj_get(part, "type"));
+    if (!yyjson_is_obj(part))
+        return fail_part(r, &at, "", "must be an object");
+    if (!type)
+        return fail_part(r, &at, ".type", "must be a string");
+    if (strcmp(type, "image_url") == 0)
+        return read_image(r, part, at);
+    if (strcmp(type, "text") != 0)
+        return 0; /* a kind this gateway does not score goes through as it is */
+    yyjson_val *text = yyjson_obj_get(part, "text");
+    if (!yyjson_is_str(text))
+        return fail_part(r, &at, ".text", "must be a string");
+    return read_text(r, text, turn);
+}
+
+static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, struct turn *turn)
+{
+    size_t i, n;
+    yyjson_val *part;
+    yyjson_arr_foreach(parts, i, n, part)
+    {
+        struct chat_image at = {.message = message, .index = (unsigned)i};
+        if (read_part(r, part, at, turn))
+            return -1;
+    }
+    return 0;
+}
+
+static int fail_message(struct reader *r, unsigned message, const char *field, const char *what)
+{
+    http_fail(r->error, 400, "invalid_value", "messages[%u]%s %s.", message, field, what);
+    return http_fail_at(r->error, "messages[%u]%s", message, field);
+}
+
+static int read_message(struct reader *r, yyjson_val *message, unsigned index, struct turn *turn)
+{
+    if (!yyjson_is_obj(message))
+        return fail_message(r, index, "", "must be an object");
+    yyjson_val *role = yyjson_obj_get(message, "role");
+    if (!yyjson_is_str(role))
+        return fail_message(r, index, ".role", "must be a string");
+
+    struct turn *user_turn = NULL;
+    if (yyjson_equals_str(role, "user")) {
+        free(turn->text);
+        *turn = (struct turn){0};
+        user_turn = turn;
+    }
+    yyjson_val *content = yyjson_obj_get(message, "content");
+    if (yyjson_is_str(content))
+        return read_text(r, content, user_turn);
+    if (yyjson_is_arr(content))
+        return read_parts(r, content, index, user_turn);
+    if (!content || yyjson_is_null(content))
+        return 0; /* an assistant turn that only calls tools */
+    return fail_message(r, index, ".content", "must be a string or an array");
+}
+
+static int read_messages(struct reader *r, yyjson_val *messages)
+{
+    if (!messages || !yyjson_is_arr(messages) || yyjson_arr_size(messages) == 0) {
+        http_fail(r->error, 400, messages ? "invalid_value" : "missing_required_parameter",
+                  messages ? "messages must be an array with at least one message."
+                           : "messages is missing.");
+        return http_fail_at(r->error, "messages");
+    }
+    struct turn turn = {0};
+    size_t i, n;
+    yyjson_val *message;
+    int result = 0;
+    yyjson_arr_foreach(messages, i, n, message)
+    {
+        result = read_message(r, message, (unsigned)i, &turn);
+        if (result)
+            break;
+    }
+    if (!result && !turn.text && turn_append(&turn, "", 0))
+        result = http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    if (result) {
+        free(turn.text);
+        return -1;
+    }
+    r->chat->text_last_turn = turn.features;
+    r->chat->last_turn = turn.text;
+    return 0;
+}
+
+/* A key that appears twice could mean one thing to the gateway and another to the engine. */
+static int check_duplicates(struct reader *r, yyjson_val *root)
+{
+    static const char *const names[] = {"messages", "model", "stream"};
+    unsigned seen[3] = {0};
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(root, i, n, key, value)
+    {
+        for (size_t k = 0; k < 3; k++) {
+            if (!yyjson_equals_str(key, names[k]) || ++seen[k] == 1)
+                continue;
+            http_fail(r->error, 400, "invalid_value", "%s appears twice.", names[k]);
+            return http_fail_at(r->error, "%s", names[k]);
+        }
+    }
+    return 0;
+}
+
+static int read_model(struct reader *r, yyjson_val *model)
+{
+    struct chat *chat = r->chat;
+    if (model && !yyjson_is_str(model)) {
+        http_fail(r->error, 400, "invalid_value", "model must be a string.");
+        return http_fail_at(r->error, "model");
+    }
+    chat->model_name = strdup(model ? yyjson_get_str(model) : "");
+    if (!chat->model_name)
+        return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    if (model) {
+        struct span inner = string_span(r, model);
+        chat->model = (struct span){inner.begin - 1, inner.end + 1};
+    }
+    return 0;
+}
+
+static int read_root(struct reader *r, yyjson_val *root)
+{
+    if (!yyjson_is_obj(root))
+        return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
+    if (check_duplicates(r, root))
+        return -1;
+    yyjson_val *stream = yyjson_obj_get(root, "stream");
+    if (stream && !yyjson_is_bool(stream) && !yyjson_is_null(stream)) {
+        http_fail(r->error, 400, "invalid_value", "stream must be true or false.");
+        return http_fail_at(r->error, "stream");
+    }
+    r->chat->stream = yyjson_is_true(stream);
+    if (read_model(r, yyjson_obj_get(root, "model")))
+        return -1;
+    return read_messages(r, yyjson_obj_get(root, "messages"));
+}
+
+int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
+               struct http_error *ret_error)
+{
+    yyjson_read_err err;
+    if (body.n == 0)
+        return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
+    /* Without YYJSON_READ_INSITU the input is not written to. */
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)body.p, body.n, YYJSON_READ_NOFLAG, NULL, &err);
+    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    if (!doc)
+        return http_fail(ret_error, 400, "invalid_json",
+                         "The body is not valid JSON: %s at byte %zu.", err.msg, err.pos);
+
+    *ret_chat = (struct chat){.body = body};
+    struct reader r = {
+        .copy = doc->str_pool, .limits = limits, .chat = ret_chat, .error = ret_error};
+    int result = read_root(&r, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    if (result)
+        chat_done(ret_chat);
+    return result;
+}
+
+void chat_done(struct chat *chat)
+{
+    free(chat->model_name);
+    free(chat->last_turn);
+    *chat = (struct chat){0};
+}
+
+void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
+{
+    snprintf(ret_name, n, "messages[%u].content[%u].image_url", chat->images[i].message,
+             chat->images[i].index);
+}
+
+/* ---- writing ---- */
+
+static int body_init(struct chat_body *body, size_t max_segments, size_t max_owned)
+{
+    *body = (struct chat_body){0};
+    body->segments = calloc(max_segments, sizeof(*body->segments));
+    body->owned = calloc(max_owned, sizeof(*body->owned));
+    return body->segments && body->owned ? 0 : -1;
+}
+
+static void body_add(struct chat_body *body, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    body->segments[body->n_segments++] = (struct moa_bytes){p, n};
+    body->total_bytes += n;
+}
+
+/* Takes ownership of `text`; NULL is "out of memory". */
+static int body_add_owned(struct chat_body *body, char *text)
+{
+    if (!text)
+        return -1;
+    body->owned[body->n_owned++] = text;
+    body_add(body, text, strlen(text));
+    return 0;
+}
+
+void chat_body_done(struct chat_body *body)
+{
+    for (size_t i = 0; i < body->n_owned; i++)
+        free(body->owned[i]);
+    free(body->owned);
+    free(body->segments);
+    *body = (struct chat_body){0};
+}
+
+/* `text` as a JSON string with its quotes. */
+static char *json_quote(const char *text)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return NULL;
+    yyjson_mut_doc_set_root(doc, yyjson_mut_str(doc, text));
+    char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+    yyjson_mut_doc_free(doc);
+    return json;
+}
+
+__attribute__((format(printf, 1, 2))) static char *print(const char *format, ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    return n < 0 ? NULL : text;
+}
+
+static char *text_part(const char *text)
+{
+    char *quoted = json_quote(text);
+    char *part = quoted ? print("{\"type\":\"text\",\"text\":%s}", quoted) : NULL;
+    free(quoted);
+    return part;
+}
+
+struct edit {
+    struct span span;
+    const char *model; /* or NULL: `evidence` */
+    const char *evidence;
+    bool insert_key;
+};
+
+static int by_position(const void *a, const void *b)
+{
+    size_t x = ((const struct edit *)a)->span.begin, y = ((const struct edit *)b)->span.begin;
+    return (x > y) - (x < y);
+}
+
+static char *edit_text(const struct edit *edit)
+{
+    if (edit->evidence)
+        return text_part(edit->evidence);
+    char *quoted = json_quote(edit->model);
+    if (!quoted || !edit->insert_key)
+        return quoted;
+    char *member = print("\"model\":%s,", quoted);
+    free(quoted);
+    return member;
+}
+
+static size_t collect_edits(const struct chat *chat, const char *model, char *const *evidence,
+                            struct edit *edits)
+{
+    size_t n = 0;
+    if (model[0] && chat->model.end > 0) {
+        edits[n++] = (struct edit){.span = chat->model, .model = model};
+    } else if (model[0]) {
+        const char *brace = memchr(chat->body.p, '{', chat->body.n);
+        size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
+        edits[n++] = (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+    }
+    for (size_t i = 0; evidence && i < chat->n_images; i++) {
+        if (evidence[i])
+            edits[n++] = (struct edit){.span = chat->images[i].part, .evidence = evidence[i]};
+    }
+    qsort(edits, n, sizeof(*edits), by_position);
+    return n;
+}
+
+int chat_render(const struct chat *chat, const char *model, char *const *evidence,
+                struct chat_body *ret_body)
+{
+    struct edit edits[MOA_IMAGES_MAX + 1];
+    size_t n_edits = collect_edits(chat, model, evidence, edits);
+    struct chat_body body;
+    if (body_init(&body, 2 * n_edits + 1, n_edits + 1))
+        goto out_of_memory;
+    const char *source = chat->body.p;
+    size_t at = 0;
+    for (size_t i = 0; i < n_edits; i++) {
+        body_add(&body, source + at, edits[i].span.begin - at);
+        if (body_add_owned(&body, edit_text(&edits[i])))
+            goto out_of_memory;
+        at = edits[i].span.end;
+    }
+    body_add(&body, source + at, chat->body.n - at);
+    *ret_body = body;
+    return 0;
+
+out_of_memory:
+    chat_body_done(&body);
+    return -1;
+}
+
+int chat_render_perception(const struct chat *chat, size_t i, const char *model, const char *prompt,
+                           unsigned max_tokens, struct chat_body *ret_body)
+{
+    const struct span *part = &chat->images[i].part;
+    struct chat_body body;
+    if (body_init(&body, 3, 2))
+        goto out_of_memory;
+    char *quoted = json_quote(model);
+    char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"
+                                "\"messages\":[{\"role\":\"user\",\"content\":[",
+                                quoted, max_tokens)
+                        : NULL;
+    free(quoted);
+    if (body_add_owned(&body, head))
+        goto out_of_memory;
+    body_add(&body, (const char *)chat->body.p + part->begin, part->end - part->begin);
+    char *text = text_part(prompt);
+    char *tail = text ? print(",%s]}]}", text) : NULL;
+    free(text);
+    if (body_add_owned(&body, tail))
+        goto out_of_memory;
+    *ret_body = body;
+    return 0;
+
+out_of_memory:
+    chat_body_done(&body);
+    return -1;
+}
+
+/* ---- templates and answers ---- */
+
+/* The entry of `names` that stands in braces at `at`, or n. */
+static size_t name_at(const char *at, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(names[i]);
+        if (at[0] == '{' && strncmp(at + 1, names[i], length) == 0 && at[1 + length] == '}')
+            return i;
+    }
+    return n;
+}
+
+char *chat_fill(const char *pattern, const char *const *names, const char *const *values, size_t n)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *out = open_memstream(&text, &room);
+    if (!out)
+        return NULL;
+    for (const char *c = pattern; *c;) {
+        size_t i = name_at(c, names, n);
+        if (i == n) {
+            fputc(*c++, out);
+        } else {
+            fputs(values[i], out);
+            c += strlen(names[i]) + 2;
+        }
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+char *chat_completion_text(struct moa_bytes completion)
+{
+    yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
+    yyjson_val *content = yyjson_ptr_get(yyjson_doc_get_root(doc), "/choices/0/message/content");
+    const char *text = yyjson_get_str(content);
+    char *copy = text && text[0] ? strdup(text) : NULL;
+    yyjson_doc_free(doc);
+    return copy;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration of `moaoff serve`: one YAML file, read once, immutable afterwards. Every key
+ * stands in one table in config.c with its default, unit, range and meaning;
+ * config_print_defaults() prints that table as a commented file.
+ */
+#ifndef MOA_GATEWAY_CONFIG_H
+#define MOA_GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <moaoff/moaoff.h>
+
+enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
+
+struct tier_config {
+    char *url;          /* base URL up to and including /v1, without a trailing slash */
+    char *model;        /* replaces the request's model; "" leaves it */
+    char *api_key_env;  /* environment variable that holds the API key; "" sends none */
+    int64_t slots;      /* requests the engine works on at once */
+    double uplink_mbps; /* cloud only; NaN is unknown */
+    int64_t connect_timeout_ms;
+    int64_t first_byte_timeout_ms;
+    int64_t idle_timeout_ms;
+};
+
+struct config {
+    char *listen_host;
+    int64_t listen_port; /* 0: any free port */
+    char *policy;
+    int64_t split;     /* enum split_mode */
+    int64_t workers;   /* 0: one per core */
+    int64_t log_level; /* enum log_level */
+
+    struct moa_policy_params paper;
+    struct moa_image_params image;
+    struct moa_text_params text;
+    struct tier_config tier[2]; /* by enum moa_tier */
+
+    char *perceive_prompt;   /* with {question} */
+    char *perceive_evidence; /* with {index} and {evidence} */
+    int64_t perceive_max_tokens;
+
+    int64_t max_body_bytes;
+    int64_t max_header_bytes;
+    int64_t max_text_bytes;
+    int64_t max_images;
+    int64_t max_image_px;
+    int64_t max_connections;
+    int64_t max_requests;
+    int64_t header_timeout_ms;
+    int64_t body_timeout_ms;
+    int64_t keepalive_timeout_ms;
+    int64_t send_timeout_ms;
+};
+
+/** Why a configuration was refused: line 0 if no line is at fault. */
+struct config_error {
+    unsigned line;
+    char message[256];
+};
+
+/**
+ * Reads the file at `path` ("-": standard input; NULL: defaults only). Returns 0 and a
+ * configuration to be freed with config_free(), or -1 and `ret_error`.
+ */
+int config_load(const char *path, struct config **ret_config, struct config_error *ret_error);
+
+/** The same from text. */
+int config_parse(struct moa_bytes yaml, struct config **ret_config, struct config_error *ret_error);
+
+/** NULL is allowed. */
+void config_free(struct config *config);
+
+/** Every key with its default, unit, range and meaning, as a YAML file. */
+void config_print_defaults(FILE *out);
+
+#endif

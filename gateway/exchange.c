@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hub; see exchange.h. Its functions stand in the order in which they happen:
+ *
+ *     exchange_start -> read -> perceive -> decide -> [gather evidence] -> answer ->
+ * exchange_finish
+ *
+ * One struct exchange owns everything of a request. Every callback checks the stage it expects, and
+ * exchange_finish() is the only way out. When a tier fails before the client has seen a byte,
+ * fall_back() moves everything to the other tier, once; a pinned request never falls back.
+ */
+#include "exchange.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <moaoff/moaoff.h>
+
+#include "chat.h"
+#include "gateway.h"
+#include "log.h"
+#include "perceive.h"
+#include "server.h"
+#include "upstream.h"
+#include "worker.h"
+
+#define EVIDENCE_BYTES_MAX (1 << 20)
+#define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
+#define ID_BYTES_MAX 64
+#define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
+
+enum stage { STAGE_PERCEIVE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
+
+struct exchange;
+
+struct score_job {
+    struct worker_job job; /* first: a worker_job is a score_job */
+    struct exchange *exchange;
+    size_t image;
+};
+
+/* One call that turns an image into text. */
+struct perception {
+    struct exchange *exchange;
+    size_t image;
+    struct upstream_call *call;
+    struct chat_body body;
+    int status;
+    char *answer;
+    size_t answer_n;
+};
+
+struct exchange {
+    struct gateway *gateway;
+    struct server_request *request; /* NULL once it is answered or the client has left */
+    enum stage stage;
+    bool dry_run;
+    bool pinned;
+    char id[ID_BYTES_MAX + 1];
+    int64_t arrived_us;
+    const struct moa_policy *policy;
+
+    struct chat chat;
+    struct score_job *jobs;
+    struct image_score *scores;
+    size_t n_scoring;
+    struct perceived perceived;
+    struct moa_state state;
+    struct moa_decision decision;
+    bool has_decision;
+
+    struct perception *perceptions; /* one per image; those without a call are unused */
+    size_t n_perceiving;
+    char *evidence[MOA_IMAGES_MAX];
+
+    struct upstream_call *call; /* of the answer */
+    struct chat_body body;
+    bool answering; /* the head of the answer is with the client */
+    bool event_stream;
+    int64_t overhead_us;
+    int64_t first_byte_us;
+    int status;        /* what the client got; 0: it left before */
+    char fallback[48]; /* "cloud timeout"; "" if there was none */
+};
+
+static void perceive(struct exchange *x);
+static void decide(struct exchange *x);
+static void gather_evidence(struct exchange *x);
+static void answer(struct exchange *x);
+static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
+static void exchange_finish(struct exchange *x);
+
+/* ---- replies that end the exchange ---- */
+
+static void exchange_fail(struct exchange *x, const struct http_error *error)
+{
+    struct server_header headers[] = {{"x-request-id", x->id}, {"retry-after", "1"}};
+    x->status = error->status;
+    if (x->request)
+        server_reply_error(x->request, error, headers, error->status == 429 ? 2 : 1);
+    x->request = NULL;
+    exchange_finish(x);
+}
+
+static void fail_memory(struct exchange *x)
+{
+    struct http_error error;
+    http_fail(&error, 503, "out_of_memory", "Out of memory.");
+    exchange_fail(x, &error);
+}
+
+/* ---- 1. start ---- */
+
+static void on_gone(void *arg);
+static void on_drained(void *arg);
+static const struct server_watch watch = {on_gone, on_drained};
+
+static bool id_valid(const char *id)
+{
+    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
+    return n > 0 && n <= ID_BYTES_MAX && id[n] == '\0';
+}
+
+/* The client's own id if it is harmless, else a random one. */
+static void set_id(struct exchange *x)
+{
+    const char *given = server_request_header(x->request, "x-request-id");
+    if (given && id_valid(given)) {
+        snprintf(x->id, sizeof(x->id), "%s", given);
+        return;
+    }
+    unsigned char random[12] = {0};
+    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
+    (void)ignored;
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(x->id + 2 * i, 3, "%02x", random[i]);
+}
+
+static int read_pin(struct exchange *x, struct http_error *error)
+{
+    const char *pin = server_request_header(x->request, "x-moaoff-pin");
+    x->pinned = pin != NULL; /* fail-closed also if the value turns out to be wrong */
+    if (!pin || strcmp(pin, "edge") == 0)
+        return 0;
+    http_fail(error, 400, "invalid_value", "x-moaoff-pin must be \"edge\".");
+    return http_fail_at(error, "x-moaoff-pin");
+}
+
+/* "moaoff/NAME" chooses the policy NAME; every other model leaves the configured one. */
+static int choose_policy(struct exchange *x, struct http_error *error)
+{
+    static const char prefix[] = "moaoff/";
+    const struct gateway *g = x->gateway;
+    x->policy = g->policies[g->default_policy];
+    if (strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) != 0)
+        return 0;
+    const char *wanted = x->chat.model_name + sizeof(prefix) - 1;
+    for (size_t i = 0; moa_policy_name(i); i++) {
+        if (strcmp(moa_policy_name(i), wanted) == 0) {
+            x->policy = g->policies[i];
+            return 0;
+        }
+    }
+    http_fail(error, 404, "model_not_found", "There is no model \"%.200s\"; see /v1/models.",
+              x->chat.model_name);
+    return http_fail_at(error, "model");
+}
+
+static int read_request(struct exchange *x, struct http_error *error)
+{
+    const struct config *config = x->gateway->config;
+    if (x->gateway->n_exchanges > (size_t)config->max_requests)
+        return http_fail(error, 429, "too_many_requests", "%lld requests are in work already.",
+                         (long long)config->max_requests);
+    if (read_pin(x, error))
+        return -1;
+    struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
+                                 .max_images = (size_t)config->max_images};
+    if (chat_parse(server_request_body(x->request), &limits, &x->chat, error))
+        return -1;
+    return choose_policy(x, error);
+}
+
+static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
+{
+    struct exchange *x = calloc(1, sizeof(*x));
+    struct http_error error;
+    if (!x) {
+        http_fail(&error, 503, "out_of_memory", "Out of memory.");
+        server_reply_error(request, &error, NULL, 0);
+        return;
+    }
+    x->gateway = gateway;
+    x->request = request;
+    x->dry_run = dry_run;
+    x->arrived_us = server_request_arrived_us(request);
+    gateway->n_exchanges++;
+    server_request_watch(request, &watch, x);
+    set_id(x);
+    if (read_request(x, &error))
+        exchange_fail(x, &error);
+    else
+        perceive(x);
+}
+
+void exchange_chat(struct server_request *request, void *arg)
+{
+    exchange_start(request, arg, false);
+}
+
+void exchange_decide(struct server_request *request, void *arg)
+{
+    exchange_start(request, arg, true);
+}
+
+/* ---- 2. perceive: images on the workers, all at once; the text was measured while read ---- */
+
+static void run_score(struct worker_job *job)
+{
+    struct score_job *score = (struct score_job *)job;
+    struct exchange *x = score->exchange;
+    perceive_image(&x->chat, score->image, x->gateway->config, &x->scores[score->image]);
+}
+
+static void on_scored(struct worker_job *job)
+{
+    struct exchange *x = ((struct score_job *)job)->exchange;
+    assert(x->stage == STAGE_PERCEIVE);
+    if (--x->n_scoring > 0)
+        return;
+    if (!x->request) { /* the client left meanwhile */
+        exchange_finish(x);
+        return;
+    }
+    for (size_t i = 0; i < x->chat.n_images; i++) {
+        if (x->scores[i].error.status) {
+            exchange_fail(x, &x->scores[i].error);
+            return;
+        }
+    }
+    decide(x);
+}
+
+static void perceive(struct exchange *x)
+{
+    size_t n = x->chat.n_images;
+    if (n == 0) {
+        decide(x);
+        return;
+    }
+    x->scores = calloc(n, sizeof(*x->scores));
+    x->jobs = calloc(n, sizeof(*x->jobs));
+    x->perceptions = calloc(n, sizeof(*x->perceptions));
+    if (!x->scores || !x->jobs || !x->perceptions) {
+        fail_memory(x);
+        return;
+    }
+    x->n_scoring = n;
+    for (size_t i = 0; i < n; i++) {
+        x->jobs[i] = (struct score_job){{run_score, on_scored, NULL}, x, i};
+        worker_submit(x->gateway->workers, &x->jobs[i].job);
+    }
+}
+
+/* ---- 3. decide ---- */
+
+static void send_everything_to(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
+{
+    d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
+    d->text = (struct moa_choice){tier, reason};
+    for (size_t i = 0; i < d->n_images; i++)
+        d->images[i] = (struct moa_choice){tier, reason};
+}
+
+static bool is_split(const struct moa_decision *d)
+{
+    return d->plan == MOA_PLAN_PERCEIVE_CLOUD || d->plan == MOA_PLAN_PERCEIVE_EDGE;
+}
+
+static void reply_decision(struct exchange *x)
+{
+    size_t n;
+    char *json = perceive_decision_json(&x->perceived, x->scores, &x->state, &x->decision, &n);
+    if (!json) {
+        fail_memory(x);
+        return;
+    }
+    struct server_header id = {"x-request-id", x->id};
+    struct server_head head = {
+        .status = 200, .content_type = "application/json", .headers = &id, .n_headers = 1};
+    x->status = 200;
+    server_reply(x->request, &head, (struct moa_bytes){json, n});
+    x->request = NULL;
+    free(json);
+    exchange_finish(x);
+}
+
+static void decide(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    perceive_request(&x->chat, x->scores, g->config, x->pinned, &x->perceived);
+    sense_snapshot(&g->sense, &x->state);
+    enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
+    if (err) {
+        struct http_error error;
+        http_fail(&error, 500, "decision_failed", "No decision: %s.", moa_strerror(err));
+        exchange_fail(x, &error);
+        return;
+    }
+    if (is_split(&x->decision) && g->config->split == SPLIT_FUSE)
+        send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
+    x->has_decision = true;
+    if (x->dry_run) {
+        reply_decision(x);
+        return;
+    }
+    metrics_decision(&g->metrics, &x->decision);
+    if (is_split(&x->decision))
+        gather_evidence(x);
+    else
+        answer(x);
+}
+
+/* ---- calls to a tier ---- */
+
+static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
+                                     const struct chat_body *body,
+                                     const struct upstream_callbacks *callbacks, void *arg)
+{
+    /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
+    assert(!x->pinned || tier == MOA_EDGE);
+    if (x->pinned && tier != MOA_EDGE)
+        return NULL;
+    struct gateway *g = x->gateway;
+    const struct tier_config *t = &g->config->tier[tier];
+    struct upstream_request request = {
+        .url = g->tier_urls[tier],
+        .api_key = g->api_keys[tier],
+        .direct = tier == MOA_EDGE,
+        .segments = body->segments,
+        .n_segments = body->n_segments,
+        .total_bytes = body->total_bytes,
+        .connect_timeout_ms = t->connect_timeout_ms,
+        .first_byte_timeout_ms = t->first_byte_timeout_ms,
+        .idle_timeout_ms = t->idle_timeout_ms,
+    };
+    struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
+    if (call)
+        sense_enter(&g->sense, tier);
+    if (!x->overhead_us)
+        x->overhead_us = server_now_us() - x->arrived_us;
+    return call;
+}
+
+static void call_ended(struct exchange *x, enum moa_tier tier, const struct upstream_result *result)
+{
+    struct gateway *g = x->gateway;
+    sense_leave(&g->sense, tier);
+    g->metrics.bytes_up[tier] += result->bytes_up;
+    g->metrics.bytes_down[tier] += result->bytes_down;
+}
+
+static enum moa_tier answering_tier(const struct exchange *x)
+{
+    return x->decision.text.tier;
+}
+
+static enum moa_tier other_tier(enum moa_tier tier)
+{
+    return tier == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
+}
+
+static void cancel_calls(struct exchange *x)
+{
+    struct sense *sense = &x->gateway->sense;
+    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
+        if (!x->perceptions[i].call)
+            continue;
+        upstream_cancel(x->perceptions[i].call);
+        x->perceptions[i].call = NULL;
+        sense_leave(sense, other_tier(answering_tier(x)));
+    }
+    if (x->call) {
+        upstream_cancel(x->call);
+        x->call = NULL;
+        sense_leave(sense, answering_tier(x));
+    }
+}
+
+/* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
+static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind, int status,
+                        const char *message)
+{
+    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->id,
+              moa_tier_name(tier), kind, log_quote(message).s);
+    if (fall_back(x, tier, kind))
+        return;
+    struct http_error error;
+    if (x->pinned)
+        http_fail(&error, 503, "edge_unavailable",
+                  "The request is pinned to the edge, which cannot answer: %s.", message);
+    else
+        http_fail(&error, status, "upstream_failed", "The %s engine failed: %s.",
+                  moa_tier_name(tier), message);
+    cancel_calls(x);
+    exchange_fail(x, &error);
+}
+
+static int status_of_end(enum upstream_end end)
+{
+    return end == UPSTREAM_TIMED_OUT ? 504 : 502;
+}
+
+/* ---- 4. evidence: images of the other tier become text, all at once ---- */
+
+static void on_perception_head(const struct upstream_head *head, void *arg)
+{
+    struct perception *p = arg;
+    assert(p->exchange->stage == STAGE_EVIDENCE);
+    p->status = head->status;
+}
+
+static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
+{
+    struct perception *p = arg;
+    assert(p->exchange->stage == STAGE_EVIDENCE);
+    char *grown = p->answer_n + bytes.n <= EVIDENCE_BYTES_MAX
+                      ? realloc(p->answer, p->answer_n + bytes.n)
+                      : NULL;
+    if (!grown) {
+        p->status = 0; /* too long to be one image's evidence: on_perception_done refuses it */
+        return UPSTREAM_GO;
+    }
+    memcpy(grown + p->answer_n, bytes.p, bytes.n);
+    p->answer = grown;
+    p->answer_n += bytes.n;
+    return UPSTREAM_GO;
+}
+
+static int set_evidence(struct exchange *x, const struct perception *p)
+{
+    char *text = chat_completion_text((struct moa_bytes){p->answer, p->answer_n});
+    if (!text)
+        return -1;
+    char number[24];
+    snprintf(number, sizeof(number), "%zu", p->image + 1);
+    const char *const names[] = {"index", "evidence"};
+    const char *const values[] = {number, text};
+    x->evidence[p->image] = chat_fill(x->gateway->config->perceive_evidence, names, values, 2);
+    free(text);
+    return x->evidence[p->image] ? 0 : -1;
+}
+
+static void on_perception_done(const struct upstream_result *result, void *arg)
+{
+    struct perception *p = arg;
+    struct exchange *x = p->exchange;
+    enum moa_tier tier = other_tier(answering_tier(x));
+    assert(x->stage == STAGE_EVIDENCE);
+    p->call = NULL;
+    call_ended(x, tier, result);
+    if (result->end != UPSTREAM_COMPLETE) {
+        tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
+                    result->message);
+        return;
+    }
+    if (p->status != 200 || set_evidence(x, p)) {
+        char why[64];
+        snprintf(why, sizeof(why), "no description of image %zu (status %d)", p->image, p->status);
+        tier_failed(x, tier, "no-evidence", 502, why);
+        return;
+    }
+    if (--x->n_perceiving == 0)
+        answer(x);
+}
+
+static const struct upstream_callbacks perception_callbacks = {
+    on_perception_head, on_perception_body, on_perception_done};
+
+static int send_perception(struct exchange *x, size_t i, const char *prompt)
+{
+    const struct config *config = x->gateway->config;
+    enum moa_tier tier = x->decision.images[i].tier;
+    struct perception *p = &x->perceptions[i];
+    *p = (struct perception){.exchange = x, .image = i};
+    const char *model = config->tier[tier].model;
+    if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
+                               (unsigned)config->perceive_max_tokens, &p->body))
+        return -1;
+    p->call = send_to(x, tier, &p->body, &perception_callbacks, p);
+    return p->call ? 0 : -1;
+}
+
+static void gather_evidence(struct exchange *x)
+{
+    x->stage = STAGE_EVIDENCE;
+    const char *const names[] = {"question"};
+    const char *const values[] = {x->chat.last_turn};
+    char *prompt = chat_fill(x->gateway->config->perceive_prompt, names, values, 1);
+    int err = prompt ? 0 : -1;
+    for (size_t i = 0; i < x->chat.n_images && !err; i++) {
+        if (x->decision.images[i].tier == answering_tier(x))
+            continue;
+        err = send_perception(x, i, prompt);
+        x->n_perceiving++;
+    }
+    free(prompt);
+    if (err) {
+        cancel_calls(x);
+        fail_memory(x);
+    }
+}
+
+/* ---- 5. answer ---- */
+
+__attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
+                                                             const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int added = vsnprintf(list + n, LIST_BYTES - n, format, args);
+    va_end(args);
+    return n + (size_t)added;
+}
+
+struct lists {
+    char decision[LIST_BYTES], scores[LIST_BYTES], reasons[LIST_BYTES];
+};
+
+/* "text=edge, image0=cloud" and so on: one entry per modality. */
+static void write_lists(const struct exchange *x, struct lists *l)
+{
+    const struct moa_decision *d = &x->decision;
+    size_t nd = list_add(l->decision, 0, "text=%s", moa_tier_name(d->text.tier));
+    size_t ns = list_add(l->scores, 0, "text=%.3f", x->perceived.text.score);
+    size_t nr = list_add(l->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
+    for (size_t i = 0; i < d->n_images; i++) {
+        nd = list_add(l->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
+        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, x->scores[i].complexity.score);
+        nr = list_add(l->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
+    }
+}
+
+static void begin_reply(struct exchange *x, const struct upstream_head *from)
+{
+    struct lists lists;
+    write_lists(x, &lists);
+    char overhead[24];
+    snprintf(overhead, sizeof(overhead), "%lld", (long long)x->overhead_us);
+    struct server_header headers[] = {
+        {"x-moaoff-plan", moa_plan_name(x->decision.plan)},
+        {"x-moaoff-decision", lists.decision},
+        {"x-moaoff-scores", lists.scores},
+        {"x-moaoff-reason", lists.reasons},
+        {"x-moaoff-overhead-us", overhead},
+        {"x-request-id", x->id},
+        {"x-moaoff-fallback", x->fallback},
+    };
+    size_t n = sizeof(headers) / sizeof(headers[0]);
+    struct server_head head = {
+        .status = from->status,
+        .content_type = from->content_type[0] ? from->content_type : "application/json",
+        .headers = headers,
+        .n_headers = x->fallback[0] ? n : n - 1,
+    };
+    server_reply_begin(x->request, &head);
+}
+
+static void on_answer_head(const struct upstream_head *head, void *arg)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_ANSWER && !x->answering);
+    bool tier_at_fault = head->status >= 500 || head->status == 429;
+    if (tier_at_fault && (x->pinned || !x->fallback[0])) {
+        char why[32];
+        snprintf(why, sizeof(why), "status %d", head->status);
+        cancel_calls(x);
+        tier_failed(x, answering_tier(x), "error", head->status, why);
+        return;
+    }
+    x->answering = true;
+    x->status = head->status;
+    x->first_byte_us = server_now_us();
+    x->event_stream = strncmp(head->content_type, "text/event-stream", 17) == 0;
+    x->gateway->metrics.answered[x->decision.plan]++;
+    begin_reply(x, head);
+}
+
+static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_ANSWER && x->answering);
+    size_t waiting = server_reply_write(x->request, bytes);
+    return waiting > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
+}
+
+static void on_drained(void *arg)
+{
+    struct exchange *x = arg;
+    if (x->call)
+        upstream_resume(x->call);
+}
+
+/* The answer broke off half-way. A stream can say so; anything else can only be cut. */
+static void break_off(struct exchange *x, const char *message)
+{
+    struct server_request *request = x->request;
+    x->request = NULL;
+    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->id,
+              moa_tier_name(answering_tier(x)), log_quote(message).s);
+    struct http_error error;
+    http_fail(&error, 502, "upstream_failed", "The answer of the %s engine broke off: %s.",
+              moa_tier_name(answering_tier(x)), message);
+    size_t n;
+    char *json = x->event_stream ? http_error_json(&error, &n) : NULL;
+    if (!json) {
+        server_reply_cut(request);
+        return;
+    }
+    /* Two newlines end whatever event the engine had begun. */
+    server_reply_write(request, (struct moa_bytes){"\n\ndata: ", 8});
+    server_reply_write(request, (struct moa_bytes){json, n});
+    server_reply_write(request, (struct moa_bytes){"\n\n", 2});
+    server_reply_end(request);
+    free(json);
+}
+
+static void on_answer_done(const struct upstream_result *result, void *arg)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_ANSWER);
+    x->call = NULL;
+    call_ended(x, answering_tier(x), result);
+    if (!x->answering) {
+        tier_failed(x, answering_tier(x), upstream_end_name(result->end),
+                    status_of_end(result->end), result->message);
+        return;
+    }
+    if (result->end == UPSTREAM_COMPLETE) {
+        server_reply_end(x->request);
+        x->request = NULL;
+    } else {
+        break_off(x, result->message);
+    }
+    exchange_finish(x);
+}
+
+static const struct upstream_callbacks answer_callbacks = {on_answer_head, on_answer_body,
+                                                           on_answer_done};
+
+static void answer(struct exchange *x)
+{
+    x->stage = STAGE_ANSWER;
+    enum moa_tier tier = answering_tier(x);
+    const char *model = x->gateway->config->tier[tier].model;
+    if (!chat_render(&x->chat, model, x->evidence, &x->body))
+        x->call = send_to(x, tier, &x->body, &answer_callbacks, x);
+    if (!x->call)
+        fail_memory(x);
+}
+
+/* ---- when a tier fails, or the client leaves ---- */
+
+static void drop_stages(struct exchange *x)
+{
+    cancel_calls(x);
+    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
+        chat_body_done(&x->perceptions[i].body);
+        free(x->perceptions[i].answer);
+        x->perceptions[i] = (struct perception){0};
+        free(x->evidence[i]);
+        x->evidence[i] = NULL;
+    }
+    x->n_perceiving = 0;
+    chat_body_done(&x->body);
+}
+
+/* Everything to the tier that did not fail; false if that is not allowed. */
+static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
+{
+    if (x->pinned || x->fallback[0] || x->answering)
+        return false;
+    drop_stages(x);
+    snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
+    x->gateway->metrics.fallbacks[failed]++;
+    send_everything_to(&x->decision, other_tier(failed),
+                       failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
+    answer(x);
+    return true;
+}
+
+static void on_gone(void *arg)
+{
+    struct exchange *x = arg;
+    x->request = NULL;
+    if (x->has_decision)
+        cancel_calls(x);
+    if (x->n_scoring == 0)
+        exchange_finish(x);
+    /* else on_scored() finishes: workers still read the chat */
+}
+
+/* ---- 6. finish ---- */
+
+static void count(const struct exchange *x)
+{
+    struct metrics *m = &x->gateway->metrics;
+    int64_t now = server_now_us();
+    m->status[x->status / 100]++;
+    if (x->overhead_us)
+        metrics_observe(&m->overhead, (double)x->overhead_us / 1e6);
+    if (x->first_byte_us)
+        metrics_observe(&m->first_byte, (double)(x->first_byte_us - x->arrived_us) / 1e6);
+    metrics_observe(&m->total, (double)(now - x->arrived_us) / 1e6);
+    log_event(LOG_LEVEL_INFO, "chat",
+              "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
+              "total_us=%lld",
+              x->id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
+              x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
+}
+
+static void exchange_finish(struct exchange *x)
+{
+    assert(!x->request && x->n_scoring == 0);
+    x->stage = STAGE_OVER;
+    drop_stages(x);
+    if (!x->dry_run)
+        count(x);
+    x->gateway->n_exchanges--;
+    chat_done(&x->chat);
+    free(x->jobs);
+    free(x->scores);
+    free(x->perceptions);
+    free(x);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hub: one chat request from its arrival to the end of its answer. Handlers of routes; `arg` is
+ * the struct gateway.
+ */
+#ifndef MOA_GATEWAY_EXCHANGE_H
+#define MOA_GATEWAY_EXCHANGE_H
+
+struct server_request;
+
+/** POST /v1/chat/completions: decides and executes. */
+void exchange_chat(struct server_request *request, void *arg);
+
+/** POST /v1/decide: decides only, and answers with the decision. */
+void exchange_decide(struct server_request *request, void *arg);
+
+#endif

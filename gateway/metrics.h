@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counters and histograms, written in Prometheus' text format. Loop thread only.
+ */
+#ifndef MOA_GATEWAY_METRICS_H
+#define MOA_GATEWAY_METRICS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <moaoff/policy.h>
+
+#define METRICS_BUCKETS 16
+#define METRICS_REASONS (MOA_REASON_PINNED + 1)
+#define METRICS_PLANS (MOA_PLAN_PERCEIVE_EDGE + 1)
+
+/** Cumulative counts are formed when written: count[i] holds values in (bound[i-1], bound[i]]. */
+struct metrics_histogram {
+    uint64_t count[METRICS_BUCKETS + 1];
+    double sum;
+};
+
+struct metrics {
+    uint64_t answered[METRICS_PLANS]; /* requests that got an engine's answer, by plan */
+    uint64_t status[6];               /* answers by HTTP status class; [0] clients that left */
+    uint64_t choices[2][2][METRICS_REASONS];              /* [text, image][tier][reason] */
+    uint64_t fallbacks[2];                                /* by the tier that failed */
+    uint64_t bytes_up[2], bytes_down[2];                  /* request and answer bodies, by tier */
+    struct metrics_histogram overhead, first_byte, total; /* seconds */
+};
+
+void metrics_observe(struct metrics_histogram *histogram, double seconds);
+
+/** Counts every entry of the decision vector. */
+void metrics_decision(struct metrics *metrics, const struct moa_decision *decision);
+
+/** `in_flight` by enum moa_tier. */
+void metrics_write(const struct metrics *metrics, const unsigned in_flight[2], FILE *out);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP/1.1 server: connections, limits, routes, answers. llhttp parses, libevent waits; a
+ * request body is read from the socket straight into the one buffer in which it stays. Faults of
+ * the protocol are answered here, as OpenAI error objects. Loop thread only.
+ */
+#ifndef MOA_GATEWAY_SERVER_H
+#define MOA_GATEWAY_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <moaoff/base.h>
+
+#include "error.h"
+
+struct event_base;
+struct server;
+struct server_request;
+
+struct server_route {
+    const char *method;
+    const char *path; /* without the query */
+    void (*handle)(struct server_request *request, void *arg);
+};
+
+struct server_options {
+    const char *host;
+    uint16_t port; /* 0: any free port */
+    size_t max_connections, max_header_bytes, max_body_bytes;
+    int64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms, send_timeout_ms;
+    const struct server_route *routes; /* borrowed; ends with method NULL */
+    void *arg;                         /* passed to every handler */
+};
+
+/** Listens. 0, or -1 with `why` (of `n` bytes) filled. */
+int server_new(struct event_base *base, const struct server_options *options,
+               struct server **ret_server, char *why, size_t n);
+
+/** Closes everything at once. NULL is allowed. */
+void server_free(struct server *server);
+
+uint16_t server_port(const struct server *server);
+
+/** Stops accepting, lets requests finish, then calls `on_drained` (perhaps at once). */
+void server_drain(struct server *server, void (*on_drained)(void *arg), void *arg);
+
+/* ---- one request ----
+ * A request lives from its handler's call until server_reply(), server_reply_end() or
+ * server_reply_cut(), or until on_gone; after any of these the pointer is dead.
+ */
+
+struct moa_bytes server_request_body(const struct server_request *request);
+/** The value of the header `name` (any case), or NULL. */
+const char *server_request_header(const struct server_request *request, const char *name);
+/** When its last byte arrived, monotonic microseconds. */
+int64_t server_request_arrived_us(const struct server_request *request);
+
+struct server_watch {
+    void (*on_gone)(void *arg);    /* the client left; no reply is possible any more */
+    void (*on_drained)(void *arg); /* all that was written has been taken by the client */
+};
+/** At most one watch a request; `watch` stays valid until the request ends. */
+void server_request_watch(struct server_request *request, const struct server_watch *watch,
+                          void *arg);
+
+struct server_header {
+    const char *name, *value;
+};
+
+struct server_head {
+    int status;
+    const char *content_type;
+    const struct server_header *headers; /* further ones */
+    size_t n_headers;
+};
+
+/** A whole answer. */
+void server_reply(struct server_request *request, const struct server_head *head,
+                  struct moa_bytes body);
+/** An OpenAI error object. `headers` as in server_head. */
+void server_reply_error(struct server_request *request, const struct http_error *error,
+                        const struct server_header *headers, size_t n_headers);
+
+/** An answer in pieces: head, any number of writes, end. */
+void server_reply_begin(struct server_request *request, const struct server_head *head);
+/** Returns how many bytes now wait for the client. */
+size_t server_reply_write(struct server_request *request, struct moa_bytes bytes);
+void server_reply_end(struct server_request *request);
+/** Breaks the connection: the client learns that the answer is incomplete. */
+void server_reply_cut(struct server_request *request);
+
+/** Monotonic clock, microseconds. */
+int64_t server_now_us(void);
+
+#endif

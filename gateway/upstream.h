@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls to engines: libcurl's multi interface on libevent's loop. Loop thread only.
+ *
+ * A call lives from upstream_send() to its on_done or to upstream_cancel(), whichever comes first;
+ * after either, no callback comes any more and the pointer is dead. Callbacks may send and cancel
+ * any call.
+ */
+#ifndef MOA_GATEWAY_UPSTREAM_H
+#define MOA_GATEWAY_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <moaoff/base.h>
+
+struct event_base;
+struct upstream;
+struct upstream_call;
+
+struct upstream_request {
+    const char *url;
+    const char *api_key;              /* sent as a bearer token; NULL or "": none */
+    bool direct;                      /* no proxy, whatever the environment says */
+    const struct moa_bytes *segments; /* the body; borrowed until the call ends */
+    size_t n_segments;
+    uint64_t total_bytes;
+    int64_t connect_timeout_ms;
+    int64_t first_byte_timeout_ms; /* from sending to the head of the answer */
+    int64_t idle_timeout_ms;       /* between two pieces of the answer */
+};
+
+struct upstream_head {
+    int status;
+    const char *content_type; /* "" if the engine named none; valid during the callback */
+};
+
+enum upstream_flow { UPSTREAM_GO, UPSTREAM_PAUSE };
+
+enum upstream_end {
+    UPSTREAM_COMPLETE,    /* the whole answer came, whatever its status */
+    UPSTREAM_UNREACHABLE, /* no connection */
+    UPSTREAM_TIMED_OUT,   /* one of the three timeouts */
+    UPSTREAM_BROKEN,      /* the answer ended too early or was no HTTP */
+};
+
+struct upstream_result {
+    enum upstream_end end;
+    const char *message; /* why, for people; "" if complete; valid during the callback */
+    uint64_t bytes_up;   /* of the bodies */
+    uint64_t bytes_down;
+};
+
+/** In the order in which they are called. */
+struct upstream_callbacks {
+    void (*on_head)(const struct upstream_head *head, void *arg);
+    /** UPSTREAM_PAUSE: `bytes` is taken, but no more is wanted before upstream_resume(). */
+    enum upstream_flow (*on_body)(struct moa_bytes bytes, void *arg);
+    void (*on_done)(const struct upstream_result *result, void *arg);
+};
+
+struct upstream *upstream_new(struct event_base *base);
+/** Cancels what is under way. NULL is allowed. */
+void upstream_free(struct upstream *upstream);
+
+/** NULL if out of memory. `callbacks` must stay valid until the call ends. */
+struct upstream_call *upstream_send(struct upstream *upstream,
+                                    const struct upstream_request *request,
+                                    const struct upstream_callbacks *callbacks, void *arg);
+void upstream_resume(struct upstream_call *call);
+
+/** Ends the call and closes its connection, so that the engine stops working on it. */
+void upstream_cancel(struct upstream_call *call);
+
+/** "unreachable", "timeout", "broken". */
+const char *upstream_end_name(enum upstream_end end);
+
+#endif

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An OpenAI-compatible engine in a thread that answers as told, well or badly, and records what it was sent.
+
+    engine = FaultEngine("edge")       # engine.url ends in /v1
+    engine.mode = "cut"                # from the next request on; see MODES
+    engine.requests[0].json["messages"]
+
+Modes, each for whole and for streamed answers:
+    ok          a complete answer with the text engine.answer
+    silent      takes the request and never answers
+    500, 429    that status with an OpenAI error object
+    400         the same: the client's own mistake, not the engine's
+    cut         half an answer, then the connection ends
+    malformed   200, but the JSON is broken
+    drip        a complete answer, one byte at a time
+    wrong-type  200 with an HTML page
+    hold        streams half of the answer, waits for engine.release.set(), streams the rest
+"""
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODES = ("ok", "silent", "500", "429", "400", "cut", "malformed", "drip", "wrong-type", "hold")
+
+
+class Recorded:
+    def __init__(self, path, headers, body):
+        self.path, self.headers, self.body = path, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    @property
+    def engine(self):
+        return self.server.engine
+
+    def do_GET(self):
+        if self.path == "/health":
+            return self.reply(200, "application/json", b'{"status":"ok"}')
+        return self.reply(404, "application/json", b'{"error":{"message":"no such page"}}')
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.engine.requests.append(Recorded(self.path, self.headers, body))
+        mode = self.engine.mode
+        try:
+            if mode == "silent":
+                self.wait_for_hangup()
+            elif mode in ("500", "429", "400"):
+                error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
+                self.reply(int(mode), "application/json", json.dumps(error).encode())
+            elif mode == "wrong-type":
+                self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
+            elif json.loads(body).get("stream"):
+                self.stream(mode)
+            else:
+                self.whole(mode)
+        except OSError:
+            self.engine.hangups.append(time.monotonic())
+            self.close_connection = True
+
+    def wait_for_hangup(self):
+        while not self.engine.closing.is_set():
+            self.connection.settimeout(0.05)
+            try:
+                if not self.connection.recv(1):
+                    break
+            except socket.timeout:
+                continue
+        self.engine.hangups.append(time.monotonic())
+        self.close_connection = True
+
+    def reply(self, status, content_type, body):
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def whole(self, mode):
+        answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": self.engine.name,
+                  "choices": [{"index": 0, "finish_reason": "stop",
+                               "message": {"role": "assistant", "content": self.engine.answer}}],
+                  "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
+        body = json.dumps(answer).encode()
+        if mode == "malformed":
+            body = body[:-5] + b"!!!!!"
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if mode == "cut":
+            self.wfile.write(body[:len(body) // 2])
+            self.hang_up()
+        elif mode == "drip":
+            self.drip(body)
+        else:
+            self.wfile.write(body)
+
+    def stream(self, mode):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        words = self.engine.answer.split(" ")
+        deltas = [{"role": "assistant", "content": ""}] + [
+            {"content": word if i == 0 else " " + word} for i, word in enumerate(words)] + [{}]
+        for i, delta in enumerate(deltas):
+            if i == 2:
+                if mode == "cut":
+                    return self.hang_up()
+                if mode == "hold":
+                    self.engine.release.wait(30)
+                if mode == "malformed":
+                    self.chunk(b'data: {"choices": [{"delta": {"con\n\n')
+                    continue
+            event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
+                     "choices": [{"index": 0, "delta": delta,
+                                  "finish_reason": "stop" if delta == {} else None}]}
+            data = b"data: " + json.dumps(event).encode() + b"\n\n"
+            if mode == "drip":
+                for byte in data:
+                    self.chunk(bytes([byte]))
+            else:
+                self.chunk(data)
+        self.chunk(b"data: [DONE]\n\n")
+        self.chunk(b"")
+
+    def chunk(self, data):
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def drip(self, data):
+        for byte in data:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+
+    def hang_up(self):
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hangs up is part of the game
+
+
+class FaultEngine:
+    def __init__(self, name):
+        self.name = name
+        self.mode, self.answer = "ok", "the answer of " + name
+        self.requests, self.hangups = [], []
+        self.release, self.closing = threading.Event(), threading.Event()
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server.engine = self
+        self.url = "http://127.0.0.1:%d/v1" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.closing.set()
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class RefusingEngine:
+    """A port that is taken and refuses every connection."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+
+    def close(self):
+        self.socket.close()

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines that fail: the client gets an answer or a well-formed error, and the gateway lives."""
+import http.client
+import json
+import time
+
+import pytest
+
+from bodies import chat, data_uri, picture
+from conftest import TAUS, events_of, text_of_events
+
+PIXELS = data_uri(picture(), "png")
+
+
+def assert_well_formed(answer, stream):
+    """An answer, an error object, or a stream that ends with [DONE] or an error event."""
+    if answer.status != 200:
+        assert answer.error["message"]
+    elif stream and answer.headers["content-type"].startswith("text/event-stream"):
+        events = list(events_of(answer.body))
+        assert events, answer
+        assert events[-1] == "[DONE]" or "error" in json.loads(events[-1]), events
+
+
+@pytest.mark.parametrize("mode", ["500", "429", "wrong-type"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tier", ["edge", "cloud"])
+def test_failing_tier_is_replaced_by_the_other(duo, edge, cloud, tier, mode, stream):
+    {"edge": edge, "cloud": cloud}[tier].mode = mode
+    answer = duo({"policy": tier}).chat(chat("What is it?", PIXELS, stream=stream))
+    other = "cloud" if tier == "edge" else "edge"
+    assert answer.status == 200, answer
+    words = text_of_events(events_of(answer.body)) if stream else answer.text
+    assert words == "the answer of " + other
+    assert answer.plan == other
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("tier", ["edge", "cloud"])
+def test_refusing_tier_is_replaced_by_the_other(gateway, edge, refusing, tier, stream):
+    other = "cloud" if tier == "edge" else "edge"
+    running = gateway({"policy": tier, tier: {"url": refusing.url}, other: {"url": edge.url}})
+    answer = running.chat(chat("Hello.", stream=stream))
+    assert answer.status == 200 and answer.plan == other, answer
+
+
+def test_silent_tier_is_replaced_after_its_timeout(duo, edge):
+    edge.mode = "silent"
+    answer = duo({"policy": "edge", "edge": {"first_byte_timeout_ms": 200}}).chat(chat("Hello."))
+    assert answer.status == 200 and answer.text == "the answer of cloud", answer
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_both_tiers_failing_is_an_error(duo, edge, cloud, stream):
+    edge.mode = cloud.mode = "500"
+    answer = duo({"policy": "edge"}).chat(chat("Hello.", stream=stream))
+    assert answer.status in (502, 503), answer
+    assert answer.error["message"]
+    assert len(edge.requests) == 1 and len(cloud.requests) == 1
+
+
+def test_mistake_of_the_client_is_not_retried(duo, edge, cloud):
+    edge.mode = "400"
+    answer = duo({"policy": "edge"}).chat(chat("Hello."))
+    assert answer.status == 400 and "engine says 400" in answer.json["error"]["message"]
+    assert not cloud.requests
+
+
+def test_stream_that_is_cut_ends_with_an_error_event(duo, edge, cloud):
+    edge.mode = "cut"
+    answer = duo({"policy": "edge"}).chat(chat("Hello.", stream=True))
+    assert answer.status == 200, answer
+    events = list(events_of(answer.body))
+    assert text_of_events(events[:2]) == "the"
+    assert json.loads(events[-1])["error"]["message"]
+    assert not cloud.requests
+
+
+@pytest.mark.parametrize("mode", ["cut", "malformed", "silent", "drip", "wrong-type", "500", "429"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("plan", TAUS)
+@pytest.mark.parametrize("tier", ["edge", "cloud"])
+def test_every_fault_in_every_plan_is_answered(duo, edge, cloud, tier, plan, stream, mode):
+    {"edge": edge, "cloud": cloud}[tier].mode = mode
+    short = {"first_byte_timeout_ms": 150, "idle_timeout_ms": 300}
+    gateway = duo({"paper": TAUS[plan], "edge": short, "cloud": short})
+    assert_well_formed(gateway.chat(chat("What is it?", PIXELS, stream=stream)), stream)
+    edge.mode = cloud.mode = "ok"
+    assert gateway.chat(chat("Hello.", model="moaoff/" + tier)).status == 200
+
+
+@pytest.mark.parametrize("plan", ["edge", "perceive-edge"])
+def test_engine_is_let_go_when_the_client_leaves(duo, edge, plan):
+    edge.mode = "silent"
+    gateway = duo({"paper": TAUS[plan]})
+    deadline = time.monotonic() + 10
+    connection = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/v1/chat/completions", json.dumps(chat("What is it?", PIXELS)))
+    while not edge.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    connection.close()
+    while not edge.hangups and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert edge.hangups

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start engines and gateways on this machine's loopback and stop them again. For tools/demo and the tests."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MODELS = os.path.join(ROOT, "models")
+
+
+class Failed(Exception):
+    """Something did not start; says what, with the end of its log."""
+
+
+def tail(path, lines=15):
+    with open(path, errors="replace") as f:
+        return "".join(f.readlines()[-lines:])
+
+
+class Process:
+    """A program in a session of its own, so that a Ctrl-C meant for us does not reach it."""
+
+    def __init__(self, name, command, log, env=None):
+        self.name, self.log = name, log
+        with open(log, "wb") as f:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=f,
+                                            env=env, start_new_session=True)
+        self.pid = self.process.pid
+
+    def failed(self, why):
+        return Failed("%s %s (log: %s)\n%s" % (self.name, why, self.log, tail(self.log)))
+
+    def stop(self, timeout_s=20):
+        """Asks it to end and returns its exit status; one that does not end in time is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+        return self.process.returncode
+
+
+class Engine(Process):
+    """One llama-server with the model pair models/NAME.gguf. Ready after wait()."""
+
+    def __init__(self, name, folder):
+        command = [os.path.join(ROOT, "tools", "engine"), os.path.join(MODELS, name + ".gguf"),
+                   os.path.join(MODELS, name + "-mmproj.gguf"), "--", "-t", "1"]
+        super().__init__("engine " + name, command, os.path.join(folder, name + "-engine.log"))
+
+    def wait(self):
+        line = self.process.stdout.readline().decode().strip()
+        if not line:
+            raise self.failed("did not start")
+        self.url = line
+
+
+class Gateway(Process):
+    """One `moaoff serve` with a configuration given as YAML text. Ready after wait()."""
+
+    def __init__(self, config, folder, binary, env=None):
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, "moaoff.yaml")
+        with open(path, "w") as f:
+            f.write(config)
+        super().__init__("gateway", [binary, "serve", "--config", path], os.path.join(folder, "gateway.log"), env)
+
+    def wait(self, timeout_s=20):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with open(self.log, errors="replace") as f:
+                listening = re.search(r"msg=listening\b.*\burl=\"?(http://[^\s\"]+)", f.read())
+            if listening:
+                self.url = listening.group(1).rstrip("/")
+                return
+            if self.process.poll() is not None:
+                raise self.failed("ended with status %d" % self.process.returncode)
+            time.sleep(0.02)
+        raise self.failed("did not listen within %g s" % timeout_s)
