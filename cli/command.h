@@ -13,6 +13,14 @@ enum {
 };
 
 int score_main(int argc, char **argv);
+int decide_main(int argc, char **argv);
+int serve_main(int argc, char **argv);
 int cpu_main(int argc, char **argv);
+
+/**
+ * The configuration in the file `path` (NULL: the defaults), to be freed with config_free(); NULL
+ * after it has said on standard error, in the name of `command`, what is wrong.
+ */
+struct config *command_config(const char *command, const char *path);
 
 #endif

@@ -17,6 +17,8 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"score", score_main, "measure the complexity of images and text"},
+    {"decide", decide_main, "show what would be decided for a request, and why"},
+    {"serve", serve_main, "run the gateway"},
     {"cpu", cpu_main, "show which instruction sets the image kernels can use"},
 };
 
