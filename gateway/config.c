@@ -136,7 +136,7 @@ struct reader {
     yaml_parser_t parser;
     struct config *config;
     struct config_error *error;
-    bool seen[sizeof(keys) / sizeof(keys[0])];
+    size_t line[sizeof(keys) / sizeof(keys[0])]; /* where each key was read; 0: default */
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(struct config_error *error, size_t line,
@@ -254,10 +254,10 @@ static int read_value(struct reader *r, const char *path, const yaml_event_t *ev
     const struct key *key = find_key(path);
     if (!key)
         return fail(r->error, line_of(event), "\"%s\" needs a mapping", path);
-    bool *seen = &r->seen[key - keys];
-    if (*seen)
+    size_t *line = &r->line[key - keys];
+    if (*line)
         return fail(r->error, line_of(event), "\"%s\" appears twice", path);
-    *seen = true;
+    *line = line_of(event);
     return set(key, r->config, (const char *)event->data.scalar.value, r->error, line_of(event));
 }
 
@@ -331,43 +331,56 @@ static int read_document(struct reader *r)
 
 /* ---- checks that need more than one key ---- */
 
-static int check_policy(const struct config *config, struct config_error *error)
+/* Refuses the value of the key `path`, at the line where it was read. */
+__attribute__((format(printf, 3, 4))) static int refuse(const struct reader *r, const char *path,
+                                                        const char *message, ...)
 {
-    for (size_t i = 0; moa_policy_name(i); i++) {
-        if (strcmp(moa_policy_name(i), config->policy) == 0)
-            return 0;
-    }
-    return fail(error, 0, "\"policy\" cannot be \"%s\"", config->policy);
+    char what[sizeof(r->error->message)];
+    va_list args;
+    va_start(args, message);
+    vsnprintf(what, sizeof(what), message, args);
+    va_end(args);
+    return fail(r->error, r->line[find_key(path) - keys], "\"%s\" %.200s", path, what);
 }
 
-static int check_tier(const struct tier_config *tier, const char *name, struct config_error *error)
+static int check_policy(const struct reader *r)
 {
+    for (size_t i = 0; moa_policy_name(i); i++) {
+        if (strcmp(moa_policy_name(i), r->config->policy) == 0)
+            return 0;
+    }
+    return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
+}
+
+static int check_tier(const struct reader *r, enum moa_tier which, const char *url_path,
+                      const char *key_path)
+{
+    const struct tier_config *tier = &r->config->tier[which];
     size_t n = strlen(tier->url);
     if (strncmp(tier->url, "http://", 7) != 0 && strncmp(tier->url, "https://", 8) != 0)
-        return fail(error, 0, "\"%s.url\" must start with http:// or https://", name);
+        return refuse(r, url_path, "must start with http:// or https://");
     if (tier->url[n - 1] == '/')
         tier->url[n - 1] = '\0';
     if (tier->api_key_env[0] && !getenv(tier->api_key_env))
-        return fail(error, 0, "\"%s.api_key_env\" names %s, which is not set", name,
-                    tier->api_key_env);
+        return refuse(r, key_path, "names %s, which is not set", tier->api_key_env);
     return 0;
 }
 
-static int check(const struct config *config, struct config_error *error)
+static int check(const struct reader *r)
 {
-    const struct moa_image_params *image = &config->image;
-    const struct moa_text_params *text = &config->text;
+    const struct moa_image_params *image = &r->config->image;
+    const struct moa_text_params *text = &r->config->text;
     if (image->laplacian_p95 < image->laplacian_p5)
-        return fail(error, 0, "\"complexity.laplacian_p95\" is below \"laplacian_p5\"");
+        return refuse(r, "complexity.laplacian_p95", "is below laplacian_p5");
     if (image->weight_resolution + image->weight_edge + image->weight_entropy +
             image->weight_sharpness <=
         0)
-        return fail(error, 0, "the four image weights of \"complexity\" are all 0");
+        return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
-        return fail(error, 0, "both text weights of \"complexity\" are 0");
-    if (check_policy(config, error) || check_tier(&config->tier[MOA_EDGE], "edge", error))
+        return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
+    if (check_policy(r) || check_tier(r, MOA_EDGE, "edge.url", "edge.api_key_env"))
         return -1;
-    return check_tier(&config->tier[MOA_CLOUD], "cloud", error);
+    return check_tier(r, MOA_CLOUD, "cloud.url", "cloud.api_key_env");
 }
 
 static int set_defaults(struct config *config, struct config_error *error)
@@ -395,7 +408,7 @@ int config_parse(struct moa_bytes yaml, struct config **ret_config, struct confi
         yaml_parser_delete(&r.parser);
     }
     if (!result)
-        result = check(config, ret_error);
+        result = check(&r);
     if (result)
         config_free(config);
     else

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include <moaoff/moaoff.h>
@@ -29,6 +30,8 @@
 #include "worker.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
+#define WHOLE_ANSWER_BYTES_MAX                                                                     \
+    (8 << 20) /* a longer answer that is no stream is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 #define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
@@ -43,6 +46,12 @@ struct score_job {
     size_t image;
 };
 
+/* Bytes of an answer, gathered. */
+struct gathered {
+    char *p;
+    size_t n, room;
+};
+
 /* One call that turns an image into text. */
 struct perception {
     struct exchange *exchange;
@@ -50,8 +59,7 @@ struct perception {
     struct upstream_call *call;
     struct chat_body body;
     int status;
-    char *answer;
-    size_t answer_n;
+    struct gathered answer;
 };
 
 struct exchange {
@@ -79,8 +87,11 @@ struct exchange {
 
     struct upstream_call *call; /* of the answer */
     struct chat_body body;
-    bool answering; /* the head of the answer is with the client */
+    int engine_status;
+    char content_type[128];
     bool event_stream;
+    struct gathered whole; /* an answer that is no stream, until it is complete */
+    bool answering;        /* the head of the answer is with the client */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -364,6 +375,24 @@ static void call_ended(struct exchange *x, enum moa_tier tier, const struct upst
     g->metrics.bytes_down[tier] += result->bytes_down;
 }
 
+/* -1 if there would be more than `max` bytes, or no memory. */
+static int gather(struct gathered *g, struct moa_bytes bytes, size_t max)
+{
+    if (bytes.n > max - g->n)
+        return -1;
+    if (g->n + bytes.n > g->room) {
+        size_t room = 2 * (g->n + bytes.n);
+        char *grown = realloc(g->p, room);
+        if (!grown)
+            return -1;
+        g->p = grown;
+        g->room = room;
+    }
+    memcpy(g->p + g->n, bytes.p, bytes.n);
+    g->n += bytes.n;
+    return 0;
+}
+
 static enum moa_tier answering_tier(const struct exchange *x)
 {
     return x->decision.text.tier;
@@ -428,22 +457,14 @@ static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
 {
     struct perception *p = arg;
     assert(p->exchange->stage == STAGE_EVIDENCE);
-    char *grown = p->answer_n + bytes.n <= EVIDENCE_BYTES_MAX
-                      ? realloc(p->answer, p->answer_n + bytes.n)
-                      : NULL;
-    if (!grown) {
+    if (gather(&p->answer, bytes, EVIDENCE_BYTES_MAX))
         p->status = 0; /* too long to be one image's evidence: on_perception_done refuses it */
-        return UPSTREAM_GO;
-    }
-    memcpy(grown + p->answer_n, bytes.p, bytes.n);
-    p->answer = grown;
-    p->answer_n += bytes.n;
     return UPSTREAM_GO;
 }
 
 static int set_evidence(struct exchange *x, const struct perception *p)
 {
-    char *text = chat_completion_text((struct moa_bytes){p->answer, p->answer_n});
+    char *text = chat_completion_text((struct moa_bytes){p->answer.p, p->answer.n});
     if (!text)
         return -1;
     char number[24];
@@ -545,56 +566,97 @@ static void write_lists(const struct exchange *x, struct lists *l)
     }
 }
 
-static void begin_reply(struct exchange *x, const struct upstream_head *from)
+#define REPLY_HEADERS 7
+
+/* The answer's own headers; `lists` and `overhead` hold their text. */
+static size_t reply_headers(struct exchange *x, struct lists *lists, char overhead[24],
+                            struct server_header headers[REPLY_HEADERS])
+{
+    write_lists(x, lists);
+    snprintf(overhead, 24, "%lld", (long long)x->overhead_us);
+    size_t n = 0;
+    headers[n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
+    headers[n++] = (struct server_header){"x-moaoff-decision", lists->decision};
+    headers[n++] = (struct server_header){"x-moaoff-scores", lists->scores};
+    headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
+    headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
+    headers[n++] = (struct server_header){"x-request-id", x->id};
+    if (x->fallback[0])
+        headers[n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
+    return n;
+}
+
+/* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
+static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
 {
     struct lists lists;
-    write_lists(x, &lists);
     char overhead[24];
-    snprintf(overhead, sizeof(overhead), "%lld", (long long)x->overhead_us);
-    struct server_header headers[] = {
-        {"x-moaoff-plan", moa_plan_name(x->decision.plan)},
-        {"x-moaoff-decision", lists.decision},
-        {"x-moaoff-scores", lists.scores},
-        {"x-moaoff-reason", lists.reasons},
-        {"x-moaoff-overhead-us", overhead},
-        {"x-request-id", x->id},
-        {"x-moaoff-fallback", x->fallback},
-    };
-    size_t n = sizeof(headers) / sizeof(headers[0]);
+    struct server_header headers[REPLY_HEADERS];
     struct server_head head = {
-        .status = from->status,
-        .content_type = from->content_type[0] ? from->content_type : "application/json",
+        .status = x->engine_status,
+        .content_type = x->content_type,
         .headers = headers,
-        .n_headers = x->fallback[0] ? n : n - 1,
+        .n_headers = reply_headers(x, &lists, overhead, headers),
     };
-    server_reply_begin(x->request, &head);
+    x->answering = true;
+    x->status = x->engine_status;
+    x->first_byte_us = server_now_us();
+    x->gateway->metrics.answered[x->decision.plan]++;
+    if (whole) {
+        struct server_request *request = x->request;
+        x->request = NULL;
+        server_reply(request, &head, *whole);
+    } else {
+        server_reply_begin(x->request, &head);
+    }
+}
+
+/* What a chat completion can come as. Anything else is some other server's page. */
+static bool is_answer(const char *content_type)
+{
+    static const char *const types[] = {"application/json", "text/event-stream"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(types[i]);
+        char behind = strncasecmp(content_type, types[i], n) == 0 ? content_type[n] : 'x';
+        if (behind == '\0' || behind == ';' || behind == ' ')
+            return true;
+    }
+    return false;
 }
 
 static void on_answer_head(const struct upstream_head *head, void *arg)
 {
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER && !x->answering);
-    bool tier_at_fault = head->status >= 500 || head->status == 429;
-    if (tier_at_fault && (x->pinned || !x->fallback[0])) {
-        char why[32];
+    char why[64] = "";
+    if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
+    else if (!is_answer(head->content_type))
+        snprintf(why, sizeof(why), "content type %.40s", head->content_type);
+    if (why[0]) {
         cancel_calls(x);
-        tier_failed(x, answering_tier(x), "error", head->status, why);
+        tier_failed(x, answering_tier(x), "error", head->status == 429 ? 429 : 502, why);
         return;
     }
-    x->answering = true;
-    x->status = head->status;
-    x->first_byte_us = server_now_us();
-    x->event_stream = strncmp(head->content_type, "text/event-stream", 17) == 0;
-    x->gateway->metrics.answered[x->decision.plan]++;
-    begin_reply(x, head);
+    x->engine_status = head->status;
+    x->event_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
+    snprintf(x->content_type, sizeof(x->content_type), "%s", head->content_type);
+    if (x->event_stream)
+        begin_reply(x, NULL);
 }
 
 static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
 {
     struct exchange *x = arg;
-    assert(x->stage == STAGE_ANSWER && x->answering);
-    size_t waiting = server_reply_write(x->request, bytes);
+    assert(x->stage == STAGE_ANSWER);
+    size_t waiting = 0;
+    if (!x->answering) {
+        if (gather(&x->whole, bytes, WHOLE_ANSWER_BYTES_MAX) == 0)
+            return UPSTREAM_GO;
+        begin_reply(x, NULL);
+        server_reply_write(x->request, (struct moa_bytes){x->whole.p, x->whole.n});
+    }
+    waiting = server_reply_write(x->request, bytes);
     return waiting > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
 }
 
@@ -635,12 +697,15 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
     assert(x->stage == STAGE_ANSWER);
     x->call = NULL;
     call_ended(x, answering_tier(x), result);
-    if (!x->answering) {
+    bool complete = result->end == UPSTREAM_COMPLETE;
+    if (!x->answering && !complete) {
         tier_failed(x, answering_tier(x), upstream_end_name(result->end),
                     status_of_end(result->end), result->message);
         return;
     }
-    if (result->end == UPSTREAM_COMPLETE) {
+    if (!x->answering) {
+        begin_reply(x, &(struct moa_bytes){x->whole.p, x->whole.n});
+    } else if (complete) {
         server_reply_end(x->request);
         x->request = NULL;
     } else {
@@ -670,13 +735,15 @@ static void drop_stages(struct exchange *x)
     cancel_calls(x);
     for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
         chat_body_done(&x->perceptions[i].body);
-        free(x->perceptions[i].answer);
+        free(x->perceptions[i].answer.p);
         x->perceptions[i] = (struct perception){0};
         free(x->evidence[i]);
         x->evidence[i] = NULL;
     }
     x->n_perceiving = 0;
     chat_body_done(&x->body);
+    free(x->whole.p);
+    x->whole = (struct gathered){0};
 }
 
 /* Everything to the tier that did not fail; false if that is not allowed. */

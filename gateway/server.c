@@ -418,22 +418,23 @@ static void dispatch(struct connection *c)
     if (query)
         *query = '\0';
     const char *method = llhttp_method_name((llhttp_method_t)llhttp_get_method(&c->parser));
-    bool path_known = false;
+    const char *allowed = NULL;
     for (const struct server_route *route = s->options.routes; route->method; route++) {
         if (strcmp(route->path, target) != 0)
             continue;
-        path_known = true;
+        allowed = route->method;
         if (strcmp(route->method, method) == 0) {
             route->handle(r, s->options.arg);
             return;
         }
     }
     struct http_error error;
-    if (path_known)
+    struct server_header allow = {"allow", allowed};
+    if (allowed)
         http_fail(&error, 405, "method_not_allowed", "%s does not take %s.", target, method);
     else
         http_fail(&error, 404, "unknown_url", "Unknown URL: %s %.200s", method, target);
-    server_reply_error(r, &error, NULL, 0);
+    server_reply_error(r, &error, &allow, allowed ? 1 : 0);
 }
 
 /* Keeps what stands behind the finished request. */

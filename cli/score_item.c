@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scoring one item and writing its line; see score_item.h.
+ */
+#include "score_item.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include <moaoff/moaoff.h>
+
+#include "input.h"
+
+static const char out_of_memory[] = "out of memory";
+
+const char *item_heading(enum item_kind kind)
+{
+    if (kind == ITEM_IMAGE)
+        return "score    res   edge    ent  sharp   width  height format  image";
+    return "score    len    ent     tokens sentences entities  text";
+}
+
+static struct item_result failed(const char *why)
+{
+    return (struct item_result){.failure = why};
+}
+
+__attribute__((format(printf, 1, 2))) static struct item_result row(const char *format, ...)
+{
+    char *line;
+    va_list arguments;
+    va_start(arguments, format);
+    const int n = vasprintf(&line, format, arguments);
+    va_end(arguments);
+    return n < 0 ? failed(out_of_memory) : (struct item_result){.line = line};
+}
+
+/* A name on the terminal: control characters could rewrite the screen. */
+static char *printable(const char *name)
+{
+    char *copy = strdup(name);
+    for (char *c = copy; c && *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    }
+    return copy;
+}
+
+/* Serialises and frees `doc`. Fails only when memory ran out while it was built or written. */
+static struct item_result object(yyjson_mut_doc *doc, bool ok)
+{
+    char *line = ok ? yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
+    yyjson_mut_doc_free(doc);
+    return line ? (struct item_result){.line = line} : failed(out_of_memory);
+}
+
+static struct item_result image_json(const char *path, const struct moa_image_info *info,
+                                     const struct moa_image_features *f,
+                                     const struct moa_image_complexity *c)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return failed(out_of_memory);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    bool ok = yyjson_mut_obj_add_str(doc, root, "path", path) &&
+              yyjson_mut_obj_add_uint(doc, root, "width", info->width_px) &&
+              yyjson_mut_obj_add_uint(doc, root, "height", info->height_px) &&
+              yyjson_mut_obj_add_str(doc, root, "format", moa_image_format_name(info->format));
+    yyjson_mut_val *features = yyjson_mut_obj_add_obj(doc, root, "features");
+    ok = ok && yyjson_mut_obj_add_real(doc, features, "gradient_mean", f->gradient_mean) &&
+         yyjson_mut_obj_add_real(doc, features, "gradient_p5", f->gradient_p5) &&
+         yyjson_mut_obj_add_real(doc, features, "gradient_p95", f->gradient_p95) &&
+         yyjson_mut_obj_add_real(doc, features, "entropy_nats", f->entropy_nats) &&
+         yyjson_mut_obj_add_real(doc, features, "laplacian_variance", f->laplacian_variance) &&
+         yyjson_mut_obj_add_real(doc, features, "edge_fraction", f->edge_fraction) &&
+         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel);
+    yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
+    ok = ok && yyjson_mut_obj_add_real(doc, complexity, "resolution", c->resolution) &&
+         yyjson_mut_obj_add_real(doc, complexity, "edge", c->edge) &&
+         yyjson_mut_obj_add_real(doc, complexity, "entropy", c->entropy) &&
+         yyjson_mut_obj_add_real(doc, complexity, "sharpness", c->sharpness) &&
+         yyjson_mut_obj_add_real(doc, complexity, "score", c->score);
+    return object(doc, ok);
+}
+
+static struct item_result image_row(const char *path, const struct moa_image_info *info,
+                                    const struct moa_image_complexity *c)
+{
+    char *name = printable(path);
+    if (!name)
+        return failed(out_of_memory);
+    struct item_result result =
+        row("%.3f  %.3f  %.3f  %.3f  %.3f %7u %7u %-6s  %s", c->score, c->resolution, c->edge,
+            c->entropy, c->sharpness, info->width_px, info->height_px,
+            moa_image_format_name(info->format), name);
+    free(name);
+    return result;
+}
+
+static struct item_result score_image(const char *path, struct moa_bytes file, bool json)
+{
+    struct moa_image_info info;
+    struct moa_image_features features;
+    struct moa_image_complexity complexity;
+    struct moa_error error;
+    if (moa_image_measure(file, NULL, &info, &features, &error))
+        return failed(error.message);
+    moa_image_complexity(NULL, &features, &complexity);
+    return json ? image_json(path, &info, &features, &complexity)
+                : image_row(path, &info, &complexity);
+}
+
+static struct item_result text_json(const char *path, const struct moa_text_features *f,
+                                    const struct moa_text_complexity *c)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return failed(out_of_memory);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    bool ok = (path ? yyjson_mut_obj_add_str(doc, root, "path", path)
+                    : yyjson_mut_obj_add_null(doc, root, "path")) &&
+              yyjson_mut_obj_add_uint(doc, root, "bytes", f->bytes);
+    yyjson_mut_val *features = yyjson_mut_obj_add_obj(doc, root, "features");
+    ok = ok && yyjson_mut_obj_add_real(doc, features, "tokens", f->tokens) &&
+         yyjson_mut_obj_add_uint(doc, features, "sentences", f->sentences) &&
+         yyjson_mut_obj_add_uint(doc, features, "entities", f->entities);
+    yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
+    ok = ok && yyjson_mut_obj_add_real(doc, complexity, "length", c->length) &&
+         yyjson_mut_obj_add_real(doc, complexity, "entity", c->entity) &&
+         yyjson_mut_obj_add_real(doc, complexity, "score", c->score);
+    return object(doc, ok);
+}
+
+static struct item_result score_text(const char *path, struct moa_bytes text, bool json)
+{
+    struct moa_text_features f;
+    struct moa_text_complexity c;
+    moa_text_measure(text, &f);
+    moa_text_complexity(NULL, &f, &f, &c);
+    if (json)
+        return text_json(path, &f, &c);
+    char *name = printable(path ? path : "(argument)");
+    if (!name)
+        return failed(out_of_memory);
+    struct item_result result =
+        row("%.3f  %.3f  %.3f %10.1f %9llu %8llu  %s", c.score, c.length, c.entity, f.tokens,
+            (unsigned long long)f.sentences, (unsigned long long)f.entities, name);
+    free(name);
+    return result;
+}
+
+struct item_result item_score(const struct item *item, bool json)
+{
+    if (item->kind == ITEM_TEXT)
+        return score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, json);
+    struct moa_bytes file;
+    const char *failure = input_read(item->name, &file);
+    if (failure)
+        return failed(failure);
+    struct item_result result = item->kind == ITEM_IMAGE ? score_image(item->name, file, json)
+                                                         : score_text(item->name, file, json);
+    free((void *)file.p);
+    return result;
+}
+
+void item_result_done(struct item_result *result)
+{
+    free(result->line);
+    *result = (struct item_result){0};
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thing to score: from its name to the line that is printed for it. Any number of items may be
+ * run at once in different threads.
+ */
+#ifndef MOAOFF_CLI_SCORE_ITEM_H
+#define MOAOFF_CLI_SCORE_ITEM_H
+
+#include <stdbool.h>
+
+enum item_kind {
+    ITEM_IMAGE,     /**< `name` is a path, or "-" */
+    ITEM_TEXT_FILE, /**< `name` is a path, or "-" */
+    ITEM_TEXT,      /**< `name` is the text */
+};
+
+struct item {
+    enum item_kind kind;
+    const char *name; /**< borrowed */
+};
+
+/** What became of an item. Exactly one of the two is set; item_result_done() frees it. */
+struct item_result {
+    char *line;          /**< without a newline; malloc'ed */
+    const char *failure; /**< constant */
+};
+
+/** `json`: an object; else a row of the table whose heading is item_heading(). */
+struct item_result item_score(const struct item *item, bool json);
+void item_result_done(struct item_result *result);
+
+/** The heading over rows of this kind. */
+const char *item_heading(enum item_kind kind);
+
+#endif

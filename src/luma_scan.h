@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Features of a luma plane that arrives row by row. A decoder asks where to put its next rows,
+ * fills them and pushes them; they are measured while they are still in cache, and only the last
+ * two are kept. Memory is bounded by the width of the image, whatever its height.
+ *
+ * Percentiles and mean of G = sqrt(s), s = gx^2 + gy^2, come from one histogram. Its bins are s
+ * itself while s < 65536 (G < 256), and 256 G above: the two scales meet at 65536, so one array
+ * covers both, every percentile below 256 gray levels is exact and every one above is off by at
+ * most 1/512. Nothing has to be guessed before the last row was seen.
+ */
+#ifndef MOA_SRC_LUMA_SCAN_H
+#define MOA_SRC_LUMA_SCAN_H
+
+#include <moaoff/image.h>
+
+/** The most rows a decoder can push at once: one row of the largest JPEG units. */
+#define MOA_SCAN_ROWS 32
+
+struct moa_luma_scan;
+
+/**
+ * A scan for rows of `width_px`; NULL if out of memory. The row space is wide enough for
+ * a width rounded up to a multiple of 32. Free with moa_scan_free().
+ */
+struct moa_luma_scan *moa_scan_new(uint32_t width_px);
+/** NULL is allowed. */
+void moa_scan_free(struct moa_luma_scan *scan);
+
+/** Where row `i` of the next push goes, i < MOA_SCAN_ROWS. Changes with every push. */
+uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i);
+/** Measures the `n_rows` rows that were written to the space, n_rows <= MOA_SCAN_ROWS. */
+void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows);
+/** Says that the next row pushed is no neighbour of the last one. */
+void moa_scan_break(struct moa_luma_scan *scan);
+
+/** Measures rows that lie elsewhere: `n_rows` of them, `stride_bytes` apart. */
+void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
+                    size_t stride_bytes);
+
+/**
+ * The features of all rows measured so far; at least one. Fills everything but height_px and
+ * bits_per_pixel.
+ */
+void moa_scan_finish(const struct moa_luma_scan *scan, struct moa_image_features *ret_features);
+
+#endif

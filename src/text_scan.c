@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One pass over UTF-8: words by script and length for the token estimate, sentences, and entities
+ * (names, acronyms, numbers, dates, money, URLs, e-mail addresses, identifiers).
+ *
+ * The text is read as chunks: letters and digits with what joins them, as in "3.5", "COVID-19" or
+ * "a.b@c.de". A chunk is a plain word, a number, a name or an identifier by its letters alone.
+ * Names and numbers that only a space separates are one entity: "12 March 2024", "Bank of England".
+ */
+#include "text_scan.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "text_class.h"
+#include "text_words.h"
+
+/* What was seen in a chunk. */
+enum {
+    SEEN_LOWER = 1 << 0,
+    SEEN_UPPER = 1 << 1,
+    SEEN_INNER_UPPER = 1 << 2, /* a capital after a small letter */
+    SEEN_DIGIT = 1 << 3,
+    SEEN_UNCASED = 1 << 4, /* a letter of a script without case */
+    SEEN_AT = 1 << 5,
+    SEEN_DOT = 1 << 6,
+    SEEN_SLASH = 1 << 7,
+    SEEN_SCHEME = 1 << 8, /* "://" */
+    SEEN_UNDERSCORE = 1 << 9,
+    SEEN_APOSTROPHE = 1 << 10,
+    SEEN_MONEY = 1 << 11,
+    SEEN_TAG = 1 << 12, /* starts with @ or # */
+    SEEN_LETTER = SEEN_LOWER | SEEN_UPPER | SEEN_UNCASED,
+};
+
+struct chunk {
+    size_t begin;
+    size_t end;
+    size_t stem_end; /* before a possessive 's */
+    unsigned seen;
+    size_t n_letters;
+    bool first_upper;
+};
+
+enum kind {
+    KIND_WORD,
+    KIND_NUMBER,
+    KIND_CAPITAL,
+    KIND_ACRONYM,
+    KIND_IDENTIFIER,
+};
+
+/* Names and numbers in a row that may become one entity. */
+struct run {
+    size_t begin;
+    size_t end;
+    size_t n_chunks; /* 0: no run is open */
+    size_t n_acronyms;
+    size_t n_names;   /* capitalised words that are not common ones */
+    bool has_number;  /* or an identifier: an entity whatever else */
+    bool first_opens; /* its only word so far opens the sentence */
+    enum kind last;
+};
+
+struct scanner {
+    const uint8_t *p;
+    size_t n;
+    size_t at;
+    struct moa_text_scan *out;
+    moa_entity_fn *on_entity;
+    void *user;
+    struct run run;
+    bool has_content;      /* a letter or digit since the sentence began */
+    bool abbreviated;      /* the last chunk can carry a full stop of its own */
+    bool opens_with_digit; /* the sentence so far is one number: perhaps a list mark */
+};
+
+static void add(struct scanner *s, enum moa_text_count which, uint64_t n)
+{
+    s->out->counts[which] += n;
+}
+
+/* ---- entities ---- */
+
+static bool is_entity(const struct run *run)
+{
+    if (run->has_number)
+        return true;
+    if (run->n_names == 0)
+        return false;
+    /* Four and more words in capitals are a headline or shouting. */
+    if (run->n_acronyms == run->n_chunks && run->n_chunks >= 4)
+        return false;
+    return !(run->first_opens && run->n_chunks == 1 && run->n_acronyms == 0);
+}
+
+static void close_run(struct scanner *s)
+{
+    if (s->run.n_chunks > 0 && is_entity(&s->run)) {
+        s->out->entities++;
+        if (s->on_entity)
+            s->on_entity(s->user, s->run.begin, s->run.end);
+    }
+    s->run = (struct run){0};
+}
+
+static enum kind kind_of(const struct chunk *chunk)
+{
+    const unsigned seen = chunk->seen;
+    if (seen & (SEEN_SCHEME | SEEN_UNDERSCORE))
+        return seen & SEEN_LETTER ? KIND_IDENTIFIER : KIND_WORD;
+    if ((seen & SEEN_AT) && (seen & SEEN_DOT))
+        return KIND_IDENTIFIER;
+    if (seen & SEEN_MONEY)
+        return KIND_NUMBER;
+    if (seen & SEEN_TAG)
+        return KIND_WORD;
+    if (seen & SEEN_DIGIT)
+        return seen & SEEN_UPPER ? KIND_IDENTIFIER : KIND_NUMBER;
+    if ((seen & SEEN_DOT) && (seen & SEEN_SLASH) && (seen & SEEN_LETTER))
+        return KIND_IDENTIFIER;
+    if (!(seen & SEEN_UPPER))
+        return KIND_WORD;
+    if (!(seen & SEEN_LOWER))
+        return chunk->n_letters >= 2 ? KIND_ACRONYM : KIND_CAPITAL;
+    if (chunk->first_upper)
+        return KIND_CAPITAL;
+    return seen & SEEN_INNER_UPPER ? KIND_IDENTIFIER : KIND_WORD;
+}
+
+static bool joins_run(const struct run *run, enum kind kind)
+{
+    if (run->n_chunks == 0)
+        return false;
+    return !(run->last == KIND_NUMBER && kind == KIND_NUMBER);
+}
+
+static void extend_run(struct scanner *s, const struct chunk *chunk, enum kind kind, bool common)
+{
+    if (!joins_run(&s->run, kind)) {
+        close_run(s);
+        s->run.begin = chunk->begin;
+        s->run.first_opens = !s->has_content;
+    }
+    s->run.end = chunk->stem_end;
+    s->run.n_chunks++;
+    s->run.n_acronyms += kind == KIND_ACRONYM;
+    s->run.n_names += !common && (kind == KIND_CAPITAL || kind == KIND_ACRONYM);
+    s->run.has_number |= kind == KIND_NUMBER || kind == KIND_IDENTIFIER;
+    s->run.last = kind;
+}
+
+static void end_chunk(struct scanner *s, const struct chunk *chunk)
+{
+    const uint8_t *word = s->p + chunk->begin;
+    const size_t n = chunk->end - chunk->begin;
+    const enum kind kind = kind_of(chunk);
+    if (kind == KIND_WORD) {
+        /* "of" keeps the run of "Bank" open; it ends there unless a name follows. */
+        const bool is_open = s->run.n_chunks > 0 && s->run.last != KIND_NUMBER;
+        if (!is_open || n > 3 || !moa_text_is_particle(word, n))
+            close_run(s);
+    } else {
+        const bool common = (kind == KIND_CAPITAL || kind == KIND_ACRONYM) &&
+                            ((n == 1 && word[0] == 'I') || moa_text_is_common(word, n));
+        if (common && kind == KIND_CAPITAL && (s->run.n_chunks == 0 || n == 1))
+            close_run(s); /* "The" is no part of the name after it */
+        else
+            extend_run(s, chunk, kind, common);
+    }
+    s->opens_with_digit = !s->has_content && kind == KIND_NUMBER;
+    s->has_content = true;
+    s->abbreviated = (n == 1 && (chunk->seen & SEEN_UPPER)) ||
+                     (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
+                     (n <= 6 && moa_text_is_abbreviation(word, n));
+}
+
+/* ---- sentences ---- */
+
+static void end_sentence(struct scanner *s)
+{
+    close_run(s);
+    if (s->has_content)
+        s->out->sentences++;
+    s->has_content = false;
+    s->abbreviated = false;
+    s->opens_with_digit = false;
+}
+
+static bool is_closing(uint8_t c)
+{
+    return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == '*' || c == '_';
+}
+
+/* Whether the full stop, question or exclamation mark before `at` ends a sentence. */
+static bool ends_sentence(const struct scanner *s, uint8_t mark, size_t at)
+{
+    while (at < s->n && is_closing(s->p[at]))
+        at++;
+    if (at == s->n)
+        return true;
+    const uint8_t class = moa_ascii_class[s->p[at]];
+    if (class == CLASS_MULTIBYTE)
+        return true;
+    if (class != CLASS_SPACE && class != CLASS_NEWLINE)
+        return false;
+    if (mark != '.')
+        return true;
+    if (s->abbreviated || s->opens_with_digit)
+        return false;
+    while (at < s->n && moa_ascii_class[s->p[at]] == CLASS_SPACE)
+        at++;
+    return at == s->n || moa_ascii_class[s->p[at]] != CLASS_LOWER;
+}
+
+/* ---- characters ---- */
+
+static bool is_alnum(const struct scanner *s, size_t at)
+{
+    if (at >= s->n)
+        return false;
+    const uint8_t class = moa_ascii_class[s->p[at]];
+    return class == CLASS_LOWER || class == CLASS_UPPER || class == CLASS_DIGIT;
+}
+
+/* Capitals of the cased scripts, near enough: Latin Extended-A and later alternate. */
+static bool is_upper(uint32_t code)
+{
+    return (code >= 0xc0 && code <= 0xde) || (code >= 0x100 && code <= 0x17f && code % 2 == 0) ||
+           (code >= 0x386 && code <= 0x3ab && code != 0x390) || (code >= 0x400 && code <= 0x42f) ||
+           (code >= 0x1e00 && code <= 0x1eff && code % 2 == 0);
+}
+
+static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen, bool title)
+{
+    if (n >= 2 && !(seen & SEEN_LOWER)) {
+        add(s, MOA_COUNT_UPPER_WORDS, 1);
+        add(s, MOA_COUNT_UPPER_LETTERS, n);
+    } else if ((seen & SEEN_UPPER) && !title) {
+        add(s, MOA_COUNT_MIXED_WORDS, 1);
+        add(s, MOA_COUNT_MIXED_LETTERS, n);
+    } else {
+        const size_t bucket = n < 16 ? n : 16;
+        add(s, (enum moa_text_count)(MOA_COUNT_LATIN_1 + (bucket - 1)), 1);
+        add(s, MOA_COUNT_LATIN_EXCESS, n - bucket);
+    }
+    if (begin > 0 && moa_ascii_class[s->p[begin - 1]] != CLASS_SPACE &&
+        moa_ascii_class[s->p[begin - 1]] != CLASS_NEWLINE) {
+        add(s, MOA_COUNT_GLUED_WORDS, 1);
+        add(s, MOA_COUNT_GLUED_LETTERS, n);
+    }
+}
+
+static void count_script(struct scanner *s, uint8_t class, size_t n)
+{
+    static const struct {
+        uint8_t letters;
+        uint8_t words; /* 0: the script has no count of words */
+    } counts[] = {
+        [CLASS_LATIN] = {MOA_COUNT_ACCENTED_LETTERS, MOA_COUNT_ACCENTED_WORDS},
+        [CLASS_CYRILLIC] = {MOA_COUNT_CYRILLIC_LETTERS, MOA_COUNT_CYRILLIC_WORDS},
+        [CLASS_GREEK] = {MOA_COUNT_GREEK_LETTERS, 0},
+        [CLASS_ARABIC] = {MOA_COUNT_ARABIC_LETTERS, MOA_COUNT_ARABIC_WORDS},
+        [CLASS_HEBREW] = {MOA_COUNT_HEBREW_LETTERS, 0},
+        [CLASS_DEVANAGARI] = {MOA_COUNT_DEVANAGARI_LETTERS, MOA_COUNT_DEVANAGARI_WORDS},
+        [CLASS_INDIC] = {MOA_COUNT_INDIC_LETTERS, 0},
+        [CLASS_THAI] = {MOA_COUNT_THAI_LETTERS, 0},
+        [CLASS_HAN] = {MOA_COUNT_HAN_LETTERS, 0},
+        [CLASS_KANA] = {MOA_COUNT_KANA_LETTERS, 0},
+        [CLASS_HANGUL] = {MOA_COUNT_HANGUL_LETTERS, 0},
+        [CLASS_OTHER] = {MOA_COUNT_OTHER_LETTERS, 0},
+    };
+    add(s, counts[class].letters, n);
+    if (counts[class].words)
+        add(s, counts[class].words, 1);
+}
+
+/* Letters of one kind from s->at on: ASCII and accented Latin together, else of one script. */
+static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
+{
+    const size_t begin = s->at;
+    size_t n = 0;
+    unsigned seen = 0;
+    bool accented = false;
+    bool title = true; /* no capital but the first */
+    while (s->at < s->n) {
+        const uint8_t class = moa_ascii_class[s->p[s->at]];
+        struct text_point point = {s->p[s->at], 1, class};
+        if (class == CLASS_MULTIBYTE)
+            point = moa_text_point(s->p + s->at, s->n - s->at);
+        const bool is_ascii = class == CLASS_LOWER || class == CLASS_UPPER;
+        const bool is_mark = point.class == CLASS_MARK && n > 0;
+        if (!(is_ascii && script == CLASS_LATIN) && point.class != script && !is_mark)
+            break;
+        s->at += point.n_bytes;
+        accented |= !is_ascii;
+        if (is_mark)
+            continue;
+        if (class == CLASS_UPPER || (!is_ascii && is_upper(point.code))) {
+            title &= n == 0;
+            if ((seen | chunk->seen) & SEEN_LOWER)
+                chunk->seen |= SEEN_INNER_UPPER;
+            if (chunk->n_letters + n == 0)
+                chunk->first_upper = true;
+            seen |= SEEN_UPPER;
+        } else {
+            seen |= script <= CLASS_GREEK ? SEEN_LOWER : SEEN_UNCASED;
+        }
+        n++;
+    }
+    chunk->seen |= seen;
+    chunk->n_letters += n;
+    if (script == CLASS_LATIN && !accented)
+        count_latin(s, begin, n, seen, title);
+    else
+        count_script(s, script, n);
+}
+
+/* Whether the character at s->at joins what stands on its two sides; notes which it is. */
+static size_t joiner(const struct scanner *s, struct chunk *chunk)
+{
+    const uint8_t *p = s->p + s->at;
+    const size_t left = s->n - s->at;
+    if (p[0] == ':' && left > 3 && p[1] == '/' && p[2] == '/' && is_alnum(s, s->at + 3)) {
+        chunk->seen |= SEEN_SCHEME;
+        return 3;
+    }
+    /* The typographic apostrophe, U+2019. */
+    if (p[0] == 0xe2 && left > 3 && p[1] == 0x80 && p[2] == 0x99 && is_alnum(s, s->at + 3)) {
+        chunk->seen |= SEEN_APOSTROPHE;
+        return 3;
+    }
+    if (p[0] == '%' && (chunk->seen & SEEN_DIGIT) && !(chunk->seen & SEEN_LETTER))
+        return 1;
+    if (!is_alnum(s, s->at + 1)) {
+        /* A path may end in a slash. */
+        return p[0] == '/' && (chunk->seen & SEEN_SCHEME) ? 1 : 0;
+    }
+    const bool between_digits =
+        moa_ascii_class[p[-1]] == CLASS_DIGIT && moa_ascii_class[p[1]] == CLASS_DIGIT;
+    switch (p[0]) {
+    case '.':
+        chunk->seen |= SEEN_DOT;
+        return 1;
+    case '@':
+        chunk->seen |= SEEN_AT;
+        return 1;
+    case '/':
+        chunk->seen |= SEEN_SLASH;
+        return 1;
+    case '_':
+        chunk->seen |= SEEN_UNDERSCORE;
+        return 1;
+    case '\'':
+        chunk->seen |= SEEN_APOSTROPHE;
+        return 1;
+    case '-':
+    case '&':
+        return 1;
+    case ',':
+    case ':':
+        return between_digits;
+    case '?':
+    case '=':
+    case '#':
+    case '+':
+    case '~':
+    case '%':
+        return (chunk->seen & SEEN_SCHEME) != 0;
+    default:
+        return 0;
+    }
+}
+
+/* Scripts written without spaces, or whose letters stand alone, are no chunks. */
+static bool is_word_script(uint8_t class)
+{
+    return class >= CLASS_LATIN && class <= CLASS_INDIC;
+}
+
+/* A chunk from s->at on: at a letter, a digit, or a sign before one. */
+static void read_chunk(struct scanner *s)
+{
+    struct chunk chunk = {.begin = s->at};
+    const uint8_t sign = s->p[s->at];
+    if (sign == '@' || sign == '#' || sign == '$') {
+        chunk.seen |= sign == '$' ? SEEN_MONEY : SEEN_TAG;
+        add(s, MOA_COUNT_PUNCT_RUNS, 1);
+        add(s, MOA_COUNT_PUNCT_CHARS, 1);
+        s->at++;
+    }
+    while (s->at < s->n) {
+        const struct text_point point = moa_text_point(s->p + s->at, s->n - s->at);
+        if (point.class == CLASS_DIGIT) {
+            chunk.seen |= SEEN_DIGIT;
+            add(s, MOA_COUNT_DIGITS, 1);
+            s->at += point.n_bytes;
+        } else if (point.class == CLASS_LOWER || point.class == CLASS_UPPER) {
+            read_letters(s, &chunk, CLASS_LATIN);
+        } else if (is_word_script(point.class)) {
+            read_letters(s, &chunk, point.class);
+        } else {
+            const size_t before = s->at;
+            const size_t n_joined = s->at > chunk.begin ? joiner(s, &chunk) : 0;
+            if (n_joined == 0)
+                break;
+            if (s->p[before] == '\'' || s->p[before] == 0xe2)
+                chunk.stem_end = before;
+            add(s, MOA_COUNT_PUNCT_RUNS, 1);
+            add(s, MOA_COUNT_PUNCT_CHARS, n_joined);
+            s->at += n_joined;
+        }
+    }
+    chunk.end = s->at;
+    /* Only a single letter after the apostrophe is a possessive. */
+    if (chunk.stem_end == 0 || chunk.end - chunk.stem_end > 4)
+        chunk.stem_end = chunk.end;
+    end_chunk(s, &chunk);
+}
+
+static void read_newlines(struct scanner *s)
+{
+    size_t n_lines = 0;
+    while (s->at < s->n) {
+        const uint8_t c = s->p[s->at];
+        if (c == '\n')
+            n_lines++;
+        else if (moa_ascii_class[c] != CLASS_SPACE && moa_ascii_class[c] != CLASS_NEWLINE)
+            break;
+        s->at++;
+    }
+    add(s, MOA_COUNT_NEWLINE_RUNS, 1);
+    const uint8_t next = s->at < s->n ? s->p[s->at] : 0;
+    const bool is_item = next == '-' || next == '*' || next == '#' || next == '|' ||
+                         moa_ascii_class[next] == CLASS_DIGIT;
+    if (n_lines >= 2 || is_item)
+        end_sentence(s);
+    else
+        close_run(s);
+    /* Indentation of the next line. */
+    if (s->at > 1 && s->p[s->at - 1] == ' ' && s->p[s->at - 2] == ' ')
+        add(s, MOA_COUNT_INDENTS, 1);
+}
+
+static void read_spaces(struct scanner *s)
+{
+    const size_t begin = s->at;
+    while (s->at < s->n && moa_ascii_class[s->p[s->at]] == CLASS_SPACE)
+        s->at++;
+    if (s->at - begin >= 2)
+        add(s, MOA_COUNT_INDENTS, 1);
+}
+
+static void read_punctuation(struct scanner *s)
+{
+    const size_t begin = s->at;
+    while (s->at < s->n && moa_ascii_class[s->p[s->at]] == CLASS_PUNCT) {
+        const uint8_t c = s->p[s->at];
+        if (s->at > begin && (c == '@' || c == '#' || c == '$') && is_alnum(s, s->at + 1))
+            break;
+        s->at++;
+        if (c != '.' && c != '!' && c != '?')
+            continue;
+        if (ends_sentence(s, c, s->at))
+            end_sentence(s);
+    }
+    add(s, MOA_COUNT_PUNCT_RUNS, 1);
+    add(s, MOA_COUNT_PUNCT_CHARS, s->at - begin);
+    /* "J. Smith" and "St. Paul" are one name. */
+    if (!(s->at - begin == 1 && s->p[begin] == '.' && s->abbreviated))
+        close_run(s);
+}
+
+static bool is_wide_terminator(uint32_t code)
+{
+    return code == 0x3002 || code == 0xff01 || code == 0xff1f || code == 0xff0e || code == 0x2026 ||
+           code == 0x061f || code == 0x06d4 || code == 0x0964 || code == 0x0965 || code == 0x203c ||
+           code == 0x2047;
+}
+
+static void read_multibyte(struct scanner *s)
+{
+    const struct text_point point = moa_text_point(s->p + s->at, s->n - s->at);
+    if (is_word_script(point.class) || point.class == CLASS_DIGIT) {
+        read_chunk(s);
+        return;
+    }
+    s->at += point.n_bytes;
+    if (point.class == CLASS_SPACE || point.class == CLASS_MARK)
+        return;
+    close_run(s);
+    if (point.class == CLASS_INVALID) {
+        add(s, MOA_COUNT_INVALID_BYTES, 1);
+    } else if (point.class == CLASS_NEWLINE) {
+        add(s, MOA_COUNT_NEWLINE_RUNS, 1);
+    } else if (point.class == CLASS_WIDE_PUNCT) {
+        add(s, MOA_COUNT_WIDE_PUNCT, 1);
+        if (is_wide_terminator(point.code))
+            end_sentence(s);
+    } else {
+        count_script(s, point.class, 1);
+        s->has_content |= point.class != CLASS_OTHER;
+    }
+}
+
+void moa_text_scan(struct moa_bytes text, moa_entity_fn *on_entity, void *user,
+                   struct moa_text_scan *ret_scan)
+{
+    memset(ret_scan, 0, sizeof(*ret_scan));
+    struct scanner s = {
+        .p = text.p, .n = text.n, .out = ret_scan, .on_entity = on_entity, .user = user};
+    while (s.at < s.n) {
+        switch (moa_ascii_class[s.p[s.at]]) {
+        case CLASS_LOWER:
+        case CLASS_UPPER:
+        case CLASS_DIGIT:
+            read_chunk(&s);
+            break;
+        case CLASS_SPACE:
+            read_spaces(&s);
+            break;
+        case CLASS_NEWLINE:
+            read_newlines(&s);
+            break;
+        case CLASS_MULTIBYTE:
+            read_multibyte(&s);
+            break;
+        default: {
+            const uint8_t c = s.p[s.at];
+            if ((c == '@' || c == '#' || c == '$') && is_alnum(&s, s.at + 1))
+                read_chunk(&s);
+            else
+                read_punctuation(&s);
+        }
+        }
+    }
+    end_sentence(&s);
+}
