@@ -105,7 +105,7 @@ static void faults_have_their_line(void **state)
         {"just words\n", 1, "mapping of keys"},
         {"a: &x 1\nb: *x\n", 1, "unknown key"},
         {"policy: *x\n", 1, "single value"},
-        {"policy: \"unclosed\n", 2, "scalar"},
+        {"policy: \"unclosed\n", 2, "unexpected end"},
         {"complexity:\n  laplacian_p5: 50\n  laplacian_p95: 10\n", 3, "below"},
     };
     for (size_t i = 0; i < N_TESTS(cases); i++) {
