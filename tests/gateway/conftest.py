@@ -23,7 +23,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
 import local
 from fault_engine import FaultEngine, RefusingEngine
 
-MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "build", "cli", "moaoff")))
+MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "build", "moaoff")))
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|Assertion .* failed).*$", re.MULTILINE)
 
 
