@@ -19,7 +19,8 @@ static const char help[] =
     "      --check         check the configuration and exit\n"
     "      --defaults      print every key with its default, unit and range, and exit\n"
     "  -h, --help          print this and exit\n\n"
-    "SIGTERM finishes what is open and ends; a second one ends at once.\n";
+    "SIGTERM finishes what is open and ends; a second one ends at once. SIGHUP reads the file "
+    "again.\n";
 
 enum { OPTION_CHECK = 256, OPTION_DEFAULTS };
 
@@ -49,9 +50,10 @@ static int serve(const char *path, bool check_only)
     struct config *config = command_config("serve", path);
     if (!config)
         return EXIT_FAILED;
-    int status = check_only ? EXIT_FINE : gateway_run(config);
+    if (!check_only)
+        return gateway_run(path, config);
     config_free(config);
-    return status;
+    return EXIT_FINE;
 }
 
 int serve_main(int argc, char **argv)

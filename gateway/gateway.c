@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Assembly: makes the leaves, hands the hub its routes, runs the loop, drains on SIGTERM. The small
- * routes that need no exchange are here.
+ * Assembly: makes the leaves, hands the hub its routes, runs the loop, reloads on SIGHUP, drains on
+ * SIGTERM.
  */
 #include "gateway.h"
 
@@ -15,111 +15,96 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
-#include <yyjson.h>
 
-#include "exchange.h"
+#include "journal.h"
+#include "keys.h"
 #include "log.h"
+#include "routes.h"
 #include "server.h"
 #include "upstream.h"
 #include "worker.h"
 
-/* ---- small routes ---- */
+#define WHY_BYTES 512
+#define DAY_MS (24 * 3600 * INT64_C(1000))
 
-static void reply_text(struct server_request *request, const char *type, char *text, size_t n)
-{
-    struct server_head head = {.status = text ? 200 : 503, .content_type = type};
-    server_reply(request, &head, (struct moa_bytes){text, text ? n : 0});
-    free(text);
-}
+/* ---- what a configuration becomes: made completely, or not at all ---- */
 
-static void handle_health(struct server_request *request, void *arg)
-{
-    (void)arg;
-    static const char ok[] = "{\"status\":\"ok\"}";
-    struct server_head head = {.status = 200, .content_type = "application/json"};
-    server_reply(request, &head, (struct moa_bytes){ok, sizeof(ok) - 1});
-}
-
-static void handle_metrics(struct server_request *request, void *arg)
-{
-    struct gateway *g = arg;
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (out) {
-        metrics_write(&g->metrics, g->sense.in_flight, out);
-        fclose(out);
-    }
-    reply_text(request, "text/plain; version=0.0.4", text, n);
-}
-
-static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
-{
-    yyjson_mut_val *model = yyjson_mut_arr_add_obj(doc, list);
-    yyjson_mut_obj_add_strcpy(doc, model, "id", id);
-    yyjson_mut_obj_add_str(doc, model, "object", "model");
-    yyjson_mut_obj_add_int(doc, model, "created", 0);
-    yyjson_mut_obj_add_str(doc, model, "owned_by", "moaoff");
-}
-
-static void handle_models(struct server_request *request, void *arg)
-{
-    (void)arg;
-    char *text = NULL;
-    size_t n = 0;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc) {
-        yyjson_mut_val *root = yyjson_mut_obj(doc);
-        yyjson_mut_doc_set_root(doc, root);
-        yyjson_mut_obj_add_str(doc, root, "object", "list");
-        yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
-        add_model(doc, list, "moaoff");
-        for (size_t i = 0; moa_policy_name(i); i++) {
-            char id[64];
-            snprintf(id, sizeof(id), "moaoff/%s", moa_policy_name(i));
-            add_model(doc, list, id);
-        }
-        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
-        yyjson_mut_doc_free(doc);
-    }
-    reply_text(request, "application/json", text, n);
-}
-
-static const struct server_route routes[] = {
-    {"POST", "/v1/chat/completions", exchange_chat},
-    {"POST", "/v1/decide", exchange_decide},
-    {"GET", "/v1/models", handle_models},
-    {"GET", "/healthz", handle_health},
-    {"GET", "/metrics", handle_metrics},
-    {NULL, NULL, NULL},
+struct parts {
+    struct settings *settings;
+    struct keys *keys;
+    struct server_tls *tls;
 };
 
+static void parts_free(struct parts *p)
+{
+    settings_leave(p->settings);
+    keys_free(p->keys);
+    server_tls_free(p->tls);
+}
+
+/* Takes ownership of `config`. */
+static int parts_make(struct config *config, struct parts *ret_parts, char *why, size_t n)
+{
+    struct parts p = {.settings = settings_new(config)};
+    struct config_error error;
+    int result = p.settings ? 0 : -1;
+    if (result) {
+        snprintf(why, n, "out of memory");
+        return -1;
+    }
+    if (config->keys_file[0] && keys_load(config->keys_file, &p.keys, &error)) {
+        snprintf(why, n, "%s:%u: %s", config->keys_file, error.line, error.message);
+        result = -1;
+    }
+    if (!result && config->tls_certificate[0])
+        result = server_tls_load(config->tls_certificate, config->tls_key, &p.tls, why, n);
+    if (result)
+        parts_free(&p);
+    else
+        *ret_parts = p;
+    return result;
+}
+
+static struct server_limits limits_of(const struct config *c)
+{
+    return (struct server_limits){
+        .max_connections = (size_t)c->max_connections,
+        .max_header_bytes = (size_t)c->max_header_bytes,
+        .max_body_bytes = (size_t)c->max_body_bytes,
+        .header_timeout_ms = c->header_timeout_ms,
+        .body_timeout_ms = c->body_timeout_ms,
+        .keepalive_timeout_ms = c->keepalive_timeout_ms,
+        .send_timeout_ms = c->send_timeout_ms,
+    };
+}
+
+static struct journal_options journal_options_of(const struct config *c)
+{
+    return (struct journal_options){
+        .path = c->journal_path,
+        .max_age_ms = c->journal_max_age_days * DAY_MS,
+        .max_bytes = c->journal_max_bytes,
+    };
+}
+
+/* From here on new requests go by `parts`, which are the gateway's now. */
+static void adopt(struct gateway *g, const struct parts *parts)
+{
+    const struct config *config = parts->settings->config;
+    struct server_limits limits = limits_of(config);
+    struct journal_options bounds = journal_options_of(config);
+    settings_leave(g->settings);
+    g->settings = parts->settings;
+    g->config = g->sense.config = config;
+    g->keys = keys_replace(g->keys, parts->keys);
+    server_set_tls(g->server, parts->tls);
+    server_set_limits(g->server, &limits);
+    if (g->journal)
+        journal_set_bounds(g->journal, &bounds);
+    log_set_level((enum log_level)config->log_level);
+}
+
 /* ---- assembly ---- */
-
-static int make_policies(struct gateway *g)
-{
-    for (size_t i = 0; moa_policy_name(i); i++) {
-        if (i == GATEWAY_POLICIES_MAX ||
-            moa_policy_new(moa_policy_name(i), &g->config->paper, &g->policies[i]))
-            return -1;
-        if (strcmp(moa_policy_name(i), g->config->policy) == 0)
-            g->default_policy = i;
-    }
-    return 0;
-}
-
-static int make_tiers(struct gateway *g)
-{
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
-        const struct tier_config *t = &g->config->tier[tier];
-        g->api_keys[tier] = t->api_key_env[0] ? getenv(t->api_key_env) : NULL;
-        if (asprintf(&g->tier_urls[tier], "%s/chat/completions", t->url) < 0) {
-            g->tier_urls[tier] = NULL;
-            return -1;
-        }
-    }
-    return 0;
-}
 
 static size_t n_workers(const struct config *config)
 {
@@ -129,41 +114,49 @@ static size_t n_workers(const struct config *config)
     return cores > 0 ? (size_t)cores : 1;
 }
 
-static int make_server(struct gateway *g, char *why, size_t n)
+static int make_server(struct gateway *g, const struct config *config, char *why, size_t n)
 {
-    const struct config *c = g->config;
     struct server_options options = {
-        .host = c->listen_host,
-        .port = (uint16_t)c->listen_port,
-        .max_connections = (size_t)c->max_connections,
-        .max_header_bytes = (size_t)c->max_header_bytes,
-        .max_body_bytes = (size_t)c->max_body_bytes,
-        .header_timeout_ms = c->header_timeout_ms,
-        .body_timeout_ms = c->body_timeout_ms,
-        .keepalive_timeout_ms = c->keepalive_timeout_ms,
-        .send_timeout_ms = c->send_timeout_ms,
-        .routes = routes,
+        .host = config->listen_host,
+        .port = (uint16_t)config->listen_port,
+        .limits = limits_of(config),
+        .routes = routes_table,
+        .admit = routes_admit,
         .arg = g,
     };
     return server_new(g->base, &options, &g->server, why, n);
 }
 
-static int make(struct gateway *g, char *why, size_t n)
+static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
-    g->sense.config = g->config;
-    if (make_policies(g) || make_tiers(g))
-        return -1;
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     if (!g->upstream)
         return -1;
-    g->workers = worker_pool_new(g->base, n_workers(g->config));
+    g->workers = worker_pool_new(g->base, n_workers(config));
     if (!g->workers) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
-    return make_server(g, why, n);
+    struct journal_options journal = journal_options_of(config);
+    if (journal.path[0] && journal_open(&journal, &g->journal, why, n))
+        return -1;
+    return make_server(g, config, why, n);
+}
+
+/* Takes ownership of `config`. */
+static int make(struct gateway *g, struct config *config, char *why, size_t n)
+{
+    struct parts parts;
+    if (parts_make(config, &parts, why, n))
+        return -1;
+    if (make_leaves(g, config, why, n)) {
+        parts_free(&parts);
+        return -1;
+    }
+    adopt(g, &parts);
+    return 0;
 }
 
 /* The server goes first: closing connections ends their exchanges, which use the other leaves. */
@@ -172,12 +165,84 @@ static void unmake(struct gateway *g)
     server_free(g->server);
     worker_pool_free(g->workers);
     upstream_free(g->upstream);
-    for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
-        moa_policy_free(g->policies[i]);
-    free(g->tier_urls[MOA_EDGE]);
-    free(g->tier_urls[MOA_CLOUD]);
+    journal_close(g->journal);
+    keys_free(g->keys);
+    settings_leave(g->settings);
     if (g->base)
         event_base_free(g->base);
+}
+
+/* ---- reloading ---- */
+
+static void keep_text(const char *key, char *running, char **fresh)
+{
+    if (strcmp(running, *fresh) == 0)
+        return;
+    char *copy = strdup(running);
+    if (!copy)
+        return;
+    log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
+    free(*fresh);
+    *fresh = copy;
+}
+
+static void keep_number(const char *key, int64_t running, int64_t *fresh)
+{
+    if (running != *fresh)
+        log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
+    *fresh = running;
+}
+
+/* What cannot change while the program runs stays as it is, and that is said. */
+static void keep_what_runs(const struct config *running, struct config *fresh)
+{
+    keep_text("listen.host", running->listen_host, &fresh->listen_host);
+    keep_number("listen.port", running->listen_port, &fresh->listen_port);
+    keep_text("journal.path", running->journal_path, &fresh->journal_path);
+    keep_number("workers", running->workers, &fresh->workers);
+}
+
+static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
+{
+    struct config *config;
+    struct parts parts;
+    struct config_error error;
+    if (g->config_path && strcmp(g->config_path, "-") == 0) {
+        snprintf(why, n, "it came from standard input");
+        return -1;
+    }
+    if (config_load(g->config_path, &config, &error)) {
+        *ret_line = error.line;
+        snprintf(why, n, "%s", error.message);
+        return -1;
+    }
+    keep_what_runs(g->config, config);
+    if (!config_is_guarded(config)) {
+        snprintf(why, n, "others can reach %s, so keys_file or listen.insecure must stay",
+                 config->listen_host);
+        config_free(config);
+        return -1;
+    }
+    if (parts_make(config, &parts, why, n))
+        return -1;
+    adopt(g, &parts);
+    return 0;
+}
+
+static void on_reload(evutil_socket_t number, short what, void *arg)
+{
+    (void)number, (void)what;
+    struct gateway *g = arg;
+    char why[WHY_BYTES];
+    unsigned line = 0;
+    struct log_text path = log_quote(g->config_path ? g->config_path : "");
+    bool done = reload(g, &line, why, sizeof(why)) == 0;
+    g->metrics.reloads[done]++;
+    if (done)
+        log_event(LOG_LEVEL_INFO, "reloaded", "file=%s requests=%zu", path.s, g->n_exchanges);
+    else
+        log_event(LOG_LEVEL_ERROR, "reload-failed", "file=%s line=%u error=%s", path.s, line,
+                  log_quote(why).s);
 }
 
 /* ---- running ---- */
@@ -212,33 +277,47 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static void warn_of_open_doors(const struct config *c)
+{
+    if (c->insecure && !c->keys_file[0])
+        log_event(LOG_LEVEL_WARN, "insecure", "error=%s",
+                  log_quote("no key is asked for, whoever asks").s);
+    if (c->keys_file[0] && !c->tls_certificate[0])
+        log_event(LOG_LEVEL_WARN, "no-tls", "error=%s",
+                  log_quote("keys and prompts of clients travel in the clear").s);
+}
+
 static void run(struct gateway *g)
 {
-    struct event *stops[] = {evsignal_new(g->base, SIGTERM, on_stop, g),
-                             evsignal_new(g->base, SIGINT, on_stop, g)};
-    for (size_t i = 0; i < 2; i++) {
-        if (stops[i])
-            event_add(stops[i], NULL);
+    const struct config *c = g->config;
+    struct event *signals[] = {evsignal_new(g->base, SIGTERM, on_stop, g),
+                               evsignal_new(g->base, SIGINT, on_stop, g),
+                               evsignal_new(g->base, SIGHUP, on_reload, g)};
+    size_t n = sizeof(signals) / sizeof(signals[0]);
+    for (size_t i = 0; i < n; i++) {
+        if (signals[i])
+            event_add(signals[i], NULL);
     }
-    log_event(LOG_LEVEL_INFO, "listening", "url=http://%s:%u policy=%s edge=%s cloud=%s",
-              g->config->listen_host, server_port(g->server), g->config->policy,
-              g->config->tier[MOA_EDGE].url, g->config->tier[MOA_CLOUD].url);
+    warn_of_open_doors(c);
+    log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s:%u policy=%s edge=%s cloud=%s",
+              c->tls_certificate[0] ? "https" : "http", c->listen_host, server_port(g->server),
+              c->policy, c->tier[MOA_EDGE].url, c->tier[MOA_CLOUD].url);
     event_base_dispatch(g->base);
-    for (size_t i = 0; i < 2; i++) {
-        if (stops[i])
-            event_free(stops[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (signals[i])
+            event_free(signals[i]);
     }
 }
 
-int gateway_run(const struct config *config)
+int gateway_run(const char *path, struct config *config)
 {
-    struct gateway g = {.config = config};
-    char why[256];
+    struct gateway g = {.config_path = path};
+    char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int failed = make(&g, why, sizeof(why));
+    int failed = make(&g, config, why, sizeof(why));
     if (failed)
         log_event(LOG_LEVEL_ERROR, "cannot-start", "error=%s", log_quote(why).s);
     else

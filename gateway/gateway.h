@@ -6,30 +6,32 @@
 #ifndef MOA_GATEWAY_GATEWAY_H
 #define MOA_GATEWAY_GATEWAY_H
 
-#include <moaoff/policy.h>
+#include <stddef.h>
 
 #include "config.h"
 #include "metrics.h"
 #include "sense.h"
-
-#define GATEWAY_POLICIES_MAX 16
+#include "settings.h"
 
 struct gateway {
-    const struct config *config;
+    const char *config_path;     /* NULL: defaults only */
+    struct settings *settings;   /* of requests that begin now */
+    const struct config *config; /* the settings' */
     struct event_base *base;
     struct server *server;
     struct upstream *upstream;
     struct worker_pool *workers;
-    struct moa_policy *policies[GATEWAY_POLICIES_MAX]; /* in the order of moa_policy_name() */
-    size_t default_policy;
-    const char *api_keys[2]; /* by enum moa_tier; NULL: none */
-    char *tier_urls[2];      /* of chat completions */
+    struct keys *keys;       /* NULL: no key is asked for */
+    struct journal *journal; /* NULL: none */
     struct sense sense;
     struct metrics metrics;
     size_t n_exchanges;
 };
 
-/** Serves until SIGTERM or SIGINT. Returns the program's exit status. */
-int gateway_run(const struct config *config);
+/**
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again. `config` is what has been read from
+ * it; takes ownership. Returns the program's exit status.
+ */
+int gateway_run(const char *path, struct config *config);
 
 #endif

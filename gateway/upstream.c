@@ -305,18 +305,32 @@ static int add_header(struct upstream_call *call, const char *line)
     return 0;
 }
 
-static int add_headers(struct upstream_call *call, const char *api_key)
+static int add_named(struct upstream_call *call, const char *name, const char *value)
+{
+    char *line;
+    if (asprintf(&line, "%s: %s", name, value) < 0)
+        return -1;
+    int result = add_header(call, line);
+    free(line);
+    return result;
+}
+
+static int add_headers(struct upstream_call *call, const struct upstream_request *r)
 {
     /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
     if (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:"))
         return -1;
-    if (!api_key || !api_key[0])
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))
+            return -1;
+    }
+    if (!r->api_key || !r->api_key[0])
         return 0;
-    char *line;
-    if (asprintf(&line, "Authorization: Bearer %s", api_key) < 0)
+    char *value;
+    if (asprintf(&value, "Bearer %s", r->api_key) < 0)
         return -1;
-    int result = add_header(call, line);
-    free(line);
+    int result = add_named(call, "Authorization", value);
+    free(value);
     return result;
 }
 
@@ -327,6 +341,8 @@ static int set_options(struct upstream_call *call, const struct upstream_request
 #define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
     SET(CURLOPT_URL, r->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    if (r->ca_file && r->ca_file[0])
+        SET(CURLOPT_CAINFO, r->ca_file);
     if (r->direct)
         SET(CURLOPT_PROXY, "");
     SET(CURLOPT_POST, 1L);
@@ -368,7 +384,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     u->calls = call;
 
     call->easy = curl_easy_init();
-    if (!call->easy || add_headers(call, request->api_key) || set_options(call, request)) {
+    if (!call->easy || add_headers(call, request) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }
@@ -393,12 +409,15 @@ void upstream_resume(struct upstream_call *call)
     settle(u);
 }
 
-void upstream_cancel(struct upstream_call *call)
+uint64_t upstream_cancel(struct upstream_call *call)
 {
+    curl_off_t up = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
     call->stage = CALL_CANCELLED;
     event_del(&call->timeout);
     if (call->upstream->depth == 0)
         call_free(call);
+    return (uint64_t)up;
 }
 
 const char *upstream_end_name(enum upstream_end end)

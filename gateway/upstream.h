@@ -18,9 +18,16 @@ struct event_base;
 struct upstream;
 struct upstream_call;
 
+struct upstream_header {
+    const char *name, *value; /* an empty value leaves the header out */
+};
+
 struct upstream_request {
     const char *url;
-    const char *api_key;              /* sent as a bearer token; NULL or "": none */
+    const char *api_key;                   /* sent as a bearer token; NULL or "": none */
+    const struct upstream_header *headers; /* further ones */
+    size_t n_headers;
+    const char *ca_file;              /* what https is verified against; "": the system's */
     bool direct;                      /* no proxy, whatever the environment says */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
     size_t n_segments;
@@ -69,8 +76,9 @@ struct upstream_call *upstream_send(struct upstream *upstream,
                                     const struct upstream_callbacks *callbacks, void *arg);
 void upstream_resume(struct upstream_call *call);
 
-/** Ends the call and closes its connection, so that the engine stops working on it. */
-void upstream_cancel(struct upstream_call *call);
+/** Ends the call and closes its connection, so that the engine stops working on it. Returns how
+ * many bytes of the body had been sent. */
+uint64_t upstream_cancel(struct upstream_call *call);
 
 /** "unreachable", "timeout", "broken". */
 const char *upstream_end_name(enum upstream_end end);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one configuration became: the policies and addresses made from it. A reload makes new
+ * settings; requests in flight keep those they started with, so the count of users decides when
+ * settings are freed. Made and counted on the loop thread; reading is free for all threads.
+ */
+#ifndef MOA_GATEWAY_SETTINGS_H
+#define MOA_GATEWAY_SETTINGS_H
+
+#include <moaoff/policy.h>
+
+#include "config.h"
+
+#define SETTINGS_POLICIES_MAX 16
+
+struct settings {
+    size_t n_users;
+    struct config *config;
+    struct moa_policy *policies[SETTINGS_POLICIES_MAX]; /* in the order of moa_policy_name() */
+    size_t default_policy;
+    char *tier_urls[2]; /* of chat completions, by enum moa_tier */
+};
+
+/** With one user. Takes ownership of `config`, also if it fails. NULL if out of memory. */
+struct settings *settings_new(struct config *config);
+
+/** One more user. Returns `settings`. */
+struct settings *settings_use(struct settings *settings);
+
+/** One user less; the last one frees. NULL is allowed. */
+void settings_leave(struct settings *settings);
+
+#endif
