@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #define SECRET_BYTES_MIN 16
 #define WORDS_MAX 8
 #define LIMIT_MAX 1000000
+#define MINUTE_US INT64_C(60000000)
 
 static const char blanks[] = " \t\r";
 
@@ -33,9 +33,8 @@ struct key {
     unsigned max_in_flight, max_per_minute; /* 0: no limit */
 
     unsigned in_flight;
-    double allowance; /* requests that may begin now; grows to max_per_minute within a minute */
-    int64_t counted_us;
-    bool forgotten; /* in no table any more: the last request frees it */
+    int64_t paid_until_us; /* every request pays a minute's share ahead, a minute at most */
+    bool forgotten;        /* in no table any more: the last request frees it */
 };
 
 struct keys {
@@ -155,7 +154,6 @@ static int read_words(struct keys *keys, char *const *words, size_t n, unsigned 
         free(key);
         return -1;
     }
-    key->allowance = key->max_per_minute;
     keys->list[keys->n++] = key;
     return 0;
 }
@@ -248,8 +246,6 @@ static void renew(struct key *old, const struct key *fresh)
     old->pinned = fresh->pinned;
     old->observes = fresh->observes;
     old->max_in_flight = fresh->max_in_flight;
-    if (old->max_per_minute != fresh->max_per_minute)
-        old->allowance = fresh->max_per_minute;
     old->max_per_minute = fresh->max_per_minute;
 }
 
@@ -317,12 +313,12 @@ bool key_observes(const struct key *key)
     return key->observes;
 }
 
-static void refill(struct key *key, int64_t now_us)
+/* What a limit a minute leaves to wait before a request may begin, 0: nothing. */
+static int64_t wait_us(const struct key *key, int64_t now_us)
 {
-    double per_us = key->max_per_minute / 60e6;
-    double grown = key->allowance + (double)(now_us - key->counted_us) * per_us;
-    key->allowance = fmin(grown, key->max_per_minute);
-    key->counted_us = now_us;
+    int64_t share_us = MINUTE_US / key->max_per_minute;
+    int64_t ahead_us = key->paid_until_us - now_us;
+    return ahead_us + share_us > MINUTE_US ? ahead_us + share_us - MINUTE_US : 0;
 }
 
 int key_enter(struct key *key, int64_t now_us, struct http_error *ret_error,
@@ -334,16 +330,16 @@ int key_enter(struct key *key, int64_t now_us, struct http_error *ret_error,
                          "The API key \"%s\" has %u requests in work, as many as it may.",
                          key->name, key->in_flight);
     }
+    int64_t wait = key->max_per_minute ? wait_us(key, now_us) : 0;
+    if (wait > 0) {
+        *ret_retry_after_s = (unsigned)((wait + 999999) / 1000000);
+        return http_fail(ret_error, 429, "key_rate_limit",
+                         "The API key \"%s\" may begin %u requests a minute.", key->name,
+                         key->max_per_minute);
+    }
     if (key->max_per_minute) {
-        refill(key, now_us);
-        if (key->allowance < 1) {
-            *ret_retry_after_s =
-                (unsigned)ceil((1 - key->allowance) * 60 / (double)key->max_per_minute);
-            return http_fail(ret_error, 429, "key_rate_limit",
-                             "The API key \"%s\" may begin %u requests a minute.", key->name,
-                             key->max_per_minute);
-        }
-        key->allowance -= 1;
+        int64_t from_us = key->paid_until_us > now_us ? key->paid_until_us : now_us;
+        key->paid_until_us = from_us + MINUTE_US / key->max_per_minute;
     }
     key->in_flight++;
     return 0;
