@@ -51,8 +51,11 @@ static int serve(const char *path, bool check_only)
         return EXIT_FAILED;
     if (!check_only)
         return gateway_run(path, config);
-    config_free(config);
-    return EXIT_FINE;
+    char why[512];
+    if (gateway_check(config, why, sizeof(why)) == 0)
+        return EXIT_FINE;
+    fprintf(stderr, "moaoff serve: %s\n", why);
+    return EXIT_FAILED;
 }
 
 int serve_main(int argc, char **argv)

@@ -326,3 +326,12 @@ int gateway_run(const char *path, struct config *config)
     curl_global_cleanup();
     return failed ? 1 : 0;
 }
+
+int gateway_check(struct config *config, char *why, size_t n)
+{
+    struct parts parts;
+    if (parts_make(config, &parts, why, n))
+        return -1;
+    parts_free(&parts);
+    return 0;
+}

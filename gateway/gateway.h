@@ -34,4 +34,10 @@ struct gateway {
  */
 int gateway_run(const char *path, struct config *config);
 
+/**
+ * Whether the files that `config` names (keys, certificates) are in order: 0, or -1 with `why` (of
+ * `n` bytes) filled. Takes ownership of `config`.
+ */
+int gateway_check(struct config *config, char *why, size_t n);
+
 #endif

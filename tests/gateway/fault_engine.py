@@ -20,6 +20,7 @@ Modes, each for whole and for streamed answers:
 """
 import json
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -166,14 +167,20 @@ class Server(ThreadingHTTPServer):
 
 
 class FaultEngine:
-    def __init__(self, name):
+    """`tls`: the paths of a certificate and its key, for an engine behind https."""
+
+    def __init__(self, name, tls=None):
         self.name = name
         self.mode, self.answer = "ok", "the answer of " + name
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.engine = self
-        self.url = "http://127.0.0.1:%d/v1" % self.server.server_address[1]
+        self.url = "http%s://127.0.0.1:%d/v1" % ("s" if tls else "", self.server.server_address[1])
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -181,6 +188,46 @@ class FaultEngine:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Sink:
+    """A port that takes connections and answers nothing; `received` is every byte that came."""
+
+    def __init__(self):
+        self.received = b""
+        self.closing = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.05)
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        open_connections = []
+        while not self.closing.is_set():
+            try:
+                open_connections.append(self.socket.accept()[0])
+                open_connections[-1].settimeout(0.05)
+            except socket.timeout:
+                pass
+            for connection in list(open_connections):
+                try:
+                    came = connection.recv(65536)
+                except socket.timeout:
+                    continue
+                except OSError:
+                    came = b""
+                self.received += came
+                if not came:
+                    open_connections.remove(connection)
+                    connection.close()
+        for connection in open_connections:
+            connection.close()
+
+    def close(self):
+        self.closing.set()
+        self.thread.join()
+        self.socket.close()
 
 
 class RefusingEngine:
