@@ -299,9 +299,11 @@ static void run(struct gateway *g)
             event_add(signals[i], NULL);
     }
     warn_of_open_doors(c);
-    log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s:%u policy=%s edge=%s cloud=%s",
-              c->tls_certificate[0] ? "https" : "http", c->listen_host, server_port(g->server),
-              c->policy, c->tier[MOA_EDGE].url, c->tier[MOA_CLOUD].url);
+    bool v6 = strchr(c->listen_host, ':');
+    log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s%s%s:%u policy=%s edge=%s cloud=%s",
+              c->tls_certificate[0] ? "https" : "http", v6 ? "[" : "", c->listen_host,
+              v6 ? "]" : "", server_port(g->server), c->policy, c->tier[MOA_EDGE].url,
+              c->tier[MOA_CLOUD].url);
     event_base_dispatch(g->base);
     for (size_t i = 0; i < n; i++) {
         if (signals[i])

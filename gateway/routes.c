@@ -237,7 +237,7 @@ const struct server_route routes_table[] = {
 };
 
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
-                  struct http_error *ret_error)
+                 struct http_error *ret_error)
 {
     struct gateway *g = arg;
     int access = route ? route->access : ACCESS_CLIENT;
