@@ -617,8 +617,7 @@ static bool is_answer(const char *content_type)
     static const char *const types[] = {"application/json", "text/event-stream"};
     for (size_t i = 0; i < 2; i++) {
         size_t n = strlen(types[i]);
-        char behind = strncasecmp(content_type, types[i], n) == 0 ? content_type[n] : 'x';
-        if (behind == '\0' || behind == ';' || behind == ' ')
+        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
             return true;
     }
     return false;
