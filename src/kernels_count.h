@@ -11,9 +11,6 @@
 
 #include "kernels.h"
 
-/** The distance from a bin below MOA_S_LARGE to its second copy. */
-#define SECOND_COPY ((int)MOA_N_BINS)
-
 /** Counts 8 pixels: their luma, and `slots`, indices into counts->bins. */
 static inline void count_8(struct moa_counts *counts, const uint8_t *row, const uint32_t *slots)
 {
