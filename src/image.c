@@ -121,9 +121,11 @@ static enum moa_err measure(struct moa_decode_job *job, struct moa_image_feature
     moa_scan_free(job->scan);
     if (err)
         return err;
-    const double n_px = (double)job->info.width_px * job->info.height_px;
+    struct moa_image_header header;
+    moa_fill_header(job->file, &job->info, &header);
     features.height_px = job->info.height_px;
-    features.bits_per_pixel = (double)job->file.n * 8.0 / n_px;
+    features.bits_per_pixel = header.bits_per_pixel;
+    features.bits_per_pixel_normal = header.bits_per_pixel_normal;
     *ret_features = features;
     return MOA_OK;
 }
@@ -183,6 +185,7 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
         return err;
     features.height_px = height_px;
     features.bits_per_pixel = 8.0;
+    features.bits_per_pixel_normal = 8.0;
     *ret_features = features;
     return MOA_OK;
 }

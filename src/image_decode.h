@@ -29,6 +29,10 @@ moa_decode_fn moa_decode_webp;
 enum moa_err moa_probe(struct moa_bytes file, struct moa_image_info *ret_info,
                        struct moa_error *error);
 
+/** The rest of the header of a file that was probed. */
+void moa_fill_header(struct moa_bytes file, const struct moa_image_info *info,
+                     struct moa_image_header *ret_header);
+
 /** Fills `error` and returns its code, so that a failure is one statement. */
 static inline enum moa_err moa_fail(struct moa_error *error, enum moa_err code, size_t offset,
                                     const char *message)

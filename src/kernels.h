@@ -53,6 +53,13 @@ struct moa_kernels {
     void (*count_block)(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
                         struct moa_counts *counts);
 
+    /**
+     * Like count_block, but counts every s exactly: in bins[s], MOA_S_MAX + 1 of them, instead of
+     * counts->bins. luma_scan.h says when it is needed.
+     */
+    void (*count_block_exact)(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                              size_t n, struct moa_counts *counts, uint32_t *bins);
+
     /** Packed 8-bit RGB to luma: (19595 R + 38470 G + 7471 B + 32768) >> 16. Any n. */
     void (*luma_from_rgb)(const uint8_t *rgb, size_t n, uint8_t *ret_luma);
 };
@@ -61,13 +68,6 @@ extern const struct moa_kernels moa_kernels_c;
 extern const struct moa_kernels moa_kernels_avx2;
 extern const struct moa_kernels moa_kernels_avx512;
 extern const struct moa_kernels moa_kernels_neon;
-
-/**
- * Like count_block, but counts every s exactly: bins[s], MOA_S_MAX + 1 of them, instead of
- * counts->bins. Slow; luma_scan.h says when it is needed.
- */
-void moa_count_block_exact(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
-                           struct moa_counts *counts, uint32_t *bins);
 
 /** The table in use; see moaoff/cpu.h for how it is chosen. Thread safe. */
 const struct moa_kernels *moa_kernels_get(void);

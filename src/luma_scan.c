@@ -24,7 +24,8 @@ struct moa_luma_scan {
     struct moa_counts counts;
 };
 
-static const size_t edge_bin = 128 * 128; /* G = 128; bins up to there are exact */
+/* Bins are walked in groups of eight, because most are empty. */
+enum { GROUP = 8 };
 
 struct moa_luma_scan *moa_scan_new(uint32_t width_px)
 {
@@ -53,7 +54,7 @@ void moa_scan_free(struct moa_luma_scan *scan)
 
 bool moa_scan_restart_exact(struct moa_luma_scan *scan)
 {
-    scan->exact = calloc(MOA_S_MAX + 1, sizeof(*scan->exact));
+    scan->exact = calloc(MOA_S_MAX + GROUP, sizeof(*scan->exact));
     if (!scan->exact)
         return false;
     memset(&scan->counts, 0, sizeof(scan->counts));
@@ -88,7 +89,8 @@ static void count_middle(struct moa_luma_scan *scan, const uint8_t *above, const
     for (size_t x = 1; x < last; x += MOA_BLOCK_PX) {
         const size_t n = last - x < MOA_BLOCK_PX ? last - x : MOA_BLOCK_PX;
         if (scan->exact)
-            moa_count_block_exact(above + x, row + x, below + x, n, &scan->counts, scan->exact);
+            scan->kernels->count_block_exact(above + x, row + x, below + x, n, &scan->counts,
+                                             scan->exact);
         else
             scan->kernels->count_block(above + x, row + x, below + x, n, &scan->counts);
     }
@@ -236,10 +238,9 @@ struct walk {
     struct percentile p5;
     struct percentile p95;
     uint64_t n_upto; /* pixels seen so far */
+    uint64_t n_edge; /* of them with G > 128 */
     double sum;
 };
-
-enum { GROUP = 8 };
 
 /* Eight bins in ascending order. Which of them are empty is hard to predict: none is skipped. */
 static void walk_group(struct walk *walk, const double gradients[GROUP],
@@ -249,6 +250,7 @@ static void walk_group(struct walk *walk, const double gradients[GROUP],
     for (size_t k = 0; k < GROUP; k++) {
         walk->sum += counts[k] * gradients[k];
         walk->n_upto += counts[k];
+        walk->n_edge += gradients[k] > 128.0 ? counts[k] : 0;
     }
     if (!percentile_is_in(&walk->p5, n_before, walk->n_upto) &&
         !percentile_is_in(&walk->p95, n_before, walk->n_upto))
@@ -283,27 +285,17 @@ static void walk_bins(struct walk *walk, const struct moa_counts *counts)
 
 static void walk_exact(struct walk *walk, const uint32_t *exact)
 {
-    for (size_t s = 0; s <= MOA_S_MAX; s++) {
-        if (exact[s] == 0)
+    for (size_t s = 0; s <= MOA_S_MAX; s += GROUP) {
+        uint32_t any = 0;
+        for (size_t k = 0; k < GROUP; k++)
+            any |= exact[s + k];
+        if (any == 0)
             continue;
-        const double gradients[GROUP] = {sqrt((double)s)};
-        const uint32_t counts[GROUP] = {exact[s]};
-        walk_group(walk, gradients, counts);
+        double gradients[GROUP];
+        for (size_t k = 0; k < GROUP; k++)
+            gradients[k] = sqrt((double)(s + k));
+        walk_group(walk, gradients, exact + s);
     }
-}
-
-/* How many have G > 128. */
-static uint64_t count_edges(const struct moa_luma_scan *scan)
-{
-    uint64_t n = 0;
-    if (scan->exact) {
-        for (size_t s = edge_bin + 1; s <= MOA_S_MAX; s++)
-            n += scan->exact[s];
-        return n;
-    }
-    for (size_t bin = edge_bin + 1; bin < MOA_N_BINS; bin++)
-        n += scan->counts.bins[bin] + scan->counts.bins[MOA_N_BINS + bin];
-    return n;
 }
 
 static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_features *ret)
@@ -323,7 +315,7 @@ static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_
     ret->gradient_mean = walk.sum / n;
     ret->gradient_p5 = percentile_value(&walk.p5);
     ret->gradient_p95 = percentile_value(&walk.p95);
-    ret->edge_fraction = (double)count_edges(scan) / n;
+    ret->edge_fraction = (double)walk.n_edge / n;
     ret->laplacian_variance =
         fmax(0.0, (double)scan->counts.laplacian_squares / n - mean_laplacian * mean_laplacian);
 }

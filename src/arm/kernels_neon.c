@@ -96,8 +96,15 @@ static void luma_from_rgb_neon(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
     moa_kernels_c.luma_from_rgb(rgb + 3 * i, n - i, ret_luma + i);
 }
 
+static void count_block_exact_neon(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                   size_t n, struct moa_counts *counts, uint32_t *bins)
+{
+    count_block_exact(above, row, below, n, counts, bins);
+}
+
 const struct moa_kernels moa_kernels_neon = {
     .name = "neon",
     .count_block = count_block_neon,
+    .count_block_exact = count_block_exact_neon,
     .luma_from_rgb = luma_from_rgb_neon,
 };
