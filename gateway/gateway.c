@@ -21,7 +21,9 @@
 #include "log.h"
 #include "routes.h"
 #include "server.h"
+#include "state.h"
 #include "upstream.h"
+#include "watch.h"
 #include "worker.h"
 
 #define WHY_BYTES 512
@@ -43,9 +45,10 @@ static void parts_free(struct parts *p)
 }
 
 /* Takes ownership of `config`. */
-static int parts_make(struct config *config, struct parts *ret_parts, char *why, size_t n)
+static int parts_make(struct config *config, const struct settings *before, struct parts *ret_parts,
+                      char *why, size_t n)
 {
-    struct parts p = {.settings = settings_new(config)};
+    struct parts p = {.settings = settings_new(config, before)};
     struct config_error error;
     int result = p.settings ? 0 : -1;
     if (result) {
@@ -90,18 +93,11 @@ static struct journal_options journal_options_of(const struct config *c)
 /* From here on new requests go by `parts`, which are the gateway's now. */
 static void adopt(struct gateway *g, const struct parts *parts)
 {
-    const struct config *config = parts->settings->config;
-    struct server_limits limits = limits_of(config);
-    struct journal_options bounds = journal_options_of(config);
     settings_leave(g->settings);
     g->settings = parts->settings;
-    g->config = g->sense.config = config;
+    g->config = g->sense.config = parts->settings->config;
     g->keys = keys_replace(g->keys, parts->keys);
-    server_set_tls(g->server, parts->tls);
-    server_set_limits(g->server, &limits);
-    if (g->journal)
-        journal_set_bounds(g->journal, &bounds);
-    log_set_level((enum log_level)config->log_level);
+    log_set_level((enum log_level)g->config->log_level);
 }
 
 /* ---- assembly ---- */
@@ -127,13 +123,21 @@ static int make_server(struct gateway *g, const struct config *config, char *why
     return server_new(g->base, &options, &g->server, why, n);
 }
 
+static void on_uplink(const struct uplink_reading *reading, void *arg)
+{
+    sense_uplink(arg, reading);
+}
+
 static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
+    sense_init(&g->sense, config);
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
-    if (!g->upstream)
+    g->watch = g->upstream ? watch_new(g) : NULL;
+    if (!g->watch)
         return -1;
+    upstream_set_meter(g->upstream, on_uplink, &g->sense);
     g->workers = worker_pool_new(g->base, n_workers(config));
     if (!g->workers) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
@@ -149,13 +153,14 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
 static int make(struct gateway *g, struct config *config, char *why, size_t n)
 {
     struct parts parts;
-    if (parts_make(config, &parts, why, n))
+    if (parts_make(config, NULL, &parts, why, n))
         return -1;
+    adopt(g, &parts);
     if (make_leaves(g, config, why, n)) {
-        parts_free(&parts);
+        server_tls_free(parts.tls);
         return -1;
     }
-    adopt(g, &parts);
+    server_set_tls(g->server, parts.tls);
     return 0;
 }
 
@@ -164,6 +169,7 @@ static void unmake(struct gateway *g)
 {
     server_free(g->server);
     worker_pool_free(g->workers);
+    watch_free(g->watch);
     upstream_free(g->upstream);
     journal_close(g->journal);
     keys_free(g->keys);
@@ -200,6 +206,8 @@ static void keep_what_runs(const struct config *running, struct config *fresh)
     keep_number("listen.port", running->listen_port, &fresh->listen_port);
     keep_text("journal.path", running->journal_path, &fresh->journal_path);
     keep_number("workers", running->workers, &fresh->workers);
+    keep_number("cloud.uplink_uploads", running->tier[MOA_CLOUD].uplink_uploads,
+                &fresh->tier[MOA_CLOUD].uplink_uploads);
 }
 
 static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
@@ -223,9 +231,15 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         config_free(config);
         return -1;
     }
-    if (parts_make(config, &parts, why, n))
+    if (parts_make(config, g->settings, &parts, why, n))
         return -1;
     adopt(g, &parts);
+    struct server_limits limits = limits_of(config);
+    struct journal_options bounds = journal_options_of(config);
+    server_set_limits(g->server, &limits);
+    server_set_tls(g->server, parts.tls);
+    if (g->journal)
+        journal_set_bounds(g->journal, &bounds);
     return 0;
 }
 
@@ -302,8 +316,9 @@ static void run(struct gateway *g)
     bool v6 = strchr(c->listen_host, ':');
     log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s%s%s:%u policy=%s edge=%s cloud=%s",
               c->tls_certificate[0] ? "https" : "http", v6 ? "[" : "", c->listen_host,
-              v6 ? "]" : "", server_port(g->server), c->policy, c->tier[MOA_EDGE].url,
-              c->tier[MOA_CLOUD].url);
+              v6 ? "]" : "", server_port(g->server), c->policy,
+              g->settings->endpoints[MOA_EDGE].list[0]->name,
+              g->settings->endpoints[MOA_CLOUD].list[0]->name);
     event_base_dispatch(g->base);
     for (size_t i = 0; i < n; i++) {
         if (signals[i])
@@ -332,7 +347,7 @@ int gateway_run(const char *path, struct config *config)
 int gateway_check(struct config *config, char *why, size_t n)
 {
     struct parts parts;
-    if (parts_make(config, &parts, why, n))
+    if (parts_make(config, NULL, &parts, why, n))
         return -1;
     parts_free(&parts);
     return 0;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "endpoint.h"
 #include "metrics.h"
 #include "sense.h"
 #include "settings.h"
@@ -23,6 +24,7 @@ struct gateway {
     struct worker_pool *workers;
     struct keys *keys;       /* NULL: no key is asked for */
     struct journal *journal; /* NULL: none */
+    struct watch *watch;
     struct sense sense;
     struct metrics metrics;
     size_t n_exchanges;

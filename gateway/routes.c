@@ -16,6 +16,7 @@
 #include "journal.h"
 #include "keys.h"
 #include "server.h"
+#include "state.h"
 #include "worker.h"
 
 #define DECISIONS_DEFAULT 100
@@ -63,11 +64,19 @@ static void handle_metrics(struct server_request *request, void *arg)
     FILE *out = open_memstream(&text, &n);
     if (out) {
         metrics_write(&g->metrics, g->sense.in_flight, out);
+        state_write_metrics(g, server_now_us(), out);
         if (g->journal)
             write_journal_metrics(g->journal, out);
         fclose(out);
     }
     reply_text(request, "text/plain; version=0.0.4", text, n);
+}
+
+static void handle_state(struct server_request *request, void *arg)
+{
+    size_t n = 0;
+    char *text = state_json(arg, server_now_us(), &n);
+    reply_text(request, "application/json", text, n);
 }
 
 static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
@@ -230,6 +239,7 @@ const struct server_route routes_table[] = {
     {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT},
     {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT},
     {"GET", "/v1/models", handle_models, ACCESS_CLIENT},
+    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER},
     {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER},
     {"GET", "/healthz", handle_health, ACCESS_OPEN},
     {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER},

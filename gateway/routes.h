@@ -14,6 +14,6 @@ extern const struct server_route routes_table[];
 
 /** For server_options.admit. */
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
-                  struct http_error *ret_error);
+                 struct http_error *ret_error);
 
 #endif

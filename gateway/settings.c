@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 static int make_policies(struct settings *s)
 {
@@ -20,18 +21,35 @@ static int make_policies(struct settings *s)
     return 0;
 }
 
-static int make_urls(struct settings *s)
+/* A generator's state, not 0. */
+static uint64_t seed(void)
+{
+    uint64_t random = 0;
+    ssize_t ignored = getrandom(&random, sizeof(random), GRND_NONBLOCK);
+    (void)ignored;
+    return random | 1;
+}
+
+static int make_endpoints(struct settings *s, const struct settings *before)
 {
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
-        if (asprintf(&s->tier_urls[tier], "%s/chat/completions", s->config->tier[tier].url) < 0) {
-            s->tier_urls[tier] = NULL;
+        const struct text_list *urls = &s->config->tier[tier].urls;
+        struct endpoints *es = &s->endpoints[tier];
+        if (before)
+            endpoints_share(&before->endpoints[tier], es);
+        es->random = seed();
+        es->options = (struct breaker_options){
+            .failures = s->config->breaker_failures,
+            .retry_us = s->config->breaker_retry_ms * 1000,
+            .busy_us = s->config->breaker_busy_ms * 1000,
+        };
+        if (endpoints_set(es, urls->items, urls->n))
             return -1;
-        }
     }
     return 0;
 }
 
-struct settings *settings_new(struct config *config)
+struct settings *settings_new(struct config *config, const struct settings *before)
 {
     struct settings *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -40,7 +58,7 @@ struct settings *settings_new(struct config *config)
     }
     s->n_users = 1;
     s->config = config;
-    if (make_policies(s) || make_urls(s)) {
+    if (make_policies(s) || make_endpoints(s, before)) {
         settings_leave(s);
         return NULL;
     }
@@ -62,8 +80,8 @@ void settings_leave(struct settings *s)
         return;
     for (size_t i = 0; i < SETTINGS_POLICIES_MAX; i++)
         moa_policy_free(s->policies[i]);
-    free(s->tier_urls[MOA_EDGE]);
-    free(s->tier_urls[MOA_CLOUD]);
+    endpoints_done(&s->endpoints[MOA_EDGE]);
+    endpoints_done(&s->endpoints[MOA_CLOUD]);
     config_free(s->config);
     free(s);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What one configuration became: the policies and addresses made from it. A reload makes new
+ * What one configuration became: the policies and endpoints made from it. A reload makes new
  * settings; requests in flight keep those they started with, so the count of users decides when
  * settings are freed. Made and counted on the loop thread; reading is free for all threads.
  */
@@ -10,6 +10,7 @@
 #include <moaoff/policy.h>
 
 #include "config.h"
+#include "endpoint.h"
 
 #define SETTINGS_POLICIES_MAX 16
 
@@ -18,11 +19,14 @@ struct settings {
     struct config *config;
     struct moa_policy *policies[SETTINGS_POLICIES_MAX]; /* in the order of moa_policy_name() */
     size_t default_policy;
-    char *tier_urls[2]; /* of chat completions, by enum moa_tier */
+    struct endpoints endpoints[2]; /* by enum moa_tier */
 };
 
-/** With one user. Takes ownership of `config`, also if it fails. NULL if out of memory. */
-struct settings *settings_new(struct config *config);
+/**
+ * With one user. What is in `before` (NULL: nothing) and also in `config` goes on as it is: the
+ * breakers of endpoints. Takes ownership of `config`, also if it fails. NULL if out of memory.
+ */
+struct settings *settings_new(struct config *config, const struct settings *before);
 
 /** One more user. Returns `settings`. */
 struct settings *settings_use(struct settings *settings);
