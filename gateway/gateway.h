@@ -9,6 +9,7 @@
 #include <moaoff/policy.h>
 
 #include "config.h"
+#include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
 
@@ -26,6 +27,7 @@ struct gateway {
     char *tier_urls[2];      /* of chat completions */
     struct sense sense;
     struct metrics metrics;
+    struct feedback feedback;
     size_t n_exchanges;
 };
 
