@@ -78,7 +78,7 @@ struct exchange {
     struct key *key;        /* NULL: none is asked for */
     unsigned retry_after_s; /* with a 429 */
     int64_t arrived_us;
-    const struct moa_policy *policy;
+    struct moa_policy *policy;
 
     struct chat chat;
     struct score_job *jobs;
@@ -86,6 +86,7 @@ struct exchange {
     size_t n_scoring;
     struct perceived perceived;
     struct moa_state state;
+    struct moa_choice wish; /* of the text, before any fallback */
     struct moa_decision decision;
     bool has_decision;
 
@@ -180,13 +181,13 @@ static int read_model(struct exchange *x, struct http_error *error)
     static const char prefix[] = "moaoff/";
     const struct settings *s = x->settings;
     x->pinned = x->pinned || config_pins_model(s->config, x->chat.model_name);
-    x->policy = s->policies[s->default_policy];
+    x->policy = s->policies[s->default_policy]->policy;
     if (strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) != 0)
         return 0;
     const char *wanted = x->chat.model_name + sizeof(prefix) - 1;
     for (size_t i = 0; moa_policy_name(i); i++) {
         if (strcmp(moa_policy_name(i), wanted) == 0) {
-            x->policy = s->policies[i];
+            x->policy = s->policies[i]->policy;
             return 0;
         }
     }
@@ -198,7 +199,7 @@ static int read_model(struct exchange *x, struct http_error *error)
 static const char *policy_name(const struct exchange *x)
 {
     size_t i = 0;
-    while (x->settings->policies[i] != x->policy)
+    while (x->settings->policies[i]->policy != x->policy)
         i++;
     return moa_policy_name(i);
 }
@@ -350,6 +351,7 @@ static void decide(struct exchange *x)
     if (is_split(&x->decision) && x->settings->config->split == SPLIT_FUSE)
         send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
     x->has_decision = true;
+    x->wish = x->decision.text;
     if (x->dry_run) {
         reply_decision(x);
         return;
@@ -649,7 +651,20 @@ __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t 
 
 struct lists {
     char decision[LIST_BYTES], scores[LIST_BYTES], reasons[LIST_BYTES];
+    char state[64];
 };
+
+/* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
+static void write_state(const struct moa_state *state, char *text, size_t size)
+{
+    char load[16] = "unknown";
+    char uplink[24] = "unknown";
+    if (!isnan(state->edge_load))
+        snprintf(load, sizeof(load), "%.3f", state->edge_load);
+    if (!isnan(state->uplink_mbps))
+        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
+    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
+}
 
 /* "text=edge, image0=cloud" and so on: one entry per modality. */
 static void write_lists(const struct exchange *x, struct lists *l)
@@ -665,19 +680,21 @@ static void write_lists(const struct exchange *x, struct lists *l)
     }
 }
 
-#define REPLY_HEADERS 7
+#define REPLY_HEADERS 8
 
 /* The answer's own headers; `lists` and `overhead` hold their text. */
 static size_t reply_headers(struct exchange *x, struct lists *lists, char overhead[24],
                             struct server_header headers[REPLY_HEADERS])
 {
     write_lists(x, lists);
+    write_state(&x->state, lists->state, sizeof(lists->state));
     snprintf(overhead, 24, "%lld", (long long)x->overhead_us);
     size_t n = 0;
     headers[n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
     headers[n++] = (struct server_header){"x-moaoff-decision", lists->decision};
     headers[n++] = (struct server_header){"x-moaoff-scores", lists->scores};
     headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
+    headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
     headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
     headers[n++] = (struct server_header){"x-request-id", x->trace.id};
     if (x->fallback[0])
@@ -970,11 +987,33 @@ static void write_journal(const struct exchange *x)
     journal_add(x->gateway->journal, &row);
 }
 
+/* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
+static void observe(struct exchange *x)
+{
+    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
+        return;
+    double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
+    double bits = 8.0 * (double)x->chat.body.n;
+    bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
+    double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
+    struct moa_outcome outcome = {
+        .request = &x->perceived.request,
+        .state = x->state,
+        .choice = x->wish,
+        .transfer_s = transfer_s,
+        .infer_s = total_s > transfer_s ? total_s - transfer_s : 0.0,
+        .failed = x->fallback[0] || x->status != 200,
+        .correct = NAN,
+    };
+    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
+}
+
 static void exchange_finish(struct exchange *x)
 {
     assert(!x->request && x->n_scoring == 0);
     x->stage = STAGE_OVER;
     drop_stages(x);
+    observe(x);
     if (!x->dry_run) {
         count(x);
         write_journal(x);

@@ -173,6 +173,7 @@ static void unmake(struct gateway *g)
     upstream_free(g->upstream);
     journal_close(g->journal);
     keys_free(g->keys);
+    feedback_done(&g->feedback);
     settings_leave(g->settings);
     if (g->base)
         event_base_free(g->base);

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "endpoint.h"
+#include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
 #include "settings.h"
@@ -27,6 +28,7 @@ struct gateway {
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;
+    struct feedback feedback;
     size_t n_exchanges;
 };
 

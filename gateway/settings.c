@@ -9,11 +9,38 @@
 #include <string.h>
 #include <sys/random.h>
 
-static int make_policies(struct settings *s)
+static struct settings_policy *policy_new(const char *name, const struct moa_policy_params *params)
+{
+    struct settings_policy *p = calloc(1, sizeof(*p));
+    if (!p || moa_policy_new(name, params, &p->policy)) {
+        free(p);
+        return NULL;
+    }
+    p->n_users = 1;
+    return p;
+}
+
+static void policy_leave(struct settings_policy *p)
+{
+    if (!p || --p->n_users > 0)
+        return;
+    moa_policy_free(p->policy);
+    free(p);
+}
+
+static int make_policies(struct settings *s, const struct settings *before)
 {
     for (size_t i = 0; moa_policy_name(i); i++) {
-        if (i == SETTINGS_POLICIES_MAX ||
-            moa_policy_new(moa_policy_name(i), &s->config->paper, &s->policies[i]))
+        if (i == SETTINGS_POLICIES_MAX)
+            return -1;
+        struct settings_policy *known = before ? before->policies[i] : NULL;
+        if (known && moa_policy_learns(known->policy)) {
+            known->n_users++;
+            s->policies[i] = known;
+        } else {
+            s->policies[i] = policy_new(moa_policy_name(i), &s->config->paper);
+        }
+        if (!s->policies[i])
             return -1;
         if (strcmp(moa_policy_name(i), s->config->policy) == 0)
             s->default_policy = i;
@@ -58,7 +85,7 @@ struct settings *settings_new(struct config *config, const struct settings *befo
     }
     s->n_users = 1;
     s->config = config;
-    if (make_policies(s) || make_endpoints(s, before)) {
+    if (make_policies(s, before) || make_endpoints(s, before)) {
         settings_leave(s);
         return NULL;
     }
@@ -79,7 +106,7 @@ void settings_leave(struct settings *s)
     if (--s->n_users > 0)
         return;
     for (size_t i = 0; i < SETTINGS_POLICIES_MAX; i++)
-        moa_policy_free(s->policies[i]);
+        policy_leave(s->policies[i]);
     endpoints_done(&s->endpoints[MOA_EDGE]);
     endpoints_done(&s->endpoints[MOA_CLOUD]);
     config_free(s->config);

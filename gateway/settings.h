@@ -14,17 +14,24 @@
 
 #define SETTINGS_POLICIES_MAX 16
 
+/** A policy that learns is shared by all settings, so that a reload forgets nothing. */
+struct settings_policy {
+    size_t n_users;
+    struct moa_policy *policy;
+};
+
 struct settings {
     size_t n_users;
     struct config *config;
-    struct moa_policy *policies[SETTINGS_POLICIES_MAX]; /* in the order of moa_policy_name() */
+    struct settings_policy *policies[SETTINGS_POLICIES_MAX]; /* in the order of moa_policy_name() */
     size_t default_policy;
     struct endpoints endpoints[2]; /* by enum moa_tier */
 };
 
 /**
  * With one user. What is in `before` (NULL: nothing) and also in `config` goes on as it is: the
- * breakers of endpoints. Takes ownership of `config`, also if it fails. NULL if out of memory.
+ * breakers of endpoints, and what policies have learned. Takes ownership of `config`, also if it
+ * fails. NULL if out of memory.
  */
 struct settings *settings_new(struct config *config, const struct settings *before);
 
