@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
             elif json.loads(body).get("stream"):
-                self.stream(mode)
+                self.stream(mode, (json.loads(body).get("stream_options") or {}).get("include_usage"))
             else:
                 self.whole(mode)
         except OSError:
@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def stream(self, mode):
+    def stream(self, mode, with_usage):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -140,6 +140,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.chunk(bytes([byte]))
             else:
                 self.chunk(data)
+        if with_usage:
+            usage = {"prompt_tokens": 41, "completion_tokens": 5, "total_tokens": 46}
+            self.chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
         self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
 
