@@ -27,7 +27,7 @@
 #include "worker.h"
 
 #define WHY_BYTES 512
-#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define DAY_MS INT64_C(86400000)
 
 /* ---- what a configuration becomes: made completely, or not at all ---- */
 

@@ -23,8 +23,8 @@
 
 #define QUEUE_ROWS 8192
 #define BATCH_ROWS 512
-#define GATHER_MS 50           /* rows that come close together are one transaction */
-#define SWEEP_MS (3600 * 1000) /* how often age is looked at when nothing else happens */
+#define GATHER_MS 50      /* rows that come close together are one transaction */
+#define SWEEP_MS 3600000L /* how often age is looked at when nothing else happens */
 #define DELETE_ROUNDS_MAX 16
 
 struct journal {

@@ -234,9 +234,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         connection_close(c);
 }
 
-/* Writes what it can. When all is out: on to the next request, close, or tell the handler. May free
- * the connection if the request has been answered. */
-void connection_flush(struct connection *c)
+/* Writes what it can: 1 if all is out, 0 if the rest waits for the client, -1 if it cannot be sent.
+ * The deadline runs while the client takes no byte. */
+static int write_out(struct connection *c)
 {
     bool stalled = event_pending(&c->writable, EV_WRITE, NULL);
     while (evbuffer_get_length(c->out) > 0) {
@@ -245,25 +245,29 @@ void connection_flush(struct connection *c)
             stalled = false;
             continue;
         }
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            if (c->answered)
-                connection_close(c);
-            else
-                event_active(&c->deadline, EV_TIMEOUT, 1); /* close, but not under the handler */
-            return;
-        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return -1;
         event_add(&c->writable, NULL);
-        if (c->phase == PHASE_BUSY && !stalled) /* the deadline runs while no byte is taken */
+        if (c->phase == PHASE_BUSY && !stalled)
             connection_set_deadline(c, c->server->options.limits.send_timeout_ms);
-        return;
+        return 0;
     }
     event_del(&c->writable);
-    if (c->phase != PHASE_BUSY)
-        return;
-    event_del(&c->deadline);
-    if (c->answered && c->close_after)
+    if (c->phase == PHASE_BUSY)
+        event_del(&c->deadline);
+    return 1;
+}
+
+void connection_flush(struct connection *c)
+{
+    int out = write_out(c);
+    if (out < 0 && c->answered)
+        connection_close(c);
+    else if (out < 0)
+        event_active(&c->deadline, EV_TIMEOUT, 1); /* close, but not under the handler */
+    else if (out > 0 && c->phase == PHASE_BUSY && c->answered && c->close_after)
         connection_linger(c);
-    else if (c->answered)
+    else if (out > 0 && c->phase == PHASE_BUSY && c->answered)
         connection_advance(c);
 }
 
@@ -273,12 +277,15 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     struct connection *c = arg;
     if (c->tls && tls_wants_write(c->tls))
         event_active(&c->readable, EV_READ, 1);
-    bool streaming = c->phase == PHASE_BUSY && !c->answered;
-    connection_flush(c);
-    if (!streaming)
+    if (c->phase != PHASE_BUSY || c->answered) {
+        connection_flush(c);
         return;
-    struct server_request *r = c->request;
-    if (evbuffer_get_length(c->out) == 0 && r->watch && r->watch->on_drained)
+    }
+    int out = write_out(c);
+    const struct server_request *r = c->request;
+    if (out < 0)
+        connection_close(c);
+    else if (out > 0 && r->watch && r->watch->on_drained)
         r->watch->on_drained(r->watch_arg);
 }
 

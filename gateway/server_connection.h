@@ -91,8 +91,8 @@ void server_forget(struct server *s);
 struct connection *connection_new(struct server *s, evutil_socket_t fd);
 void connection_close(struct connection *c);
 void connection_set_deadline(struct connection *c, int64_t ms);
-/** Writes what it can. When all is out: on to the next request, close, or tell the handler. May
- * free the connection if the request has been answered. */
+/** Writes what it can. When all is out and the request has been answered: on to the next one, or
+ * close; `c` may then be free. */
 void connection_flush(struct connection *c);
 
 /* ---- server_request.c ---- */

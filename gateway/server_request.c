@@ -92,7 +92,8 @@ int server_request_query(const struct server_request *request, const char *name,
     size_t n = 0;
     while (*at && *at != '&' && n + 1 < room) {
         bool escaped = at[0] == '%' && digit_of(at[1]) >= 0 && digit_of(at[2]) >= 0;
-        ret_value[n++] = escaped ? (char)(digit_of(at[1]) * 16 + digit_of(at[2])) : *at;
+        int byte = escaped ? digit_of(at[1]) * 16 + digit_of(at[2]) : (unsigned char)*at;
+        ret_value[n++] = (char)(unsigned char)byte;
         at += escaped ? 3 : 1;
     }
     ret_value[n] = '\0';
