@@ -26,6 +26,7 @@
 #include "log.h"
 #include "perceive.h"
 #include "server.h"
+#include "state.h"
 #include "upstream.h"
 #include "worker.h"
 
@@ -56,6 +57,7 @@ struct perception {
     struct exchange *exchange;
     size_t image;
     struct upstream_call *call;
+    struct endpoint_call at; /* where `call` goes */
     struct chat_body body;
     int status;
     struct gathered answer;
@@ -85,6 +87,7 @@ struct exchange {
     char *evidence[MOA_IMAGES_MAX];
 
     struct upstream_call *call; /* of the answer */
+    struct endpoint_call at;    /* where it goes */
     struct chat_body body;
     int engine_status;
     char content_type[128];
@@ -313,7 +316,7 @@ static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
     perceive_request(&x->chat, x->scores, g->config, x->pinned, &x->perceived);
-    sense_snapshot(&g->sense, &x->state);
+    state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
         struct http_error error;
@@ -339,7 +342,8 @@ static void decide(struct exchange *x)
 
 static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
                                      const struct chat_body *body,
-                                     const struct upstream_callbacks *callbacks, void *arg)
+                                     const struct upstream_callbacks *callbacks, void *arg,
+                                     struct endpoint_call *ret_at)
 {
     /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
     assert(!x->pinned || tier == MOA_EDGE);
@@ -347,31 +351,90 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
         return NULL;
     struct gateway *g = x->gateway;
     const struct tier_config *t = &g->config->tier[tier];
+    struct endpoint_call at;
+    endpoint_begin(&g->endpoints[tier], server_now_us(), &at);
     struct upstream_request request = {
-        .url = g->tier_urls[tier],
+        .url = at.endpoint->chat_url,
         .api_key = g->api_keys[tier],
         .direct = tier == MOA_EDGE,
+        .metered = tier == MOA_CLOUD,
         .segments = body->segments,
         .n_segments = body->n_segments,
         .total_bytes = body->total_bytes,
         .connect_timeout_ms = t->connect_timeout_ms,
         .first_byte_timeout_ms = t->first_byte_timeout_ms,
         .idle_timeout_ms = t->idle_timeout_ms,
+        .dead_link_ms = t->dead_link_ms,
     };
     struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
-    if (call)
-        sense_enter(&g->sense, tier);
+    if (!call) {
+        endpoint_end(&at);
+        return NULL;
+    }
+    sense_enter(&g->sense, tier);
+    *ret_at = at;
     if (!x->overhead_us)
         x->overhead_us = server_now_us() - x->arrived_us;
     return call;
 }
 
-static void call_ended(struct exchange *x, enum moa_tier tier, const struct upstream_result *result)
+static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                   enum endpoint_outcome outcome)
+{
+    const struct endpoint *e = at->endpoint;
+    if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
+        log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
+                  log_quote(e->name).s, breaker_state_name(e->breaker.state));
+}
+
+/* What a chat completion can come as. Anything else is some other server's page. */
+static bool is_answer(const char *content_type)
+{
+    static const char *const types[] = {"application/json", "text/event-stream"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(types[i]);
+        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The head of an engine's answer has come. Whatever says 4xx is alive and has understood. */
+static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                          const struct upstream_head *head)
+{
+    bool busy = head->status == 429 || head->status == 503;
+    bool nonsense = head->status < 400 && !is_answer(head->content_type);
+    report(x, tier, at,
+           busy                              ? ENDPOINT_BUSY
+           : head->status >= 500 || nonsense ? ENDPOINT_FAILED
+                                             : ENDPOINT_ANSWERED);
+}
+
+static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                       const struct upstream_result *result)
 {
     struct gateway *g = x->gateway;
+    report(x, tier, at,
+           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
+           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
+                                                 : ENDPOINT_FAILED);
+    endpoint_end(at);
     sense_leave(&g->sense, tier);
+    sense_rtt(&g->sense, result->rtt_us, server_now_us());
     g->metrics.bytes_up[tier] += result->bytes_up;
     g->metrics.bytes_down[tier] += result->bytes_down;
+}
+
+static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
+                        struct endpoint_call *at)
+{
+    if (!*call)
+        return;
+    upstream_cancel(*call);
+    *call = NULL;
+    endpoint_end(at);
+    sense_leave(&x->gateway->sense, tier);
 }
 
 /* -1 if there would be more than `max` bytes, or no memory. */
@@ -404,19 +467,10 @@ static enum moa_tier other_tier(enum moa_tier tier)
 
 static void cancel_calls(struct exchange *x)
 {
-    struct sense *sense = &x->gateway->sense;
-    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
-        if (!x->perceptions[i].call)
-            continue;
-        upstream_cancel(x->perceptions[i].call);
-        x->perceptions[i].call = NULL;
-        sense_leave(sense, other_tier(answering_tier(x)));
-    }
-    if (x->call) {
-        upstream_cancel(x->call);
-        x->call = NULL;
-        sense_leave(sense, answering_tier(x));
-    }
+    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++)
+        cancel_call(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
+                    &x->perceptions[i].at);
+    cancel_call(x, answering_tier(x), &x->call, &x->at);
 }
 
 /* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
@@ -448,8 +502,10 @@ static int status_of_end(enum upstream_end end)
 static void on_perception_head(const struct upstream_head *head, void *arg)
 {
     struct perception *p = arg;
-    assert(p->exchange->stage == STAGE_EVIDENCE);
+    struct exchange *x = p->exchange;
+    assert(x->stage == STAGE_EVIDENCE);
     p->status = head->status;
+    call_answered(x, other_tier(answering_tier(x)), &p->at, head);
 }
 
 static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
@@ -482,7 +538,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     enum moa_tier tier = other_tier(answering_tier(x));
     assert(x->stage == STAGE_EVIDENCE);
     p->call = NULL;
-    call_ended(x, tier, result);
+    call_ended(x, tier, &p->at, result);
     if (result->end != UPSTREAM_COMPLETE) {
         tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
                     result->message);
@@ -511,7 +567,7 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
                                (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
-    p->call = send_to(x, tier, &p->body, &perception_callbacks, p);
+    p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
 }
 
@@ -610,23 +666,12 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
     }
 }
 
-/* What a chat completion can come as. Anything else is some other server's page. */
-static bool is_answer(const char *content_type)
-{
-    static const char *const types[] = {"application/json", "text/event-stream"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(types[i]);
-        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
-            return true;
-    }
-    return false;
-}
-
 static void on_answer_head(const struct upstream_head *head, void *arg)
 {
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER && !x->answering);
     char why[64] = "";
+    call_answered(x, answering_tier(x), &x->at, head);
     if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
     else if (!is_answer(head->content_type))
@@ -723,7 +768,7 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     x->call = NULL;
-    call_ended(x, answering_tier(x), result);
+    call_ended(x, answering_tier(x), &x->at, result);
     bool complete = result->end == UPSTREAM_COMPLETE;
     if (!x->answering && !complete) {
         tier_failed(x, answering_tier(x), upstream_end_name(result->end),
@@ -751,7 +796,7 @@ static void answer(struct exchange *x)
     enum moa_tier tier = answering_tier(x);
     const char *model = x->gateway->config->tier[tier].model;
     if (!chat_render(&x->chat, model, x->evidence, &x->body))
-        x->call = send_to(x, tier, &x->body, &answer_callbacks, x);
+        x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
 }
@@ -774,10 +819,12 @@ static void drop_stages(struct exchange *x)
     x->held = (struct gathered){0};
 }
 
-/* Everything to the tier that did not fail; false if that is not allowed. */
+/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
     if (x->pinned || x->fallback[0] || x->answering)
+        return false;
+    if (!endpoints_up(&x->gateway->endpoints[other_tier(failed)]))
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
