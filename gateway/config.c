@@ -77,7 +77,9 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 static const struct key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one"),
-    TEXT("policy", policy, "paper", "what decides: paper, edge or cloud"),
+    TEXT("policy", policy, "paper",
+         "what decides: paper, edge, cloud, paper-no-modality, paper-no-state, perllm, "
+         "perllm-accuracy"),
     CHOICE("split", split, split_names, "evidence",
            "text and images on different tiers: evidence (two stages) or fuse (all to the cloud)"),
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core"),
@@ -88,6 +90,22 @@ static const struct key keys[] = {
     NUMBER("paper.edge_load_max", paper.edge_load_max, 0, 1, "0.85", "l_max, Eq. 5"),
     NUMBER("paper.uplink_max_mbps", paper.uplink_max_mbps, 0.001, 1e6, "400",
            "beta, Mbit/s, Eq. 5"),
+
+    NUMBER("perllm.delta", paper.perllm.delta, 0, 1e6, "0.5", "exploration of the bandit"),
+    NUMBER("perllm.lambda", paper.perllm.lambda, 0, 1e6, "1", "weight of the smallest slack"),
+    NUMBER("perllm.accuracy_weight", paper.perllm.accuracy_weight, 0, 1e6, "1",
+           "weight of a rated answer in perllm-accuracy"),
+    NUMBER("perllm.deadline_s", paper.perllm.deadline_s, 0.001, 1e6, "4",
+           "seconds in which a request is to be answered"),
+    NUMBER("perllm.radio_w", paper.perllm.radio_w, 0, 1e6, "2", "watts while sending"),
+    NUMBER("perllm.edge_infer_w", paper.perllm.infer_w[MOA_EDGE], 0.001, 1e6, "15",
+           "watts of the edge at work"),
+    NUMBER("perllm.edge_idle_w", paper.perllm.idle_w[MOA_EDGE], 0, 1e6, "5",
+           "watts of the edge at rest"),
+    NUMBER("perllm.cloud_infer_w", paper.perllm.infer_w[MOA_CLOUD], 0.001, 1e6, "300",
+           "watts of the cloud at work"),
+    NUMBER("perllm.cloud_idle_w", paper.perllm.idle_w[MOA_CLOUD], 0, 1e6, "60",
+           "watts of the cloud at rest"),
 
     NUMBER("complexity.resolution_px", image.reference_px, 1, 1e12, "1048576",
            "H0 x W0, pixels: the size at which C_res reaches 1. Decides how much is offloaded"),

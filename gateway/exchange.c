@@ -12,6 +12,7 @@
 #include "exchange.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ struct exchange {
     bool pinned;
     char id[ID_BYTES_MAX + 1];
     int64_t arrived_us;
-    const struct moa_policy *policy;
+    struct moa_policy *policy;
 
     struct chat chat;
     struct score_job *jobs;
@@ -79,6 +80,7 @@ struct exchange {
     size_t n_scoring;
     struct perceived perceived;
     struct moa_state state;
+    struct moa_choice wish; /* of the text, before any fallback */
     struct moa_decision decision;
     bool has_decision;
 
@@ -327,6 +329,7 @@ static void decide(struct exchange *x)
     if (is_split(&x->decision) && g->config->split == SPLIT_FUSE)
         send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
     x->has_decision = true;
+    x->wish = x->decision.text;
     if (x->dry_run) {
         reply_decision(x);
         return;
@@ -605,7 +608,20 @@ __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t 
 
 struct lists {
     char decision[LIST_BYTES], scores[LIST_BYTES], reasons[LIST_BYTES];
+    char state[64];
 };
+
+/* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
+static void write_state(const struct moa_state *state, char *text, size_t size)
+{
+    char load[16] = "unknown";
+    char uplink[24] = "unknown";
+    if (!isnan(state->edge_load))
+        snprintf(load, sizeof(load), "%.3f", state->edge_load);
+    if (!isnan(state->uplink_mbps))
+        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
+    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
+}
 
 /* "text=edge, image0=cloud" and so on: one entry per modality. */
 static void write_lists(const struct exchange *x, struct lists *l)
@@ -621,19 +637,21 @@ static void write_lists(const struct exchange *x, struct lists *l)
     }
 }
 
-#define REPLY_HEADERS 7
+#define REPLY_HEADERS 8
 
 /* The answer's own headers; `lists` and `overhead` hold their text. */
 static size_t reply_headers(struct exchange *x, struct lists *lists, char overhead[24],
                             struct server_header headers[REPLY_HEADERS])
 {
     write_lists(x, lists);
+    write_state(&x->state, lists->state, sizeof(lists->state));
     snprintf(overhead, 24, "%lld", (long long)x->overhead_us);
     size_t n = 0;
     headers[n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
     headers[n++] = (struct server_header){"x-moaoff-decision", lists->decision};
     headers[n++] = (struct server_header){"x-moaoff-scores", lists->scores};
     headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
+    headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
     headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
     headers[n++] = (struct server_header){"x-request-id", x->id};
     if (x->fallback[0])
@@ -865,11 +883,33 @@ static void count(const struct exchange *x)
               x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
 }
 
+/* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
+static void observe(struct exchange *x)
+{
+    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
+        return;
+    double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
+    double bits = 8.0 * (double)x->chat.body.n;
+    bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
+    double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
+    struct moa_outcome outcome = {
+        .request = &x->perceived.request,
+        .state = x->state,
+        .choice = x->wish,
+        .transfer_s = transfer_s,
+        .infer_s = total_s > transfer_s ? total_s - transfer_s : 0.0,
+        .failed = x->fallback[0] || x->status != 200,
+        .correct = NAN,
+    };
+    feedback_observe(&x->gateway->feedback, x->id, x->policy, &outcome);
+}
+
 static void exchange_finish(struct exchange *x)
 {
     assert(!x->request && x->n_scoring == 0);
     x->stage = STAGE_OVER;
     drop_stages(x);
+    observe(x);
     if (!x->dry_run)
         count(x);
     x->gateway->n_exchanges--;

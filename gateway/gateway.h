@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "endpoint.h"
+#include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
 
@@ -28,6 +29,7 @@ struct gateway {
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;
+    struct feedback feedback;
     size_t n_exchanges;
 };
 
