@@ -6,8 +6,10 @@
 
 #include <string.h>
 
+enum { WORD_SIZE = 16 }; /* no word is longer than 15 bytes; the rest is zero */
+
 /* clang-format off */
-static const char *const common[] = {
+static const char common[][WORD_SIZE] = {
     "a", "about", "above", "according", "actually", "after", "again", "all", "almost", "already",
     "also", "although", "always", "am", "an", "and", "another", "any", "anyone", "anything", "are",
     "aren't", "around", "as", "ask", "at", "away", "back", "be", "because", "become", "been",
@@ -46,7 +48,7 @@ static const char *const common[] = {
     "you'll", "you're", "you've", "your", "yours",
 };
 
-static const char *const abbreviations[] = {
+static const char abbreviations[][WORD_SIZE] = {
     "al", "approx", "apt", "art", "ave", "bros", "ca", "capt", "cf", "ch", "co", "col", "corp",
     "dept", "dr", "ed", "eds", "eg", "eq", "eqs", "est", "etc", "fig", "figs", "gen", "gov", "hon",
     "ie", "inc", "jr", "lt", "ltd", "maj", "max", "messrs", "min", "mr", "mrs", "ms", "mt", "no",
@@ -54,45 +56,49 @@ static const char *const abbreviations[] = {
     "vol", "vs",
 };
 
-static const char *const particles[] = {
+static const char particles[][WORD_SIZE] = {
     "al", "da", "de", "del", "der", "di", "do", "dos", "du", "el", "la", "le", "of", "the",
     "van", "von", "y",
 };
 /* clang-format on */
 
-static uint8_t lower(uint8_t c)
+/* The order of words as the order of two numbers: compared without a loop. */
+struct key {
+    uint64_t high;
+    uint64_t low;
+};
+
+static struct key key_of(const char word[WORD_SIZE])
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    struct key key;
+    memcpy(&key.high, word, 8);
+    memcpy(&key.low, word + 8, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    key.high = __builtin_bswap64(key.high);
+    key.low = __builtin_bswap64(key.low);
+#endif
+    return key;
 }
 
-/* Like strcmp(word, entry) with the case of `word` ignored. */
-static int compare(const uint8_t *word, size_t n, const char *entry)
+static bool contains(const char (*list)[WORD_SIZE], size_t n_entries, const uint8_t *word, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        const int difference = (int)lower(word[i]) - (int)(uint8_t)entry[i];
-        if (difference != 0)
-            return difference; /* also at the end of the entry: word[i] is no NUL there */
-        if (entry[i] == '\0')
-            return 1;
+    if (n >= WORD_SIZE)
+        return false;
+    char small[WORD_SIZE] = {0};
+    for (size_t i = 0; i < n; i++)
+        small[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32 : word[i]);
+    const struct key key = key_of(small);
+    /* The last entry that is not above the word. */
+    size_t first = 0;
+    while (n_entries > 1) {
+        const size_t half = n_entries / 2;
+        const struct key entry = key_of(list[first + half]);
+        const bool not_above =
+            entry.high < key.high || (entry.high == key.high && entry.low <= key.low);
+        first += not_above ? half : 0;
+        n_entries -= half;
     }
-    return entry[n] == '\0' ? 0 : -1;
-}
-
-static bool contains(const char *const *list, size_t n_entries, const uint8_t *word, size_t n)
-{
-    size_t low = 0;
-    size_t high = n_entries;
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        const int order = compare(word, n, list[middle]);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return false;
+    return memcmp(list[first], small, WORD_SIZE) == 0;
 }
 
 bool moa_text_is_common(const uint8_t *word, size_t n)
