@@ -70,6 +70,7 @@ struct scanner {
     moa_entity_fn *on_entity;
     void *user;
     struct run run;
+    unsigned n_foreign;    /* how many more ASCII words are taken to be of another language */
     bool has_content;      /* a letter or digit since the sentence began */
     bool abbreviated;      /* the last chunk can carry a full stop of its own */
     bool opens_with_digit; /* the sentence so far is one number: perhaps a list mark */
@@ -91,7 +92,10 @@ static bool is_entity(const struct run *run)
     /* Four and more words in capitals are a headline or shouting. */
     if (run->n_acronyms == run->n_chunks && run->n_chunks >= 4)
         return false;
-    return !(run->first_opens && run->n_chunks == 1 && run->n_acronyms == 0);
+    if (run->n_chunks > 1 || run->n_acronyms > 0)
+        return true;
+    /* Any word has a capital at the start of a sentence, and one letter is no name. */
+    return !run->first_opens && run->end - run->begin > 1;
 }
 
 static void close_run(struct scanner *s)
@@ -243,6 +247,9 @@ static bool is_upper(uint32_t code)
            (code >= 0x1e00 && code <= 0x1eff && code % 2 == 0);
 }
 
+/* An accented word says this much about those after it. */
+enum { FOREIGN_WORDS = 8 };
+
 static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen, bool title)
 {
     if (n >= 2 && !(seen & SEEN_LOWER)) {
@@ -251,6 +258,10 @@ static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen
     } else if ((seen & SEEN_UPPER) && !title) {
         add(s, MOA_COUNT_MIXED_WORDS, 1);
         add(s, MOA_COUNT_MIXED_LETTERS, n);
+    } else if (s->n_foreign > 0) {
+        s->n_foreign--;
+        add(s, MOA_COUNT_FOREIGN_WORDS, 1);
+        add(s, MOA_COUNT_FOREIGN_LETTERS, n);
     } else {
         const size_t bucket = n < 16 ? n : 16;
         add(s, (enum moa_text_count)(MOA_COUNT_LATIN_1 + (bucket - 1)), 1);
@@ -343,6 +354,8 @@ static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
         count_latin(s, begin, n, seen, title);
     else
         count_script(s, script, n);
+    if (script == CLASS_LATIN && !is_ascii)
+        s->n_foreign = FOREIGN_WORDS;
 }
 
 /* Whether the character at s->at joins what stands on its two sides; notes which it is. */
