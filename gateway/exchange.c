@@ -12,10 +12,12 @@
 #include "exchange.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include <moaoff/moaoff.h>
@@ -25,10 +27,12 @@
 #include "log.h"
 #include "perceive.h"
 #include "server.h"
+#include "state.h"
 #include "upstream.h"
 #include "worker.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
+#define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 #define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
@@ -43,15 +47,21 @@ struct score_job {
     size_t image;
 };
 
+/* Bytes of an answer, gathered. */
+struct gathered {
+    char *p;
+    size_t n, room;
+};
+
 /* One call that turns an image into text. */
 struct perception {
     struct exchange *exchange;
     size_t image;
     struct upstream_call *call;
+    struct endpoint_call at; /* where `call` goes */
     struct chat_body body;
     int status;
-    char *answer;
-    size_t answer_n;
+    struct gathered answer;
 };
 
 struct exchange {
@@ -62,7 +72,7 @@ struct exchange {
     bool pinned;
     char id[ID_BYTES_MAX + 1];
     int64_t arrived_us;
-    const struct moa_policy *policy;
+    struct moa_policy *policy;
 
     struct chat chat;
     struct score_job *jobs;
@@ -70,6 +80,7 @@ struct exchange {
     size_t n_scoring;
     struct perceived perceived;
     struct moa_state state;
+    struct moa_choice wish; /* of the text, before any fallback */
     struct moa_decision decision;
     bool has_decision;
 
@@ -78,9 +89,13 @@ struct exchange {
     char *evidence[MOA_IMAGES_MAX];
 
     struct upstream_call *call; /* of the answer */
+    struct endpoint_call at;    /* where it goes */
     struct chat_body body;
-    bool answering; /* the head of the answer is with the client */
+    int engine_status;
+    char content_type[128];
     bool event_stream;
+    struct gathered held; /* of the answer, not yet passed on; see on_answer_body() */
+    bool answering;       /* the head of the answer is with the client */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -303,7 +318,7 @@ static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
     perceive_request(&x->chat, x->scores, g->config, x->pinned, &x->perceived);
-    sense_snapshot(&g->sense, &x->state);
+    state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
         struct http_error error;
@@ -314,6 +329,7 @@ static void decide(struct exchange *x)
     if (is_split(&x->decision) && g->config->split == SPLIT_FUSE)
         send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
     x->has_decision = true;
+    x->wish = x->decision.text;
     if (x->dry_run) {
         reply_decision(x);
         return;
@@ -329,7 +345,8 @@ static void decide(struct exchange *x)
 
 static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
                                      const struct chat_body *body,
-                                     const struct upstream_callbacks *callbacks, void *arg)
+                                     const struct upstream_callbacks *callbacks, void *arg,
+                                     struct endpoint_call *ret_at)
 {
     /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
     assert(!x->pinned || tier == MOA_EDGE);
@@ -337,31 +354,108 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
         return NULL;
     struct gateway *g = x->gateway;
     const struct tier_config *t = &g->config->tier[tier];
+    struct endpoint_call at;
+    endpoint_begin(&g->endpoints[tier], server_now_us(), &at);
     struct upstream_request request = {
-        .url = g->tier_urls[tier],
+        .url = at.endpoint->chat_url,
         .api_key = g->api_keys[tier],
         .direct = tier == MOA_EDGE,
+        .metered = tier == MOA_CLOUD,
         .segments = body->segments,
         .n_segments = body->n_segments,
         .total_bytes = body->total_bytes,
         .connect_timeout_ms = t->connect_timeout_ms,
         .first_byte_timeout_ms = t->first_byte_timeout_ms,
         .idle_timeout_ms = t->idle_timeout_ms,
+        .dead_link_ms = t->dead_link_ms,
     };
     struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
-    if (call)
-        sense_enter(&g->sense, tier);
+    if (!call) {
+        endpoint_end(&at);
+        return NULL;
+    }
+    sense_enter(&g->sense, tier);
+    *ret_at = at;
     if (!x->overhead_us)
         x->overhead_us = server_now_us() - x->arrived_us;
     return call;
 }
 
-static void call_ended(struct exchange *x, enum moa_tier tier, const struct upstream_result *result)
+static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                   enum endpoint_outcome outcome)
+{
+    const struct endpoint *e = at->endpoint;
+    if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
+        log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
+                  log_quote(e->name).s, breaker_state_name(e->breaker.state));
+}
+
+/* What a chat completion can come as. Anything else is some other server's page. */
+static bool is_answer(const char *content_type)
+{
+    static const char *const types[] = {"application/json", "text/event-stream"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(types[i]);
+        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The head of an engine's answer has come. Whatever says 4xx is alive and has understood. */
+static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                          const struct upstream_head *head)
+{
+    bool busy = head->status == 429 || head->status == 503;
+    bool nonsense = head->status < 400 && !is_answer(head->content_type);
+    report(x, tier, at,
+           busy                              ? ENDPOINT_BUSY
+           : head->status >= 500 || nonsense ? ENDPOINT_FAILED
+                                             : ENDPOINT_ANSWERED);
+}
+
+static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                       const struct upstream_result *result)
 {
     struct gateway *g = x->gateway;
+    report(x, tier, at,
+           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
+           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
+                                                 : ENDPOINT_FAILED);
+    endpoint_end(at);
     sense_leave(&g->sense, tier);
+    sense_rtt(&g->sense, result->rtt_us, server_now_us());
     g->metrics.bytes_up[tier] += result->bytes_up;
     g->metrics.bytes_down[tier] += result->bytes_down;
+}
+
+static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
+                        struct endpoint_call *at)
+{
+    if (!*call)
+        return;
+    upstream_cancel(*call);
+    *call = NULL;
+    endpoint_end(at);
+    sense_leave(&x->gateway->sense, tier);
+}
+
+/* -1 if there would be more than `max` bytes, or no memory. */
+static int gather(struct gathered *g, struct moa_bytes bytes, size_t max)
+{
+    if (bytes.n > max - g->n)
+        return -1;
+    if (g->n + bytes.n > g->room) {
+        size_t room = 2 * (g->n + bytes.n);
+        char *grown = realloc(g->p, room);
+        if (!grown)
+            return -1;
+        g->p = grown;
+        g->room = room;
+    }
+    memcpy(g->p + g->n, bytes.p, bytes.n);
+    g->n += bytes.n;
+    return 0;
 }
 
 static enum moa_tier answering_tier(const struct exchange *x)
@@ -376,19 +470,10 @@ static enum moa_tier other_tier(enum moa_tier tier)
 
 static void cancel_calls(struct exchange *x)
 {
-    struct sense *sense = &x->gateway->sense;
-    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
-        if (!x->perceptions[i].call)
-            continue;
-        upstream_cancel(x->perceptions[i].call);
-        x->perceptions[i].call = NULL;
-        sense_leave(sense, other_tier(answering_tier(x)));
-    }
-    if (x->call) {
-        upstream_cancel(x->call);
-        x->call = NULL;
-        sense_leave(sense, answering_tier(x));
-    }
+    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++)
+        cancel_call(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
+                    &x->perceptions[i].at);
+    cancel_call(x, answering_tier(x), &x->call, &x->at);
 }
 
 /* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
@@ -420,30 +505,24 @@ static int status_of_end(enum upstream_end end)
 static void on_perception_head(const struct upstream_head *head, void *arg)
 {
     struct perception *p = arg;
-    assert(p->exchange->stage == STAGE_EVIDENCE);
+    struct exchange *x = p->exchange;
+    assert(x->stage == STAGE_EVIDENCE);
     p->status = head->status;
+    call_answered(x, other_tier(answering_tier(x)), &p->at, head);
 }
 
 static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
 {
     struct perception *p = arg;
     assert(p->exchange->stage == STAGE_EVIDENCE);
-    char *grown = p->answer_n + bytes.n <= EVIDENCE_BYTES_MAX
-                      ? realloc(p->answer, p->answer_n + bytes.n)
-                      : NULL;
-    if (!grown) {
+    if (gather(&p->answer, bytes, EVIDENCE_BYTES_MAX))
         p->status = 0; /* too long to be one image's evidence: on_perception_done refuses it */
-        return UPSTREAM_GO;
-    }
-    memcpy(grown + p->answer_n, bytes.p, bytes.n);
-    p->answer = grown;
-    p->answer_n += bytes.n;
     return UPSTREAM_GO;
 }
 
 static int set_evidence(struct exchange *x, const struct perception *p)
 {
-    char *text = chat_completion_text((struct moa_bytes){p->answer, p->answer_n});
+    char *text = chat_completion_text((struct moa_bytes){p->answer.p, p->answer.n});
     if (!text)
         return -1;
     char number[24];
@@ -462,7 +541,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     enum moa_tier tier = other_tier(answering_tier(x));
     assert(x->stage == STAGE_EVIDENCE);
     p->call = NULL;
-    call_ended(x, tier, result);
+    call_ended(x, tier, &p->at, result);
     if (result->end != UPSTREAM_COMPLETE) {
         tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
                     result->message);
@@ -491,7 +570,7 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
                                (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
-    p->call = send_to(x, tier, &p->body, &perception_callbacks, p);
+    p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
 }
 
@@ -529,7 +608,20 @@ __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t 
 
 struct lists {
     char decision[LIST_BYTES], scores[LIST_BYTES], reasons[LIST_BYTES];
+    char state[64];
 };
+
+/* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
+static void write_state(const struct moa_state *state, char *text, size_t size)
+{
+    char load[16] = "unknown";
+    char uplink[24] = "unknown";
+    if (!isnan(state->edge_load))
+        snprintf(load, sizeof(load), "%.3f", state->edge_load);
+    if (!isnan(state->uplink_mbps))
+        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
+    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
+}
 
 /* "text=edge, image0=cloud" and so on: one entry per modality. */
 static void write_lists(const struct exchange *x, struct lists *l)
@@ -545,56 +637,116 @@ static void write_lists(const struct exchange *x, struct lists *l)
     }
 }
 
-static void begin_reply(struct exchange *x, const struct upstream_head *from)
+#define REPLY_HEADERS 8
+
+/* The answer's own headers; `lists` and `overhead` hold their text. */
+static size_t reply_headers(struct exchange *x, struct lists *lists, char overhead[24],
+                            struct server_header headers[REPLY_HEADERS])
+{
+    write_lists(x, lists);
+    write_state(&x->state, lists->state, sizeof(lists->state));
+    snprintf(overhead, 24, "%lld", (long long)x->overhead_us);
+    size_t n = 0;
+    headers[n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
+    headers[n++] = (struct server_header){"x-moaoff-decision", lists->decision};
+    headers[n++] = (struct server_header){"x-moaoff-scores", lists->scores};
+    headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
+    headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
+    headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
+    headers[n++] = (struct server_header){"x-request-id", x->id};
+    if (x->fallback[0])
+        headers[n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
+    return n;
+}
+
+/* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
+static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
 {
     struct lists lists;
-    write_lists(x, &lists);
     char overhead[24];
-    snprintf(overhead, sizeof(overhead), "%lld", (long long)x->overhead_us);
-    struct server_header headers[] = {
-        {"x-moaoff-plan", moa_plan_name(x->decision.plan)},
-        {"x-moaoff-decision", lists.decision},
-        {"x-moaoff-scores", lists.scores},
-        {"x-moaoff-reason", lists.reasons},
-        {"x-moaoff-overhead-us", overhead},
-        {"x-request-id", x->id},
-        {"x-moaoff-fallback", x->fallback},
-    };
-    size_t n = sizeof(headers) / sizeof(headers[0]);
+    struct server_header headers[REPLY_HEADERS];
     struct server_head head = {
-        .status = from->status,
-        .content_type = from->content_type[0] ? from->content_type : "application/json",
+        .status = x->engine_status,
+        .content_type = x->content_type,
         .headers = headers,
-        .n_headers = x->fallback[0] ? n : n - 1,
+        .n_headers = reply_headers(x, &lists, overhead, headers),
     };
-    server_reply_begin(x->request, &head);
+    x->answering = true;
+    x->status = x->engine_status;
+    x->first_byte_us = server_now_us();
+    x->gateway->metrics.answered[x->decision.plan]++;
+    if (whole) {
+        struct server_request *request = x->request;
+        x->request = NULL;
+        server_reply(request, &head, *whole);
+    } else {
+        server_reply_begin(x->request, &head);
+    }
 }
 
 static void on_answer_head(const struct upstream_head *head, void *arg)
 {
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER && !x->answering);
-    bool tier_at_fault = head->status >= 500 || head->status == 429;
-    if (tier_at_fault && (x->pinned || !x->fallback[0])) {
-        char why[32];
+    char why[64] = "";
+    call_answered(x, answering_tier(x), &x->at, head);
+    if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
+    else if (!is_answer(head->content_type))
+        snprintf(why, sizeof(why), "content type %.40s", head->content_type);
+    if (why[0]) {
         cancel_calls(x);
-        tier_failed(x, answering_tier(x), "error", head->status, why);
+        tier_failed(x, answering_tier(x), "error", head->status == 429 ? 429 : 502, why);
         return;
     }
-    x->answering = true;
-    x->status = head->status;
-    x->first_byte_us = server_now_us();
-    x->event_stream = strncmp(head->content_type, "text/event-stream", 17) == 0;
-    x->gateway->metrics.answered[x->decision.plan]++;
-    begin_reply(x, head);
+    x->engine_status = head->status;
+    x->event_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
+    snprintf(x->content_type, sizeof(x->content_type), "%s", head->content_type);
 }
 
+/* How many of the first bytes are whole server-sent events: up to the last blank line. */
+static size_t whole_events(const struct gathered *g)
+{
+    const char *newline = g->n > 0 ? memrchr(g->p, '\n', g->n) : NULL;
+    while (newline) {
+        size_t at = (size_t)(newline - g->p);
+        bool blank = (at >= 1 && g->p[at - 1] == '\n') ||
+                     (at >= 2 && g->p[at - 1] == '\r' && g->p[at - 2] == '\n');
+        if (blank)
+            return at + 1;
+        newline = memrchr(g->p, '\n', at);
+    }
+    return 0;
+}
+
+/* Passes on the first `n` held bytes. Returns how many now wait for the client. */
+static size_t relay(struct exchange *x, size_t n)
+{
+    struct gathered *held = &x->held;
+    if (!x->answering)
+        begin_reply(x, NULL);
+    size_t waiting = server_reply_write(x->request, (struct moa_bytes){held->p, n});
+    held->n -= n;
+    if (held->n > 0)
+        memmove(held->p, held->p + n, held->n);
+    return waiting;
+}
+
+/* As long as nothing was passed on, the other tier can still take over; and a stream that breaks
+ * off should not leave half an event with the client. So: a stream goes on by whole events, and
+ * everything else when it is complete. */
 static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
 {
     struct exchange *x = arg;
-    assert(x->stage == STAGE_ANSWER && x->answering);
-    size_t waiting = server_reply_write(x->request, bytes);
+    assert(x->stage == STAGE_ANSWER);
+    size_t waiting = 0;
+    if (gather(&x->held, bytes, HELD_BYTES_MAX)) {
+        relay(x, x->held.n);
+        waiting = server_reply_write(x->request, bytes);
+    } else if (x->event_stream) {
+        size_t n = whole_events(&x->held);
+        waiting = n > 0 ? relay(x, n) : 0;
+    }
     return waiting > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
 }
 
@@ -621,8 +773,8 @@ static void break_off(struct exchange *x, const char *message)
         server_reply_cut(request);
         return;
     }
-    /* Two newlines end whatever event the engine had begun. */
-    server_reply_write(request, (struct moa_bytes){"\n\ndata: ", 8});
+    /* Only whole events have been passed on. */
+    server_reply_write(request, (struct moa_bytes){"data: ", 6});
     server_reply_write(request, (struct moa_bytes){json, n});
     server_reply_write(request, (struct moa_bytes){"\n\n", 2});
     server_reply_end(request);
@@ -634,13 +786,17 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     x->call = NULL;
-    call_ended(x, answering_tier(x), result);
-    if (!x->answering) {
+    call_ended(x, answering_tier(x), &x->at, result);
+    bool complete = result->end == UPSTREAM_COMPLETE;
+    if (!x->answering && !complete) {
         tier_failed(x, answering_tier(x), upstream_end_name(result->end),
                     status_of_end(result->end), result->message);
         return;
     }
-    if (result->end == UPSTREAM_COMPLETE) {
+    if (!x->answering) {
+        begin_reply(x, &(struct moa_bytes){x->held.p, x->held.n});
+    } else if (complete) {
+        relay(x, x->held.n);
         server_reply_end(x->request);
         x->request = NULL;
     } else {
@@ -658,7 +814,7 @@ static void answer(struct exchange *x)
     enum moa_tier tier = answering_tier(x);
     const char *model = x->gateway->config->tier[tier].model;
     if (!chat_render(&x->chat, model, x->evidence, &x->body))
-        x->call = send_to(x, tier, &x->body, &answer_callbacks, x);
+        x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
 }
@@ -670,19 +826,23 @@ static void drop_stages(struct exchange *x)
     cancel_calls(x);
     for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
         chat_body_done(&x->perceptions[i].body);
-        free(x->perceptions[i].answer);
+        free(x->perceptions[i].answer.p);
         x->perceptions[i] = (struct perception){0};
         free(x->evidence[i]);
         x->evidence[i] = NULL;
     }
     x->n_perceiving = 0;
     chat_body_done(&x->body);
+    free(x->held.p);
+    x->held = (struct gathered){0};
 }
 
-/* Everything to the tier that did not fail; false if that is not allowed. */
+/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
     if (x->pinned || x->fallback[0] || x->answering)
+        return false;
+    if (!endpoints_up(&x->gateway->endpoints[other_tier(failed)]))
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
@@ -723,11 +883,33 @@ static void count(const struct exchange *x)
               x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
 }
 
+/* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
+static void observe(struct exchange *x)
+{
+    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
+        return;
+    double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
+    double bits = 8.0 * (double)x->chat.body.n;
+    bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
+    double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
+    struct moa_outcome outcome = {
+        .request = &x->perceived.request,
+        .state = x->state,
+        .choice = x->wish,
+        .transfer_s = transfer_s,
+        .infer_s = total_s > transfer_s ? total_s - transfer_s : 0.0,
+        .failed = x->fallback[0] || x->status != 200,
+        .correct = NAN,
+    };
+    feedback_observe(&x->gateway->feedback, x->id, x->policy, &outcome);
+}
+
 static void exchange_finish(struct exchange *x)
 {
     assert(!x->request && x->n_scoring == 0);
     x->stage = STAGE_OVER;
     drop_stages(x);
+    observe(x);
     if (!x->dry_run)
         count(x);
     x->gateway->n_exchanges--;

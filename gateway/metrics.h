@@ -11,7 +11,7 @@
 #include <moaoff/policy.h>
 
 #define METRICS_BUCKETS 16
-#define METRICS_REASONS (MOA_REASON_PINNED + 1)
+#define METRICS_REASONS (MOA_REASON_INFEASIBLE + 1)
 #define METRICS_PLANS (MOA_PLAN_PERCEIVE_EDGE + 1)
 
 /** Cumulative counts are formed when written: count[i] holds values in (bound[i-1], bound[i]]. */

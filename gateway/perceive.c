@@ -5,6 +5,7 @@
 #include "perceive.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -91,8 +92,14 @@ static void measure(const struct chat *chat, size_t i, struct moa_bytes file,
     struct moa_error why = {0};
     enum moa_err err = moa_image_measure(file, &limits, &score->info, &features, &why);
     if (err) {
-        fail_image(chat, i, &score->error, http_status_of(err), http_code_of(err),
-                   why.message ? why.message : moa_strerror(err));
+        char what[160];
+        const char *message = why.message ? why.message : moa_strerror(err);
+        if (err == MOA_ERR_LIMIT && score->info.width_px > 0)
+            snprintf(what, sizeof(what), "%s (%u x %u; at most %lld pixels)", message,
+                     score->info.width_px, score->info.height_px, (long long)config->max_image_px);
+        else
+            snprintf(what, sizeof(what), "%s", message);
+        fail_image(chat, i, &score->error, http_status_of(err), http_code_of(err), what);
         return;
     }
     moa_image_complexity(&config->image, &features, &score->complexity);

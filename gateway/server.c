@@ -35,7 +35,7 @@
 #define HEADERS_MAX 100
 #define LINGER_MS 2000
 #define LINGER_BYTES (64 << 20)
-#define ACCEPT_PAUSE_MS 100
+#define ACCEPT_PAUSE_MS 100L
 
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_BUSY, PHASE_LINGER };
 
@@ -418,22 +418,23 @@ static void dispatch(struct connection *c)
     if (query)
         *query = '\0';
     const char *method = llhttp_method_name((llhttp_method_t)llhttp_get_method(&c->parser));
-    bool path_known = false;
+    const char *allowed = NULL;
     for (const struct server_route *route = s->options.routes; route->method; route++) {
         if (strcmp(route->path, target) != 0)
             continue;
-        path_known = true;
+        allowed = route->method;
         if (strcmp(route->method, method) == 0) {
             route->handle(r, s->options.arg);
             return;
         }
     }
     struct http_error error;
-    if (path_known)
+    struct server_header allow = {"allow", allowed};
+    if (allowed)
         http_fail(&error, 405, "method_not_allowed", "%s does not take %s.", target, method);
     else
         http_fail(&error, 404, "unknown_url", "Unknown URL: %s %.200s", method, target);
-    server_reply_error(r, &error, NULL, 0);
+    server_reply_error(r, &error, &allow, allowed ? 1 : 0);
 }
 
 /* Keeps what stands behind the finished request. */
@@ -801,12 +802,15 @@ void server_free(struct server *s)
 
 uint16_t server_port(const struct server *s)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {0}};
     socklen_t n = sizeof(address);
-    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&address, &n))
+    if (getsockname(evconnlistener_get_fd(s->listener), &address.any, &n))
         return 0;
-    return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg)

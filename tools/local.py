@@ -24,9 +24,12 @@ class Process:
 
     def __init__(self, name, command, log, env=None):
         self.name, self.log = name, log
-        with open(log, "wb") as f:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=f,
-                                            env=env, start_new_session=True)
+        try:
+            with open(log, "wb") as f:
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=f,
+                                                env=env, start_new_session=True)
+        except OSError as error:
+            raise Failed("%s did not start: %s" % (name, error)) from error
         self.pid = self.process.pid
 
     def failed(self, why):

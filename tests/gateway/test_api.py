@@ -22,8 +22,8 @@ def test_decide_says_what_chat_does_and_asks_no_engine(duo, edge, cloud, plan):
     assert answer.decision == {"text": decision["text"]["tier"], "image0": decision["images"][0]["tier"]}
     assert answer.plan == plan
     assert decision["text"]["reason"] and decision["images"][0]["reason"]
-    assert decided.json["scores"]["text"] == pytest.approx(answer.scores["text"], abs=0.0006)
-    assert decided.json["scores"]["images"][0] == pytest.approx(answer.scores["image0"], abs=0.0006)
+    assert decided.json["scores"]["text"]["score"] == pytest.approx(answer.scores["text"], abs=0.0006)
+    assert decided.json["scores"]["images"][0]["score"] == pytest.approx(answer.scores["image0"], abs=0.0006)
 
 
 def test_decide_refuses_what_chat_refuses(duo):

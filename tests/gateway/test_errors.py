@@ -103,7 +103,7 @@ def test_truncated_image(running, kind, keep):
 def test_image_that_claims_too_many_pixels(running):
     message = refused(running.chat(chat("What is it?", data_uri(png_that_claims(60000, 60000), "png"))), 413,
                       "image_too_large", IMAGE_PARAM)
-    assert "60000" in message
+    assert "pixels" in message
 
 
 def test_the_image_at_fault_is_named(running):

@@ -15,14 +15,14 @@ PIXELS = data_uri(picture(), "png")
 def assert_well_formed(answer, stream):
     """An answer, an error object, or a stream that ends with [DONE] or an error event."""
     if answer.status != 200:
-        assert answer.error["message"]
+        assert answer.json["error"]["message"]
     elif stream and answer.headers["content-type"].startswith("text/event-stream"):
         events = list(events_of(answer.body))
         assert events, answer
         assert events[-1] == "[DONE]" or "error" in json.loads(events[-1]), events
 
 
-@pytest.mark.parametrize("mode", ["500", "429", "wrong-type"])
+@pytest.mark.parametrize("mode", ["500", "429", "wrong-type", "cut-early"])
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_failing_tier_is_replaced_by_the_other(duo, edge, cloud, tier, mode, stream):
@@ -54,8 +54,8 @@ def test_silent_tier_is_replaced_after_its_timeout(duo, edge):
 def test_both_tiers_failing_is_an_error(duo, edge, cloud, stream):
     edge.mode = cloud.mode = "500"
     answer = duo({"policy": "edge"}).chat(chat("Hello.", stream=stream))
-    assert answer.status in (502, 503), answer
-    assert answer.error["message"]
+    assert answer.status >= 500, answer
+    assert answer.json["error"]["message"]
     assert len(edge.requests) == 1 and len(cloud.requests) == 1
 
 
@@ -66,12 +66,13 @@ def test_mistake_of_the_client_is_not_retried(duo, edge, cloud):
     assert not cloud.requests
 
 
-def test_stream_that_is_cut_ends_with_an_error_event(duo, edge, cloud):
-    edge.mode = "cut"
+@pytest.mark.parametrize("mode", ["cut", "cut-event"])
+def test_stream_that_is_cut_ends_with_an_error_event(duo, edge, cloud, mode):
+    edge.mode = mode
     answer = duo({"policy": "edge"}).chat(chat("Hello.", stream=True))
     assert answer.status == 200, answer
     events = list(events_of(answer.body))
-    assert text_of_events(events[:2]) == "the"
+    assert len(events) == 3 and text_of_events(events[:2]) == "the"
     assert json.loads(events[-1])["error"]["message"]
     assert not cloud.requests
 
@@ -82,11 +83,14 @@ def test_stream_that_is_cut_ends_with_an_error_event(duo, edge, cloud):
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_every_fault_in_every_plan_is_answered(duo, edge, cloud, tier, plan, stream, mode):
     {"edge": edge, "cloud": cloud}[tier].mode = mode
-    short = {"first_byte_timeout_ms": 150, "idle_timeout_ms": 300}
-    gateway = duo({"paper": TAUS[plan], "edge": short, "cloud": short})
+    # Only an engine that never answers needs a short wait; a slow machine must not make the others look like one.
+    limits = {"first_byte_timeout_ms": 150} if mode == "silent" else {}
+    gateway = duo({"paper": TAUS[plan], "edge": limits, "cloud": limits})
     assert_well_formed(gateway.chat(chat("What is it?", PIXELS, stream=stream)), stream)
-    edge.mode = cloud.mode = "ok"
-    assert gateway.chat(chat("Hello.", model="moaoff/" + tier)).status == 200
+    assert gateway.get("/healthz").status == 200
+    if mode != "silent":
+        edge.mode = cloud.mode = "ok"
+        assert gateway.chat(chat("Hello.", model="moaoff/" + tier)).status == 200
 
 
 @pytest.mark.parametrize("plan", ["edge", "perceive-edge"])

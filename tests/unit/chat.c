@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/chat.h: what is read from a body, what is refused and how it is named, and that an edited
+ * body differs from the original in the edited spans and nowhere else.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/chat.h"
+
+#include "test.h"
+
+static const struct chat_limits limits = {.max_text_bytes = 10000, .max_images = 3};
+
+static struct moa_bytes bytes_of(const char *text)
+{
+    return (struct moa_bytes){text, strlen(text)};
+}
+
+static struct chat parse(const char *body)
+{
+    struct chat chat;
+    struct http_error error;
+    if (chat_parse(bytes_of(body), &limits, &chat, &error))
+        fail_msg("refused: %s", error.message);
+    return chat;
+}
+
+static char *joined(const struct chat_body *body)
+{
+    char *text = calloc(1, body->total_bytes + 1), *at = text;
+    for (size_t i = 0; i < body->n_segments; i++) {
+        memcpy(at, body->segments[i].p, body->segments[i].n);
+        at += body->segments[i].n;
+    }
+    assert_int_equal(at - text, body->total_bytes);
+    return text;
+}
+
+static void assert_renders(const char *source, const char *model, char *const *evidence,
+                           const char *expected)
+{
+    struct chat chat = parse(source);
+    struct chat_body body;
+    assert_int_equal(chat_render(&chat, model, evidence, &body), 0);
+    char *text = joined(&body);
+    assert_string_equal(text, expected);
+    free(text);
+    chat_body_done(&body);
+    chat_done(&chat);
+}
+
+#define IMAGE(url) "{ \"type\" : \"image_url\", \"image_url\": {\"url\":\"" url "\", \"x\":[{}]} }"
+
+static void modalities_are_found(void **state)
+{
+    (void)state;
+    const char *body =
+        "{\"model\":\"m\\u0041\",\"stream\":true,\"messages\":["
+        "{\"role\":\"system\",\"content\":\"Be brief.\"},"
+        "{\"role\":\"user\",\"content\":\"Old question?\"},"
+        "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]},"
+        "{\"role\":\"user\",\"content\":[" IMAGE(
+            "data:a") ",{\"type\":\"text\",\"text\":\"One\"},"
+                      "{\"type\":\"input_audio\",\"input_audio\":{}},{\"type\":\"text\",\"text\":"
+                      "\"t\\\"wo\"}," IMAGE("data:b\\\\\\\"c") "]}]}";
+    struct chat chat = parse(body);
+    assert_string_equal(chat.model_name, "mA");
+    assert_true(chat.stream);
+    assert_string_equal(chat.last_turn, "One\nt\"wo");
+    assert_int_equal(chat.text_last_turn.bytes, 8 - 1);
+    assert_int_equal(chat.text_all.bytes, 9 + 13 + 7);
+    assert_int_equal(chat.n_images, 2);
+    const struct chat_image *second = &chat.images[1];
+    assert_int_equal(second->message, 3);
+    assert_int_equal(second->index, 4);
+    assert_memory_equal(body + second->url.begin, "data:b\\\\\\\"c", 11);
+    assert_int_equal(second->url.end - second->url.begin, 11);
+    assert_int_equal(body[second->part.begin], '{');
+    assert_int_equal(body[second->part.end], ']');
+    char name[64];
+    chat_image_name(&chat, 1, name, sizeof(name));
+    assert_string_equal(name, "messages[3].content[4].image_url");
+    chat_done(&chat);
+}
+
+static void a_chat_without_a_user_turn_has_an_empty_question(void **state)
+{
+    (void)state;
+    struct chat chat = parse("{\"messages\":[{\"role\":\"system\",\"content\":\"x\"}]}");
+    assert_string_equal(chat.last_turn, "");
+    assert_string_equal(chat.model_name, "");
+    assert_false(chat.stream);
+    chat_done(&chat);
+}
+
+static void braces_in_a_key_do_not_confuse_the_span(void **state)
+{
+    (void)state;
+    const char *body = "{\"messages\":[{\"role\":\"user\",\"content\":[ {\"{\\\"\":\"}]\","
+                       "\"type\":\"image_url\",\"image_url\":\"data:x\"} ]}]}";
+    struct chat chat = parse(body);
+    assert_int_equal(chat.n_images, 1);
+    assert_memory_equal(body + chat.images[0].part.begin, "{\"{", 3);
+    assert_memory_equal(body + chat.images[0].part.end, " ]}]}", 5);
+    chat_done(&chat);
+}
+
+static void nothing_changes_where_nothing_is_edited(void **state)
+{
+    (void)state;
+    const char *body = " {\"a\":1e400 , \"messages\":[{\"role\":\"user\",\"content\":[" IMAGE(
+        "data:a") "]}], \"unknown\":{\"b\":[1.50,0x]}}";
+    const char *fine = " {\"a\":1.0e4 , \"messages\":[{\"role\":\"user\",\"content\":[" IMAGE(
+        "data:a") "]}], \"unknown\":{\"b\":[1.50,-0]}}\n";
+    struct chat chat;
+    struct http_error error;
+    assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
+    assert_renders(fine, "", NULL, fine);
+}
+
+static void the_model_is_replaced_or_inserted(void **state)
+{
+    (void)state;
+    assert_renders("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"model\" : \"old\"}",
+                   "n\"w", NULL,
+                   "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"model\" : \"n\\\"w\"}");
+    assert_renders("{ \"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "m", NULL,
+                   "{\"model\":\"m\", \"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+}
+
+static void evidence_takes_the_place_of_its_image(void **state)
+{
+    (void)state;
+    char *evidence[MOA_IMAGES_MAX] = {NULL, (char *)(uintptr_t) "a \"cat\"\n", NULL};
+    assert_renders("{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," IMAGE(
+                       "data:b") ",{\"type\":\"text\",\"text\":\"?\"}]}],\"model\":\"m\"}",
+                   "n", evidence,
+                   "{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE(
+                       "data:a") ",{\"type\":\"text\",\"text\":\"a \\\"cat\\\"\\n\"},"
+                                 "{\"type\":\"text\",\"text\":\"?\"}]}],\"model\":\"n\"}");
+}
+
+static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
+{
+    (void)state;
+    struct chat chat = parse("{\"messages\":[{\"role\":\"system\",\"content\":\"secret\"},"
+                             "{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," IMAGE(
+                                 "data:b") "]}],\"user\":\"secret\"}");
+    struct chat_body body;
+    assert_int_equal(chat_render_perception(&chat, 1, "m", "What is \"it\"?", 7, &body), 0);
+    char *text = joined(&body);
+    assert_string_equal(text,
+                        "{\"model\":\"m\",\"max_tokens\":7,\"temperature\":0,\"messages\":[{"
+                        "\"role\":\"user\",\"content\":[" IMAGE(
+                            "data:b") ",{\"type\":\"text\",\"text\":\"What is \\\"it\\\"?\"}]}]}");
+    free(text);
+    chat_body_done(&body);
+    chat_done(&chat);
+}
+
+static void faults_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *param, *message;
+        int status;
+    } cases[] = {
+        {"", "", "empty", 400},
+        {"[1,2]", "", "object", 400},
+        {"{\"messages\":[}", "", "byte 13", 400},
+        {"{}", "messages", "missing", 400},
+        {"{\"messages\":{}}", "messages", "array", 400},
+        {"{\"messages\":[]}", "messages", "at least one", 400},
+        {"{\"messages\":[1]}", "messages[0]", "object", 400},
+        {"{\"messages\":[{\"content\":\"x\"}]}", "messages[0].role", "string", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":5}]}", "messages[0].content", "array", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[5]}]}", "messages[0].content[0]", "object",
+         400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{}]}]}", "messages[0].content[0].type",
+         "string", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
+         "messages[0].content[0].text", "string", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+         "messages[0].content[0].image_url", "missing", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]"
+         "}]}",
+         "messages[0].content[0].image_url.url", "string", 400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"messages\":[]}", "messages",
+         "twice", 400},
+        {"{\"model\":7,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "model", "string",
+         400},
+        {"{\"stream\":1,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "stream", "true",
+         400},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("a") "," IMAGE("b") "," IMAGE(
+             "c") "," IMAGE("d") "]}]}",
+         "messages[0].content[3]", "more than 3", 413},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct chat chat;
+        struct http_error error;
+        if (!chat_parse(bytes_of(cases[i].body), &limits, &chat, &error))
+            fail_msg("accepted: %s", cases[i].body);
+        assert_string_equal(error.param, cases[i].param);
+        if (!strstr(error.message, cases[i].message))
+            fail_msg("\"%s\" does not say \"%s\"", error.message, cases[i].message);
+        assert_int_equal(error.status, cases[i].status);
+    }
+}
+
+static void text_has_a_limit(void **state)
+{
+    (void)state;
+    char body[11000];
+    memset(body, 'x', sizeof(body));
+    static const char head[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"";
+    memcpy(body, head, sizeof(head) - 1);
+    memcpy(body + sizeof(body) - 5, "\"}]}", 5);
+    struct chat chat;
+    struct http_error error;
+    assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
+    assert_int_equal(error.status, 413);
+}
+
+static void templates_are_filled_once(void **state)
+{
+    (void)state;
+    const char *const names[] = {"index", "evidence"};
+    const char *const values[] = {"1", "{index} {evidence}"};
+    char *text = chat_fill("Image {index}: {evidence} {other} {", names, values, 2);
+    assert_string_equal(text, "Image 1: {index} {evidence} {other} {");
+    free(text);
+}
+
+static void answer_text_is_found_or_not(void **state)
+{
+    (void)state;
+    char *text = chat_completion_text(
+        bytes_of("{\"choices\":[{\"message\":{\"role\":\"assistant\",\"content\":\"a\\nb\"}}]}"));
+    assert_string_equal(text, "a\nb");
+    free(text);
+    static const char *const none[] = {"",
+                                       "nonsense",
+                                       "{\"choices\":[]}",
+                                       "{\"error\":{}}",
+                                       "{\"choices\":[{\"message\":{\"content\":null}}]}",
+                                       "{\"choices\":[{\"message\":{\"content\":\"\"}}]}"};
+    for (size_t i = 0; i < N_TESTS(none); i++)
+        assert_null(chat_completion_text(bytes_of(none[i])));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modalities_are_found),
+        cmocka_unit_test(a_chat_without_a_user_turn_has_an_empty_question),
+        cmocka_unit_test(braces_in_a_key_do_not_confuse_the_span),
+        cmocka_unit_test(nothing_changes_where_nothing_is_edited),
+        cmocka_unit_test(the_model_is_replaced_or_inserted),
+        cmocka_unit_test(evidence_takes_the_place_of_its_image),
+        cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
+        cmocka_unit_test(faults_are_named),
+        cmocka_unit_test(text_has_a_limit),
+        cmocka_unit_test(templates_are_filled_once),
+        cmocka_unit_test(answer_text_is_found_or_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/config.h: defaults, every kind of value, and each fault with its line.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/config.h"
+
+#include "test.h"
+
+static struct config *parse(const char *yaml)
+{
+    struct config *config;
+    struct config_error error;
+    if (config_parse((struct moa_bytes){yaml, strlen(yaml)}, &config, &error))
+        fail_msg("refused at line %u: %s", error.line, error.message);
+    return config;
+}
+
+static void every_key_has_its_default(void **state)
+{
+    (void)state;
+    struct config *c = parse("");
+    assert_string_equal(c->policy, "paper");
+    assert_true(c->paper.tau_text == 0.5);
+    assert_true(c->paper.edge_load_max == 0.85);
+    assert_true(c->paper.uplink_max_mbps == 400.0);
+    assert_true(c->image.reference_px == 1024.0 * 1024.0);
+    assert_true(isnan(c->tier[MOA_CLOUD].uplink_mbps));
+    assert_int_equal(c->split, SPLIT_EVIDENCE);
+    assert_int_equal(c->listen_port, 8080);
+    config_free(c);
+}
+
+static void values_are_read(void **state)
+{
+    (void)state;
+    struct config *c = parse("# a comment\n"
+                             "policy: cloud\n"
+                             "split: fuse\n"
+                             "listen: {host: \"::1\", port: 0}\n"
+                             "limits:\n"
+                             "paper:\n"
+                             "  tau_text: 0.25\n"
+                             "cloud:\n"
+                             "  url: https://example.org/v1/\n"
+                             "  uplink_mbps: 12.5\n"
+                             "perceive: {prompt: \"Q: {question}\"}\n");
+    assert_string_equal(c->policy, "cloud");
+    assert_int_equal(c->split, SPLIT_FUSE);
+    assert_string_equal(c->listen_host, "::1");
+    assert_true(c->paper.tau_text == 0.25);
+    assert_true(c->paper.tau_image == 0.5);
+    assert_int_equal(c->tier[MOA_CLOUD].urls.n, 1);
+    assert_string_equal(c->tier[MOA_CLOUD].urls.items[0], "https://example.org/v1");
+    assert_true(c->tier[MOA_CLOUD].uplink_mbps == 12.5);
+    assert_string_equal(c->perceive_prompt, "Q: {question}");
+    config_free(c);
+}
+
+static void a_tier_has_one_url_or_a_list(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "cloud:\n  url: [http://a/v1, \"http://b/v1/\"]\n",
+        "cloud:\n  url:\n    - http://a/v1\n    - http://b/v1\n",
+        "cloud.url:\n- http://a/v1\n- http://b/v1\n",
+    };
+    for (size_t i = 0; i < N_TESTS(forms); i++) {
+        struct config *c = parse(forms[i]);
+        const struct text_list *urls = &c->tier[MOA_CLOUD].urls;
+        assert_int_equal(urls->n, 2);
+        assert_string_equal(urls->items[0], "http://a/v1");
+        assert_string_equal(urls->items[1], "http://b/v1");
+        config_free(c);
+    }
+}
+
+static void printed_defaults_are_a_configuration(void **state)
+{
+    (void)state;
+    char *text;
+    size_t n;
+    FILE *out = open_memstream(&text, &n);
+    config_print_defaults(out);
+    fclose(out);
+    struct config *printed = parse(text), *fresh = parse("");
+    assert_string_equal(printed->perceive_prompt, fresh->perceive_prompt);
+    assert_int_equal(printed->max_body_bytes, fresh->max_body_bytes);
+    assert_true(fabs(printed->image.laplacian_p95 - fresh->image.laplacian_p95) < 1e-9);
+    assert_true(isnan(printed->tier[MOA_CLOUD].uplink_mbps));
+    config_free(printed);
+    config_free(fresh);
+    free(text);
+}
+
+static void faults_have_their_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        unsigned line;
+        const char *message;
+    } cases[] = {
+        {"policy: paper\nfrobnicate: 1\n", 2, "unknown key \"frobnicate\""},
+        {"paper:\n  tau: 1\n", 2, "unknown key \"paper.tau\""},
+        {"paper.tau_text: 0.1\npaper:\n  tau_text: 0.2\n", 3, "twice"},
+        {"policy: paper\npolicy: edge\n", 2, "twice"},
+        {"paper:\n  tau_text: 1.5\n", 2, "0 to 1"},
+        {"paper:\n  tau_text: high\n", 2, "not a number"},
+        {"paper:\n  tau_text: .nan\n", 2, "not a number"},
+        {"paper:\n  tau_text:\n", 2, "no value"},
+        {"listen:\n  port: 80.5\n", 2, "whole"},
+        {"listen:\n  port: 65536\n", 2, "65535"},
+        {"\nsplit: both\n", 2, "cannot be \"both\""},
+        {"\n\npolicy: best\n", 3, "cannot be \"best\""},
+        {"edge:\n  url: ftp://x\n", 2, "http"},
+        {"cloud:\n  api_key_env: MOAOFF_NO_SUCH_VARIABLE\n", 2, "not set"},
+        {"policy: [a]\n", 1, "single value"},
+        {"\ncloud:\n  url: []\n", 3, "empty list"},
+        {"cloud:\n  url:\n  - http://a\n  - {b: c}\n", 4, "single values"},
+        {"cloud:\n  url:\n  - http://a\n  - ftp://b\n", 4, "http"},
+        {"cloud:\n  url: [http://a, http://a/]\n", 2, "twice"},
+        {"cloud:\n  url: [\"\"]\n", 2, "http"},
+        {"cloud:\n  url: [http://a]\n  url: http://b\n", 3, "twice"},
+        {"cloud:\n  url: "
+         "[http://1,http://2,http://3,http://4,http://5,http://6,http://7,http://8,\n"
+         "  http://9,http://a,http://b,http://c,http://d,http://e,http://f,http://g,http://h]\n",
+         3, "more than 16"},
+        {"cloud:\n  url: [http://a\n", 3, ""},
+        {"paper: 5\n", 1, "mapping"},
+        {"- a\n", 1, "mapping of keys"},
+        {"just words\n", 1, "mapping of keys"},
+        {"a: &x 1\nb: *x\n", 1, "unknown key"},
+        {"policy: *x\n", 1, "single value"},
+        {"policy: \"unclosed\n", 2, "unexpected end"},
+        {"complexity:\n  laplacian_p5: 50\n  laplacian_p95: 10\n", 3, "below"},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct config *config;
+        struct config_error error;
+        if (!config_parse((struct moa_bytes){cases[i].yaml, strlen(cases[i].yaml)}, &config,
+                          &error))
+            fail_msg("accepted: %s", cases[i].yaml);
+        if (error.line != cases[i].line || !strstr(error.message, cases[i].message))
+            fail_msg("%s\nline %u: %s", cases[i].yaml, error.line, error.message);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_has_its_default),
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(a_tier_has_one_url_or_a_list),
+        cmocka_unit_test(printed_defaults_are_a_configuration),
+        cmocka_unit_test(faults_have_their_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
