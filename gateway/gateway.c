@@ -17,6 +17,7 @@
 #include <event2/event.h>
 #include <yyjson.h>
 
+#include "cache.h"
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
@@ -158,8 +159,13 @@ static int make(struct gateway *g, char *why, size_t n)
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     if (!g->upstream)
         return -1;
+    g->cache = cache_new((size_t)g->config->cache_bytes);
+    if (!g->cache)
+        return -1;
     g->workers = worker_pool_new(g->base, n_workers(g->config));
-    if (!g->workers) {
+    if (g->workers && g->config->fetch_enabled)
+        g->fetchers = worker_pool_new(g->base, (size_t)g->config->fetch_concurrency);
+    if (!g->workers || (g->config->fetch_enabled && !g->fetchers)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
@@ -170,8 +176,10 @@ static int make(struct gateway *g, char *why, size_t n)
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     upstream_free(g->upstream);
+    cache_free(g->cache);
     for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
         moa_policy_free(g->policies[i]);
     free(g->tier_urls[MOA_EDGE]);

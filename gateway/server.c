@@ -144,9 +144,13 @@ static const char *header(const struct server_request *r, const char *name)
     return NULL;
 }
 
-struct moa_bytes server_request_body(const struct server_request *request)
+char *server_request_take_body(struct server_request *request, size_t *ret_n)
 {
-    return (struct moa_bytes){request->body, request->body_n};
+    char *body = request->body;
+    *ret_n = request->body_n;
+    request->body = NULL;
+    request->body_n = request->body_room = 0;
+    return body;
 }
 
 const char *server_request_header(const struct server_request *request, const char *name)
