@@ -592,7 +592,7 @@ static size_t reply_headers(struct exchange *x, struct lists *lists, char overhe
  * answer may take minutes, and its request may have been megabytes. */
 static void release_request(struct exchange *x)
 {
-    if (!upstream_release_body(x->call))
+    if (!x->call || !upstream_release_body(x->call))
         return; /* an engine that answers before it has read everything */
     chat_body_done(&x->body);
     if (x->images)

@@ -183,18 +183,22 @@ static void images_come_first_if_asked(void **state)
         MESSAGE(IMAGE("data:new") " ,\n" TEXT("cat") "," TEXT("1") "," AUDIO ", " TEXT("2")));
     const struct chat_edits order = {.model = "m", .images_first = true};
     assert_edits(
-        "{\"model\":\"\",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT("1") "," IMAGE("data:"
-                                                                                             "a") "]},{\"role\":\"user\",\"content\":[" IMAGE(
-            "data:b") "," TEXT("2") "]},{\"role\":\"user\",\"content\":[" TEXT("3") "," IMAGE("data"
-                                                                                              ":c") "]}]}",
+        "{\"model\":\"\",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT("1") "," IMAGE(
+            "data:"
+            "a") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
+                                                                                     "\"user\","
+                                                                                     "\"content\":"
+                                                                                     "[" TEXT("3") "," IMAGE("data"
+                                                                                                             ":c") "]}]}",
         &order,
         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," TEXT(
             "1") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
                                                                                      "\"user\","
                                                                                      "\"content\":"
-                                                                                     "[" IMAGE("dat"
-                                                                                               "a:"
-                                                                                               "c") "," TEXT("3") "]}]}");
+                                                                                     "[" IMAGE(
+                                                                                         "dat"
+                                                                                         "a:"
+                                                                                         "c") "," TEXT("3") "]}]}");
     const struct chat_edits as_it_is = {.model = ""};
     assert_edits(MESSAGE(TEXT("1") "," IMAGE("data:a")), &as_it_is,
                  MESSAGE(TEXT("1") "," IMAGE("data:a")));
