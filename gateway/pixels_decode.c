@@ -13,7 +13,6 @@
 
 #include <gif_lib.h>
 #include <jpeglib.h>
-#include <libyuv.h>
 #include <spng.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -270,7 +269,13 @@ static enum moa_err fail_png(int status, struct moa_error *error)
 
 static void take_rgba_row(struct shrink *s, const uint8_t *rgba)
 {
-    ABGRToARGB(rgba, (int)(4 * s->in_width), s->line, (int)(4 * s->in_width), (int)s->in_width, 1);
+    uint8_t *bgra = s->line;
+    for (size_t i = 0; i < s->in_width; i++, rgba += 4, bgra += 4) {
+        bgra[0] = rgba[2];
+        bgra[1] = rgba[1];
+        bgra[2] = rgba[0];
+        bgra[3] = rgba[3];
+    }
     shrink_row(s);
 }
 

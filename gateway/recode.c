@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include <jpeglib.h>
-#include <libyuv.h>
 #include <modp_b64.h>
 #include <spng.h>
 
@@ -176,11 +175,15 @@ static void *encode_few_colors(const struct pixels *pixels, size_t *ret_n)
 
 static void *encode_true_color(const struct pixels *pixels, size_t *ret_n)
 {
-    const int width = (int)pixels->width_px, height = (int)pixels->height_px;
-    uint8_t *rgb = malloc(3 * (size_t)pixels->width_px * pixels->height_px);
+    const size_t n = (size_t)pixels->width_px * pixels->height_px;
+    uint8_t *rgb = malloc(3 * n);
     if (!rgb)
         return NULL;
-    ARGBToRAW(pixels->bgra, 4 * width, rgb, 3 * width, width, height);
+    for (size_t i = 0; i < n; i++) {
+        rgb[3 * i] = pixels->bgra[4 * i + 2];
+        rgb[3 * i + 1] = pixels->bgra[4 * i + 1];
+        rgb[3 * i + 2] = pixels->bgra[4 * i];
+    }
     void *file = write_png(pixels, NULL, rgb, ret_n);
     free(rgb);
     return file;
