@@ -130,11 +130,9 @@ static int judge(struct download *d, CURL *easy, CURLcode code)
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
         return fail(d, 400, "invalid_image_url",
                     "the URL, or where it redirects to, is not a valid http or https URL");
-    if (code == CURLE_OPERATION_TIMEDOUT) {
-        snprintf(why, sizeof(why), "the remote image did not arrive within %lld ms",
-                 (long long)d->options->timeout_ms);
-        return fail(d, 400, "image_fetch_failed", why);
-    }
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return fail(d, 400, "image_fetch_failed",
+                    "the remote image did not arrive within fetch.timeout_ms");
     if (code != CURLE_OK) {
         snprintf(why, sizeof(why), "the remote image could not be fetched: %.100s",
                  d->why[0] ? d->why : curl_easy_strerror(code));

@@ -185,7 +185,9 @@ static void on_fetched(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
     struct metrics *m = &p->images->gateway->metrics;
-    m->fetches[p->error.status ? METRICS_FETCH_FAILED : METRICS_FETCH_OK]++;
+    m->fetches[!p->error.status                                    ? METRICS_FETCH_OK
+               : strcmp(p->error.code, "image_url_forbidden") == 0 ? METRICS_FETCH_REFUSED
+                                                                   : METRICS_FETCH_FAILED]++;
     m->fetched_bytes += p->file_n;
     if (!p->error.status) {
         p->key = cache_key_of(p->images->gateway->cache, (struct moa_bytes){p->file, p->file_n});
