@@ -9,6 +9,8 @@
 #include <moaoff/policy.h>
 
 #include "config.h"
+#include "endpoint.h"
+#include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
 
@@ -25,9 +27,11 @@ struct gateway {
     struct moa_policy *policies[GATEWAY_POLICIES_MAX]; /* in the order of moa_policy_name() */
     size_t default_policy;
     const char *api_keys[2]; /* by enum moa_tier; NULL: none */
-    char *tier_urls[2];      /* of chat completions */
+    struct endpoints endpoints[2];
+    struct watch *watch;
     struct sense sense;
     struct metrics metrics;
+    struct feedback feedback;
     size_t n_exchanges;
 };
 

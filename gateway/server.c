@@ -144,6 +144,11 @@ static const char *header(const struct server_request *r, const char *name)
     return NULL;
 }
 
+struct moa_bytes server_request_body(const struct server_request *request)
+{
+    return (struct moa_bytes){request->body, request->body_n};
+}
+
 char *server_request_take_body(struct server_request *request, size_t *ret_n)
 {
     char *body = request->body;

@@ -50,6 +50,7 @@ void server_drain(struct server *server, void (*on_drained)(void *arg), void *ar
  * server_reply_cut(), or until on_gone; after any of these the pointer is dead.
  */
 
+struct moa_bytes server_request_body(const struct server_request *request);
 /** The body, to be freed with free(): it now is the caller's and outlives the request. Once. */
 char *server_request_take_body(struct server_request *request, size_t *ret_n);
 /** The value of the header `name` (any case), or NULL. */
