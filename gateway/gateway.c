@@ -17,6 +17,7 @@
 #include <event2/event.h>
 #include <yyjson.h>
 
+#include "cache.h"
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
@@ -217,8 +218,13 @@ static int make(struct gateway *g, char *why, size_t n)
     if (!g->watch)
         return -1;
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
+    g->cache = cache_new((size_t)g->config->cache_bytes);
+    if (!g->cache)
+        return -1;
     g->workers = worker_pool_new(g->base, n_workers(g->config));
-    if (!g->workers) {
+    if (g->workers && g->config->fetch_enabled)
+        g->fetchers = worker_pool_new(g->base, (size_t)g->config->fetch_concurrency);
+    if (!g->workers || (g->config->fetch_enabled && !g->fetchers)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
@@ -229,9 +235,11 @@ static int make(struct gateway *g, char *why, size_t n)
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     watch_free(g->watch);
     upstream_free(g->upstream);
+    cache_free(g->cache);
     for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
         moa_policy_free(g->policies[i]);
     endpoints_done(&g->endpoints[MOA_EDGE]);
