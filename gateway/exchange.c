@@ -2,8 +2,8 @@
  *
  * The hub; see exchange.h. Its functions stand in the order in which they happen:
  *
- *     exchange_start -> read -> perceive -> decide -> [gather evidence] -> answer ->
- * exchange_finish
+ *     exchange_start -> read -> perceive -> decide -> prepare images -> [gather evidence] -> answer
+ *     -> exchange_finish
  *
  * One struct exchange owns everything of a request. Every callback checks the stage it expects, and
  * exchange_finish() is the only way out. When a tier fails before the client has seen a byte,
@@ -24,6 +24,7 @@
 
 #include "chat.h"
 #include "gateway.h"
+#include "images.h"
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
@@ -33,22 +34,15 @@
 #include "trace.h"
 #include "upstream.h"
 #include "usage.h"
-#include "worker.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
 #define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
 
-enum stage { STAGE_PERCEIVE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
+enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
 
 struct exchange;
-
-struct score_job {
-    struct worker_job job; /* first: a worker_job is a score_job */
-    struct exchange *exchange;
-    size_t image;
-};
 
 /* Bytes of an answer, gathered. */
 struct gathered {
@@ -80,10 +74,9 @@ struct exchange {
     int64_t arrived_us;
     struct moa_policy *policy;
 
-    struct chat chat;
-    struct score_job *jobs;
-    struct image_score *scores;
-    size_t n_scoring;
+    char *request_body;
+    struct chat chat;      /* spans of the body */
+    struct images *images; /* NULL: there are none */
     struct perceived perceived;
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
@@ -113,6 +106,7 @@ struct exchange {
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
+static void prepare(struct exchange *x);
 static void gather_evidence(struct exchange *x);
 static void answer(struct exchange *x);
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
@@ -214,7 +208,9 @@ static int read_request(struct exchange *x, struct http_error *error)
         return -1;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
-    if (chat_parse(server_request_body(x->request), &limits, &x->chat, error))
+    struct moa_bytes body;
+    body.p = x->request_body = server_request_take_body(x->request, &body.n);
+    if (chat_parse(body, &limits, &x->chat, error))
         return -1;
     return read_model(x, error);
 }
@@ -256,30 +252,16 @@ void exchange_decide(struct server_request *request, void *arg)
 
 /* ---- 2. perceive: images on the workers, all at once; the text was measured while read ---- */
 
-static void run_score(struct worker_job *job)
+static void on_perceived(void *arg, const struct http_error *error)
 {
-    struct score_job *score = (struct score_job *)job;
-    struct exchange *x = score->exchange;
-    perceive_image(&x->chat, score->image, x->settings->config, &x->scores[score->image]);
-}
-
-static void on_scored(struct worker_job *job)
-{
-    struct exchange *x = ((struct score_job *)job)->exchange;
+    struct exchange *x = arg;
     assert(x->stage == STAGE_PERCEIVE);
-    if (--x->n_scoring > 0)
-        return;
-    if (!x->request) { /* the client left meanwhile */
+    if (!x->request) /* the client left meanwhile */
         exchange_finish(x);
-        return;
-    }
-    for (size_t i = 0; i < x->chat.n_images; i++) {
-        if (x->scores[i].error.status) {
-            exchange_fail(x, &x->scores[i].error);
-            return;
-        }
-    }
-    decide(x);
+    else if (error)
+        exchange_fail(x, error);
+    else
+        decide(x);
 }
 
 static void perceive(struct exchange *x)
@@ -289,18 +271,17 @@ static void perceive(struct exchange *x)
         decide(x);
         return;
     }
-    x->scores = calloc(n, sizeof(*x->scores));
-    x->jobs = calloc(n, sizeof(*x->jobs));
     x->perceptions = calloc(n, sizeof(*x->perceptions));
-    if (!x->scores || !x->jobs || !x->perceptions) {
+    x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
+    if (x->perceptions && x->images)
+        images_perceive(x->images, x->pinned, on_perceived);
+    else
         fail_memory(x);
-        return;
-    }
-    x->n_scoring = n;
-    for (size_t i = 0; i < n; i++) {
-        x->jobs[i] = (struct score_job){{run_score, on_scored, NULL}, x, i};
-        worker_submit(x->gateway->workers, &x->jobs[i].job);
-    }
+}
+
+static const struct image_score *scores(const struct exchange *x)
+{
+    return x->images ? images_scores(x->images) : NULL;
 }
 
 /* ---- 3. decide ---- */
@@ -321,7 +302,7 @@ static bool is_split(const struct moa_decision *d)
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json = perceive_decision_json(&x->perceived, x->scores, &x->state, &x->decision, &n);
+    char *json = perceive_decision_json(&x->perceived, scores(x), &x->state, &x->decision, &n);
     if (!json) {
         fail_memory(x);
         return;
@@ -339,7 +320,7 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, x->scores, x->settings->config, x->pinned, &x->perceived);
+    perceive_request(&x->chat, scores(x), x->settings->config, x->pinned, &x->perceived);
     state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
@@ -357,8 +338,30 @@ static void decide(struct exchange *x)
         return;
     }
     metrics_decision(&g->metrics, &x->decision);
-    if (is_split(&x->decision))
+    prepare(x);
+}
+
+/* ---- 4. prepare: images as the tier they go to takes them ---- */
+
+static void on_prepared(void *arg, const struct http_error *error)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_PREPARE);
+    if (!x->request)
+        exchange_finish(x);
+    else if (error)
+        exchange_fail(x, error);
+    else if (is_split(&x->decision))
         gather_evidence(x);
+    else
+        answer(x);
+}
+
+static void prepare(struct exchange *x)
+{
+    x->stage = STAGE_PREPARE;
+    if (x->images)
+        images_prepare(x->images, &x->decision, on_prepared);
     else
         answer(x);
 }
@@ -534,7 +537,7 @@ static int status_of_end(enum upstream_end end)
     return end == UPSTREAM_TIMED_OUT ? 504 : 502;
 }
 
-/* ---- 4. evidence: images of the other tier become text, all at once ---- */
+/* ---- 5. evidence: images of the other tier become text, all at once ---- */
 
 static void on_perception_head(const struct upstream_head *head, void *arg)
 {
@@ -610,8 +613,8 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     struct perception *p = &x->perceptions[i];
     *p = (struct perception){.exchange = x, .image = i};
     const char *model = config->tier[tier].model;
-    if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
-                               (unsigned)config->perceive_max_tokens, &p->body))
+    if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
+                               prompt, (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
     p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
@@ -637,7 +640,7 @@ static void gather_evidence(struct exchange *x)
     }
 }
 
-/* ---- 5. answer ---- */
+/* ---- 6. answer ---- */
 
 __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
                                                              const char *format, ...)
@@ -675,7 +678,7 @@ static void write_lists(const struct exchange *x, struct lists *l)
     size_t nr = list_add(l->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
     for (size_t i = 0; i < d->n_images; i++) {
         nd = list_add(l->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
-        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, x->scores[i].complexity.score);
+        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, scores(x)[i].complexity.score);
         nr = list_add(l->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
     }
 }
@@ -702,6 +705,20 @@ static size_t reply_headers(struct exchange *x, struct lists *lists, char overhe
     return n;
 }
 
+/* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
+ * answer may take minutes, and its request may have been megabytes. */
+static void release_request(struct exchange *x)
+{
+    if (!x->call || !upstream_release_body(x->call))
+        return; /* an engine that answers before it has read everything */
+    chat_body_done(&x->body);
+    if (x->images)
+        images_release(x->images);
+    x->chat.body.p = NULL;
+    free(x->request_body);
+    x->request_body = NULL;
+}
+
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
 static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
 {
@@ -724,6 +741,7 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
         server_reply(request, &head, *whole);
     } else {
         server_reply_begin(x->request, &head);
+        release_request(x);
     }
 }
 
@@ -861,8 +879,14 @@ static void answer(struct exchange *x)
 {
     x->stage = STAGE_ANSWER;
     enum moa_tier tier = answering_tier(x);
-    const char *model = x->settings->config->tier[tier].model;
-    if (!chat_render(&x->chat, model, x->evidence, &x->body))
+    const struct tier_config *t = &x->settings->config->tier[tier];
+    const struct chat_edits edits = {
+        .model = t->model,
+        .evidence = x->evidence,
+        .urls = x->images ? images_urls(x->images) : NULL,
+        .images_first = t->images_first != 0,
+    };
+    if (!chat_render(&x->chat, &edits, &x->body))
         x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
@@ -898,7 +922,7 @@ static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
     x->gateway->metrics.fallbacks[failed]++;
     send_everything_to(&x->decision, other_tier(failed),
                        failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
-    answer(x);
+    prepare(x);
     return true;
 }
 
@@ -908,12 +932,13 @@ static void on_gone(void *arg)
     x->request = NULL;
     if (x->has_decision)
         cancel_calls(x);
-    if (x->n_scoring == 0)
+    if (x->images && images_busy(x->images))
+        images_cancel(x->images); /* then on_perceived() or on_prepared() finishes */
+    else
         exchange_finish(x);
-    /* else on_scored() finishes: workers still read the chat */
 }
 
-/* ---- 6. finish ---- */
+/* ---- 7. finish ---- */
 
 static void count(const struct exchange *x)
 {
@@ -1010,7 +1035,7 @@ static void observe(struct exchange *x)
 
 static void exchange_finish(struct exchange *x)
 {
-    assert(!x->request && x->n_scoring == 0);
+    assert(!x->request);
     x->stage = STAGE_OVER;
     drop_stages(x);
     observe(x);
@@ -1021,10 +1046,10 @@ static void exchange_finish(struct exchange *x)
     if (x->key)
         key_leave(x->key);
     x->gateway->n_exchanges--;
+    images_free(x->images);
     settings_leave(x->settings);
     chat_done(&x->chat);
-    free(x->jobs);
-    free(x->scores);
+    free(x->request_body);
     free(x->perceptions);
     free(x);
 }

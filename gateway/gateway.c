@@ -16,6 +16,7 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
+#include "cache.h"
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
@@ -128,6 +129,14 @@ static void on_uplink(const struct uplink_reading *reading, void *arg)
     sense_uplink(arg, reading);
 }
 
+/* Threads that fetch images, once any are to be fetched. */
+static int make_fetchers(struct gateway *g, const struct config *config)
+{
+    if (config->fetch_enabled && !g->fetchers)
+        g->fetchers = worker_pool_new(g->base, (size_t)config->fetch_concurrency);
+    return config->fetch_enabled && !g->fetchers ? -1 : 0;
+}
+
 static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
@@ -138,8 +147,11 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     if (!g->watch)
         return -1;
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
+    g->cache = cache_new((size_t)config->cache_bytes);
+    if (!g->cache)
+        return -1;
     g->workers = worker_pool_new(g->base, n_workers(config));
-    if (!g->workers) {
+    if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
@@ -168,9 +180,11 @@ static int make(struct gateway *g, struct config *config, char *why, size_t n)
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     watch_free(g->watch);
     upstream_free(g->upstream);
+    cache_free(g->cache);
     journal_close(g->journal);
     keys_free(g->keys);
     feedback_done(&g->feedback);
@@ -207,6 +221,8 @@ static void keep_what_runs(const struct config *running, struct config *fresh)
     keep_number("listen.port", running->listen_port, &fresh->listen_port);
     keep_text("journal.path", running->journal_path, &fresh->journal_path);
     keep_number("workers", running->workers, &fresh->workers);
+    keep_number("cache.bytes", running->cache_bytes, &fresh->cache_bytes);
+    keep_number("fetch.concurrency", running->fetch_concurrency, &fresh->fetch_concurrency);
     keep_number("cloud.uplink_uploads", running->tier[MOA_CLOUD].uplink_uploads,
                 &fresh->tier[MOA_CLOUD].uplink_uploads);
 }
@@ -234,6 +250,11 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     }
     if (parts_make(config, g->settings, &parts, why, n))
         return -1;
+    if (make_fetchers(g, config)) {
+        snprintf(why, n, "cannot start threads that fetch: %s", strerror(errno));
+        parts_free(&parts);
+        return -1;
+    }
     adopt(g, &parts);
     struct server_limits limits = limits_of(config);
     struct journal_options bounds = journal_options_of(config);

@@ -23,8 +23,10 @@ struct gateway {
     struct server *server;
     struct upstream *upstream;
     struct worker_pool *workers;
-    struct keys *keys;       /* NULL: no key is asked for */
-    struct journal *journal; /* NULL: none */
+    struct worker_pool *fetchers; /* threads that may wait; NULL if nothing is fetched */
+    struct cache *cache;          /* of what is known about images */
+    struct keys *keys;            /* NULL: no key is asked for */
+    struct journal *journal;      /* NULL: none */
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;
