@@ -81,6 +81,7 @@ static void pass_on(struct meter *meter, bool last)
         .starved = sum.starved,
         .last = last || !sum.under_way,
     };
+    meter->read_us = reading.now_us;
     meter->on_reading(&reading, meter->arg);
     if (!reading.last)
         return;
@@ -143,7 +144,7 @@ void meter_add(struct meter *meter, struct meter_body *body, int fd)
     meter->bodies = body;
     if (!first)
         return;
-    meter->begun_us = now_us();
+    meter->begun_us = meter->read_us = now_us();
     struct uplink_reading reading = {.now_us = meter->begun_us,
                                      .acked_bytes = meter->acked_bytes,
                                      .delivery_mbps = NAN,
@@ -151,6 +152,12 @@ void meter_add(struct meter *meter, struct meter_body *body, int fd)
                                      .starved = true};
     meter->on_reading(&reading, meter->arg);
     set_timer(meter);
+}
+
+void meter_touch(struct meter *meter, const struct meter_body *body)
+{
+    if (body->metered && now_us() - meter->read_us >= TICK_MIN_US)
+        pass_on(meter, false);
 }
 
 void meter_remove(struct meter *meter, struct meter_body *body)
