@@ -161,9 +161,12 @@ static void add_point(struct uplink *u, const struct uplink_reading *r)
             u->points[i] = u->points[2 * i];
         u->n_points = UPLINK_POINTS_MAX / 2;
     }
+    uint64_t least = u->n_points > 0 ? u->points[u->n_points - 1].bytes : 0;
+    uint64_t acked = u->begin.acked_bytes,
+             bytes = r->acked_bytes > acked ? r->acked_bytes - acked : 0;
     u->points[u->n_points++] = (struct uplink_point){
         .t_us = r->now_us - u->begin.now_us,
-        .bytes = r->acked_bytes - u->begin.acked_bytes,
+        .bytes = bytes > least ? bytes : least,
         .delivery_mbps = r->delivery_mbps,
         .receiver_limited_us = r->receiver_limited_us - u->begin.receiver_limited_us,
         .starved = r->starved,

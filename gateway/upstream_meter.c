@@ -57,6 +57,8 @@ static void read_body(struct meter *meter, struct meter_body *body, struct sum *
     size_t n = tcp_info(body->fd, &info);
     if (!HAS(n, tcpi_sndbuf_limited))
         return;
+    if (info.tcpi_bytes_acked < body->acked_bytes)
+        return; /* another connection by now */
     meter->acked_bytes += info.tcpi_bytes_acked - body->acked_bytes;
     body->acked_bytes = info.tcpi_bytes_acked;
     meter->receiver_limited_us += (int64_t)(info.tcpi_rwnd_limited - body->receiver_limited_us);
