@@ -31,6 +31,7 @@ struct key {
     const char *const *choices; /* KEY_CHOICE: names of 0, 1, ..., NULL at the end */
 };
 
+static const char *const bool_names[] = {"false", "true", NULL};
 static const char *const split_names[] = {"evidence", "fuse", NULL};
 static const char *const pressure_names[] = {"ignore", "count", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
@@ -57,6 +58,18 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
         path, KEY_CHOICE, AT(field), 0, 0, fallback, help, names                                   \
     }
 
+#define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
+    INTEGER(                                                                                       \
+        name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                      \
+        "visual tokens of an image, 28 x 28 px each; larger ones are downscaled; 0: no limit"),    \
+        TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
+             "formats it reads, of jpeg, png, webp, gif; others are transcoded; empty: any"),      \
+        INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
+                "shorter image sides are padded with white, pixels; 0: never"),                    \
+        CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \
+               "true: images with an EXIF rotation are turned upright for it"),                    \
+        CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
+               "true: the images of a message are put before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \
     URLS(name ".url", tier[i].urls, default_url,                                                   \
          "base URL of the " name " engine, up to /v1; or a list: [URL, URL]"),                     \
@@ -77,7 +90,9 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 static const struct key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one"),
-    TEXT("policy", policy, "paper", "what decides: paper, edge or cloud"),
+    TEXT("policy", policy, "paper",
+         "what decides: paper, edge, cloud, paper-no-modality, paper-no-state, perllm, "
+         "perllm-accuracy"),
     CHOICE("split", split, split_names, "evidence",
            "text and images on different tiers: evidence (two stages) or fuse (all to the cloud)"),
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core"),
@@ -88,6 +103,22 @@ static const struct key keys[] = {
     NUMBER("paper.edge_load_max", paper.edge_load_max, 0, 1, "0.85", "l_max, Eq. 5"),
     NUMBER("paper.uplink_max_mbps", paper.uplink_max_mbps, 0.001, 1e6, "400",
            "beta, Mbit/s, Eq. 5"),
+
+    NUMBER("perllm.delta", paper.perllm.delta, 0, 1e6, "0.5", "exploration of the bandit"),
+    NUMBER("perllm.lambda", paper.perllm.lambda, 0, 1e6, "1", "weight of the smallest slack"),
+    NUMBER("perllm.accuracy_weight", paper.perllm.accuracy_weight, 0, 1e6, "1",
+           "weight of a rated answer in perllm-accuracy"),
+    NUMBER("perllm.deadline_s", paper.perllm.deadline_s, 0.001, 1e6, "4",
+           "seconds in which a request is to be answered"),
+    NUMBER("perllm.radio_w", paper.perllm.radio_w, 0, 1e6, "2", "watts while sending"),
+    NUMBER("perllm.edge_infer_w", paper.perllm.infer_w[MOA_EDGE], 0.001, 1e6, "15",
+           "watts of the edge at work"),
+    NUMBER("perllm.edge_idle_w", paper.perllm.idle_w[MOA_EDGE], 0, 1e6, "5",
+           "watts of the edge at rest"),
+    NUMBER("perllm.cloud_infer_w", paper.perllm.infer_w[MOA_CLOUD], 0.001, 1e6, "300",
+           "watts of the cloud at work"),
+    NUMBER("perllm.cloud_idle_w", paper.perllm.idle_w[MOA_CLOUD], 0, 1e6, "60",
+           "watts of the cloud at rest"),
 
     NUMBER("complexity.resolution_px", image.reference_px, 1, 1e12, "1048576",
            "H0 x W0, pixels: the size at which C_res reaches 1. Decides how much is offloaded"),
@@ -107,11 +138,13 @@ static const struct key keys[] = {
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 
     TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),
+    TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "jpeg, png", "0"),
     INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
             "ms between two looks at the engine's own load while there is traffic; 0: never"),
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
            "waiting for this machine's CPU as part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
+    TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
            "what the uplink to the cloud carries, Mbit/s, until it is measured; empty: unknown"),
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
@@ -132,6 +165,20 @@ static const struct key keys[] = {
          "the text that replaces the image; {index} counts from 1"),
     INTEGER("perceive.max_tokens", perceive_max_tokens, 1, 100000, "256",
             "tokens of one image's evidence, at most"),
+
+    INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
+    INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
+            "image scores and re-encoded images kept, bytes; 0: none"),
+
+    CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
+           "true: http and https image URLs are fetched by the gateway; false: refused"),
+    TEXT("fetch.allow", fetch_allow, "",
+         "addresses and CIDR prefixes to fetch from besides public ones, between commas"),
+    INTEGER("fetch.bytes", fetch_max_bytes, 1, 1 << 30, "20971520", "a remote image, bytes"),
+    INTEGER("fetch.timeout_ms", fetch_timeout_ms, 1, 600000, "10000",
+            "ms for a remote image, redirects included"),
+    INTEGER("fetch.redirects", fetch_max_redirects, 0, 20, "3", "redirects followed, at most"),
+    INTEGER("fetch.concurrency", fetch_concurrency, 1, 64, "4", "remote images fetched at once"),
 
     INTEGER("limits.body_bytes", max_body_bytes, 1024, 1 << 30, "67108864", "request body, bytes"),
     INTEGER("limits.header_bytes", max_header_bytes, 256, 1 << 20, "32768",
@@ -461,6 +508,58 @@ static int check_tier(const struct reader *r, enum moa_tier which, const char *k
     return 0;
 }
 
+/* The bits of a list of format names; -1 if there is another word in it. */
+static int read_formats(const char *text, uint32_t *ret_formats)
+{
+    static const char gaps[] = ", ";
+    uint32_t formats = 0;
+    for (text += strspn(text, gaps); *text; text += strspn(text, gaps)) {
+        const size_t n = strcspn(text, gaps);
+        int format = MOA_IMAGE_JPEG;
+        for (; format <= MOA_IMAGE_GIF; format++) {
+            const char *name = moa_image_format_name((enum moa_image_format)format);
+            if (strlen(name) == n && memcmp(name, text, n) == 0)
+                break;
+        }
+        if (format > MOA_IMAGE_GIF)
+            return -1;
+        formats |= UINT32_C(1) << format;
+        text += n;
+    }
+    *ret_formats = formats;
+    return 0;
+}
+
+static int check_tier_images(const struct reader *r, enum moa_tier tier, const char *formats_path)
+{
+    struct tier_config *t = &r->config->tier[tier];
+    const uint32_t writable = 1 << MOA_IMAGE_JPEG | 1 << MOA_IMAGE_PNG;
+    uint32_t formats;
+    if (read_formats(t->image_formats, &formats))
+        return refuse(r, formats_path, "has a word other than jpeg, png, webp and gif");
+    if (formats && !(formats & writable))
+        return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
+    t->image_target = (struct recode_target){
+        .max_tokens = (uint32_t)t->image_tokens,
+        .formats = formats,
+        .min_side_px = (uint32_t)t->image_min_px,
+        .upright = t->image_upright != 0,
+        .jpeg_quality = (int)r->config->jpeg_quality,
+    };
+    return 0;
+}
+
+static int check_images(const struct reader *r)
+{
+    char why[128];
+    if (address_list_parse(r->config->fetch_allow, &r->config->fetch_allowed, why, sizeof(why)))
+        return refuse(r, "fetch.allow", "%s", why);
+    return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
+                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats")
+               ? -1
+               : 0;
+}
+
 static int check(const struct reader *r)
 {
     const struct moa_image_params *image = &r->config->image;
@@ -473,7 +572,7 @@ static int check(const struct reader *r)
         return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_policy(r) || check_tier(r, MOA_EDGE, "edge.api_key_env"))
+    if (check_images(r) || check_policy(r) || check_tier(r, MOA_EDGE, "edge.api_key_env"))
         return -1;
     return check_tier(r, MOA_CLOUD, "cloud.api_key_env");
 }

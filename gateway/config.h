@@ -13,6 +13,9 @@
 
 #include <moaoff/moaoff.h>
 
+#include "address.h"
+#include "recode.h"
+
 enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
 
 /** At least one text. */
@@ -34,6 +37,12 @@ struct tier_config {
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t dead_link_ms; /* 0: the system's */
+    int64_t image_tokens; /* of one image, at most; 0: no limit */
+    char *image_formats;  /* names between commas; "": any */
+    int64_t image_min_px;
+    int64_t image_upright;             /* bool */
+    int64_t images_first;              /* bool */
+    struct recode_target image_target; /* the same, ready for use */
 };
 
 struct config {
@@ -56,6 +65,16 @@ struct config {
     char *perceive_prompt;   /* with {question} */
     char *perceive_evidence; /* with {index} and {evidence} */
     int64_t perceive_max_tokens;
+
+    int64_t jpeg_quality;
+    int64_t cache_bytes;
+    int64_t fetch_enabled; /* bool */
+    char *fetch_allow;
+    struct address_list fetch_allowed; /* the same, ready for use */
+    int64_t fetch_max_bytes;
+    int64_t fetch_timeout_ms;
+    int64_t fetch_max_redirects;
+    int64_t fetch_concurrency;
 
     int64_t max_body_bytes;
     int64_t max_header_bytes;

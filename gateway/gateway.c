@@ -17,6 +17,7 @@
 #include <event2/event.h>
 #include <yyjson.h>
 
+#include "cache.h"
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
@@ -95,9 +96,46 @@ static void handle_models(struct server_request *request, void *arg)
     reply_text(request, "application/json", text, n);
 }
 
+/* {"id": "...", "score": 0.5}: how right the answer to the request `id` was. */
+static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *error)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *id = yyjson_obj_get(root, "id");
+    yyjson_val *score = yyjson_obj_get(root, "score");
+    if (!yyjson_is_str(id)) {
+        http_fail(error, 400, "missing_required_parameter", "\"id\" must be a string.");
+        return http_fail_at(error, "id");
+    }
+    if (!yyjson_is_num(score) || !(yyjson_get_num(score) >= 0 && yyjson_get_num(score) <= 1)) {
+        http_fail(error, 400, "invalid_value", "\"score\" must be a number from 0 to 1.");
+        return http_fail_at(error, "score");
+    }
+    if (!feedback_rate(&g->feedback, yyjson_get_str(id), yyjson_get_num(score))) {
+        http_fail(error, 404, "unknown_request",
+                  "No learning policy decided a recent request \"%.80s\".", yyjson_get_str(id));
+        return http_fail_at(error, "id");
+    }
+    return 0;
+}
+
+static void handle_feedback(struct server_request *request, void *arg)
+{
+    struct moa_bytes body = server_request_body(request);
+    struct http_error error;
+    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
+    int failed = doc ? read_feedback(arg, doc, &error)
+                     : http_fail(&error, 400, "invalid_json", "The body is not valid JSON.");
+    yyjson_doc_free(doc);
+    if (failed)
+        server_reply_error(request, &error, NULL, 0);
+    else
+        handle_health(request, arg);
+}
+
 static const struct server_route routes[] = {
     {"POST", "/v1/chat/completions", exchange_chat},
     {"POST", "/v1/decide", exchange_decide},
+    {"POST", "/v1/feedback", handle_feedback},
     {"GET", "/v1/models", handle_models},
     {"GET", "/v1/state", handle_state},
     {"GET", "/healthz", handle_health},
@@ -180,8 +218,13 @@ static int make(struct gateway *g, char *why, size_t n)
     if (!g->watch)
         return -1;
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
+    g->cache = cache_new((size_t)g->config->cache_bytes);
+    if (!g->cache)
+        return -1;
     g->workers = worker_pool_new(g->base, n_workers(g->config));
-    if (!g->workers) {
+    if (g->workers && g->config->fetch_enabled)
+        g->fetchers = worker_pool_new(g->base, (size_t)g->config->fetch_concurrency);
+    if (!g->workers || (g->config->fetch_enabled && !g->fetchers)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
@@ -192,13 +235,16 @@ static int make(struct gateway *g, char *why, size_t n)
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     watch_free(g->watch);
     upstream_free(g->upstream);
+    cache_free(g->cache);
     for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
         moa_policy_free(g->policies[i]);
     endpoints_done(&g->endpoints[MOA_EDGE]);
     endpoints_done(&g->endpoints[MOA_CLOUD]);
+    feedback_done(&g->feedback);
     if (g->base)
         event_base_free(g->base);
 }

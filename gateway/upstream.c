@@ -196,7 +196,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
 static int rewind_body(void *arg, curl_off_t offset, int origin)
 {
     struct upstream_call *call = arg;
-    if (offset != 0 || origin != SEEK_SET)
+    if (offset != 0 || origin != SEEK_SET || !call->segments)
         return CURL_SEEKFUNC_CANTSEEK;
     meter_remove(&call->upstream->meter, &call->meter_body);
     call->segment = call->offset = 0;
@@ -466,6 +466,15 @@ void upstream_resume(struct upstream_call *call)
     curl_easy_pause(call->easy, CURLPAUSE_CONT);
     u->depth--;
     settle(u);
+}
+
+bool upstream_release_body(struct upstream_call *call)
+{
+    if (!call->answering || call->segment < call->n_segments)
+        return false; /* libcurl starts over only as long as there is no answer */
+    call->segments = NULL;
+    call->segment = call->n_segments = 0;
+    return true;
 }
 
 void upstream_cancel(struct upstream_call *call)

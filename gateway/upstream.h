@@ -86,6 +86,9 @@ struct upstream_call *upstream_send(struct upstream *upstream,
                                     const struct upstream_callbacks *callbacks, void *arg);
 void upstream_resume(struct upstream_call *call);
 
+/** Whether the whole body is sent. If so, the call forgets its segments: they may be freed. */
+bool upstream_release_body(struct upstream_call *call);
+
 /** Ends the call and closes its connection, so that the engine stops working on it. */
 void upstream_cancel(struct upstream_call *call);
 

@@ -24,7 +24,7 @@ static void make(struct endpoints *es, size_t n)
 static struct endpoint *call(struct endpoints *es, enum endpoint_outcome outcome, int64_t now_us)
 {
     struct endpoint_call at;
-    endpoint_begin(es, now_us, &at);
+    endpoint_begin(es, now_us, NULL, &at);
     struct endpoint *e = at.endpoint;
     endpoint_report(es, &at, outcome, now_us);
     if (outcome == ENDPOINT_ANSWERED)
@@ -103,9 +103,9 @@ static void a_failure_does_not_count_against_a_sign_of_life(void **state)
     make(&es, 1);
     for (int i = 0; i < 10; i++) {
         struct endpoint_call slow;
-        endpoint_begin(&es, 100 * i, &slow);
+        endpoint_begin(&es, 100 * i, NULL, &slow);
         struct endpoint_call other;
-        endpoint_begin(&es, 100 * i + 1, &other);
+        endpoint_begin(&es, 100 * i + 1, NULL, &other);
         endpoint_report(&es, &other, ENDPOINT_ANSWERED, 100 * i + 50);
         endpoint_report(&es, &slow, i % 2 ? ENDPOINT_FAILED : ENDPOINT_UNREACHABLE, 100 * i + 60);
         endpoint_end(&slow);
@@ -125,7 +125,7 @@ static void answers_that_are_cut_open(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(endpoints_up(&es));
         struct endpoint_call at;
-        endpoint_begin(&es, 10 * i, &at);
+        endpoint_begin(&es, 10 * i, NULL, &at);
         endpoint_report(&es, &at, ENDPOINT_ANSWERED, 10 * i + 1);
         endpoint_report(&es, &at, ENDPOINT_FAILED, 10 * i + 2);
         endpoint_report(&es, &at, ENDPOINT_COMPLETE, 10 * i + 2); /* does not count any more */
@@ -152,7 +152,7 @@ static void half_open_lets_one_call_through(void **state)
     assert_true(endpoints_up(&es));
 
     struct endpoint_call trial;
-    endpoint_begin(&es, 11 * SECOND, &trial);
+    endpoint_begin(&es, 11 * SECOND, NULL, &trial);
     assert_false(endpoints_up(&es)); /* the next one goes elsewhere */
     endpoint_report(&es, &trial, ENDPOINT_FAILED, 12 * SECOND);
     endpoint_end(&trial);
@@ -160,7 +160,7 @@ static void half_open_lets_one_call_through(void **state)
     assert_false(endpoint_due(e, 17 * SECOND - 1));
 
     endpoint_tried(&es, e, true, 17 * SECOND);
-    endpoint_begin(&es, 17 * SECOND, &trial);
+    endpoint_begin(&es, 17 * SECOND, NULL, &trial);
     assert_true(endpoint_report(&es, &trial, ENDPOINT_ANSWERED, 18 * SECOND));
     assert_int_equal(e->breaker.state, BREAKER_CLOSED);
     assert_true(endpoints_up(&es));
@@ -176,7 +176,7 @@ static void a_trial_whose_client_left_is_given_to_the_next(void **state)
     call(&es, ENDPOINT_UNREACHABLE, 0);
     endpoint_tried(&es, es.list[0], true, 5 * SECOND);
     struct endpoint_call at;
-    endpoint_begin(&es, 6 * SECOND, &at);
+    endpoint_begin(&es, 6 * SECOND, NULL, &at);
     endpoint_end(&at);
     assert_null(at.endpoint);
     endpoint_end(&at); /* does nothing */
@@ -197,9 +197,31 @@ static void an_endpoint_that_is_down_is_not_chosen(void **state)
     while (endpoints_up(&es))
         call(&es, ENDPOINT_UNREACHABLE, 2);
     struct endpoint_call at; /* a pinned one goes there all the same */
-    endpoint_begin(&es, 3, &at);
+    endpoint_begin(&es, 3, NULL, &at);
     assert_non_null(at.endpoint);
     endpoint_end(&at);
+    endpoints_done(&es);
+}
+
+static void a_second_try_goes_elsewhere(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 2);
+    for (int i = 0; i < 50; i++) {
+        struct endpoint_call at;
+        endpoint_begin(&es, i, es.list[i % 2], &at);
+        assert_ptr_equal(at.endpoint, es.list[(i + 1) % 2]);
+        endpoint_end(&at);
+    }
+    assert_true(endpoints_up_beside(&es, es.list[0]));
+    endpoint_tried(&es, es.list[1], false, 0); /* not open: says nothing */
+    while (es.list[1]->breaker.state == BREAKER_CLOSED)
+        call(&es, ENDPOINT_UNREACHABLE, 60);
+    if (es.list[0]->breaker.state == BREAKER_CLOSED) {
+        assert_false(endpoints_up_beside(&es, es.list[0]));
+        assert_true(endpoints_up_beside(&es, es.list[1]));
+    }
     endpoints_done(&es);
 }
 
@@ -213,7 +235,7 @@ static void calls_are_spread(void **state)
         struct endpoint_call calls[400];
         make(&es, n);
         for (size_t i = 0; i < 400; i++)
-            endpoint_begin(&es, 0, &calls[i]);
+            endpoint_begin(&es, 0, NULL, &calls[i]);
         assert_int_equal(endpoints_in_flight(&es), 400);
         for (size_t i = 0; i < n; i++)
             assert_in_range(es.list[i]->in_flight, 400 / n - n, 400 / n + n);
@@ -232,8 +254,8 @@ static void endpoints_can_be_replaced_under_calls(void **state)
     make(&es, 2);
     struct endpoint *kept = es.list[1];
     struct endpoint_call at[2];
-    endpoint_begin(&es, 0, &at[0]);
-    endpoint_begin(&es, 0, &at[1]);
+    endpoint_begin(&es, 0, NULL, &at[0]);
+    endpoint_begin(&es, 0, NULL, &at[1]);
     assert_int_equal(endpoints_set(&es, fresh, 2), 0);
     assert_ptr_equal(es.list[0], kept);
     assert_int_equal(endpoints_in_flight(&es), 1);
@@ -260,6 +282,7 @@ int main(void)
         cmocka_unit_test(half_open_lets_one_call_through),
         cmocka_unit_test(a_trial_whose_client_left_is_given_to_the_next),
         cmocka_unit_test(an_endpoint_that_is_down_is_not_chosen),
+        cmocka_unit_test(a_second_try_goes_elsewhere),
         cmocka_unit_test(calls_are_spread),
         cmocka_unit_test(endpoints_can_be_replaced_under_calls),
     };
