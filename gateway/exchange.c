@@ -434,9 +434,9 @@ static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_c
 {
     struct gateway *g = x->gateway;
     report(x, tier, at,
-           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
-           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
-                                                 : ENDPOINT_FAILED);
+           result->end == UPSTREAM_COMPLETE ? ENDPOINT_COMPLETE
+           : result->unreachable            ? ENDPOINT_UNREACHABLE
+                                            : ENDPOINT_FAILED);
     endpoint_end(at);
     sense_leave(&g->sense, tier);
     sense_rtt(&g->sense, result->rtt_us, server_now_us());

@@ -318,6 +318,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .unreachable = end == UPSTREAM_UNREACHABLE || code == CURLE_OPERATION_TIMEDOUT,
         .rtt_us = call->rtt_us,
     };
     call->callbacks->on_done(&result, call->arg);
