@@ -176,6 +176,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
         return CURL_READFUNC_ABORT; /* the segments may be gone already */
     if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
         meter_add(&call->upstream->meter, &call->meter_body, call->fd);
+    meter_touch(&call->upstream->meter, &call->meter_body);
     while (given < room && call->segment < call->n_segments) {
         const struct moa_bytes *s = &call->segments[call->segment];
         size_t n = s->n - call->offset < room - given ? s->n - call->offset : room - given;
@@ -317,6 +318,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .unreachable = end == UPSTREAM_UNREACHABLE || code == CURLE_OPERATION_TIMEDOUT,
         .rtt_us = call->rtt_us,
     };
     call->callbacks->on_done(&result, call->arg);
