@@ -30,9 +30,17 @@ static const char help[] =
     "      --edge-down        decide as if the edge were down\n"
     "      --cloud-down       decide as if the cloud were down\n"
     "      --pin              pin the request to the edge\n"
-    "  -h, --help             print this and exit\n";
+    "  -h, --help             print this and exit\n"
+    "      --version          print the version and exit\n";
 
-enum { OPTION_LOAD = 256, OPTION_UPLINK, OPTION_EDGE_DOWN, OPTION_CLOUD_DOWN, OPTION_PIN };
+enum {
+    OPTION_LOAD = 256,
+    OPTION_UPLINK,
+    OPTION_EDGE_DOWN,
+    OPTION_CLOUD_DOWN,
+    OPTION_PIN,
+    OPTION_VERSION
+};
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -43,6 +51,7 @@ static const struct option options[] = {
     {"cloud-down", no_argument, NULL, OPTION_CLOUD_DOWN},
     {"pin", no_argument, NULL, OPTION_PIN},
     {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
 };
 
@@ -51,7 +60,7 @@ struct arguments {
     const char *policy; /* NULL: the configured one */
     const char *body_path;
     double edge_load, uplink_mbps; /* NaN: not given */
-    bool edge_down, cloud_down, pinned, help;
+    bool edge_down, cloud_down, pinned, help, version;
 };
 
 static int read_number(const char *option, const char *text, double max, double *ret_number)
@@ -92,6 +101,9 @@ static int read_option(int option, struct arguments *a)
         return 0;
     case 'h':
         a->help = true;
+        return 0;
+    case OPTION_VERSION:
+        a->version = true;
         return 0;
     default:
         fputs("See `moaoff decide --help`.\n", stderr);
@@ -199,6 +211,10 @@ int decide_main(int argc, char **argv)
         return EXIT_USAGE;
     if (a.help) {
         fputs(help, stdout);
+        return EXIT_FINE;
+    }
+    if (a.version) {
+        printf("moaoff %s\n", moa_version());
         return EXIT_FINE;
     }
     struct config *config = command_config("decide", a.config_path);

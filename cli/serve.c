@@ -18,17 +18,16 @@ static const char help[] =
     "                      without it every key has its default\n"
     "      --check         check the configuration and exit\n"
     "      --defaults      print every key with its default, unit and range, and exit\n"
-    "  -h, --help          print this and exit\n\n"
+    "  -h, --help          print this and exit\n"
+    "      --version       print the version and exit\n\n"
     "SIGTERM finishes what is open and ends; a second one ends at once.\n";
 
-enum { OPTION_CHECK = 256, OPTION_DEFAULTS };
+enum { OPTION_CHECK = 256, OPTION_DEFAULTS, OPTION_VERSION };
 
 static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"check", no_argument, NULL, OPTION_CHECK},
-    {"defaults", no_argument, NULL, OPTION_DEFAULTS},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"config", required_argument, NULL, 'c'},         {"check", no_argument, NULL, OPTION_CHECK},
+    {"defaults", no_argument, NULL, OPTION_DEFAULTS}, {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},   {NULL, 0, NULL, 0},
 };
 
 struct config *command_config(const char *command, const char *path)
@@ -72,6 +71,9 @@ int serve_main(int argc, char **argv)
             return EXIT_FINE;
         case 'h':
             fputs(help, stdout);
+            return EXIT_FINE;
+        case OPTION_VERSION:
+            printf("moaoff %s\n", moa_version());
             return EXIT_FINE;
         default:
             fputs("See `moaoff serve --help`.\n", stderr);

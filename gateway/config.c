@@ -472,9 +472,9 @@ static void print_default(const struct key *key, const struct config *defaults, 
 
 void config_print_defaults(FILE *out)
 {
-    struct config *defaults;
+    struct config *defaults = NULL;
     struct config_error error;
-    if (config_load(NULL, &defaults, &error))
+    if (config_load(NULL, &defaults, &error) || !defaults)
         return;
     const char *section = "";
     size_t section_n = 0;

@@ -30,8 +30,7 @@
 #include "worker.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
-#define WHOLE_ANSWER_BYTES_MAX                                                                     \
-    (8 << 20) /* a longer answer that is no stream is relayed as it comes */
+#define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 #define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
@@ -90,8 +89,8 @@ struct exchange {
     int engine_status;
     char content_type[128];
     bool event_stream;
-    struct gathered whole; /* an answer that is no stream, until it is complete */
-    bool answering;        /* the head of the answer is with the client */
+    struct gathered held; /* of the answer, not yet passed on; see on_answer_body() */
+    bool answering;       /* the head of the answer is with the client */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -617,8 +616,7 @@ static bool is_answer(const char *content_type)
     static const char *const types[] = {"application/json", "text/event-stream"};
     for (size_t i = 0; i < 2; i++) {
         size_t n = strlen(types[i]);
-        char behind = strncasecmp(content_type, types[i], n) == 0 ? content_type[n] : 'x';
-        if (behind == '\0' || behind == ';' || behind == ' ')
+        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
             return true;
     }
     return false;
@@ -641,22 +639,51 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
     x->engine_status = head->status;
     x->event_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
     snprintf(x->content_type, sizeof(x->content_type), "%s", head->content_type);
-    if (x->event_stream)
-        begin_reply(x, NULL);
 }
 
+/* How many of the first bytes are whole server-sent events: up to the last blank line. */
+static size_t whole_events(const struct gathered *g)
+{
+    const char *newline = g->n > 0 ? memrchr(g->p, '\n', g->n) : NULL;
+    while (newline) {
+        size_t at = (size_t)(newline - g->p);
+        bool blank = (at >= 1 && g->p[at - 1] == '\n') ||
+                     (at >= 2 && g->p[at - 1] == '\r' && g->p[at - 2] == '\n');
+        if (blank)
+            return at + 1;
+        newline = memrchr(g->p, '\n', at);
+    }
+    return 0;
+}
+
+/* Passes on the first `n` held bytes. Returns how many now wait for the client. */
+static size_t relay(struct exchange *x, size_t n)
+{
+    struct gathered *held = &x->held;
+    if (!x->answering)
+        begin_reply(x, NULL);
+    size_t waiting = server_reply_write(x->request, (struct moa_bytes){held->p, n});
+    held->n -= n;
+    if (held->n > 0)
+        memmove(held->p, held->p + n, held->n);
+    return waiting;
+}
+
+/* As long as nothing was passed on, the other tier can still take over; and a stream that breaks
+ * off should not leave half an event with the client. So: a stream goes on by whole events, and
+ * everything else when it is complete. */
 static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
 {
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     size_t waiting = 0;
-    if (!x->answering) {
-        if (gather(&x->whole, bytes, WHOLE_ANSWER_BYTES_MAX) == 0)
-            return UPSTREAM_GO;
-        begin_reply(x, NULL);
-        server_reply_write(x->request, (struct moa_bytes){x->whole.p, x->whole.n});
+    if (gather(&x->held, bytes, HELD_BYTES_MAX)) {
+        relay(x, x->held.n);
+        waiting = server_reply_write(x->request, bytes);
+    } else if (x->event_stream) {
+        size_t n = whole_events(&x->held);
+        waiting = n > 0 ? relay(x, n) : 0;
     }
-    waiting = server_reply_write(x->request, bytes);
     return waiting > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
 }
 
@@ -683,8 +710,8 @@ static void break_off(struct exchange *x, const char *message)
         server_reply_cut(request);
         return;
     }
-    /* Two newlines end whatever event the engine had begun. */
-    server_reply_write(request, (struct moa_bytes){"\n\ndata: ", 8});
+    /* Only whole events have been passed on. */
+    server_reply_write(request, (struct moa_bytes){"data: ", 6});
     server_reply_write(request, (struct moa_bytes){json, n});
     server_reply_write(request, (struct moa_bytes){"\n\n", 2});
     server_reply_end(request);
@@ -704,8 +731,9 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
         return;
     }
     if (!x->answering) {
-        begin_reply(x, &(struct moa_bytes){x->whole.p, x->whole.n});
+        begin_reply(x, &(struct moa_bytes){x->held.p, x->held.n});
     } else if (complete) {
+        relay(x, x->held.n);
         server_reply_end(x->request);
         x->request = NULL;
     } else {
@@ -742,8 +770,8 @@ static void drop_stages(struct exchange *x)
     }
     x->n_perceiving = 0;
     chat_body_done(&x->body);
-    free(x->whole.p);
-    x->whole = (struct gathered){0};
+    free(x->held.p);
+    x->held = (struct gathered){0};
 }
 
 /* Everything to the tier that did not fail; false if that is not allowed. */

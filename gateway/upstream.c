@@ -208,7 +208,7 @@ static void call_free(struct upstream_call *call)
     struct upstream *u = call->upstream;
     if (call->previous)
         call->previous->next = call->next;
-    else if (u->calls == call)
+    else
         u->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
@@ -431,8 +431,10 @@ void upstream_free(struct upstream *u)
 {
     if (!u)
         return;
-    while (u->calls)
-        call_free(u->calls);
+    for (struct upstream_call *call = u->calls, *next; call; call = next) {
+        next = call->next;
+        call_free(call);
+    }
     curl_multi_cleanup(u->multi);
     event_del(&u->timer);
     event_del(&u->wake);

@@ -12,28 +12,18 @@
 
 #include "kernels.h"
 
-/* 256 * sqrt(2) * 1020 = 369281.4 is the largest bin. */
-#define N_BINS 369284u
-/* The luma histogram is kept eight times, one for each byte of a load: neighbours are often equal,
- * and increments of one counter in a row would wait for each other. */
-#define N_LUMA_COPIES 8u
-
 struct moa_luma_scan {
     const struct moa_kernels *kernels;
     size_t width_px;
     size_t stride_bytes;
-    uint8_t *rows;     /* 2 kept rows, then MOA_SCAN_ROWS of space */
-    size_t n_kept;     /* how many of the 2 kept rows are filled: the last ones */
-    uint64_t n_px;     /* pixels in `luma` */
-    uint64_t n_inner;  /* pixels in `bins` */
-    int64_t laplacian; /* over the n_inner pixels */
-    int64_t laplacian_squares;
-    uint32_t luma[N_LUMA_COPIES][256];
-    uint32_t s[MOA_BLOCK_PX];
-    uint32_t bins[N_BINS];
+    uint8_t *rows;    /* 2 kept rows, then MOA_SCAN_ROWS of space */
+    size_t n_band;    /* rows since the start or the last break; the last 2 of them are kept */
+    uint64_t n_px;    /* pixels of all rows */
+    uint64_t n_inner; /* pixels whose gradient was counted */
+    struct moa_counts counts;
 };
 
-static const double edge_threshold_s = 128.0 * 128.0;
+static const size_t edge_bin = 128 * 128; /* G = 128 */
 
 struct moa_luma_scan *moa_scan_new(uint32_t width_px)
 {
@@ -66,72 +56,75 @@ uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i)
     return scan->rows + (2 + i) * scan->stride_bytes;
 }
 
+/* The luma of a row that the kernel does not see as the middle one of three. */
 static void count_luma(struct moa_luma_scan *scan, const uint8_t *row)
 {
-    const size_t n = scan->width_px;
-    size_t i = 0;
-    for (; i + N_LUMA_COPIES <= n; i += N_LUMA_COPIES) {
-        for (size_t k = 0; k < N_LUMA_COPIES; k++)
-            scan->luma[k][row[i + k]]++;
-    }
-    for (; i < n; i++)
-        scan->luma[0][row[i]]++;
-    scan->n_px += n;
+    for (size_t x = 0; x < scan->width_px; x++)
+        scan->counts.luma[x % 8][row[x]]++;
+    scan->n_px += scan->width_px;
 }
 
-static void count_gradients(struct moa_luma_scan *scan, const uint8_t *above, const uint8_t *row,
-                            const uint8_t *below)
+static void count_middle(struct moa_luma_scan *scan, const uint8_t *above, const uint8_t *row,
+                         const uint8_t *below)
 {
-    if (scan->width_px < 3)
+    if (scan->width_px < 3) {
+        count_luma(scan, row);
         return;
-    const size_t n_inner = scan->width_px - 2;
-    for (size_t x = 0; x < n_inner; x += MOA_BLOCK_PX) {
-        const size_t n = n_inner - x < MOA_BLOCK_PX ? n_inner - x : MOA_BLOCK_PX;
-        struct moa_block_sums sums;
-        scan->kernels->gradient_block(above + x + 1, row + x + 1, below + x + 1, n, scan->s, &sums);
-        if (sums.s_or >= MOA_S_LARGE)
-            scan->kernels->bin_large(scan->s, n);
-        for (size_t i = 0; i < n; i++)
-            scan->bins[scan->s[i]]++;
-        scan->laplacian += sums.laplacian;
-        scan->laplacian_squares += sums.laplacian_squares;
     }
-    scan->n_inner += n_inner;
+    const size_t last = scan->width_px - 1;
+    for (size_t x = 1; x < last; x += MOA_BLOCK_PX) {
+        const size_t n = last - x < MOA_BLOCK_PX ? last - x : MOA_BLOCK_PX;
+        scan->kernels->count_block(above + x, row + x, below + x, n, &scan->counts);
+    }
+    scan->counts.luma[0][row[0]]++;
+    scan->counts.luma[1][row[last]]++;
+    scan->n_px += scan->width_px;
+    scan->n_inner += scan->width_px - 2;
+}
+
+/* One more row of the band. The first has no row above and is counted at once; every other one
+ * when the row below it is there, or when the band ends. */
+static void add_row(struct moa_luma_scan *scan, const uint8_t *above2, const uint8_t *above,
+                    const uint8_t *row)
+{
+    if (scan->n_band == 0)
+        count_luma(scan, row);
+    else if (scan->n_band >= 2)
+        count_middle(scan, above2, above, row);
+    scan->n_band++;
+}
+
+static void end_band(struct moa_luma_scan *scan, const uint8_t *last)
+{
+    if (scan->n_band >= 2)
+        count_luma(scan, last);
+    scan->n_band = 0;
 }
 
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows)
 {
-    assert(n_rows <= MOA_SCAN_ROWS);
+    assert(n_rows >= 1 && n_rows <= MOA_SCAN_ROWS);
     const size_t stride = scan->stride_bytes;
-    uint8_t *first = scan->rows + (2 - scan->n_kept) * stride;
-    const size_t n = scan->n_kept + n_rows;
-
-    for (size_t y = 0; y < n_rows; y++) {
-        const uint8_t *row = moa_scan_space(scan, y);
-        count_luma(scan, row);
-        if (scan->n_kept + y >= 2)
-            count_gradients(scan, row - 2 * stride, row - stride, row);
-    }
-    scan->n_kept = n < 2 ? n : 2;
-    memmove(scan->rows + (2 - scan->n_kept) * stride, first + (n - scan->n_kept) * stride,
-            scan->n_kept * stride);
+    const uint8_t *row = moa_scan_space(scan, 0);
+    for (size_t y = 0; y < n_rows; y++, row += stride)
+        add_row(scan, row - 2 * stride, row - stride, row);
+    memmove(scan->rows, row - 2 * stride, 2 * stride);
 }
 
 void moa_scan_break(struct moa_luma_scan *scan)
 {
-    scan->n_kept = 0;
+    end_band(scan, scan->rows + scan->stride_bytes);
 }
 
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
                     size_t stride_bytes)
 {
-    moa_scan_break(scan);
     for (size_t y = 0; y < n_rows; y++) {
         const uint8_t *row = luma + y * stride_bytes;
-        count_luma(scan, row);
-        if (y >= 2)
-            count_gradients(scan, row - 2 * stride_bytes, row - stride_bytes, row);
+        add_row(scan, y >= 2 ? row - 2 * stride_bytes : NULL, y >= 1 ? row - stride_bytes : NULL,
+                row);
     }
+    end_band(scan, luma + (n_rows - 1) * stride_bytes);
 }
 
 /* The natural logarithm in plain double arithmetic: libm's may differ between CPUs in the last bit,
@@ -160,8 +153,8 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     size_t n_values = 0;
     for (size_t v = 0; v < 256; v++) {
         uint64_t count = 0;
-        for (size_t k = 0; k < N_LUMA_COPIES; k++)
-            count += scan->luma[k][v];
+        for (size_t k = 0; k < 8; k++)
+            count += scan->counts.luma[k][v];
         if (count == 0)
             continue;
         sum += (double)count * log_integer(count);
@@ -211,39 +204,67 @@ static double percentile_value(const struct percentile *p)
     return p->lower + (p->upper - p->lower) * p->fraction;
 }
 
+/* The statistics of G that one ascending walk over the bins gives. */
+struct walk {
+    struct percentile p5;
+    struct percentile p95;
+    uint64_t n_upto; /* pixels seen so far */
+    uint64_t n_edge; /* of them with G > 128 */
+    double sum;
+};
+
+static void walk_bin(struct walk *walk, size_t bin, uint32_t count)
+{
+    const double gradient = bin_gradient(bin);
+    walk->n_upto += count;
+    walk->n_edge += bin > edge_bin ? count : 0;
+    walk->sum += count * gradient;
+    percentile_see(&walk->p5, walk->n_upto, gradient);
+    percentile_see(&walk->p95, walk->n_upto, gradient);
+}
+
+/* Most bins of most images are empty: eight are looked at together. */
+static void walk_bins(struct walk *walk, const struct moa_counts *counts, uint64_t n)
+{
+    static const uint32_t none[8] = {0};
+    _Static_assert(MOA_S_LARGE % 8 == 0, "no group has bins of both scales");
+    for (size_t bin = 0; walk->n_upto < n; bin += 8) {
+        const uint32_t *second = bin < MOA_S_LARGE ? counts->bins + MOA_N_BINS + bin : none;
+        uint32_t group[8];
+        uint32_t any = 0;
+        for (size_t k = 0; k < 8; k++) {
+            group[k] = counts->bins[bin + k] + second[k];
+            any |= group[k];
+        }
+        for (size_t k = 0; any != 0 && k < 8; k++) {
+            if (group[k] > 0)
+                walk_bin(walk, bin + k, group[k]);
+        }
+    }
+}
+
 static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_features *ret)
 {
     if (scan->n_inner == 0)
         return;
-    struct percentile p5 = percentile_start(scan->n_inner, 5);
-    struct percentile p95 = percentile_start(scan->n_inner, 95);
-    uint64_t n_upto = 0;
-    uint64_t n_edge = 0;
-    double sum = 0.0;
-    for (size_t bin = 0; n_upto < scan->n_inner; bin++) {
-        const uint32_t count = scan->bins[bin];
-        if (count == 0)
-            continue;
-        const double gradient = bin_gradient(bin);
-        n_upto += count;
-        sum += count * gradient;
-        if ((double)bin > edge_threshold_s)
-            n_edge += count;
-        percentile_see(&p5, n_upto, gradient);
-        percentile_see(&p95, n_upto, gradient);
-    }
+    struct walk walk = {
+        .p5 = percentile_start(scan->n_inner, 5),
+        .p95 = percentile_start(scan->n_inner, 95),
+    };
+    walk_bins(&walk, &scan->counts, scan->n_inner);
     const double n = (double)scan->n_inner;
-    const double mean_laplacian = (double)scan->laplacian / n;
-    ret->gradient_mean = sum / n;
-    ret->gradient_p5 = percentile_value(&p5);
-    ret->gradient_p95 = percentile_value(&p95);
-    ret->edge_fraction = (double)n_edge / n;
+    const double mean_laplacian = (double)scan->counts.laplacian / n;
+    ret->gradient_mean = walk.sum / n;
+    ret->gradient_p5 = percentile_value(&walk.p5);
+    ret->gradient_p95 = percentile_value(&walk.p95);
+    ret->edge_fraction = (double)walk.n_edge / n;
     ret->laplacian_variance =
-        fmax(0.0, (double)scan->laplacian_squares / n - mean_laplacian * mean_laplacian);
+        fmax(0.0, (double)scan->counts.laplacian_squares / n - mean_laplacian * mean_laplacian);
 }
 
-void moa_scan_finish(const struct moa_luma_scan *scan, struct moa_image_features *ret_features)
+void moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features)
 {
+    moa_scan_break(scan);
     struct moa_image_features features = {.width_px = (uint32_t)scan->width_px};
     finish_gradients(scan, &features);
     features.entropy_nats = entropy_nats(scan);

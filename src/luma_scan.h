@@ -29,12 +29,12 @@ void moa_scan_free(struct moa_luma_scan *scan);
 
 /** Where row `i` of the next push goes, i < MOA_SCAN_ROWS. Changes with every push. */
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i);
-/** Measures the `n_rows` rows that were written to the space, n_rows <= MOA_SCAN_ROWS. */
+/** Measures the rows that were written to the space, 1 <= n_rows <= MOA_SCAN_ROWS. */
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows);
 /** Says that the next row pushed is no neighbour of the last one. */
 void moa_scan_break(struct moa_luma_scan *scan);
 
-/** Measures rows that lie elsewhere: `n_rows` of them, `stride_bytes` apart. */
+/** Measures a band that lies elsewhere: `n_rows` >= 1 rows, `stride_bytes` apart. */
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
                     size_t stride_bytes);
 
@@ -42,6 +42,6 @@ void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_ro
  * The features of all rows measured so far; at least one. Fills everything but height_px and
  * bits_per_pixel.
  */
-void moa_scan_finish(const struct moa_luma_scan *scan, struct moa_image_features *ret_features);
+void moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features);
 
 #endif

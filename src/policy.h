@@ -12,8 +12,7 @@ struct policy_kind {
     const char *name;
     /** The wish for one modality whose threshold is `tau`. Pure. */
     struct moa_choice (*choose)(const struct moa_policy_params *params, double tau,
-                                const struct moa_modality *modality,
-                                const struct moa_state *state);
+                                const struct moa_modality *modality, const struct moa_state *state);
 };
 
 extern const struct policy_kind moa_policy_kind_paper;
