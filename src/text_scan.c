@@ -70,8 +70,10 @@ struct scanner {
     moa_entity_fn *on_entity;
     void *user;
     struct run run;
-    bool has_content;      /* a letter or digit since the sentence began */
-    bool abbreviated;      /* the last chunk can carry a full stop of its own */
+    bool has_content;    /* a letter or digit since the sentence began */
+    bool abbreviated;    /* the last chunk is an initial or has full stops of its own */
+    const uint8_t *word; /* the last chunk if it may be an abbreviation, else NULL */
+    size_t word_n;
     bool opens_with_digit; /* the sentence so far is one number: perhaps a list mark */
 };
 
@@ -171,8 +173,15 @@ static void end_chunk(struct scanner *s, const struct chunk *chunk)
     s->opens_with_digit = !s->has_content && kind == KIND_NUMBER;
     s->has_content = true;
     s->abbreviated = (n == 1 && (chunk->seen & SEEN_UPPER)) ||
-                     (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
-                     (n <= 6 && moa_text_is_abbreviation(word, n));
+                     (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT));
+    s->word = n <= 6 ? word : NULL;
+    s->word_n = n;
+}
+
+/* Whether the last chunk can carry a full stop. Looked up at a full stop only: those are rare. */
+static bool is_abbreviated(const struct scanner *s)
+{
+    return s->abbreviated || (s->word && moa_text_is_abbreviation(s->word, s->word_n));
 }
 
 /* ---- sentences ---- */
@@ -184,6 +193,7 @@ static void end_sentence(struct scanner *s)
         s->out->sentences++;
     s->has_content = false;
     s->abbreviated = false;
+    s->word = NULL;
     s->opens_with_digit = false;
 }
 
@@ -206,7 +216,7 @@ static bool ends_sentence(const struct scanner *s, uint8_t mark, size_t at)
         return false;
     if (mark != '.')
         return true;
-    if (s->abbreviated || s->opens_with_digit)
+    if (s->opens_with_digit || is_abbreviated(s))
         return false;
     while (at < s->n && moa_ascii_class[s->p[at]] == CLASS_SPACE)
         at++;
@@ -467,7 +477,7 @@ static void read_punctuation(struct scanner *s)
     add(s, MOA_COUNT_PUNCT_RUNS, 1);
     add(s, MOA_COUNT_PUNCT_CHARS, s->at - begin);
     /* "J. Smith" and "St. Paul" are one name. */
-    if (!(s->at - begin == 1 && s->p[begin] == '.' && s->abbreviated))
+    if (!(s->at - begin == 1 && s->p[begin] == '.' && is_abbreviated(s)))
         close_run(s);
 }
 
