@@ -4,7 +4,8 @@
  *
  * libcurl forbids to add, remove or resume handles from inside of its own callbacks. While it runs
  * (`depth` > 0), new and cancelled calls are only noted; settle() carries them out as soon as
- * libcurl has returned.
+ * libcurl has returned. Adding a handle runs nothing but the timer's callback: what becomes of a
+ * call is always told from the loop, never from inside upstream_send().
  */
 #include "upstream.h"
 
@@ -18,6 +19,7 @@
 #include <event2/event_struct.h>
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
+#define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
 
@@ -25,7 +27,6 @@ struct upstream {
     struct event_base *base;
     CURLM *multi;
     struct event timer;          /* libcurl's */
-    struct event wake;           /* ours: there are calls to start */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
 };
@@ -43,6 +44,7 @@ struct upstream_call {
     const struct moa_bytes *segments;
     size_t n_segments;
     size_t segment, offset; /* the next byte to send */
+    char *small_body;       /* all of the body, if it goes out in one write with the head */
     int64_t idle_timeout_ms;
     bool answering; /* the head of the answer has been passed on */
     bool paused;
@@ -73,12 +75,6 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
     int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
     drive(arg, fd, flags);
-}
-
-static void on_wake(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    settle(arg);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -219,6 +215,7 @@ static void call_free(struct upstream_call *call)
         curl_easy_cleanup(call->easy);
     }
     curl_slist_free_all(call->headers);
+    free(call->small_body);
     free(call);
 }
 
@@ -260,6 +257,12 @@ static void finish(struct upstream_call *call, CURLcode code)
     call_free(call);
 }
 
+static void start(struct upstream_call *call)
+{
+    call->stage = CALL_RUNNING;
+    curl_multi_add_handle(call->upstream->multi, call->easy);
+}
+
 /* Runs with libcurl off the stack: carries out what callbacks asked for, reports what has ended. */
 static void settle(struct upstream *u)
 {
@@ -267,12 +270,10 @@ static void settle(struct upstream *u)
         return;
     for (struct upstream_call *call = u->calls, *next; call; call = next) {
         next = call->next;
-        if (call->stage == CALL_CANCELLED) {
+        if (call->stage == CALL_CANCELLED)
             call_free(call);
-        } else if (call->stage == CALL_NEW) {
-            call->stage = CALL_RUNNING;
-            curl_multi_add_handle(u->multi, call->easy);
-        }
+        else if (call->stage == CALL_NEW)
+            start(call);
     }
     int left;
     for (CURLMsg *msg; (msg = curl_multi_info_read(u->multi, &left));) {
@@ -320,6 +321,15 @@ static int add_headers(struct upstream_call *call, const char *api_key)
     return result;
 }
 
+static int join_body(struct upstream_call *call, size_t n)
+{
+    call->small_body = malloc(n + 1);
+    if (!call->small_body)
+        return -1;
+    give_body(call->small_body, 1, n, call);
+    return 0;
+}
+
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
     CURL *easy = call->easy;
@@ -331,10 +341,14 @@ static int set_options(struct upstream_call *call, const struct upstream_request
         SET(CURLOPT_PROXY, "");
     SET(CURLOPT_POST, 1L);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
-    SET(CURLOPT_READFUNCTION, give_body);
-    SET(CURLOPT_READDATA, call);
-    SET(CURLOPT_SEEKFUNCTION, rewind_body);
-    SET(CURLOPT_SEEKDATA, call);
+    if (call->small_body) {
+        SET(CURLOPT_POSTFIELDS, call->small_body);
+    } else {
+        SET(CURLOPT_READFUNCTION, give_body);
+        SET(CURLOPT_READDATA, call);
+        SET(CURLOPT_SEEKFUNCTION, rewind_body);
+        SET(CURLOPT_SEEKDATA, call);
+    }
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, call);
     SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -367,15 +381,17 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
         u->calls->previous = call;
     u->calls = call;
 
+    bool small = request->total_bytes <= ONE_WRITE_BYTES;
     call->easy = curl_easy_init();
-    if (!call->easy || add_headers(call, request->api_key) || set_options(call, request)) {
+    if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
+        add_headers(call, request->api_key) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }
     evtimer_assign(&call->timeout, u->base, on_timeout, call);
     set_timer(&call->timeout, request->first_byte_timeout_ms);
     if (u->depth == 0)
-        event_active(&u->wake, EV_TIMEOUT, 1);
+        start(call);
     return call;
 }
 
@@ -419,7 +435,6 @@ struct upstream *upstream_new(struct event_base *base)
         return NULL;
     }
     evtimer_assign(&u->timer, base, on_timer, u);
-    evtimer_assign(&u->wake, base, on_wake, u);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
     curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, want_timer);
@@ -437,6 +452,5 @@ void upstream_free(struct upstream *u)
     }
     curl_multi_cleanup(u->multi);
     event_del(&u->timer);
-    event_del(&u->wake);
     free(u);
 }
