@@ -19,7 +19,10 @@
 #include <event2/event_struct.h>
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
+#define SPARES_MAX 16 /* handles kept for the next calls: making one costs more than using one */
 #define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
+
+#define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
 
@@ -29,6 +32,8 @@ struct upstream {
     struct event timer;          /* libcurl's */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
+    CURL *spares[SPARES_MAX];
+    size_t n_spares;
 };
 
 struct upstream_call {
@@ -49,6 +54,7 @@ struct upstream_call {
     bool answering; /* the head of the answer has been passed on */
     bool paused;
     bool timed_out;
+    bool complete;
     uint64_t bytes_down;
     char error[CURL_ERROR_SIZE];
 };
@@ -197,6 +203,43 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
     return n;
 }
 
+/* ---- handles ---- */
+
+/* A handle with the options that are the same for every call. */
+static CURL *make_handle(void)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
+    CURLcode err = CURLE_OK;
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_READFUNCTION, give_body);
+    SET(CURLOPT_SEEKFUNCTION, rewind_body);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    if (!err)
+        return easy;
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
+static CURL *take_handle(struct upstream *u)
+{
+    return u->n_spares > 0 ? u->spares[--u->n_spares] : make_handle();
+}
+
+/* After a call that went wrong the handle's state is not worth a thought: it goes. */
+static void give_handle(struct upstream *u, CURL *easy, bool reusable)
+{
+    curl_multi_remove_handle(u->multi, easy);
+    if (reusable && u->n_spares < SPARES_MAX)
+        u->spares[u->n_spares++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
 /* ---- the life of a call ---- */
 
 static void call_free(struct upstream_call *call)
@@ -210,10 +253,8 @@ static void call_free(struct upstream_call *call)
         call->next->previous = call->previous;
     if (event_initialized(&call->timeout))
         event_del(&call->timeout);
-    if (call->easy) {
-        curl_multi_remove_handle(u->multi, call->easy);
-        curl_easy_cleanup(call->easy);
-    }
+    if (call->easy)
+        give_handle(u, call->easy, call->complete);
     curl_slist_free_all(call->headers);
     free(call->small_body);
     free(call);
@@ -253,6 +294,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
     };
+    call->complete = end == UPSTREAM_COMPLETE;
     call->callbacks->on_done(&result, call->arg);
     call_free(call);
 }
@@ -330,37 +372,25 @@ static int join_body(struct upstream_call *call, size_t n)
     return 0;
 }
 
+/* All that differs between calls: a handle may have served another. */
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
     CURL *easy = call->easy;
     CURLcode err = CURLE_OK;
-#define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
     SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    if (r->direct)
-        SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_PROXY, r->direct ? "" : NULL);
+    SET(CURLOPT_POSTFIELDS, call->small_body);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
-    if (call->small_body) {
-        SET(CURLOPT_POSTFIELDS, call->small_body);
-    } else {
-        SET(CURLOPT_READFUNCTION, give_body);
-        SET(CURLOPT_READDATA, call);
-        SET(CURLOPT_SEEKFUNCTION, rewind_body);
-        SET(CURLOPT_SEEKDATA, call);
-    }
-    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_READDATA, call);
+    SET(CURLOPT_SEEKDATA, call);
     SET(CURLOPT_HEADERDATA, call);
-    SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
-    SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
-    if (r->total_bytes > UPLOAD_BUFFER_BYTES)
+    if (!call->small_body)
         SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
-#undef SET
     return err ? -1 : 0;
 }
 
@@ -382,7 +412,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     u->calls = call;
 
     bool small = request->total_bytes <= ONE_WRITE_BYTES;
-    call->easy = curl_easy_init();
+    call->easy = take_handle(u);
     if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
         add_headers(call, request->api_key) || set_options(call, request)) {
         call_free(call);
@@ -450,6 +480,8 @@ void upstream_free(struct upstream *u)
         next = call->next;
         call_free(call);
     }
+    while (u->n_spares > 0)
+        curl_easy_cleanup(u->spares[--u->n_spares]);
     curl_multi_cleanup(u->multi);
     event_del(&u->timer);
     free(u);
