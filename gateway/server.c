@@ -149,6 +149,15 @@ struct moa_bytes server_request_body(const struct server_request *request)
     return (struct moa_bytes){request->body, request->body_n};
 }
 
+char *server_request_take_body(struct server_request *request, size_t *ret_n)
+{
+    char *body = request->body;
+    *ret_n = request->body_n;
+    request->body = NULL;
+    request->body_n = request->body_room = 0;
+    return body;
+}
+
 const char *server_request_header(const struct server_request *request, const char *name)
 {
     return header(request, name);

@@ -10,13 +10,19 @@
 #include "upstream.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+
+#include "upstream_meter.h"
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
 #define SPARES_MAX 16 /* handles kept for the next calls: making one costs more than using one */
@@ -34,12 +40,14 @@ struct upstream {
     struct upstream_call *calls; /* all of them */
     CURL *spares[SPARES_MAX];
     size_t n_spares;
+    struct meter meter;
 };
 
 struct upstream_call {
     struct upstream *upstream;
     struct upstream_call *previous, *next;
     enum call_stage stage;
+    enum upstream_method method;
     CURL *easy;
     struct curl_slist *headers;
     struct event timeout;
@@ -51,6 +59,11 @@ struct upstream_call {
     size_t segment, offset; /* the next byte to send */
     char *small_body;       /* all of the body, if it goes out in one write with the head */
     int64_t idle_timeout_ms;
+    int64_t dead_link_ms;
+    bool metered;
+    curl_socket_t fd; /* of a metered call, while libcurl watches it */
+    struct meter_body meter_body;
+    int64_t rtt_us;
     bool answering; /* the head of the answer has been passed on */
     bool paused;
     bool timed_out;
@@ -65,6 +78,11 @@ struct socket_watch {
 };
 
 static void settle(struct upstream *u);
+
+static bool body_begun(const struct upstream_call *call)
+{
+    return call->segment > 0 || call->offset > 0;
+}
 
 /* ---- libcurl's sockets and timer on the loop ---- */
 
@@ -106,10 +124,28 @@ static int want_timer(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+/* Keeps track of the socket on which a metered call sends. A new connection's is known before the
+ * body begins; a kept one's only after the first bytes. */
+static void follow_socket(struct upstream *u, CURL *easy, curl_socket_t fd, int what)
+{
+    struct upstream_call *call = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+    if (!call || !call->metered)
+        return;
+    if (what == CURL_POLL_REMOVE && fd == call->fd) {
+        meter_remove(&u->meter, &call->meter_body);
+        call->fd = CURL_SOCKET_BAD;
+    } else if (what != CURL_POLL_REMOVE) {
+        call->fd = fd;
+        if (body_begun(call) && !call->answering)
+            meter_add(&u->meter, &call->meter_body, fd);
+    }
+}
+
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-    (void)easy;
     struct upstream *u = arg;
+    follow_socket(u, easy, fd, what);
     struct socket_watch *watch = socket_arg;
     if (watch && watch->added) {
         event_del(&watch->event);
@@ -135,12 +171,10 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 
 /* ---- one call: what libcurl asks and tells ---- */
 
-static size_t give_body(char *out, size_t size, size_t count, void *arg)
+/* The next bytes of the body, `room` at most. */
+static size_t copy_body(struct upstream_call *call, char *out, size_t room)
 {
-    struct upstream_call *call = arg;
-    size_t room = size * count, given = 0;
-    if (call->stage == CALL_CANCELLED)
-        return CURL_READFUNC_ABORT; /* the segments may be gone already */
+    size_t given = 0;
     while (given < room && call->segment < call->n_segments) {
         const struct moa_bytes *s = &call->segments[call->segment];
         size_t n = s->n - call->offset < room - given ? s->n - call->offset : room - given;
@@ -155,12 +189,25 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
     return given;
 }
 
+static size_t give_body(char *out, size_t size, size_t count, void *arg)
+{
+    struct upstream_call *call = arg;
+    if (call->stage == CALL_CANCELLED)
+        return CURL_READFUNC_ABORT; /* the segments may be gone already */
+    if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
+        meter_add(&call->upstream->meter, &call->meter_body, call->fd);
+    size_t given = copy_body(call, out, size * count);
+    call->meter_body.given = call->segment == call->n_segments;
+    return given;
+}
+
 /* libcurl starts the body over when a kept connection turns out to be dead. */
 static int rewind_body(void *arg, curl_off_t offset, int origin)
 {
     struct upstream_call *call = arg;
-    if (offset != 0 || origin != SEEK_SET)
+    if (offset != 0 || origin != SEEK_SET || !call->segments)
         return CURL_SEEKFUNC_CANTSEEK;
+    meter_remove(&call->upstream->meter, &call->meter_body);
     call->segment = call->offset = 0;
     return CURL_SEEKFUNC_OK;
 }
@@ -179,6 +226,9 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         return n; /* 100 Continue */
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
     call->answering = true;
+    if (call->fd != CURL_SOCKET_BAD)
+        call->rtt_us = meter_rtt_us(call->fd);
+    meter_remove(&call->upstream->meter, &call->meter_body);
     set_timer(&call->timeout, call->idle_timeout_ms);
     struct upstream_head head = {.status = (int)status, .content_type = type ? type : ""};
     call->callbacks->on_head(&head, call->arg);
@@ -203,6 +253,16 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
     return n;
 }
 
+/* A peer that no longer acknowledges is not busy: its kernel would. */
+static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct upstream_call *call = arg;
+    unsigned ms = (unsigned)call->dead_link_ms;
+    if (purpose == CURLSOCKTYPE_IPCXN && ms > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    return CURL_SOCKOPT_OK;
+}
+
 /* ---- handles ---- */
 
 /* A handle with the options that are the same for every call. */
@@ -213,11 +273,11 @@ static CURL *make_handle(void)
         return NULL;
     CURLcode err = CURLE_OK;
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_POST, 1L);
     SET(CURLOPT_READFUNCTION, give_body);
     SET(CURLOPT_SEEKFUNCTION, rewind_body);
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
     SET(CURLOPT_NOSIGNAL, 1L);
     if (!err)
         return easy;
@@ -253,11 +313,19 @@ static void call_free(struct upstream_call *call)
         call->next->previous = call->previous;
     if (event_initialized(&call->timeout))
         event_del(&call->timeout);
+    meter_remove(&u->meter, &call->meter_body);
     if (call->easy)
-        give_handle(u, call->easy, call->complete);
+        give_handle(u, call->easy, call->complete && call->method == UPSTREAM_POST);
     curl_slist_free_all(call->headers);
     free(call->small_body);
     free(call);
+}
+
+static bool link_is_dead(const struct upstream_call *call)
+{
+    long error = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
 static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
@@ -275,7 +343,9 @@ static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
         /* Only the connection has a timeout of libcurl's; the others are `on_timeout`. */
         return UPSTREAM_TIMED_OUT;
     default:
-        return call->timed_out ? UPSTREAM_TIMED_OUT : UPSTREAM_BROKEN;
+        if (call->timed_out)
+            return UPSTREAM_TIMED_OUT;
+        return link_is_dead(call) ? UPSTREAM_UNREACHABLE : UPSTREAM_BROKEN;
     }
 }
 
@@ -293,6 +363,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .rtt_us = call->rtt_us,
     };
     call->complete = end == UPSTREAM_COMPLETE;
     call->callbacks->on_done(&result, call->arg);
@@ -348,10 +419,12 @@ static int add_header(struct upstream_call *call, const char *line)
     return 0;
 }
 
-static int add_headers(struct upstream_call *call, const char *api_key)
+static int add_headers(struct upstream_call *call, const struct upstream_request *r)
 {
+    const char *api_key = r->api_key;
     /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
-    if (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:"))
+    if (r->method == UPSTREAM_POST &&
+        (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
         return -1;
     if (!api_key || !api_key[0])
         return 0;
@@ -363,12 +436,14 @@ static int add_headers(struct upstream_call *call, const char *api_key)
     return result;
 }
 
+/* A small body says nothing about the uplink: it counts as not begun and is never metered. */
 static int join_body(struct upstream_call *call, size_t n)
 {
     call->small_body = malloc(n + 1);
     if (!call->small_body)
         return -1;
-    give_body(call->small_body, 1, n, call);
+    copy_body(call, call->small_body, n);
+    call->segment = call->offset = 0;
     return 0;
 }
 
@@ -379,13 +454,19 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     CURLcode err = CURLE_OK;
     SET(CURLOPT_URL, r->url);
     SET(CURLOPT_PROXY, r->direct ? "" : NULL);
-    SET(CURLOPT_POSTFIELDS, call->small_body);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
+    if (r->method == UPSTREAM_POST) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, call->small_body);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
+    } else if (r->method == UPSTREAM_CONNECT) {
+        SET(CURLOPT_CONNECT_ONLY, 1L);
+    }
     SET(CURLOPT_READDATA, call);
     SET(CURLOPT_SEEKDATA, call);
     SET(CURLOPT_HEADERDATA, call);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
+    SET(CURLOPT_SOCKOPTDATA, call);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
@@ -406,15 +487,20 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     call->segments = request->segments;
     call->n_segments = request->n_segments;
     call->idle_timeout_ms = request->idle_timeout_ms;
+    call->dead_link_ms = request->dead_link_ms;
+    call->metered = request->metered;
+    call->fd = CURL_SOCKET_BAD;
     call->next = u->calls;
     if (u->calls)
         u->calls->previous = call;
     u->calls = call;
 
-    bool small = request->total_bytes <= ONE_WRITE_BYTES;
-    call->easy = take_handle(u);
+    const bool post = request->method == UPSTREAM_POST;
+    const bool small = post && request->total_bytes <= ONE_WRITE_BYTES;
+    call->method = request->method;
+    call->easy = post ? take_handle(u) : make_handle();
     if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
-        add_headers(call, request->api_key) || set_options(call, request)) {
+        add_headers(call, request) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }
@@ -439,6 +525,15 @@ void upstream_resume(struct upstream_call *call)
     settle(u);
 }
 
+bool upstream_release_body(struct upstream_call *call)
+{
+    if (!call->answering || call->segment < call->n_segments)
+        return false; /* libcurl starts over only as long as there is no answer */
+    call->segments = NULL;
+    call->segment = call->n_segments = 0;
+    return true;
+}
+
 void upstream_cancel(struct upstream_call *call)
 {
     call->stage = CALL_CANCELLED;
@@ -453,6 +548,14 @@ const char *upstream_end_name(enum upstream_end end)
     return names[end];
 }
 
+void upstream_set_meter(struct upstream *u,
+                        void (*on_reading)(const struct uplink_reading *reading, void *arg),
+                        void *arg)
+{
+    u->meter.on_reading = on_reading;
+    u->meter.arg = arg;
+}
+
 struct upstream *upstream_new(struct event_base *base)
 {
     struct upstream *u = calloc(1, sizeof(*u));
@@ -465,6 +568,7 @@ struct upstream *upstream_new(struct event_base *base)
         return NULL;
     }
     evtimer_assign(&u->timer, base, on_timer, u);
+    meter_init(&u->meter, base);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
     curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, want_timer);
@@ -483,6 +587,7 @@ void upstream_free(struct upstream *u)
     while (u->n_spares > 0)
         curl_easy_cleanup(u->spares[--u->n_spares]);
     curl_multi_cleanup(u->multi);
+    meter_done(&u->meter);
     event_del(&u->timer);
     free(u);
 }

@@ -11,9 +11,6 @@
 
 #include "kernels.h"
 
-/** The distance from a bin below MOA_S_LARGE to its second copy. */
-#define SECOND_COPY ((int)MOA_N_BINS)
-
 /** Counts 8 pixels: their luma, and `slots`, indices into counts->bins. */
 static inline void count_8(struct moa_counts *counts, const uint8_t *row, const uint32_t *slots)
 {
@@ -52,6 +49,49 @@ static inline void count_1(struct moa_counts *counts, const uint8_t *row, const 
 {
     counts->bins[slots[place]] += n;
     counts->luma[i % 8][row[i]] += n;
+}
+
+/* The squared gradients of a block, and its Laplacians into `counts`. */
+static inline void measure_block(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                 size_t n, uint32_t *ret_s, struct moa_counts *counts)
+{
+    /* |L| <= 1020, so a block adds at most 2048 * 1020^2 < 2^31 to the sum of squares. */
+    int32_t sum = 0;
+    int32_t squares = 0;
+
+    /* One pixel to the left, so that indices stay unsigned. */
+    const uint8_t *a = above - 1;
+    const uint8_t *r = row - 1;
+    const uint8_t *b = below - 1;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t gx = (a[i + 2] + 2 * r[i + 2] + b[i + 2]) - (a[i] + 2 * r[i] + b[i]);
+        const int32_t gy = (b[i] + 2 * b[i + 1] + b[i + 2]) - (a[i] + 2 * a[i + 1] + a[i + 2]);
+        const int32_t laplacian = a[i + 1] + r[i] + r[i + 2] + b[i + 1] - 4 * r[i + 1];
+        ret_s[i] = (uint32_t)(gx * gx + gy * gy);
+        sum += laplacian;
+        squares += laplacian * laplacian;
+    }
+    counts->laplacian += sum;
+    counts->laplacian_squares += squares;
+}
+
+/* No intrinsics: each variant compiles this for its instruction set, and it is used rarely. Equal
+ * gradients in a row are what it is used for. */
+static inline void count_block_exact(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                     size_t n, struct moa_counts *counts, uint32_t *bins)
+{
+    uint32_t s[MOA_BLOCK_PX];
+    measure_block(above, row, below, n, s, counts);
+    uint32_t n_equal = 1;
+    for (size_t i = 0; i < n; i++) {
+        counts->luma[i % 8][row[i]]++;
+        if (i + 1 < n && s[i] == s[i + 1]) {
+            n_equal++;
+            continue;
+        }
+        bins[s[i]] += n_equal;
+        n_equal = 1;
+    }
 }
 
 #endif

@@ -20,14 +20,15 @@ struct moa_luma_scan {
     size_t n_band;    /* rows since the start or the last break; the last 2 of them are kept */
     uint64_t n_px;    /* pixels of all rows */
     uint64_t n_inner; /* pixels whose gradient was counted */
+    uint32_t *exact;  /* a bin for every s, or NULL: then counts.bins */
     struct moa_counts counts;
 };
 
-static const size_t edge_bin = 128 * 128; /* G = 128 */
+/* Bins are walked in groups of eight, because most are empty. */
+enum { GROUP = 8 };
 
 struct moa_luma_scan *moa_scan_new(uint32_t width_px)
 {
-    /* calloc of this size maps zero pages: those of large gradients cost nothing until used. */
     struct moa_luma_scan *scan = calloc(1, sizeof(*scan));
     if (!scan)
         return NULL;
@@ -46,8 +47,21 @@ void moa_scan_free(struct moa_luma_scan *scan)
 {
     if (!scan)
         return;
+    free(scan->exact);
     free(scan->rows);
     free(scan);
+}
+
+bool moa_scan_restart_exact(struct moa_luma_scan *scan)
+{
+    scan->exact = calloc(MOA_S_MAX + GROUP, sizeof(*scan->exact));
+    if (!scan->exact)
+        return false;
+    memset(&scan->counts, 0, sizeof(scan->counts));
+    scan->n_band = 0;
+    scan->n_px = 0;
+    scan->n_inner = 0;
+    return true;
 }
 
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i)
@@ -74,7 +88,11 @@ static void count_middle(struct moa_luma_scan *scan, const uint8_t *above, const
     const size_t last = scan->width_px - 1;
     for (size_t x = 1; x < last; x += MOA_BLOCK_PX) {
         const size_t n = last - x < MOA_BLOCK_PX ? last - x : MOA_BLOCK_PX;
-        scan->kernels->count_block(above + x, row + x, below + x, n, &scan->counts);
+        if (scan->exact)
+            scan->kernels->count_block_exact(above + x, row + x, below + x, n, &scan->counts,
+                                             scan->exact);
+        else
+            scan->kernels->count_block(above + x, row + x, below + x, n, &scan->counts);
     }
     scan->counts.luma[0][row[0]]++;
     scan->counts.luma[1][row[last]]++;
@@ -165,10 +183,15 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     return fmax(0.0, log_integer(scan->n_px) - sum / (double)scan->n_px);
 }
 
-/* The gradient that bin stands for. */
+/* The gradient that a bin of counts.bins stands for: that of the middle of its values of s. */
 static double bin_gradient(size_t bin)
 {
-    return bin < MOA_S_LARGE ? sqrt((double)bin) : (double)bin / 256.0;
+    if (bin <= MOA_S_EXACT)
+        return sqrt((double)bin);
+    const size_t shift = ((bin - 1) >> 13) - 1;
+    const size_t width = (size_t)1 << shift;
+    const size_t below_first = (bin - 1 - (shift << 13)) << shift;
+    return sqrt((double)below_first + (double)(width + 1) / 2.0);
 }
 
 /* An order statistic that a walk over the bins is looking for, and numpy's "linear" percentile. */
@@ -185,6 +208,12 @@ static struct percentile percentile_start(uint64_t n, uint64_t percent)
     const uint64_t scaled = (n - 1) * percent;
     return (struct percentile){
         .rank = scaled / 100, .fraction = (double)(scaled % 100) / 100.0, .lower = -1, .upper = -1};
+}
+
+/* Whether the counts from n_before to n_upto contain an order statistic that is not yet known. */
+static bool percentile_is_in(const struct percentile *p, uint64_t n_before, uint64_t n_upto)
+{
+    return n_upto > p->rank && n_before <= p->rank + 1;
 }
 
 /* Called with the bins in ascending order; `n_upto` counts this bin and all below. */
@@ -213,33 +242,59 @@ struct walk {
     double sum;
 };
 
-static void walk_bin(struct walk *walk, size_t bin, uint32_t count)
+/* Eight bins in ascending order. Which of them are empty is hard to predict: none is skipped. */
+static void walk_group(struct walk *walk, const double gradients[GROUP],
+                       const uint32_t counts[GROUP])
 {
-    const double gradient = bin_gradient(bin);
-    walk->n_upto += count;
-    walk->n_edge += bin > edge_bin ? count : 0;
-    walk->sum += count * gradient;
-    percentile_see(&walk->p5, walk->n_upto, gradient);
-    percentile_see(&walk->p95, walk->n_upto, gradient);
+    const uint64_t n_before = walk->n_upto;
+    for (size_t k = 0; k < GROUP; k++) {
+        walk->sum += counts[k] * gradients[k];
+        walk->n_upto += counts[k];
+        walk->n_edge += gradients[k] > 128.0 ? counts[k] : 0;
+    }
+    if (!percentile_is_in(&walk->p5, n_before, walk->n_upto) &&
+        !percentile_is_in(&walk->p95, n_before, walk->n_upto))
+        return;
+    uint64_t n_upto = n_before;
+    for (size_t k = 0; k < GROUP; k++) {
+        if (counts[k] == 0)
+            continue;
+        n_upto += counts[k];
+        percentile_see(&walk->p5, n_upto, gradients[k]);
+        percentile_see(&walk->p95, n_upto, gradients[k]);
+    }
 }
 
-/* Most bins of most images are empty: eight are looked at together. */
-static void walk_bins(struct walk *walk, const struct moa_counts *counts, uint64_t n)
+static void walk_bins(struct walk *walk, const struct moa_counts *counts)
 {
-    static const uint32_t none[8] = {0};
-    _Static_assert(MOA_S_LARGE % 8 == 0, "no group has bins of both scales");
-    for (size_t bin = 0; walk->n_upto < n; bin += 8) {
-        const uint32_t *second = bin < MOA_S_LARGE ? counts->bins + MOA_N_BINS + bin : none;
-        uint32_t group[8];
+    for (size_t bin = 0; bin < MOA_N_BINS; bin += GROUP) {
+        uint32_t group[GROUP];
         uint32_t any = 0;
-        for (size_t k = 0; k < 8; k++) {
-            group[k] = counts->bins[bin + k] + second[k];
+        for (size_t k = 0; k < GROUP; k++) {
+            group[k] = counts->bins[bin + k] + counts->bins[MOA_N_BINS + bin + k];
             any |= group[k];
         }
-        for (size_t k = 0; any != 0 && k < 8; k++) {
-            if (group[k] > 0)
-                walk_bin(walk, bin + k, group[k]);
-        }
+        if (any == 0)
+            continue;
+        double gradients[GROUP];
+        for (size_t k = 0; k < GROUP; k++)
+            gradients[k] = bin_gradient(bin + k);
+        walk_group(walk, gradients, group);
+    }
+}
+
+static void walk_exact(struct walk *walk, const uint32_t *exact)
+{
+    for (size_t s = 0; s <= MOA_S_MAX; s += GROUP) {
+        uint32_t any = 0;
+        for (size_t k = 0; k < GROUP; k++)
+            any |= exact[s + k];
+        if (any == 0)
+            continue;
+        double gradients[GROUP];
+        for (size_t k = 0; k < GROUP; k++)
+            gradients[k] = sqrt((double)(s + k));
+        walk_group(walk, gradients, exact + s);
     }
 }
 
@@ -251,7 +306,10 @@ static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_
         .p5 = percentile_start(scan->n_inner, 5),
         .p95 = percentile_start(scan->n_inner, 95),
     };
-    walk_bins(&walk, &scan->counts, scan->n_inner);
+    if (scan->exact)
+        walk_exact(&walk, scan->exact);
+    else
+        walk_bins(&walk, &scan->counts);
     const double n = (double)scan->n_inner;
     const double mean_laplacian = (double)scan->counts.laplacian / n;
     ret->gradient_mean = walk.sum / n;
@@ -262,11 +320,21 @@ static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_
         fmax(0.0, (double)scan->counts.laplacian_squares / n - mean_laplacian * mean_laplacian);
 }
 
-void moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features)
+/* Mean, P5 and P95 are each off by at most e = P95 / 32768 if that is in a coarse bin, so that the
+ * quotient is off by at most 4 e / (P95 - P5 + 1). (The mean can be off by more only if many
+ * gradients are far above P95; then the quotient is clipped to 1.) */
+static bool is_accurate(const struct moa_image_features *f)
+{
+    const double e = f->gradient_p95 > 128.0 ? f->gradient_p95 / 32768.0 : 0.0;
+    return 4.0 * e <= 0.001 * (f->gradient_p95 - f->gradient_p5 + 1.0);
+}
+
+bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features)
 {
     moa_scan_break(scan);
     struct moa_image_features features = {.width_px = (uint32_t)scan->width_px};
     finish_gradients(scan, &features);
     features.entropy_nats = entropy_nats(scan);
     *ret_features = features;
+    return scan->exact || is_accurate(&features);
 }

@@ -20,5 +20,5 @@ static struct moa_choice choose_cloud(const struct moa_policy_params *params, do
     return (struct moa_choice){MOA_CLOUD, MOA_REASON_FIXED};
 }
 
-const struct policy_kind moa_policy_kind_edge = {"edge", choose_edge};
-const struct policy_kind moa_policy_kind_cloud = {"cloud", choose_cloud};
+const struct policy_kind moa_policy_kind_edge = {.name = "edge", .choose = choose_edge};
+const struct policy_kind moa_policy_kind_cloud = {.name = "cloud", .choose = choose_cloud};

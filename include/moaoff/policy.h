@@ -33,6 +33,9 @@ enum moa_reason {
     MOA_REASON_EDGE_DOWN = 5,   /**< the edge was chosen but is down: cloud */
     MOA_REASON_CLOUD_DOWN = 6,  /**< the cloud was chosen but is down: edge */
     MOA_REASON_PINNED = 7,      /**< the caller pinned the request to the edge */
+    MOA_REASON_UNTRIED = 8,     /**< a learning policy tries what it has not seen */
+    MOA_REASON_BEST_INDEX = 9,  /**< a learning policy's highest index */
+    MOA_REASON_INFEASIBLE = 10, /**< every tier broke a hard constraint: the largest slack */
 };
 
 /**
@@ -61,6 +64,7 @@ struct moa_request {
     size_t n_images;                   /**< [0, MOA_IMAGES_MAX] */
     const struct moa_modality *images; /**< n_images entries, borrowed */
     bool pinned;                       /**< everything stays on the edge, whatever the policy */
+    double deadline_s;                 /**< to be answered within; 0: none named */
 };
 
 /** What is known of the system. NaN is "unknown", a value of its own and never 0. */
@@ -84,15 +88,65 @@ struct moa_decision {
     struct moa_choice images[MOA_IMAGES_MAX];
 };
 
-/** Parameters of the policy `paper`, Eq. 5. */
+/**
+ * Parameters of the policies `perllm` and `perllm-accuracy`: a reconstruction of PerLLM (Yang et
+ * al., arXiv 2405.14636) from its abstract, objective and regret bound; docs/evaluate.md lists what
+ * had to be assumed, the power figures among it.
+ *
+ * A request is of a service class k = (modalities, size bucket, deadline bucket); with a server s
+ * (edge or cloud) it makes a base arm. Among the arms that break no hard constraint the one with
+ * the highest index is taken,
+ *
+ *     I(k,s) = R(k,s) + delta sqrt(ln t / L(k,s)),
+ *
+ * R the mean reward seen, L how often the arm was seen, t how often any was; an arm never seen
+ * comes first. If none is feasible, the arm with the largest slack f(y) is taken, and a violation
+ * is counted. The reward of one request is
+ *
+ *     -(w_tran E_tran + w_infer E_infer + w_idle E_idle) / E_ref + lambda f(y)
+ *
+ * and, in `perllm-accuracy`, + accuracy_weight times how right the answer was. Each w is 1/3.
+ * E_tran = radio_w transfer_s, E_infer = infer_w[s] infer_s, E_idle = idle_w[other] (transfer_s +
+ * infer_s); E_ref = the larger infer_w times the deadline. y holds the normalised slacks
+ *
+ *     deadline   (deadline - (transfer_s + infer_s)) / deadline          soft
+ *     capacity   1 - edge_load on the edge, 1 on the cloud               hard: > 0
+ *     bandwidth  1 - 8 bytes / (uplink deadline) on the cloud, else 1    hard: > 0
+ *
+ * f(y) is the smallest, at least -1. Before an arm is taken the deadline's slack comes from its
+ * mean time; a slack of something unknown counts as 1.
+ */
+struct moa_perllm_params {
+    double delta;           /**< exploration, >= 0; default 0.5 */
+    double lambda;          /**< weight of the slack, >= 0; default 1 */
+    double accuracy_weight; /**< of `perllm-accuracy`, >= 0; default 1 */
+    double deadline_s;      /**< of requests that name none, > 0; default 4 */
+    double radio_w;         /**< sending, watts, >= 0; default 2 */
+    double infer_w[2];      /**< by enum moa_tier: working, watts, > 0; default 15 and 300 */
+    double idle_w[2];       /**< by enum moa_tier: waiting, watts, >= 0; default 5 and 60 */
+};
+
+/** Parameters of the policy `paper`, Eq. 5, and of others. */
 struct moa_policy_params {
     double tau_text;        /**< in [0, 1]; default 0.5 */
     double tau_image;       /**< in [0, 1]; default 0.5 */
     double edge_load_max;   /**< l_max in [0, 1]; default 0.85 */
     double uplink_max_mbps; /**< beta, > 0; default 400 */
+    struct moa_perllm_params perllm;
 };
 
-/** A policy with its parameters. Immutable: any number of threads may decide with one. */
+/**
+ * A policy with its parameters and, if it learns, with what it has learned. Deciding never changes
+ * it: any number of threads may decide with one, but not while one observes.
+ *
+ *     paper              Eq. 5 for each modality
+ *     paper-no-modality  the same without modalities: one score, the mean of the complexities,
+ *                        against the mean of their thresholds; everything goes one way
+ *     paper-no-state     c_i <= tau_i alone: neither load nor uplink
+ *     edge, cloud        everything to that tier
+ *     perllm             see struct moa_perllm_params; learns from every outcome
+ *     perllm-accuracy    learns from rated outcomes only
+ */
 struct moa_policy;
 
 MOA_API void moa_policy_params_default(struct moa_policy_params *ret_params);
@@ -119,6 +173,33 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,
                                                 const struct moa_request *request,
                                                 const struct moa_state *state,
                                                 struct moa_decision *ret_decision);
+
+/** How a decided request ended. */
+struct moa_outcome {
+    const struct moa_request *request; /**< as it was decided; borrowed */
+    struct moa_state state;            /**< in which it was decided */
+    struct moa_choice choice;          /**< the tier it was sent to, and why */
+    double transfer_s;                 /**< sending it, >= 0; 0 on the edge */
+    double infer_s;                    /**< from sent to the end of the answer, >= 0 */
+    bool failed;                       /**< the tier gave no answer; the times do not count */
+    double correct;                    /**< how right the answer was, in [0, 1]; NaN: not rated */
+};
+
+/** True if moa_observe() changes how this policy decides. */
+MOA_API bool moa_policy_learns(const struct moa_policy *policy);
+
+/**
+ * Tells a learning policy how a request ended; another policy ignores it. A rated outcome may
+ * follow the same one unrated: each learning policy counts one of the two. Errors: MOA_ERR_ARGUMENT
+ * (a negative time, `correct` outside [0, 1], too many images); nothing has changed then.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_observe(struct moa_policy *policy,
+                                                 const struct moa_outcome *outcome);
+
+/** How many outcomes a learning policy has counted, and how many of them no arm was feasible for.
+ */
+MOA_API void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
+                                uint64_t *ret_violations);
 
 MOA_API const char *moa_tier_name(enum moa_tier tier);       /**< "edge", "cloud" */
 MOA_API const char *moa_plan_name(enum moa_plan plan);       /**< "edge", "perceive-cloud", ... */

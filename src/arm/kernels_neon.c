@@ -14,21 +14,16 @@ static int16x8_t words(uint16x8_t v)
     return vreinterpretq_s16_u16(v);
 }
 
-/* As bin_of() in kernels.c: vcvtnq rounds to nearest even, as lrintf() does. */
-static uint32x4_t bins_of(uint32x4_t s)
+/* moa_bin_of(), and every second pixel in the second copy. The bits of a float below 2^24 are its
+ * rounding to significant bits: 1 + 13 of them are left after the shift. */
+static uint32x4_t slots_of(int32x4_t s)
 {
-    const float32x4_t root = vsqrtq_f32(vcvtq_f32_u32(s));
-    const uint32x4_t bin = vcvtnq_u32_f32(vmulq_n_f32(root, 256.0f));
-    /* From 65536 on 256 sqrt(s) <= s, and below it is >= s: the smaller one is the bin. */
-    return vminq_u32(s, bin);
-}
-
-/* Every second pixel is counted in the second copy of its bin, if the bin has one. */
-static uint32x4_t slots_of(uint32x4_t bins)
-{
-    static const uint32_t limits[4] = {0, MOA_S_LARGE, 0, MOA_S_LARGE};
-    const uint32x4_t has_copy = vcgtq_u32(vld1q_u32(limits), bins);
-    return vaddq_u32(bins, vandq_u32(has_copy, vdupq_n_u32(SECOND_COPY)));
+    static const uint32_t copies[4] = {1, 1 + MOA_N_BINS, 1, 1 + MOA_N_BINS};
+    const int32x4_t t = vsubq_s32(s, vdupq_n_s32(1));
+    const uint32x4_t bits = vreinterpretq_u32_f32(vcvtq_f32_s32(t));
+    const uint32x4_t rounded = vsubq_u32(vshrq_n_u32(bits, 10), vdupq_n_u32(139 << 13));
+    const uint32x4_t is_large = vcgtq_s32(t, vdupq_n_s32(MOA_S_EXACT - 1));
+    return vaddq_u32(vbslq_u32(is_large, rounded, vreinterpretq_u32_s32(t)), vld1q_u32(copies));
 }
 
 static void count_block_neon(const uint8_t *above, const uint8_t *row, const uint8_t *below,
@@ -60,12 +55,8 @@ static void count_block_neon(const uint8_t *above, const uint8_t *row, const uin
 
         const int32x4_t gx0 = vmull_s16(vget_low_s16(gx), vget_low_s16(gx));
         const int32x4_t gx1 = vmull_high_s16(gx, gx);
-        uint32x4_t s0 = vreinterpretq_u32_s32(vmlal_s16(gx0, vget_low_s16(gy), vget_low_s16(gy)));
-        uint32x4_t s1 = vreinterpretq_u32_s32(vmlal_high_s16(gx1, gy, gy));
-        if (vmaxvq_u32(vorrq_u32(s0, s1)) >= MOA_S_LARGE) {
-            s0 = bins_of(s0);
-            s1 = bins_of(s1);
-        }
+        const int32x4_t s0 = vmlal_s16(gx0, vget_low_s16(gy), vget_low_s16(gy));
+        const int32x4_t s1 = vmlal_high_s16(gx1, gy, gy);
         const size_t now = i / STEP_PX % 2;
         vst1q_u32(slots[now], slots_of(s0));
         vst1q_u32(slots[now] + 4, slots_of(s1));
@@ -105,8 +96,15 @@ static void luma_from_rgb_neon(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
     moa_kernels_c.luma_from_rgb(rgb + 3 * i, n - i, ret_luma + i);
 }
 
+static void count_block_exact_neon(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                   size_t n, struct moa_counts *counts, uint32_t *bins)
+{
+    count_block_exact(above, row, below, n, counts, bins);
+}
+
 const struct moa_kernels moa_kernels_neon = {
     .name = "neon",
     .count_block = count_block_neon,
+    .count_block_exact = count_block_exact_neon,
     .luma_from_rgb = luma_from_rgb_neon,
 };

@@ -43,22 +43,18 @@ static struct half combine(__m256i ab_left, __m256i ab, __m256i ab_right, __m256
     };
 }
 
-/* As bin_of() in kernels.c: conversions round to nearest even, as lrintf() does. */
-static __m256i bins_of(__m256i s)
+/* moa_bin_of(), and every second pixel in the second copy. The bits of a float below 2^24 are its
+ * rounding to significant bits: 1 + 13 of them are left after the shift. */
+static __m256i slots_of(__m256i s)
 {
-    const __m256 root = _mm256_sqrt_ps(_mm256_cvtepi32_ps(s));
-    const __m256i bin = _mm256_cvtps_epi32(_mm256_mul_ps(root, _mm256_set1_ps(256.0f)));
-    /* From 65536 on 256 sqrt(s) <= s, and below it is >= s: the smaller one is the bin. */
-    return _mm256_min_epi32(s, bin);
-}
-
-/* Every second pixel is counted in the second copy of its bin, if the bin has one. */
-static __m256i slots_of(__m256i bins)
-{
-    const __m256i limit = _mm256_setr_epi32(0, (int)MOA_S_LARGE, 0, (int)MOA_S_LARGE, /* lane 0 */
-                                            0, (int)MOA_S_LARGE, 0, (int)MOA_S_LARGE);
-    const __m256i has_copy = _mm256_cmpgt_epi32(limit, bins);
-    return _mm256_add_epi32(bins, _mm256_and_si256(has_copy, _mm256_set1_epi32(SECOND_COPY)));
+    const __m256i t = _mm256_sub_epi32(s, _mm256_set1_epi32(1));
+    const __m256i bits = _mm256_castps_si256(_mm256_cvtepi32_ps(t));
+    const __m256i rounded =
+        _mm256_sub_epi32(_mm256_srli_epi32(bits, 10), _mm256_set1_epi32((139 << 13)));
+    const __m256i is_large = _mm256_cmpgt_epi32(t, _mm256_set1_epi32(MOA_S_EXACT - 1));
+    const __m256i copies = _mm256_setr_epi32(1, 1 + MOA_N_BINS, 1, 1 + MOA_N_BINS, /* lane 0 */
+                                             1, 1 + MOA_N_BINS, 1, 1 + MOA_N_BINS);
+    return _mm256_add_epi32(_mm256_blendv_epi8(t, rounded, is_large), copies);
 }
 
 static void store(uint32_t *p, __m256i v)
@@ -71,26 +67,8 @@ static void store_slots(const struct half *h, uint32_t *ret_slots)
 {
     const __m256i low = _mm256_unpacklo_epi16(h->gx, h->gy);
     const __m256i high = _mm256_unpackhi_epi16(h->gx, h->gy);
-    __m256i s0 = _mm256_madd_epi16(low, low);
-    __m256i s1 = _mm256_madd_epi16(high, high);
-    /* Large gradients are rare in photographs; the square root is what costs. */
-    const __m256i any = _mm256_srli_epi32(_mm256_or_si256(s0, s1), 16);
-    if (!_mm256_testz_si256(any, any)) {
-        s0 = bins_of(s0);
-        s1 = bins_of(s1);
-    }
-    store(ret_slots, slots_of(s0));
-    store(ret_slots + 8, slots_of(s1));
-}
-
-static int64_t sum_lanes(__m256i v)
-{
-    int32_t lanes[8];
-    _mm256_storeu_si256((__m256i *)(void *)lanes, v);
-    int64_t sum = 0;
-    for (int i = 0; i < 8; i++)
-        sum += lanes[i];
-    return sum;
+    store(ret_slots, slots_of(_mm256_madd_epi16(low, low)));
+    store(ret_slots + 8, slots_of(_mm256_madd_epi16(high, high)));
 }
 
 /* Laplacians so far: a block adds at most 2048 * 1020^2 < 2^31 to all lanes together. */
@@ -131,6 +109,16 @@ measure_step(const uint8_t *above, const uint8_t *row, const uint8_t *below, __m
     lanes->squares = _mm256_add_epi32(
         lanes->squares, _mm256_add_epi32(_mm256_madd_epi16(low.laplacian, low.laplacian),
                                          _mm256_madd_epi16(high.laplacian, high.laplacian)));
+}
+
+static int64_t sum_lanes(__m256i v)
+{
+    int32_t lanes[8];
+    _mm256_storeu_si256((__m256i *)(void *)lanes, v);
+    int64_t sum = 0;
+    for (int i = 0; i < 8; i++)
+        sum += lanes[i];
+    return sum;
 }
 
 /* Where measure_step() stores the slot of pixel i: four pixels of each 128-bit lane in turn. */
@@ -220,8 +208,15 @@ static void luma_from_rgb_avx2(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
     moa_kernels_c.luma_from_rgb(rgb + 3 * i, n - i, ret_luma + i);
 }
 
+static void count_block_exact_avx2(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                   size_t n, struct moa_counts *counts, uint32_t *bins)
+{
+    count_block_exact(above, row, below, n, counts, bins);
+}
+
 const struct moa_kernels moa_kernels_avx2 = {
     .name = "avx2",
     .count_block = count_block_avx2,
+    .count_block_exact = count_block_exact_avx2,
     .luma_from_rgb = luma_from_rgb_avx2,
 };

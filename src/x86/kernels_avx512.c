@@ -44,22 +44,17 @@ static struct half combine(__m512i ab_left, __m512i ab, __m512i ab_right, __m512
     };
 }
 
-/* As bin_of() in kernels.c: conversions round to nearest even, as lrintf() does. */
-static __m512i bins_of(__m512i s)
+/* moa_bin_of(), and every second pixel in the second copy. The bits of a float below 2^24 are its
+ * rounding to significant bits: 1 + 13 of them are left after the shift. */
+static __m512i slots_of(__m512i s)
 {
-    const __m512 root = _mm512_sqrt_ps(_mm512_cvtepi32_ps(s));
-    const __m512i bin = _mm512_cvtps_epi32(_mm512_mul_ps(root, _mm512_set1_ps(256.0f)));
-    /* From 65536 on 256 sqrt(s) <= s, and below it is >= s: the smaller one is the bin. */
-    return _mm512_min_epi32(s, bin);
-}
-
-/* Every second pixel is counted in the second copy of its bin, if the bin has one. */
-static __m512i slots_of(__m512i bins)
-{
-    const __mmask16 odd = 0xaaaa;
-    const __mmask16 has_copy =
-        _mm512_mask_cmplt_epi32_mask(odd, bins, _mm512_set1_epi32((int)MOA_S_LARGE));
-    return _mm512_mask_add_epi32(bins, has_copy, bins, _mm512_set1_epi32(SECOND_COPY));
+    const __m512i t = _mm512_sub_epi32(s, _mm512_set1_epi32(1));
+    const __m512i bits = _mm512_castps_si512(_mm512_cvtepi32_ps(t));
+    const __mmask16 is_large = _mm512_cmpgt_epi32_mask(t, _mm512_set1_epi32(MOA_S_EXACT - 1));
+    const __m512i bins = _mm512_mask_sub_epi32(t, is_large, _mm512_srli_epi32(bits, 10),
+                                               _mm512_set1_epi32(139 << 13));
+    const __m512i copies = _mm512_set1_epi64(((int64_t)(1 + MOA_N_BINS) << 32) + 1);
+    return _mm512_add_epi32(bins, copies);
 }
 
 /* gx^2 + gy^2 of 32 pixels, at most 2 * 1020^2 < 2^31, to 32 slots. */
@@ -67,16 +62,8 @@ static void store_slots(const struct half *h, uint32_t *ret_slots)
 {
     const __m512i low = _mm512_unpacklo_epi16(h->gx, h->gy);
     const __m512i high = _mm512_unpackhi_epi16(h->gx, h->gy);
-    __m512i s0 = _mm512_madd_epi16(low, low);
-    __m512i s1 = _mm512_madd_epi16(high, high);
-    /* Large gradients are rare in photographs; the square root is what costs. */
-    const __m512i any = _mm512_or_si512(s0, s1);
-    if (_mm512_test_epi32_mask(any, _mm512_set1_epi32(-65536))) {
-        s0 = bins_of(s0);
-        s1 = bins_of(s1);
-    }
-    _mm512_store_si512((void *)ret_slots, slots_of(s0));
-    _mm512_store_si512((void *)(ret_slots + 16), slots_of(s1));
+    _mm512_store_si512((void *)ret_slots, slots_of(_mm512_madd_epi16(low, low)));
+    _mm512_store_si512((void *)(ret_slots + 16), slots_of(_mm512_madd_epi16(high, high)));
 }
 
 /* Laplacians so far: a block adds at most 2048 * 1020^2 < 2^31 to all lanes together. */
@@ -177,8 +164,15 @@ static void luma_from_rgb_avx512(const uint8_t *rgb, size_t n, uint8_t *ret_luma
     moa_kernels_avx2.luma_from_rgb(rgb, n, ret_luma);
 }
 
+static void count_block_exact_avx512(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                     size_t n, struct moa_counts *counts, uint32_t *bins)
+{
+    count_block_exact(above, row, below, n, counts, bins);
+}
+
 const struct moa_kernels moa_kernels_avx512 = {
     .name = "avx512",
     .count_block = count_block_avx512,
+    .count_block_exact = count_block_exact_avx512,
     .luma_from_rgb = luma_from_rgb_avx512,
 };

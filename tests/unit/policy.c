@@ -69,7 +69,8 @@ static void unknown_is_not_zero_and_not_infinite(void **unused)
 static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unused)
 {
     (void)unused;
-    static const char *const names[] = {"paper", "edge", "cloud"};
+    static const char *const names[] = {"paper",          "edge",  "cloud", "paper-no-modality",
+                                        "paper-no-state", "perllm"};
     for (size_t i = 0; i < N_TESTS(names); i++) {
         struct moa_state state = quiet;
         state.edge_up = false;
@@ -90,7 +91,8 @@ static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unuse
 static void pinned_request_stays_on_the_edge_whatever_happens(void **unused)
 {
     (void)unused;
-    static const char *const names[] = {"paper", "edge", "cloud"};
+    static const char *const names[] = {"paper",          "edge",  "cloud", "paper-no-modality",
+                                        "paper-no-state", "perllm"};
     for (size_t i = 0; i < N_TESTS(names); i++) {
         struct moa_state state = {
             .edge_load = 1.0, .uplink_mbps = 1000.0, .edge_up = false, .cloud_up = true};
@@ -147,6 +149,55 @@ static void text_and_images_have_thresholds_of_their_own(void **unused)
     assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_EDGE);
 }
 
+/* The ablation without modalities sends everything one way, by the means of c and tau; where paper
+ * sends everything one way by complexity, so does it, to the same tier. */
+static void ablation_without_modalities_never_splits(void **unused)
+{
+    (void)unused;
+    struct moa_policy_params params;
+    moa_policy_params_default(&params);
+    for (int i = 0; i <= 100; i++) {
+        double text = (i % 11) / 10.0;
+        double image = (double)(i / 11) / 10.0; /* NOLINT(bugprone-integer-division) */
+        struct moa_decision whole =
+            decide_with(&params, "paper-no-modality", text, image, &quiet, false);
+        struct moa_decision d = decide_with(&params, "paper", text, image, &quiet, false);
+        assert_int_equal(whole.plan, text + image <= 1.0 ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD);
+        if (d.plan == MOA_PLAN_EDGE || d.plan == MOA_PLAN_CLOUD)
+            assert_int_equal(whole.plan, d.plan);
+        else
+            assert_true(whole.plan == MOA_PLAN_EDGE || whole.plan == MOA_PLAN_CLOUD);
+    }
+    params.tau_text = 0.2;
+    params.tau_image = 0.6;
+    struct moa_decision d = decide_with(&params, "paper-no-modality", 0.35, 0.35, &quiet, false);
+    assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
+    d = decide_with(&params, "paper-no-modality", 0.45, 0.45, &quiet, false);
+    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
+    struct moa_state busy = quiet;
+    busy.edge_load = 0.9;
+    d = decide_with(NULL, "paper-no-modality", 0.1, 0.1, &busy, false);
+    assert_choice(d.text, MOA_CLOUD, MOA_REASON_EDGE_BUSY);
+}
+
+/* The ablation without state equals paper in a quiet state, whatever the state is. */
+static void ablation_without_state_sees_complexity_only(void **unused)
+{
+    (void)unused;
+    const struct moa_state loud = {
+        .edge_load = 1.0, .uplink_mbps = 1e5, .edge_up = true, .cloud_up = true};
+    for (int i = 0; i <= 100; i++) {
+        double text = (i % 11) / 10.0;
+        double image = (double)(i / 11) / 10.0; /* NOLINT(bugprone-integer-division) */
+        struct moa_decision blind = decide_with(NULL, "paper-no-state", text, image, &loud, false);
+        struct moa_decision d = decide_with(NULL, "paper", text, image, &quiet, false);
+        assert_choice(blind.text, d.text.tier, d.text.reason);
+        assert_choice(blind.images[0], d.images[0].tier, d.images[0].reason);
+        assert_int_equal(decide_with(NULL, "paper", text, image, &loud, false).plan,
+                         MOA_PLAN_CLOUD);
+    }
+}
+
 static void what_makes_no_sense_is_refused(void **unused)
 {
     (void)unused;
@@ -188,6 +239,8 @@ int main(void)
         cmocka_unit_test(plan_follows_from_the_decision_vector),
         cmocka_unit_test(one_image_on_the_other_tier_splits_the_request),
         cmocka_unit_test(text_and_images_have_thresholds_of_their_own),
+        cmocka_unit_test(ablation_without_modalities_never_splits),
+        cmocka_unit_test(ablation_without_state_sees_complexity_only),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Outcomes of learning policies; see feedback.h.
+ */
+#include "feedback.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void remember(struct feedback *feedback, const char *id, struct moa_policy *policy,
+                     const struct moa_outcome *outcome)
+{
+    if (!feedback->entries)
+        feedback->entries = calloc(FEEDBACK_KEPT, sizeof(*feedback->entries));
+    if (!feedback->entries)
+        return; /* without memory it cannot be rated later; nothing else is lost */
+    struct feedback_entry *entry = &feedback->entries[feedback->next];
+    feedback->next = (feedback->next + 1) % FEEDBACK_KEPT;
+    snprintf(entry->id, sizeof(entry->id), "%s", id);
+    entry->policy = policy;
+    entry->request = *outcome->request;
+    if (entry->request.n_images > 0)
+        memcpy(entry->images, outcome->request->images,
+               entry->request.n_images * sizeof(entry->images[0]));
+    entry->request.images = entry->images;
+    entry->outcome = *outcome;
+    entry->outcome.request = &entry->request;
+}
+
+void feedback_observe(struct feedback *feedback, const char *id, struct moa_policy *policy,
+                      const struct moa_outcome *outcome)
+{
+    if (!moa_policy_learns(policy) || moa_observe(policy, outcome))
+        return;
+    if (!outcome->failed)
+        remember(feedback, id, policy, outcome);
+}
+
+bool feedback_rate(struct feedback *feedback, const char *id, double correct)
+{
+    for (size_t i = 0; feedback->entries && i < FEEDBACK_KEPT; i++) {
+        struct feedback_entry *entry = &feedback->entries[i];
+        if (!entry->id[0] || strcmp(entry->id, id) != 0)
+            continue;
+        entry->id[0] = '\0';
+        entry->outcome.correct = correct;
+        return moa_observe(entry->policy, &entry->outcome) == MOA_OK;
+    }
+    return false;
+}
+
+void feedback_done(struct feedback *feedback)
+{
+    free(feedback->entries);
+    *feedback = (struct feedback){0};
+}
