@@ -14,8 +14,8 @@
 #include <string.h>
 #include <wctype.h>
 
-#define PERIODS_MAX 32     /* no more full stops than this are taken out of one answer */
-#define BYTE_ESCAPE 0xdc00 /* a byte that is no UTF-8, kept as a lone surrogate */
+#define PERIODS_MAX 32      /* no more full stops than this are taken out of one answer */
+#define BYTE_ESCAPE 0xdc00u /* a byte that is no UTF-8, kept as a lone surrogate */
 
 struct points {
     uint32_t *p;
