@@ -185,8 +185,39 @@ static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, s
     return read_text(r, text, turn);
 }
 
+/* Where the parts of a message are, if an image stands behind another part. */
+static int note_parts(struct reader *r, yyjson_val *parts, unsigned message, size_t first_image)
+{
+    struct chat *chat = r->chat;
+    const size_t n_images = chat->n_images - first_image;
+    const size_t n = yyjson_arr_size(parts);
+    if (n_images == 0 || chat->images[chat->n_images - 1].index == n_images - 1)
+        return 0;
+    struct chat_part *grown = realloc(chat->parts, (chat->n_parts + n) * sizeof(*grown));
+    if (!grown)
+        return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    chat->parts = grown;
+    size_t i, count, image = first_image;
+    yyjson_val *part;
+    yyjson_arr_foreach(parts, i, count, part)
+    {
+        struct chat_part *noted = &chat->parts[chat->n_parts++];
+        *noted = (struct chat_part){.message = message};
+        if (image < chat->n_images && chat->images[image].index == i) {
+            noted->is_image = true;
+            noted->image = image++;
+            noted->span = chat->images[noted->image].part;
+            chat->images[noted->image].is_listed = true;
+        } else {
+            noted->span = object_span(r, part);
+        }
+    }
+    return 0;
+}
+
 static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, struct turn *turn)
 {
+    const size_t first_image = r->chat->n_images;
     size_t i, n;
     yyjson_val *part;
     yyjson_arr_foreach(parts, i, n, part)
@@ -195,7 +226,7 @@ static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, str
         if (read_part(r, part, at, turn))
             return -1;
     }
-    return 0;
+    return note_parts(r, parts, message, first_image);
 }
 
 static int fail_message(struct reader *r, unsigned message, const char *field, const char *what)
@@ -339,7 +370,20 @@ void chat_done(struct chat *chat)
 {
     free(chat->model_name);
     free(chat->last_turn);
+    free(chat->parts);
     *chat = (struct chat){0};
+}
+
+char *chat_image_url(const struct chat *chat, size_t i)
+{
+    const struct span *span = &chat->images[i].url;
+    /* With its quotes it is a JSON document. */
+    yyjson_doc *doc = yyjson_read((const char *)chat->body.p + span->begin - 1,
+                                  span->end - span->begin + 2, YYJSON_READ_NOFLAG);
+    const char *url = yyjson_get_str(yyjson_doc_get_root(doc));
+    char *copy = url ? strdup(url) : NULL;
+    yyjson_doc_free(doc);
+    return copy;
 }
 
 void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
@@ -415,12 +459,17 @@ static char *text_part(const char *text)
     return part;
 }
 
+/* What comes into the place of a span of the body. */
 struct edit {
     struct span span;
-    const char *model; /* or NULL: `evidence` */
-    const char *evidence;
+    const char *model; /* or NULL: the part below */
     bool insert_key;
+    struct span part; /* itself a span of the body */
+    bool is_image;
+    size_t image;
 };
+
+#define SEGMENTS_PER_EDIT 4 /* what stands before it, and at most three of its own */
 
 static int by_position(const void *a, const void *b)
 {
@@ -428,10 +477,8 @@ static int by_position(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static char *edit_text(const struct edit *edit)
+static char *model_text(const struct edit *edit)
 {
-    if (edit->evidence)
-        return text_part(edit->evidence);
     char *quoted = json_quote(edit->model);
     if (!quoted || !edit->insert_key)
         return quoted;
@@ -440,56 +487,124 @@ static char *edit_text(const struct edit *edit)
     return member;
 }
 
-static size_t collect_edits(const struct chat *chat, const char *model, char *const *evidence,
-                            struct edit *edits)
+static struct edit model_edit(const struct chat *chat, const char *model)
 {
-    size_t n = 0;
-    if (model[0] && chat->model.end > 0) {
-        edits[n++] = (struct edit){.span = chat->model, .model = model};
-    } else if (model[0]) {
-        const char *brace = memchr(chat->body.p, '{', chat->body.n);
-        size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
-        edits[n++] = (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+    if (chat->model.end > 0)
+        return (struct edit){.span = chat->model, .model = model};
+    const char *brace = memchr(chat->body.p, '{', chat->body.n);
+    size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
+    return (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+}
+
+static bool is_edited(const struct chat_edits *edits, size_t image)
+{
+    return (edits->evidence && edits->evidence[image]) || (edits->urls && edits->urls[image].p);
+}
+
+/* Puts the parts of a message, of which there are `n`, into each other's places, the commas and
+ * blanks between them staying where they are: first the images, then the others. */
+static size_t reorder(const struct chat_part *parts, size_t n, struct edit *list)
+{
+    size_t place = 0;
+    for (int images = 1; images >= 0; images--) {
+        for (size_t i = 0; i < n; i++) {
+            if (parts[i].is_image != (images == 1))
+                continue;
+            list[place] = (struct edit){.span = parts[place].span,
+                                        .part = parts[i].span,
+                                        .is_image = parts[i].is_image,
+                                        .image = parts[i].image};
+            place++;
+        }
     }
-    for (size_t i = 0; evidence && i < chat->n_images; i++) {
-        if (evidence[i])
-            edits[n++] = (struct edit){.span = chat->images[i].part, .evidence = evidence[i]};
-    }
-    qsort(edits, n, sizeof(*edits), by_position);
     return n;
 }
 
-int chat_render(const struct chat *chat, const char *model, char *const *evidence,
-                struct chat_body *ret_body)
+static size_t collect_edits(const struct chat *chat, const struct chat_edits *edits,
+                            struct edit *list)
 {
-    struct edit edits[MOA_IMAGES_MAX + 1];
-    size_t n_edits = collect_edits(chat, model, evidence, edits);
-    struct chat_body body;
-    if (body_init(&body, 2 * n_edits + 1, n_edits + 1))
-        goto out_of_memory;
-    const char *source = chat->body.p;
-    size_t at = 0;
-    for (size_t i = 0; i < n_edits; i++) {
-        body_add(&body, source + at, edits[i].span.begin - at);
-        if (body_add_owned(&body, edit_text(&edits[i])))
-            goto out_of_memory;
-        at = edits[i].span.end;
+    size_t n = 0;
+    if (edits->model[0])
+        list[n++] = model_edit(chat, edits->model);
+    for (size_t i = 0; i < chat->n_images; i++) {
+        const struct chat_image *image = &chat->images[i];
+        if (is_edited(edits, i) && !(edits->images_first && image->is_listed))
+            list[n++] = (struct edit){
+                .span = image->part, .part = image->part, .is_image = true, .image = i};
     }
-    body_add(&body, source + at, chat->body.n - at);
-    *ret_body = body;
-    return 0;
-
-out_of_memory:
-    chat_body_done(&body);
-    return -1;
+    for (size_t i = 0, end; edits->images_first && i < chat->n_parts; i = end) {
+        for (end = i; end < chat->n_parts && chat->parts[end].message == chat->parts[i].message;)
+            end++;
+        n += reorder(chat->parts + i, end - i, list + n);
+    }
+    qsort(list, n, sizeof(*list), by_position);
+    return n;
 }
 
-int chat_render_perception(const struct chat *chat, size_t i, const char *model, const char *prompt,
-                           unsigned max_tokens, struct chat_body *ret_body)
+static void body_add_span(struct chat_body *body, const struct chat *chat, size_t begin, size_t end)
 {
-    const struct span *part = &chat->images[i].part;
+    body_add(body, (const char *)chat->body.p + begin, end - begin);
+}
+
+/* An image part with `url`, if it is one, in the place of its own. */
+static void body_add_image(struct chat_body *body, const struct chat *chat, size_t i,
+                           struct moa_bytes url)
+{
+    const struct chat_image *image = &chat->images[i];
+    if (!url.p) {
+        body_add_span(body, chat, image->part.begin, image->part.end);
+        return;
+    }
+    body_add_span(body, chat, image->part.begin, image->url.begin);
+    body_add(body, url.p, url.n);
+    body_add_span(body, chat, image->url.end, image->part.end);
+}
+
+static int body_add_edit(struct chat_body *body, const struct chat *chat,
+                         const struct chat_edits *edits, const struct edit *edit)
+{
+    if (edit->model)
+        return body_add_owned(body, model_text(edit));
+    if (edit->is_image && edits->evidence && edits->evidence[edit->image])
+        return body_add_owned(body, text_part(edits->evidence[edit->image]));
+    if (edit->is_image && edits->urls)
+        body_add_image(body, chat, edit->image, edits->urls[edit->image]);
+    else
+        body_add_span(body, chat, edit->part.begin, edit->part.end);
+    return 0;
+}
+
+int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
+{
+    const size_t most = 1 + chat->n_images + (edits->images_first ? chat->n_parts : 0);
+    struct edit *list = calloc(most, sizeof(*list));
+    if (!list)
+        return -1;
+    const size_t n = collect_edits(chat, edits, list);
     struct chat_body body;
-    if (body_init(&body, 3, 2))
+    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1, n + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < n && !result; i++) {
+        body_add_span(&body, chat, at, list[i].span.begin);
+        result = body_add_edit(&body, chat, edits, &list[i]);
+        at = list[i].span.end;
+    }
+    free(list);
+    if (result) {
+        chat_body_done(&body);
+        return -1;
+    }
+    body_add_span(&body, chat, at, chat->body.n);
+    *ret_body = body;
+    return 0;
+}
+
+int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
+                           const char *model, const char *prompt, unsigned max_tokens,
+                           struct chat_body *ret_body)
+{
+    struct chat_body body;
+    if (body_init(&body, 5, 2))
         goto out_of_memory;
     char *quoted = json_quote(model);
     char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"
@@ -499,7 +614,7 @@ int chat_render_perception(const struct chat *chat, size_t i, const char *model,
     free(quoted);
     if (body_add_owned(&body, head))
         goto out_of_memory;
-    body_add(&body, (const char *)chat->body.p + part->begin, part->end - part->begin);
+    body_add_image(&body, chat, i, url);
     char *text = text_part(prompt);
     char *tail = text ? print(",%s]}]}", text) : NULL;
     free(text);

@@ -17,8 +17,9 @@
 #define CONFIG_BYTES_MAX (1 << 20)
 #define DEPTH_MAX 4
 #define PATH_MAX_BYTES 128
+#define URLS_MAX 16
 
-enum key_type { KEY_TEXT, KEY_INTEGER, KEY_NUMBER, KEY_CHOICE };
+enum key_type { KEY_TEXT, KEY_URLS, KEY_INTEGER, KEY_NUMBER, KEY_CHOICE };
 
 struct key {
     const char *path;
@@ -30,13 +31,19 @@ struct key {
     const char *const *choices; /* KEY_CHOICE: names of 0, 1, ..., NULL at the end */
 };
 
+static const char *const bool_names[] = {"false", "true", NULL};
 static const char *const split_names[] = {"evidence", "fuse", NULL};
+static const char *const pressure_names[] = {"ignore", "count", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 
 #define AT(field) offsetof(struct config, field)
 #define TEXT(path, field, fallback, help)                                                          \
     {                                                                                              \
         path, KEY_TEXT, AT(field), 0, 0, fallback, help, NULL                                      \
+    }
+#define URLS(path, field, fallback, help)                                                          \
+    {                                                                                              \
+        path, KEY_URLS, AT(field), 0, 0, fallback, help, NULL                                      \
     }
 #define INTEGER(path, field, min, max, fallback, help)                                             \
     {                                                                                              \
@@ -51,19 +58,34 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
         path, KEY_CHOICE, AT(field), 0, 0, fallback, help, names                                   \
     }
 
+#define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
+    INTEGER(                                                                                       \
+        name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                      \
+        "visual tokens of an image, 28 x 28 px each; larger ones are downscaled; 0: no limit"),    \
+        TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
+             "formats it reads, of jpeg, png, webp, gif; others are transcoded; empty: any"),      \
+        INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
+                "shorter image sides are padded with white, pixels; 0: never"),                    \
+        CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \
+               "true: images with an EXIF rotation are turned upright for it"),                    \
+        CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
+               "true: the images of a message are put before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \
-    TEXT(name ".url", tier[i].url, default_url, "base URL of the " name " engine, up to /v1"),     \
+    URLS(name ".url", tier[i].urls, default_url,                                                   \
+         "base URL of the " name " engine, up to /v1; or a list: [URL, URL]"),                     \
         TEXT(name ".model", tier[i].model, "", "model name sent to it; empty: the client's own"),  \
         TEXT(name ".api_key_env", tier[i].api_key_env, "",                                         \
              "environment variable that holds its API key; empty: none is sent"),                  \
-        INTEGER(name ".slots", tier[i].slots, 1, 4096, default_slots,                              \
-                "requests the engine works on at once"),                                           \
+        INTEGER(name ".slots", tier[i].slots, 0, 4096, default_slots,                              \
+                "requests an endpoint works on at once; 0: what the engine says, or 1"),           \
         INTEGER(name ".connect_timeout_ms", tier[i].connect_timeout_ms, 1, 600000, "2000",         \
                 "ms to connect"),                                                                  \
         INTEGER(name ".first_byte_timeout_ms", tier[i].first_byte_timeout_ms, 1, 3600000,          \
                 "120000", "ms from sending the request to the head of the answer"),                \
         INTEGER(name ".idle_timeout_ms", tier[i].idle_timeout_ms, 1, 3600000, "60000",             \
-                "ms without a byte of a begun answer")
+                "ms without a byte of a begun answer"),                                            \
+        INTEGER(name ".dead_link_ms", tier[i].dead_link_ms, 0, 3600000, "5000",                    \
+                "ms that sent bytes may go unacknowledged; 0: the system's limit")
 
 static const struct key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
@@ -115,10 +137,25 @@ static const struct key keys[] = {
     NUMBER("complexity.weight_length", text.weight_length, 0, 1e6, "1", "beta_L"),
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 
-    TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "1"),
+    TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),
+    TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "jpeg, png", "0"),
+    INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
+            "ms between two looks at the engine's own load while there is traffic; 0: never"),
+    CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
+           "waiting for this machine's CPU as part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
+    TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
-           "what the uplink to the cloud carries, Mbit/s; empty: unknown"),
+           "what the uplink to the cloud carries, Mbit/s, until it is measured; empty: unknown"),
+    INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
+            "uploads that the measured uplink looks back at; 0: uplink_mbps stands"),
+
+    INTEGER("breaker.failures", breaker_failures, 1, 1000, "3",
+            "failures without a complete answer between that make an endpoint count as down"),
+    INTEGER("breaker.retry_ms", breaker_retry_ms, 1, 3600000, "5000",
+            "ms until an endpoint that is down is tried again"),
+    INTEGER("breaker.busy_ms", breaker_busy_ms, 0, 3600000, "1000",
+            "ms a busy endpoint (429, 503) is spared if another is not busy"),
 
     TEXT("perceive.prompt", perceive_prompt,
          "Describe everything in this image that helps to answer the question. "
@@ -128,6 +165,20 @@ static const struct key keys[] = {
          "the text that replaces the image; {index} counts from 1"),
     INTEGER("perceive.max_tokens", perceive_max_tokens, 1, 100000, "256",
             "tokens of one image's evidence, at most"),
+
+    INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
+    INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
+            "image scores and re-encoded images kept, bytes; 0: none"),
+
+    CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
+           "true: http and https image URLs are fetched by the gateway; false: refused"),
+    TEXT("fetch.allow", fetch_allow, "",
+         "addresses and CIDR prefixes to fetch from besides public ones, between commas"),
+    INTEGER("fetch.bytes", fetch_max_bytes, 1, 1 << 30, "20971520", "a remote image, bytes"),
+    INTEGER("fetch.timeout_ms", fetch_timeout_ms, 1, 600000, "10000",
+            "ms for a remote image, redirects included"),
+    INTEGER("fetch.redirects", fetch_max_redirects, 0, 20, "3", "redirects followed, at most"),
+    INTEGER("fetch.concurrency", fetch_concurrency, 1, 64, "4", "remote images fetched at once"),
 
     INTEGER("limits.body_bytes", max_body_bytes, 1024, 1 << 30, "67108864", "request body, bytes"),
     INTEGER("limits.header_bytes", max_header_bytes, 256, 1 << 20, "32768",
@@ -182,6 +233,47 @@ static int set_text(const struct key *key, struct config *config, const char *va
     return 0;
 }
 
+static void list_clear(struct text_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct text_list){0};
+}
+
+static int add_url(const struct key *key, struct config *config, const char *value,
+                   struct config_error *error, size_t line)
+{
+    struct text_list *list = (struct text_list *)((char *)config + key->offset);
+    if (list->n == URLS_MAX)
+        return fail(error, line, "\"%s\" has more than %d entries", key->path, URLS_MAX);
+    size_t n = strlen(value);
+    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        return fail(error, line, "\"%s\" must start with http:// or https://", key->path);
+    if (value[n - 1] == '/')
+        n--;
+    for (size_t i = 0; i < list->n; i++) {
+        if (strncmp(list->items[i], value, n) == 0 && !list->items[i][n])
+            return fail(error, line, "\"%s\" names %.150s twice", key->path, value);
+    }
+    char **longer = realloc(list->items, (list->n + 1) * sizeof(*longer));
+    if (longer)
+        list->items = longer;
+    char *copy = longer ? strndup(value, n) : NULL;
+    if (!copy)
+        return fail(error, line, "out of memory");
+    list->items[list->n++] = copy;
+    return 0;
+}
+
+/* A single value in the place of a list is a list of one. */
+static int set_urls(const struct key *key, struct config *config, const char *value,
+                    struct config_error *error, size_t line)
+{
+    list_clear((struct text_list *)((char *)config + key->offset));
+    return add_url(key, config, value, error, line);
+}
+
 static int set_number(const struct key *key, struct config *config, const char *value,
                       struct config_error *error, size_t line)
 {
@@ -224,6 +316,8 @@ static int set(const struct key *key, struct config *config, const char *value,
     switch (key->type) {
     case KEY_TEXT:
         return set_text(key, config, value, error, line);
+    case KEY_URLS:
+        return set_urls(key, config, value, error, line);
     case KEY_INTEGER:
     case KEY_NUMBER:
         return set_number(key, config, value, error, line);
@@ -267,15 +361,48 @@ static bool is_section(const char *path)
     return false;
 }
 
+/* Notes where the key stands; a second time is a fault. */
+static int note_line(struct reader *r, const struct key *key, const yaml_event_t *event)
+{
+    size_t *line = &r->line[key - keys];
+    if (*line)
+        return fail(r->error, line_of(event), "\"%s\" appears twice", key->path);
+    *line = line_of(event);
+    return 0;
+}
+
+static int read_urls(struct reader *r, const struct key *key, const yaml_event_t *begin)
+{
+    struct text_list *list = (struct text_list *)((char *)r->config + key->offset);
+    if (note_line(r, key, begin))
+        return -1;
+    list_clear(list);
+    for (;;) {
+        yaml_event_t item;
+        if (next_event(r, &item))
+            return -1;
+        int result = 0;
+        bool end = item.type == YAML_SEQUENCE_END_EVENT;
+        if (end && list->n == 0)
+            result = fail(r->error, line_of(&item), "\"%s\" is an empty list", key->path);
+        else if (!end && item.type != YAML_SCALAR_EVENT)
+            result = fail(r->error, line_of(&item), "\"%s\" must list single values", key->path);
+        else if (!end)
+            result = add_url(key, r->config, (const char *)item.data.scalar.value, r->error,
+                             line_of(&item));
+        yaml_event_delete(&item);
+        if (end || result)
+            return result;
+    }
+}
+
 static int read_value(struct reader *r, const char *path, const yaml_event_t *event)
 {
     const struct key *key = find_key(path);
     if (!key)
         return fail(r->error, line_of(event), "\"%s\" needs a mapping", path);
-    size_t *line = &r->line[key - keys];
-    if (*line)
-        return fail(r->error, line_of(event), "\"%s\" appears twice", path);
-    *line = line_of(event);
+    if (note_line(r, key, event))
+        return -1;
     return set(key, r->config, (const char *)event->data.scalar.value, r->error, line_of(event));
 }
 
@@ -290,11 +417,14 @@ static int read_entry(struct reader *r, const char *prefix, int depth, const yam
     if (!known)
         return fail(r->error, line_of(name), "unknown key \"%s\"", path);
 
+    const struct key *key = find_key(path);
     yaml_event_t value;
     if (next_event(r, &value))
         return -1;
     int result;
-    if (value.type == YAML_SCALAR_EVENT && is_section(path) && !value.data.scalar.value[0])
+    if (value.type == YAML_SEQUENCE_START_EVENT && key && key->type == KEY_URLS)
+        result = read_urls(r, key, &value);
+    else if (value.type == YAML_SCALAR_EVENT && is_section(path) && !value.data.scalar.value[0])
         result = 0; /* "limits:" with nothing below it */
     else if (value.type == YAML_SCALAR_EVENT)
         result = read_value(r, path, &value);
@@ -370,18 +500,64 @@ static int check_policy(const struct reader *r)
     return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
 }
 
-static int check_tier(const struct reader *r, enum moa_tier which, const char *url_path,
-                      const char *key_path)
+static int check_tier(const struct reader *r, enum moa_tier which, const char *key_path)
 {
     const struct tier_config *tier = &r->config->tier[which];
-    size_t n = strlen(tier->url);
-    if (strncmp(tier->url, "http://", 7) != 0 && strncmp(tier->url, "https://", 8) != 0)
-        return refuse(r, url_path, "must start with http:// or https://");
-    if (tier->url[n - 1] == '/')
-        tier->url[n - 1] = '\0';
     if (tier->api_key_env[0] && !getenv(tier->api_key_env))
         return refuse(r, key_path, "names %s, which is not set", tier->api_key_env);
     return 0;
+}
+
+/* The bits of a list of format names; -1 if there is another word in it. */
+static int read_formats(const char *text, uint32_t *ret_formats)
+{
+    static const char gaps[] = ", ";
+    uint32_t formats = 0;
+    for (text += strspn(text, gaps); *text; text += strspn(text, gaps)) {
+        const size_t n = strcspn(text, gaps);
+        int format = MOA_IMAGE_JPEG;
+        for (; format <= MOA_IMAGE_GIF; format++) {
+            const char *name = moa_image_format_name((enum moa_image_format)format);
+            if (strlen(name) == n && memcmp(name, text, n) == 0)
+                break;
+        }
+        if (format > MOA_IMAGE_GIF)
+            return -1;
+        formats |= UINT32_C(1) << format;
+        text += n;
+    }
+    *ret_formats = formats;
+    return 0;
+}
+
+static int check_tier_images(const struct reader *r, enum moa_tier tier, const char *formats_path)
+{
+    struct tier_config *t = &r->config->tier[tier];
+    const uint32_t writable = 1 << MOA_IMAGE_JPEG | 1 << MOA_IMAGE_PNG;
+    uint32_t formats;
+    if (read_formats(t->image_formats, &formats))
+        return refuse(r, formats_path, "has a word other than jpeg, png, webp and gif");
+    if (formats && !(formats & writable))
+        return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
+    t->image_target = (struct recode_target){
+        .max_tokens = (uint32_t)t->image_tokens,
+        .formats = formats,
+        .min_side_px = (uint32_t)t->image_min_px,
+        .upright = t->image_upright != 0,
+        .jpeg_quality = (int)r->config->jpeg_quality,
+    };
+    return 0;
+}
+
+static int check_images(const struct reader *r)
+{
+    char why[128];
+    if (address_list_parse(r->config->fetch_allow, &r->config->fetch_allowed, why, sizeof(why)))
+        return refuse(r, "fetch.allow", "%s", why);
+    return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
+                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats")
+               ? -1
+               : 0;
 }
 
 static int check(const struct reader *r)
@@ -396,9 +572,9 @@ static int check(const struct reader *r)
         return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_policy(r) || check_tier(r, MOA_EDGE, "edge.url", "edge.api_key_env"))
+    if (check_images(r) || check_policy(r) || check_tier(r, MOA_EDGE, "edge.api_key_env"))
         return -1;
-    return check_tier(r, MOA_CLOUD, "cloud.url", "cloud.api_key_env");
+    return check_tier(r, MOA_CLOUD, "cloud.api_key_env");
 }
 
 static int set_defaults(struct config *config, struct config_error *error)
@@ -466,6 +642,8 @@ void config_free(struct config *config)
     for (size_t i = 0; i < n_keys; i++) {
         if (keys[i].type == KEY_TEXT)
             free(*(char **)((char *)config + keys[i].offset));
+        if (keys[i].type == KEY_URLS)
+            list_clear((struct text_list *)((char *)config + keys[i].offset));
     }
     free(config);
 }
@@ -476,7 +654,7 @@ static void print_default(const struct key *key, const struct config *defaults, 
 {
     const char *name = strrchr(key->path, '.');
     fprintf(out, "%s%s: ", name ? "  " : "", name ? name + 1 : key->path);
-    if (key->type == KEY_TEXT)
+    if (key->type == KEY_TEXT || key->type == KEY_URLS)
         fprintf(out, "\"%s\"", key->fallback);
     else if (key->fallback)
         fputs(key->fallback, out);
@@ -490,9 +668,9 @@ static void print_default(const struct key *key, const struct config *defaults, 
 
 void config_print_defaults(FILE *out)
 {
-    struct config *defaults;
+    struct config *defaults = NULL;
     struct config_error error;
-    if (config_load(NULL, &defaults, &error))
+    if (config_load(NULL, &defaults, &error) || !defaults)
         return;
     const char *section = "";
     size_t section_n = 0;

@@ -13,17 +13,36 @@
 
 #include <moaoff/moaoff.h>
 
+#include "address.h"
+#include "recode.h"
+
 enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
 
+/** At least one text. */
+struct text_list {
+    char **items;
+    size_t n;
+};
+
 struct tier_config {
-    char *url;          /* base URL up to and including /v1, without a trailing slash */
-    char *model;        /* replaces the request's model; "" leaves it */
-    char *api_key_env;  /* environment variable that holds the API key; "" sends none */
-    int64_t slots;      /* requests the engine works on at once */
-    double uplink_mbps; /* cloud only; NaN is unknown */
+    struct text_list urls;  /* base URLs up to and including /v1, without a trailing slash */
+    char *model;            /* replaces the request's model; "" leaves it */
+    char *api_key_env;      /* environment variable that holds the API key; "" sends none */
+    int64_t slots;          /* requests an endpoint works on at once; 0: what the engine says */
+    int64_t poll_ms;        /* edge only; 0: never */
+    int64_t cpu_counts;     /* edge only; boolean */
+    double uplink_mbps;     /* cloud only; NaN is unknown */
+    int64_t uplink_uploads; /* cloud only; 0: uplink_mbps stands */
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
+    int64_t dead_link_ms; /* 0: the system's */
+    int64_t image_tokens; /* of one image, at most; 0: no limit */
+    char *image_formats;  /* names between commas; "": any */
+    int64_t image_min_px;
+    int64_t image_upright;             /* bool */
+    int64_t images_first;              /* bool */
+    struct recode_target image_target; /* the same, ready for use */
 };
 
 struct config {
@@ -39,9 +58,23 @@ struct config {
     struct moa_text_params text;
     struct tier_config tier[2]; /* by enum moa_tier */
 
+    int64_t breaker_failures;
+    int64_t breaker_retry_ms;
+    int64_t breaker_busy_ms;
+
     char *perceive_prompt;   /* with {question} */
     char *perceive_evidence; /* with {index} and {evidence} */
     int64_t perceive_max_tokens;
+
+    int64_t jpeg_quality;
+    int64_t cache_bytes;
+    int64_t fetch_enabled; /* bool */
+    char *fetch_allow;
+    struct address_list fetch_allowed; /* the same, ready for use */
+    int64_t fetch_max_bytes;
+    int64_t fetch_timeout_ms;
+    int64_t fetch_max_redirects;
+    int64_t fetch_concurrency;
 
     int64_t max_body_bytes;
     int64_t max_header_bytes;

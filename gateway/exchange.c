@@ -2,8 +2,8 @@
  *
  * The hub; see exchange.h. Its functions stand in the order in which they happen:
  *
- *     exchange_start -> read -> perceive -> decide -> [gather evidence] -> answer ->
- * exchange_finish
+ *     exchange_start -> read -> perceive -> decide -> prepare images -> [gather evidence] -> answer
+ *     -> exchange_finish
  *
  * One struct exchange owns everything of a request. Every callback checks the stage it expects, and
  * exchange_finish() is the only way out. When a tier fails before the client has seen a byte,
@@ -24,28 +24,22 @@
 
 #include "chat.h"
 #include "gateway.h"
+#include "images.h"
 #include "log.h"
 #include "perceive.h"
 #include "server.h"
+#include "state.h"
 #include "upstream.h"
-#include "worker.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
-#define WHOLE_ANSWER_BYTES_MAX                                                                     \
-    (8 << 20) /* a longer answer that is no stream is relayed as it comes */
+#define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 #define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
 
-enum stage { STAGE_PERCEIVE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
+enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
 
 struct exchange;
-
-struct score_job {
-    struct worker_job job; /* first: a worker_job is a score_job */
-    struct exchange *exchange;
-    size_t image;
-};
 
 /* Bytes of an answer, gathered. */
 struct gathered {
@@ -58,6 +52,7 @@ struct perception {
     struct exchange *exchange;
     size_t image;
     struct upstream_call *call;
+    struct endpoint_call at; /* where `call` goes */
     struct chat_body body;
     int status;
     struct gathered answer;
@@ -73,10 +68,9 @@ struct exchange {
     int64_t arrived_us;
     struct moa_policy *policy;
 
-    struct chat chat;
-    struct score_job *jobs;
-    struct image_score *scores;
-    size_t n_scoring;
+    char *request_body;
+    struct chat chat;      /* spans of the body */
+    struct images *images; /* NULL: there are none */
     struct perceived perceived;
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
@@ -88,12 +82,13 @@ struct exchange {
     char *evidence[MOA_IMAGES_MAX];
 
     struct upstream_call *call; /* of the answer */
+    struct endpoint_call at;    /* where it goes */
     struct chat_body body;
     int engine_status;
     char content_type[128];
     bool event_stream;
-    struct gathered whole; /* an answer that is no stream, until it is complete */
-    bool answering;        /* the head of the answer is with the client */
+    struct gathered held; /* of the answer, not yet passed on; see on_answer_body() */
+    bool answering;       /* the head of the answer is with the client */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -102,6 +97,7 @@ struct exchange {
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
+static void prepare(struct exchange *x);
 static void gather_evidence(struct exchange *x);
 static void answer(struct exchange *x);
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
@@ -193,7 +189,9 @@ static int read_request(struct exchange *x, struct http_error *error)
         return -1;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
-    if (chat_parse(server_request_body(x->request), &limits, &x->chat, error))
+    struct moa_bytes body;
+    body.p = x->request_body = server_request_take_body(x->request, &body.n);
+    if (chat_parse(body, &limits, &x->chat, error))
         return -1;
     return choose_policy(x, error);
 }
@@ -232,30 +230,16 @@ void exchange_decide(struct server_request *request, void *arg)
 
 /* ---- 2. perceive: images on the workers, all at once; the text was measured while read ---- */
 
-static void run_score(struct worker_job *job)
+static void on_perceived(void *arg, const struct http_error *error)
 {
-    struct score_job *score = (struct score_job *)job;
-    struct exchange *x = score->exchange;
-    perceive_image(&x->chat, score->image, x->gateway->config, &x->scores[score->image]);
-}
-
-static void on_scored(struct worker_job *job)
-{
-    struct exchange *x = ((struct score_job *)job)->exchange;
+    struct exchange *x = arg;
     assert(x->stage == STAGE_PERCEIVE);
-    if (--x->n_scoring > 0)
-        return;
-    if (!x->request) { /* the client left meanwhile */
+    if (!x->request) /* the client left meanwhile */
         exchange_finish(x);
-        return;
-    }
-    for (size_t i = 0; i < x->chat.n_images; i++) {
-        if (x->scores[i].error.status) {
-            exchange_fail(x, &x->scores[i].error);
-            return;
-        }
-    }
-    decide(x);
+    else if (error)
+        exchange_fail(x, error);
+    else
+        decide(x);
 }
 
 static void perceive(struct exchange *x)
@@ -265,18 +249,17 @@ static void perceive(struct exchange *x)
         decide(x);
         return;
     }
-    x->scores = calloc(n, sizeof(*x->scores));
-    x->jobs = calloc(n, sizeof(*x->jobs));
     x->perceptions = calloc(n, sizeof(*x->perceptions));
-    if (!x->scores || !x->jobs || !x->perceptions) {
+    x->images = images_new(x->gateway, x->gateway->config, &x->chat, x);
+    if (x->perceptions && x->images)
+        images_perceive(x->images, x->pinned, on_perceived);
+    else
         fail_memory(x);
-        return;
-    }
-    x->n_scoring = n;
-    for (size_t i = 0; i < n; i++) {
-        x->jobs[i] = (struct score_job){{run_score, on_scored, NULL}, x, i};
-        worker_submit(x->gateway->workers, &x->jobs[i].job);
-    }
+}
+
+static const struct image_score *scores(const struct exchange *x)
+{
+    return x->images ? images_scores(x->images) : NULL;
 }
 
 /* ---- 3. decide ---- */
@@ -297,7 +280,7 @@ static bool is_split(const struct moa_decision *d)
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json = perceive_decision_json(&x->perceived, x->scores, &x->state, &x->decision, &n);
+    char *json = perceive_decision_json(&x->perceived, scores(x), &x->state, &x->decision, &n);
     if (!json) {
         fail_memory(x);
         return;
@@ -315,8 +298,8 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, x->scores, g->config, x->pinned, &x->perceived);
-    sense_snapshot(&g->sense, &x->state);
+    perceive_request(&x->chat, scores(x), g->config, x->pinned, &x->perceived);
+    state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
         struct http_error error;
@@ -333,8 +316,30 @@ static void decide(struct exchange *x)
         return;
     }
     metrics_decision(&g->metrics, &x->decision);
-    if (is_split(&x->decision))
+    prepare(x);
+}
+
+/* ---- 4. prepare: images as the tier they go to takes them ---- */
+
+static void on_prepared(void *arg, const struct http_error *error)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_PREPARE);
+    if (!x->request)
+        exchange_finish(x);
+    else if (error)
+        exchange_fail(x, error);
+    else if (is_split(&x->decision))
         gather_evidence(x);
+    else
+        answer(x);
+}
+
+static void prepare(struct exchange *x)
+{
+    x->stage = STAGE_PREPARE;
+    if (x->images)
+        images_prepare(x->images, &x->decision, on_prepared);
     else
         answer(x);
 }
@@ -343,7 +348,8 @@ static void decide(struct exchange *x)
 
 static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
                                      const struct chat_body *body,
-                                     const struct upstream_callbacks *callbacks, void *arg)
+                                     const struct upstream_callbacks *callbacks, void *arg,
+                                     struct endpoint_call *ret_at)
 {
     /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
     assert(!x->pinned || tier == MOA_EDGE);
@@ -351,31 +357,90 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
         return NULL;
     struct gateway *g = x->gateway;
     const struct tier_config *t = &g->config->tier[tier];
+    struct endpoint_call at;
+    endpoint_begin(&g->endpoints[tier], server_now_us(), &at);
     struct upstream_request request = {
-        .url = g->tier_urls[tier],
+        .url = at.endpoint->chat_url,
         .api_key = g->api_keys[tier],
         .direct = tier == MOA_EDGE,
+        .metered = tier == MOA_CLOUD,
         .segments = body->segments,
         .n_segments = body->n_segments,
         .total_bytes = body->total_bytes,
         .connect_timeout_ms = t->connect_timeout_ms,
         .first_byte_timeout_ms = t->first_byte_timeout_ms,
         .idle_timeout_ms = t->idle_timeout_ms,
+        .dead_link_ms = t->dead_link_ms,
     };
     struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
-    if (call)
-        sense_enter(&g->sense, tier);
+    if (!call) {
+        endpoint_end(&at);
+        return NULL;
+    }
+    sense_enter(&g->sense, tier);
+    *ret_at = at;
     if (!x->overhead_us)
         x->overhead_us = server_now_us() - x->arrived_us;
     return call;
 }
 
-static void call_ended(struct exchange *x, enum moa_tier tier, const struct upstream_result *result)
+static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                   enum endpoint_outcome outcome)
+{
+    const struct endpoint *e = at->endpoint;
+    if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
+        log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
+                  log_quote(e->name).s, breaker_state_name(e->breaker.state));
+}
+
+/* What a chat completion can come as. Anything else is some other server's page. */
+static bool is_answer(const char *content_type)
+{
+    static const char *const types[] = {"application/json", "text/event-stream"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(types[i]);
+        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The head of an engine's answer has come. Whatever says 4xx is alive and has understood. */
+static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                          const struct upstream_head *head)
+{
+    bool busy = head->status == 429 || head->status == 503;
+    bool nonsense = head->status < 400 && !is_answer(head->content_type);
+    report(x, tier, at,
+           busy                              ? ENDPOINT_BUSY
+           : head->status >= 500 || nonsense ? ENDPOINT_FAILED
+                                             : ENDPOINT_ANSWERED);
+}
+
+static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                       const struct upstream_result *result)
 {
     struct gateway *g = x->gateway;
+    report(x, tier, at,
+           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
+           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
+                                                 : ENDPOINT_FAILED);
+    endpoint_end(at);
     sense_leave(&g->sense, tier);
+    sense_rtt(&g->sense, result->rtt_us, server_now_us());
     g->metrics.bytes_up[tier] += result->bytes_up;
     g->metrics.bytes_down[tier] += result->bytes_down;
+}
+
+static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
+                        struct endpoint_call *at)
+{
+    if (!*call)
+        return;
+    upstream_cancel(*call);
+    *call = NULL;
+    endpoint_end(at);
+    sense_leave(&x->gateway->sense, tier);
 }
 
 /* -1 if there would be more than `max` bytes, or no memory. */
@@ -408,19 +473,10 @@ static enum moa_tier other_tier(enum moa_tier tier)
 
 static void cancel_calls(struct exchange *x)
 {
-    struct sense *sense = &x->gateway->sense;
-    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
-        if (!x->perceptions[i].call)
-            continue;
-        upstream_cancel(x->perceptions[i].call);
-        x->perceptions[i].call = NULL;
-        sense_leave(sense, other_tier(answering_tier(x)));
-    }
-    if (x->call) {
-        upstream_cancel(x->call);
-        x->call = NULL;
-        sense_leave(sense, answering_tier(x));
-    }
+    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++)
+        cancel_call(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
+                    &x->perceptions[i].at);
+    cancel_call(x, answering_tier(x), &x->call, &x->at);
 }
 
 /* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
@@ -447,13 +503,15 @@ static int status_of_end(enum upstream_end end)
     return end == UPSTREAM_TIMED_OUT ? 504 : 502;
 }
 
-/* ---- 4. evidence: images of the other tier become text, all at once ---- */
+/* ---- 5. evidence: images of the other tier become text, all at once ---- */
 
 static void on_perception_head(const struct upstream_head *head, void *arg)
 {
     struct perception *p = arg;
-    assert(p->exchange->stage == STAGE_EVIDENCE);
+    struct exchange *x = p->exchange;
+    assert(x->stage == STAGE_EVIDENCE);
     p->status = head->status;
+    call_answered(x, other_tier(answering_tier(x)), &p->at, head);
 }
 
 static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
@@ -486,7 +544,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     enum moa_tier tier = other_tier(answering_tier(x));
     assert(x->stage == STAGE_EVIDENCE);
     p->call = NULL;
-    call_ended(x, tier, result);
+    call_ended(x, tier, &p->at, result);
     if (result->end != UPSTREAM_COMPLETE) {
         tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
                     result->message);
@@ -512,10 +570,10 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     struct perception *p = &x->perceptions[i];
     *p = (struct perception){.exchange = x, .image = i};
     const char *model = config->tier[tier].model;
-    if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
-                               (unsigned)config->perceive_max_tokens, &p->body))
+    if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
+                               prompt, (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
-    p->call = send_to(x, tier, &p->body, &perception_callbacks, p);
+    p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
 }
 
@@ -539,7 +597,7 @@ static void gather_evidence(struct exchange *x)
     }
 }
 
-/* ---- 5. answer ---- */
+/* ---- 6. answer ---- */
 
 __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
                                                              const char *format, ...)
@@ -577,7 +635,7 @@ static void write_lists(const struct exchange *x, struct lists *l)
     size_t nr = list_add(l->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
     for (size_t i = 0; i < d->n_images; i++) {
         nd = list_add(l->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
-        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, x->scores[i].complexity.score);
+        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, scores(x)[i].complexity.score);
         nr = list_add(l->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
     }
 }
@@ -604,6 +662,20 @@ static size_t reply_headers(struct exchange *x, struct lists *lists, char overhe
     return n;
 }
 
+/* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
+ * answer may take minutes, and its request may have been megabytes. */
+static void release_request(struct exchange *x)
+{
+    if (!x->call || !upstream_release_body(x->call))
+        return; /* an engine that answers before it has read everything */
+    chat_body_done(&x->body);
+    if (x->images)
+        images_release(x->images);
+    x->chat.body.p = NULL;
+    free(x->request_body);
+    x->request_body = NULL;
+}
+
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
 static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
 {
@@ -626,20 +698,8 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
         server_reply(request, &head, *whole);
     } else {
         server_reply_begin(x->request, &head);
+        release_request(x);
     }
-}
-
-/* What a chat completion can come as. Anything else is some other server's page. */
-static bool is_answer(const char *content_type)
-{
-    static const char *const types[] = {"application/json", "text/event-stream"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(types[i]);
-        char behind = strncasecmp(content_type, types[i], n) == 0 ? content_type[n] : 'x';
-        if (behind == '\0' || behind == ';' || behind == ' ')
-            return true;
-    }
-    return false;
 }
 
 static void on_answer_head(const struct upstream_head *head, void *arg)
@@ -647,6 +707,7 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER && !x->answering);
     char why[64] = "";
+    call_answered(x, answering_tier(x), &x->at, head);
     if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
     else if (!is_answer(head->content_type))
@@ -659,22 +720,51 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
     x->engine_status = head->status;
     x->event_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
     snprintf(x->content_type, sizeof(x->content_type), "%s", head->content_type);
-    if (x->event_stream)
-        begin_reply(x, NULL);
 }
 
+/* How many of the first bytes are whole server-sent events: up to the last blank line. */
+static size_t whole_events(const struct gathered *g)
+{
+    const char *newline = g->n > 0 ? memrchr(g->p, '\n', g->n) : NULL;
+    while (newline) {
+        size_t at = (size_t)(newline - g->p);
+        bool blank = (at >= 1 && g->p[at - 1] == '\n') ||
+                     (at >= 2 && g->p[at - 1] == '\r' && g->p[at - 2] == '\n');
+        if (blank)
+            return at + 1;
+        newline = memrchr(g->p, '\n', at);
+    }
+    return 0;
+}
+
+/* Passes on the first `n` held bytes. Returns how many now wait for the client. */
+static size_t relay(struct exchange *x, size_t n)
+{
+    struct gathered *held = &x->held;
+    if (!x->answering)
+        begin_reply(x, NULL);
+    size_t waiting = server_reply_write(x->request, (struct moa_bytes){held->p, n});
+    held->n -= n;
+    if (held->n > 0)
+        memmove(held->p, held->p + n, held->n);
+    return waiting;
+}
+
+/* As long as nothing was passed on, the other tier can still take over; and a stream that breaks
+ * off should not leave half an event with the client. So: a stream goes on by whole events, and
+ * everything else when it is complete. */
 static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
 {
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     size_t waiting = 0;
-    if (!x->answering) {
-        if (gather(&x->whole, bytes, WHOLE_ANSWER_BYTES_MAX) == 0)
-            return UPSTREAM_GO;
-        begin_reply(x, NULL);
-        server_reply_write(x->request, (struct moa_bytes){x->whole.p, x->whole.n});
+    if (gather(&x->held, bytes, HELD_BYTES_MAX)) {
+        relay(x, x->held.n);
+        waiting = server_reply_write(x->request, bytes);
+    } else if (x->event_stream) {
+        size_t n = whole_events(&x->held);
+        waiting = n > 0 ? relay(x, n) : 0;
     }
-    waiting = server_reply_write(x->request, bytes);
     return waiting > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
 }
 
@@ -701,8 +791,8 @@ static void break_off(struct exchange *x, const char *message)
         server_reply_cut(request);
         return;
     }
-    /* Two newlines end whatever event the engine had begun. */
-    server_reply_write(request, (struct moa_bytes){"\n\ndata: ", 8});
+    /* Only whole events have been passed on. */
+    server_reply_write(request, (struct moa_bytes){"data: ", 6});
     server_reply_write(request, (struct moa_bytes){json, n});
     server_reply_write(request, (struct moa_bytes){"\n\n", 2});
     server_reply_end(request);
@@ -714,7 +804,7 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     x->call = NULL;
-    call_ended(x, answering_tier(x), result);
+    call_ended(x, answering_tier(x), &x->at, result);
     bool complete = result->end == UPSTREAM_COMPLETE;
     if (!x->answering && !complete) {
         tier_failed(x, answering_tier(x), upstream_end_name(result->end),
@@ -722,8 +812,9 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
         return;
     }
     if (!x->answering) {
-        begin_reply(x, &(struct moa_bytes){x->whole.p, x->whole.n});
+        begin_reply(x, &(struct moa_bytes){x->held.p, x->held.n});
     } else if (complete) {
+        relay(x, x->held.n);
         server_reply_end(x->request);
         x->request = NULL;
     } else {
@@ -739,9 +830,15 @@ static void answer(struct exchange *x)
 {
     x->stage = STAGE_ANSWER;
     enum moa_tier tier = answering_tier(x);
-    const char *model = x->gateway->config->tier[tier].model;
-    if (!chat_render(&x->chat, model, x->evidence, &x->body))
-        x->call = send_to(x, tier, &x->body, &answer_callbacks, x);
+    const struct tier_config *t = &x->gateway->config->tier[tier];
+    const struct chat_edits edits = {
+        .model = t->model,
+        .evidence = x->evidence,
+        .urls = x->images ? images_urls(x->images) : NULL,
+        .images_first = t->images_first != 0,
+    };
+    if (!chat_render(&x->chat, &edits, &x->body))
+        x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
 }
@@ -760,21 +857,23 @@ static void drop_stages(struct exchange *x)
     }
     x->n_perceiving = 0;
     chat_body_done(&x->body);
-    free(x->whole.p);
-    x->whole = (struct gathered){0};
+    free(x->held.p);
+    x->held = (struct gathered){0};
 }
 
-/* Everything to the tier that did not fail; false if that is not allowed. */
+/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
     if (x->pinned || x->fallback[0] || x->answering)
+        return false;
+    if (!endpoints_up(&x->gateway->endpoints[other_tier(failed)]))
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->gateway->metrics.fallbacks[failed]++;
     send_everything_to(&x->decision, other_tier(failed),
                        failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
-    answer(x);
+    prepare(x);
     return true;
 }
 
@@ -784,12 +883,13 @@ static void on_gone(void *arg)
     x->request = NULL;
     if (x->has_decision)
         cancel_calls(x);
-    if (x->n_scoring == 0)
+    if (x->images && images_busy(x->images))
+        images_cancel(x->images); /* then on_perceived() or on_prepared() finishes */
+    else
         exchange_finish(x);
-    /* else on_scored() finishes: workers still read the chat */
 }
 
-/* ---- 6. finish ---- */
+/* ---- 7. finish ---- */
 
 static void count(const struct exchange *x)
 {
@@ -831,16 +931,16 @@ static void observe(struct exchange *x)
 
 static void exchange_finish(struct exchange *x)
 {
-    assert(!x->request && x->n_scoring == 0);
+    assert(!x->request);
     x->stage = STAGE_OVER;
     drop_stages(x);
     observe(x);
     if (!x->dry_run)
         count(x);
     x->gateway->n_exchanges--;
+    images_free(x->images);
     chat_done(&x->chat);
-    free(x->jobs);
-    free(x->scores);
+    free(x->request_body);
     free(x->perceptions);
     free(x);
 }

@@ -17,10 +17,13 @@
 #include <event2/event.h>
 #include <yyjson.h>
 
+#include "cache.h"
 #include "exchange.h"
 #include "log.h"
 #include "server.h"
+#include "state.h"
 #include "upstream.h"
+#include "watch.h"
 #include "worker.h"
 
 /* ---- small routes ---- */
@@ -48,9 +51,17 @@ static void handle_metrics(struct server_request *request, void *arg)
     FILE *out = open_memstream(&text, &n);
     if (out) {
         metrics_write(&g->metrics, g->sense.in_flight, out);
+        state_write_metrics(g, server_now_us(), out);
         fclose(out);
     }
     reply_text(request, "text/plain; version=0.0.4", text, n);
+}
+
+static void handle_state(struct server_request *request, void *arg)
+{
+    size_t n = 0;
+    char *text = state_json(arg, server_now_us(), &n);
+    reply_text(request, "application/json", text, n);
 }
 
 static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
@@ -126,6 +137,7 @@ static const struct server_route routes[] = {
     {"POST", "/v1/decide", exchange_decide},
     {"POST", "/v1/feedback", handle_feedback},
     {"GET", "/v1/models", handle_models},
+    {"GET", "/v1/state", handle_state},
     {"GET", "/healthz", handle_health},
     {"GET", "/metrics", handle_metrics},
     {NULL, NULL, NULL},
@@ -150,10 +162,14 @@ static int make_tiers(struct gateway *g)
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const struct tier_config *t = &g->config->tier[tier];
         g->api_keys[tier] = t->api_key_env[0] ? getenv(t->api_key_env) : NULL;
-        if (asprintf(&g->tier_urls[tier], "%s/chat/completions", t->url) < 0) {
-            g->tier_urls[tier] = NULL;
+        g->endpoints[tier].options = (struct breaker_options){
+            .failures = g->config->breaker_failures,
+            .retry_us = g->config->breaker_retry_ms * 1000,
+            .busy_us = g->config->breaker_busy_ms * 1000,
+        };
+        g->endpoints[tier].random = (uint64_t)server_now_us() | 1;
+        if (endpoints_set(&g->endpoints[tier], t->urls.items, t->urls.n))
             return -1;
-        }
     }
     return 0;
 }
@@ -185,18 +201,30 @@ static int make_server(struct gateway *g, char *why, size_t n)
     return server_new(g->base, &options, &g->server, why, n);
 }
 
+static void on_uplink(const struct uplink_reading *reading, void *arg)
+{
+    sense_uplink(arg, reading);
+}
+
 static int make(struct gateway *g, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
-    g->sense.config = g->config;
+    sense_init(&g->sense, g->config);
     if (make_policies(g) || make_tiers(g))
         return -1;
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
-    if (!g->upstream)
+    g->watch = g->upstream ? watch_new(g) : NULL;
+    if (!g->watch)
+        return -1;
+    upstream_set_meter(g->upstream, on_uplink, &g->sense);
+    g->cache = cache_new((size_t)g->config->cache_bytes);
+    if (!g->cache)
         return -1;
     g->workers = worker_pool_new(g->base, n_workers(g->config));
-    if (!g->workers) {
+    if (g->workers && g->config->fetch_enabled)
+        g->fetchers = worker_pool_new(g->base, (size_t)g->config->fetch_concurrency);
+    if (!g->workers || (g->config->fetch_enabled && !g->fetchers)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
@@ -207,13 +235,16 @@ static int make(struct gateway *g, char *why, size_t n)
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
+    watch_free(g->watch);
     upstream_free(g->upstream);
+    cache_free(g->cache);
     for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
         moa_policy_free(g->policies[i]);
+    endpoints_done(&g->endpoints[MOA_EDGE]);
+    endpoints_done(&g->endpoints[MOA_CLOUD]);
     feedback_done(&g->feedback);
-    free(g->tier_urls[MOA_EDGE]);
-    free(g->tier_urls[MOA_CLOUD]);
     if (g->base)
         event_base_free(g->base);
 }
@@ -260,7 +291,7 @@ static void run(struct gateway *g)
     }
     log_event(LOG_LEVEL_INFO, "listening", "url=http://%s:%u policy=%s edge=%s cloud=%s",
               g->config->listen_host, server_port(g->server), g->config->policy,
-              g->config->tier[MOA_EDGE].url, g->config->tier[MOA_CLOUD].url);
+              g->endpoints[MOA_EDGE].list[0]->name, g->endpoints[MOA_CLOUD].list[0]->name);
     event_base_dispatch(g->base);
     for (size_t i = 0; i < 2; i++) {
         if (stops[i])

@@ -9,6 +9,7 @@
 #include <moaoff/policy.h>
 
 #include "config.h"
+#include "endpoint.h"
 #include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
@@ -21,10 +22,13 @@ struct gateway {
     struct server *server;
     struct upstream *upstream;
     struct worker_pool *workers;
+    struct worker_pool *fetchers; /* threads that may wait; NULL if nothing is fetched */
+    struct cache *cache;          /* of what is known about images */
     struct moa_policy *policies[GATEWAY_POLICIES_MAX]; /* in the order of moa_policy_name() */
     size_t default_policy;
     const char *api_keys[2]; /* by enum moa_tier; NULL: none */
-    char *tier_urls[2];      /* of chat completions */
+    struct endpoints endpoints[2];
+    struct watch *watch;
     struct sense sense;
     struct metrics metrics;
     struct feedback feedback;

@@ -71,6 +71,36 @@ static void write_choices(FILE *out, const struct metrics *m)
     }
 }
 
+static void write_images(FILE *out, const struct metrics *m)
+{
+    static const char *const kinds[] = {"score", "recoded"};
+    static const char *const results[] = {"ok", "refused", "failed"};
+    head(out, "moaoff_cache_lookups_total", "counter",
+         "Images looked up in the cache: their scores, and their re-encoded form.");
+    for (size_t i = 0; i < 2; i++)
+        fprintf(out,
+                "moaoff_cache_lookups_total{kind=\"%s\",result=\"hit\"} %" PRIu64 "\n"
+                "moaoff_cache_lookups_total{kind=\"%s\",result=\"miss\"} %" PRIu64 "\n",
+                kinds[i], m->cache_hits[i], kinds[i], m->cache_misses[i]);
+    head(out, "moaoff_cache_bytes", "gauge", "Bytes that the cache holds.");
+    fprintf(out, "moaoff_cache_bytes %zu\n", m->cache_bytes);
+    head(out, "moaoff_images_recoded_total", "counter",
+         "Images sent to a tier smaller, turned or in another format than they came.");
+    write_by_tier(out, "moaoff_images_recoded_total", m->images_recoded);
+    head(out, "moaoff_images_recoded_came_bytes_total", "counter",
+         "Bytes of those images as they came.");
+    write_by_tier(out, "moaoff_images_recoded_came_bytes_total", m->images_came_bytes);
+    head(out, "moaoff_images_recoded_went_bytes_total", "counter",
+         "Bytes of those images as they went.");
+    write_by_tier(out, "moaoff_images_recoded_went_bytes_total", m->images_went_bytes);
+    head(out, "moaoff_image_fetches_total", "counter", "Remote images, by what came of them.");
+    for (size_t i = 0; i < 3; i++)
+        fprintf(out, "moaoff_image_fetches_total{result=\"%s\"} %" PRIu64 "\n", results[i],
+                m->fetches[i]);
+    head(out, "moaoff_image_fetched_bytes_total", "counter", "Bytes of remote images.");
+    fprintf(out, "moaoff_image_fetched_bytes_total %" PRIu64 "\n", m->fetched_bytes);
+}
+
 void metrics_write(const struct metrics *m, const unsigned in_flight[2], FILE *out)
 {
     head(out, "moaoff_answers_total", "counter", "Answers of engines relayed, by executed plan.");
@@ -96,6 +126,7 @@ void metrics_write(const struct metrics *m, const unsigned in_flight[2], FILE *o
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         fprintf(out, "moaoff_in_flight{tier=\"%s\"} %u\n", moa_tier_name((enum moa_tier)tier),
                 in_flight[tier]);
+    write_images(out, m);
     write_histogram(out, "moaoff_overhead_seconds",
                     "From the request's last byte to the first call of an engine.", &m->overhead);
     write_histogram(out, "moaoff_first_byte_seconds",

@@ -35,7 +35,7 @@
 #define HEADERS_MAX 100
 #define LINGER_MS 2000
 #define LINGER_BYTES (64 << 20)
-#define ACCEPT_PAUSE_MS 100
+#define ACCEPT_PAUSE_MS 100L
 
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_BUSY, PHASE_LINGER };
 
@@ -147,6 +147,15 @@ static const char *header(const struct server_request *r, const char *name)
 struct moa_bytes server_request_body(const struct server_request *request)
 {
     return (struct moa_bytes){request->body, request->body_n};
+}
+
+char *server_request_take_body(struct server_request *request, size_t *ret_n)
+{
+    char *body = request->body;
+    *ret_n = request->body_n;
+    request->body = NULL;
+    request->body_n = request->body_room = 0;
+    return body;
 }
 
 const char *server_request_header(const struct server_request *request, const char *name)
@@ -802,12 +811,15 @@ void server_free(struct server *s)
 
 uint16_t server_port(const struct server *s)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {0}};
     socklen_t n = sizeof(address);
-    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&address, &n))
+    if (getsockname(evconnlistener_get_fd(s->listener), &address.any, &n))
         return 0;
-    return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg)

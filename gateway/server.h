@@ -51,6 +51,8 @@ void server_drain(struct server *server, void (*on_drained)(void *arg), void *ar
  */
 
 struct moa_bytes server_request_body(const struct server_request *request);
+/** The body, to be freed with free(): it now is the caller's and outlives the request. Once. */
+char *server_request_take_body(struct server_request *request, size_t *ret_n);
 /** The value of the header `name` (any case), or NULL. */
 const char *server_request_header(const struct server_request *request, const char *name);
 /** When its last byte arrived, monotonic microseconds. */

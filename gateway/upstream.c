@@ -9,13 +9,19 @@
 #include "upstream.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+
+#include "upstream_meter.h"
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
 
@@ -28,6 +34,7 @@ struct upstream {
     struct event wake;           /* ours: there are calls to start */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
+    struct meter meter;
 };
 
 struct upstream_call {
@@ -44,6 +51,11 @@ struct upstream_call {
     size_t n_segments;
     size_t segment, offset; /* the next byte to send */
     int64_t idle_timeout_ms;
+    int64_t dead_link_ms;
+    bool metered;
+    curl_socket_t fd; /* of a metered call, while libcurl watches it */
+    struct meter_body meter_body;
+    int64_t rtt_us;
     bool answering; /* the head of the answer has been passed on */
     bool paused;
     bool timed_out;
@@ -57,6 +69,11 @@ struct socket_watch {
 };
 
 static void settle(struct upstream *u);
+
+static bool body_begun(const struct upstream_call *call)
+{
+    return call->segment > 0 || call->offset > 0;
+}
 
 /* ---- libcurl's sockets and timer on the loop ---- */
 
@@ -104,10 +121,28 @@ static int want_timer(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+/* Keeps track of the socket on which a metered call sends. A new connection's is known before the
+ * body begins; a kept one's only after the first bytes. */
+static void follow_socket(struct upstream *u, CURL *easy, curl_socket_t fd, int what)
+{
+    struct upstream_call *call = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+    if (!call || !call->metered)
+        return;
+    if (what == CURL_POLL_REMOVE && fd == call->fd) {
+        meter_remove(&u->meter, &call->meter_body);
+        call->fd = CURL_SOCKET_BAD;
+    } else if (what != CURL_POLL_REMOVE) {
+        call->fd = fd;
+        if (body_begun(call) && !call->answering)
+            meter_add(&u->meter, &call->meter_body, fd);
+    }
+}
+
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-    (void)easy;
     struct upstream *u = arg;
+    follow_socket(u, easy, fd, what);
     struct socket_watch *watch = socket_arg;
     if (watch && watch->added) {
         event_del(&watch->event);
@@ -139,6 +174,8 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
     size_t room = size * count, given = 0;
     if (call->stage == CALL_CANCELLED)
         return CURL_READFUNC_ABORT; /* the segments may be gone already */
+    if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
+        meter_add(&call->upstream->meter, &call->meter_body, call->fd);
     while (given < room && call->segment < call->n_segments) {
         const struct moa_bytes *s = &call->segments[call->segment];
         size_t n = s->n - call->offset < room - given ? s->n - call->offset : room - given;
@@ -150,6 +187,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
             call->offset = 0;
         }
     }
+    call->meter_body.given = call->segment == call->n_segments;
     return given;
 }
 
@@ -157,8 +195,9 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
 static int rewind_body(void *arg, curl_off_t offset, int origin)
 {
     struct upstream_call *call = arg;
-    if (offset != 0 || origin != SEEK_SET)
+    if (offset != 0 || origin != SEEK_SET || !call->segments)
         return CURL_SEEKFUNC_CANTSEEK;
+    meter_remove(&call->upstream->meter, &call->meter_body);
     call->segment = call->offset = 0;
     return CURL_SEEKFUNC_OK;
 }
@@ -177,6 +216,9 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         return n; /* 100 Continue */
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
     call->answering = true;
+    if (call->fd != CURL_SOCKET_BAD)
+        call->rtt_us = meter_rtt_us(call->fd);
+    meter_remove(&call->upstream->meter, &call->meter_body);
     set_timer(&call->timeout, call->idle_timeout_ms);
     struct upstream_head head = {.status = (int)status, .content_type = type ? type : ""};
     call->callbacks->on_head(&head, call->arg);
@@ -201,6 +243,16 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
     return n;
 }
 
+/* A peer that no longer acknowledges is not busy: its kernel would. */
+static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct upstream_call *call = arg;
+    unsigned ms = (unsigned)call->dead_link_ms;
+    if (purpose == CURLSOCKTYPE_IPCXN && ms > 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    return CURL_SOCKOPT_OK;
+}
+
 /* ---- the life of a call ---- */
 
 static void call_free(struct upstream_call *call)
@@ -208,18 +260,26 @@ static void call_free(struct upstream_call *call)
     struct upstream *u = call->upstream;
     if (call->previous)
         call->previous->next = call->next;
-    else if (u->calls == call)
+    else
         u->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
     if (event_initialized(&call->timeout))
         event_del(&call->timeout);
+    meter_remove(&u->meter, &call->meter_body);
     if (call->easy) {
         curl_multi_remove_handle(u->multi, call->easy);
         curl_easy_cleanup(call->easy);
     }
     curl_slist_free_all(call->headers);
     free(call);
+}
+
+static bool link_is_dead(const struct upstream_call *call)
+{
+    long error = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
 static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
@@ -237,7 +297,9 @@ static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
         /* Only the connection has a timeout of libcurl's; the others are `on_timeout`. */
         return UPSTREAM_TIMED_OUT;
     default:
-        return call->timed_out ? UPSTREAM_TIMED_OUT : UPSTREAM_BROKEN;
+        if (call->timed_out)
+            return UPSTREAM_TIMED_OUT;
+        return link_is_dead(call) ? UPSTREAM_UNREACHABLE : UPSTREAM_BROKEN;
     }
 }
 
@@ -255,6 +317,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .rtt_us = call->rtt_us,
     };
     call->callbacks->on_done(&result, call->arg);
     call_free(call);
@@ -305,10 +368,12 @@ static int add_header(struct upstream_call *call, const char *line)
     return 0;
 }
 
-static int add_headers(struct upstream_call *call, const char *api_key)
+static int add_headers(struct upstream_call *call, const struct upstream_request *r)
 {
+    const char *api_key = r->api_key;
     /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
-    if (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:"))
+    if (r->method == UPSTREAM_POST &&
+        (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
         return -1;
     if (!api_key || !api_key[0])
         return 0;
@@ -329,8 +394,12 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     if (r->direct)
         SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
+    if (r->method == UPSTREAM_POST) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
+    } else if (r->method == UPSTREAM_CONNECT) {
+        SET(CURLOPT_CONNECT_ONLY, 1L);
+    }
     SET(CURLOPT_READFUNCTION, give_body);
     SET(CURLOPT_READDATA, call);
     SET(CURLOPT_SEEKFUNCTION, rewind_body);
@@ -340,6 +409,8 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
+    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
+    SET(CURLOPT_SOCKOPTDATA, call);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -362,13 +433,16 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     call->segments = request->segments;
     call->n_segments = request->n_segments;
     call->idle_timeout_ms = request->idle_timeout_ms;
+    call->dead_link_ms = request->dead_link_ms;
+    call->metered = request->metered;
+    call->fd = CURL_SOCKET_BAD;
     call->next = u->calls;
     if (u->calls)
         u->calls->previous = call;
     u->calls = call;
 
     call->easy = curl_easy_init();
-    if (!call->easy || add_headers(call, request->api_key) || set_options(call, request)) {
+    if (!call->easy || add_headers(call, request) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }
@@ -393,6 +467,15 @@ void upstream_resume(struct upstream_call *call)
     settle(u);
 }
 
+bool upstream_release_body(struct upstream_call *call)
+{
+    if (!call->answering || call->segment < call->n_segments)
+        return false; /* libcurl starts over only as long as there is no answer */
+    call->segments = NULL;
+    call->segment = call->n_segments = 0;
+    return true;
+}
+
 void upstream_cancel(struct upstream_call *call)
 {
     call->stage = CALL_CANCELLED;
@@ -405,6 +488,14 @@ const char *upstream_end_name(enum upstream_end end)
 {
     static const char *const names[] = {"complete", "unreachable", "timeout", "broken"};
     return names[end];
+}
+
+void upstream_set_meter(struct upstream *u,
+                        void (*on_reading)(const struct uplink_reading *reading, void *arg),
+                        void *arg)
+{
+    u->meter.on_reading = on_reading;
+    u->meter.arg = arg;
 }
 
 struct upstream *upstream_new(struct event_base *base)
@@ -420,6 +511,7 @@ struct upstream *upstream_new(struct event_base *base)
     }
     evtimer_assign(&u->timer, base, on_timer, u);
     evtimer_assign(&u->wake, base, on_wake, u);
+    meter_init(&u->meter, base);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
     curl_multi_setopt(u->multi, CURLMOPT_TIMERFUNCTION, want_timer);
@@ -431,9 +523,12 @@ void upstream_free(struct upstream *u)
 {
     if (!u)
         return;
-    while (u->calls)
-        call_free(u->calls);
+    for (struct upstream_call *call = u->calls, *next; call; call = next) {
+        next = call->next;
+        call_free(call);
+    }
     curl_multi_cleanup(u->multi);
+    meter_done(&u->meter);
     event_del(&u->timer);
     event_del(&u->wake);
     free(u);

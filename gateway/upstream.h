@@ -14,20 +14,31 @@
 
 #include <moaoff/base.h>
 
+#include "uplink.h"
+
 struct event_base;
 struct upstream;
 struct upstream_call;
 
+enum upstream_method {
+    UPSTREAM_POST,
+    UPSTREAM_GET,     /* no body */
+    UPSTREAM_CONNECT, /* only connects, TLS included, and hangs up: complete, with no head */
+};
+
 struct upstream_request {
+    enum upstream_method method;
     const char *url;
     const char *api_key;              /* sent as a bearer token; NULL or "": none */
     bool direct;                      /* no proxy, whatever the environment says */
+    bool metered;                     /* the body goes over the uplink that is measured */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
     size_t n_segments;
     uint64_t total_bytes;
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms; /* from sending to the head of the answer */
     int64_t idle_timeout_ms;       /* between two pieces of the answer */
+    int64_t dead_link_ms;          /* sent bytes without an acknowledgement; 0: the system's */
 };
 
 struct upstream_head {
@@ -39,7 +50,7 @@ enum upstream_flow { UPSTREAM_GO, UPSTREAM_PAUSE };
 
 enum upstream_end {
     UPSTREAM_COMPLETE,    /* the whole answer came, whatever its status */
-    UPSTREAM_UNREACHABLE, /* no connection */
+    UPSTREAM_UNREACHABLE, /* no connection, or one whose link is dead */
     UPSTREAM_TIMED_OUT,   /* one of the three timeouts */
     UPSTREAM_BROKEN,      /* the answer ended too early or was no HTTP */
 };
@@ -49,6 +60,7 @@ struct upstream_result {
     const char *message; /* why, for people; "" if complete; valid during the callback */
     uint64_t bytes_up;   /* of the bodies */
     uint64_t bytes_down;
+    int64_t rtt_us; /* smallest round trip of a metered call's connection; 0: unknown */
 };
 
 /** In the order in which they are called. */
@@ -63,11 +75,19 @@ struct upstream *upstream_new(struct event_base *base);
 /** Cancels what is under way. NULL is allowed. */
 void upstream_free(struct upstream *upstream);
 
+/** `on_reading` is told how metered bodies get on while they are under way. */
+void upstream_set_meter(struct upstream *upstream,
+                        void (*on_reading)(const struct uplink_reading *reading, void *arg),
+                        void *arg);
+
 /** NULL if out of memory. `callbacks` must stay valid until the call ends. */
 struct upstream_call *upstream_send(struct upstream *upstream,
                                     const struct upstream_request *request,
                                     const struct upstream_callbacks *callbacks, void *arg);
 void upstream_resume(struct upstream_call *call);
+
+/** Whether the whole body is sent. If so, the call forgets its segments: they may be freed. */
+bool upstream_release_body(struct upstream_call *call);
 
 /** Ends the call and closes its connection, so that the engine stops working on it. */
 void upstream_cancel(struct upstream_call *call);

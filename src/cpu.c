@@ -15,6 +15,19 @@ static bool always(void)
     return true;
 }
 
+#if defined(__x86_64__)
+/* Also asks whether the operating system saves the wide registers. */
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2");
+}
+
+static bool has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+
 struct level {
     const struct moa_kernels *kernels;
     bool (*supported)(void);
@@ -23,6 +36,12 @@ struct level {
 /* Slowest first. */
 static const struct level levels[] = {
     {&moa_kernels_c, always},
+#if defined(__x86_64__)
+    {&moa_kernels_avx2, has_avx2},
+    {&moa_kernels_avx512, has_avx512},
+#elif defined(__aarch64__)
+    {&moa_kernels_neon, always},
+#endif
 };
 
 static const size_t n_levels = sizeof(levels) / sizeof(levels[0]);

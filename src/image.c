@@ -92,23 +92,65 @@ static moa_decode_fn *decoder_of(enum moa_image_format format)
     return NULL;
 }
 
-static enum moa_err measure(struct moa_bytes file, const struct moa_image_info *info,
-                            struct moa_image_features *ret_features, struct moa_error *error)
+/* The second scan of an image with unusual gradients; see luma_scan.h. */
+static enum moa_err measure_exactly(const struct moa_decode_job *job, moa_decode_fn *decode,
+                                    struct moa_image_features *ret_features,
+                                    struct moa_error *error)
 {
-    moa_decode_fn *decode = decoder_of(info->format);
+    if (!moa_scan_restart_exact(job->scan))
+        return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
+    const enum moa_err err = decode(job, error);
+    if (err == MOA_OK)
+        (void)moa_scan_finish(job->scan, ret_features);
+    return err;
+}
+
+static enum moa_err measure(struct moa_decode_job *job, struct moa_image_features *ret_features,
+                            struct moa_error *error)
+{
+    moa_decode_fn *decode = decoder_of(job->info.format);
     if (!decode)
         return moa_fail(error, MOA_ERR_UNSUPPORTED, 0, "pixels of this format are not decoded");
-    struct moa_luma_scan *scan = moa_scan_new(info->width_px);
-    if (!scan)
+    job->scan = moa_scan_new(job->info.width_px);
+    if (!job->scan)
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
-    const enum moa_err err = decode(file, info, scan, error);
+    struct moa_image_features features;
+    enum moa_err err = decode(job, error);
+    if (err == MOA_OK && !moa_scan_finish(job->scan, &features))
+        err = measure_exactly(job, decode, &features, error);
+    moa_scan_free(job->scan);
+    if (err)
+        return err;
+    struct moa_image_header header;
+    moa_fill_header(job->file, &job->info, &header);
+    features.height_px = job->info.height_px;
+    features.bits_per_pixel = header.bits_per_pixel;
+    features.bits_per_pixel_normal = header.bits_per_pixel_normal;
+    *ret_features = features;
+    return MOA_OK;
+}
+
+enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *options,
+                                    const struct moa_image_limits *limits,
+                                    struct moa_image_info *ret_info,
+                                    struct moa_image_features *ret_features,
+                                    struct moa_error *ret_error)
+{
+    struct moa_error error;
+    struct moa_decode_job job = {
+        .file = file,
+        .mode = options ? options->mode : MOA_IMAGE_EXACT,
+    };
+    enum moa_err err = moa_probe(file, &job.info, &error);
     if (err == MOA_OK) {
-        moa_scan_finish(scan, ret_features);
-        const double n_px = (double)info->width_px * info->height_px;
-        ret_features->height_px = info->height_px;
-        ret_features->bits_per_pixel = (double)file.n * 8.0 / n_px;
+        if (ret_info)
+            *ret_info = job.info;
+        err = check_limits(&job.info, limits, &error);
     }
-    moa_scan_free(scan);
+    if (err == MOA_OK)
+        err = measure(&job, ret_features, &error);
+    if (err && ret_error)
+        *ret_error = error;
     return err;
 }
 
@@ -116,19 +158,7 @@ enum moa_err moa_image_measure(struct moa_bytes file, const struct moa_image_lim
                                struct moa_image_info *ret_info,
                                struct moa_image_features *ret_features, struct moa_error *ret_error)
 {
-    struct moa_error error;
-    struct moa_image_info info;
-    enum moa_err err = moa_probe(file, &info, &error);
-    if (err == MOA_OK) {
-        if (ret_info)
-            *ret_info = info;
-        err = check_limits(&info, limits, &error);
-    }
-    if (err == MOA_OK)
-        err = measure(file, &info, ret_features, &error);
-    if (err && ret_error)
-        *ret_error = error;
-    return err;
+    return moa_image_measure_with(file, NULL, limits, ret_info, ret_features, ret_error);
 }
 
 enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t height_px,
@@ -139,11 +169,24 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
     struct moa_luma_scan *scan = moa_scan_new(width_px);
     if (!scan)
         return MOA_ERR_MEMORY;
+    enum moa_err err = MOA_OK;
+    struct moa_image_features features;
     moa_scan_plane(scan, luma, height_px, stride_bytes);
-    moa_scan_finish(scan, ret_features);
-    ret_features->height_px = height_px;
-    ret_features->bits_per_pixel = 8.0;
+    if (!moa_scan_finish(scan, &features)) {
+        if (moa_scan_restart_exact(scan)) {
+            moa_scan_plane(scan, luma, height_px, stride_bytes);
+            (void)moa_scan_finish(scan, &features);
+        } else {
+            err = MOA_ERR_MEMORY;
+        }
+    }
     moa_scan_free(scan);
+    if (err)
+        return err;
+    features.height_px = height_px;
+    features.bits_per_pixel = 8.0;
+    features.bits_per_pixel_normal = 8.0;
+    *ret_features = features;
     return MOA_OK;
 }
 

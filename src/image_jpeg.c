@@ -27,9 +27,7 @@ struct jpeg {
     struct jpeg_progress_mgr progress;
     struct jpeg_decompress_struct cinfo;
     jmp_buf failed;
-    struct moa_bytes file;
-    const struct moa_image_info *info;
-    struct moa_luma_scan *scan;
+    const struct moa_decode_job *job;
     uint8_t *cmyk; /* one row, if the file is CMYK */
     struct moa_error *error;
 };
@@ -40,7 +38,7 @@ static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
 static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
 {
     const size_t left = jpeg->cinfo.src ? jpeg->cinfo.src->bytes_in_buffer : 0;
-    moa_fail(jpeg->error, code, left < jpeg->file.n ? jpeg->file.n - left : 0, message);
+    moa_fail(jpeg->error, code, left < jpeg->job->file.n ? jpeg->job->file.n - left : 0, message);
     longjmp(jpeg->failed, 1);
 }
 
@@ -107,6 +105,17 @@ static bool has_plain_luma(const struct jpeg_decompress_struct *cinfo)
            cinfo->comp_info[0].v_samp_factor == cinfo->max_v_samp_factor;
 }
 
+/* Rows of units are decoded in bands: every second one in fast mode, and only where bands are many
+ * enough that their mean is that of the image. */
+enum { BAND_ROWS = 32, FAST_MIN_ROWS = 640, FAST_MIN_PX = 900000 };
+
+static bool is_band_measured(const struct moa_decode_job *job, JDIMENSION y)
+{
+    const bool all = job->mode == MOA_IMAGE_EXACT || job->info.height_px < FAST_MIN_ROWS ||
+                     (uint64_t)job->info.width_px * job->info.height_px < FAST_MIN_PX;
+    return all || y / BAND_ROWS % 2 == 0;
+}
+
 static void decode_units(struct jpeg *jpeg)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
@@ -119,11 +128,19 @@ static void decode_units(struct jpeg *jpeg)
     JSAMPROW rows[MOA_SCAN_ROWS];
     JSAMPARRAY planes[MAX_COMPONENTS] = {rows};
     while (cinfo->output_scanline < cinfo->output_height) {
-        const JDIMENSION left = cinfo->output_height - cinfo->output_scanline;
+        const JDIMENSION y = cinfo->output_scanline;
+        const JDIMENSION left = cinfo->output_height - y;
+        const bool measured = is_band_measured(jpeg->job, y);
+        /* Entropy decoding goes on, as it must; the transform of a band nobody looks at does not.
+         */
+        cinfo->comp_info[0].component_needed = measured;
         for (JDIMENSION i = 0; i < unit_rows; i++)
-            rows[i] = moa_scan_space(jpeg->scan, i);
+            rows[i] = moa_scan_space(jpeg->job->scan, i);
         jpeg_read_raw_data(cinfo, planes, unit_rows);
-        moa_scan_push(jpeg->scan, left < unit_rows ? left : unit_rows);
+        if (measured)
+            moa_scan_push(jpeg->job->scan, left < unit_rows ? left : unit_rows);
+        else
+            moa_scan_break(jpeg->job->scan);
     }
 }
 
@@ -137,7 +154,7 @@ static uint8_t remove_ink(uint32_t light, uint32_t ink)
 static void luma_from_cmyk(const struct jpeg *jpeg, uint8_t *ret_luma)
 {
     const uint8_t invert = jpeg->cinfo.saw_Adobe_marker ? 0xff : 0;
-    for (uint32_t x = 0; x < jpeg->info->width_px; x++) {
+    for (uint32_t x = 0; x < jpeg->job->info.width_px; x++) {
         const uint8_t *in = jpeg->cmyk + 4 * (size_t)x;
         const uint32_t light = 255u - (in[3] ^ invert);
         const uint32_t r = remove_ink(light, in[0] ^ invert);
@@ -153,18 +170,18 @@ static void decode_rows(struct jpeg *jpeg)
     const bool is_cmyk = cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK;
     cinfo->out_color_space = is_cmyk ? JCS_CMYK : JCS_GRAYSCALE;
     if (is_cmyk) {
-        jpeg->cmyk = malloc(4 * (size_t)jpeg->info->width_px);
+        jpeg->cmyk = malloc(4 * (size_t)jpeg->job->info.width_px);
         if (!jpeg->cmyk)
             fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for a row");
     }
     jpeg_start_decompress(cinfo);
     while (cinfo->output_scanline < cinfo->output_height) {
-        uint8_t *luma = moa_scan_space(jpeg->scan, 0);
+        uint8_t *luma = moa_scan_space(jpeg->job->scan, 0);
         JSAMPROW row = is_cmyk ? jpeg->cmyk : luma;
         jpeg_read_scanlines(cinfo, &row, 1);
         if (is_cmyk)
             luma_from_cmyk(jpeg, luma);
-        moa_scan_push(jpeg->scan, 1);
+        moa_scan_push(jpeg->job->scan, 1);
     }
 }
 
@@ -175,10 +192,11 @@ static void decode(struct jpeg *jpeg)
     cinfo->client_data = jpeg;
     jpeg->progress.progress_monitor = on_progress;
     cinfo->progress = &jpeg->progress;
-    jpeg_mem_src(cinfo, jpeg->file.p, jpeg->file.n);
+    jpeg_mem_src(cinfo, jpeg->job->file.p, jpeg->job->file.n);
     jpeg_read_header(cinfo, TRUE);
     /* The limits were checked against the first frame header. */
-    if (cinfo->image_width != jpeg->info->width_px || cinfo->image_height != jpeg->info->height_px)
+    if (cinfo->image_width != jpeg->job->info.width_px ||
+        cinfo->image_height != jpeg->job->info.height_px)
         fail_jpeg(jpeg, MOA_ERR_CORRUPT, "JPEG with two frame headers");
     cinfo->dct_method = JDCT_ISLOW;
     cinfo->do_block_smoothing = FALSE;
@@ -188,10 +206,9 @@ static void decode(struct jpeg *jpeg)
         decode_rows(jpeg);
 }
 
-enum moa_err moa_decode_jpeg(struct moa_bytes file, const struct moa_image_info *info,
-                             struct moa_luma_scan *scan, struct moa_error *error)
+enum moa_err moa_decode_jpeg(const struct moa_decode_job *job, struct moa_error *error)
 {
-    struct jpeg jpeg = {.file = file, .info = info, .scan = scan, .error = error};
+    struct jpeg jpeg = {.job = job, .error = error};
     jpeg.cinfo.err = jpeg_std_error(&jpeg.errors);
     jpeg.cinfo.client_data = &jpeg;
     jpeg.errors.error_exit = on_error;

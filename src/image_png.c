@@ -124,13 +124,12 @@ static int decode(struct png *png, struct moa_bytes file)
     return is_interlaced ? decode_interlaced(png) : decode_plain(png);
 }
 
-enum moa_err moa_decode_png(struct moa_bytes file, const struct moa_image_info *info,
-                            struct moa_luma_scan *scan, struct moa_error *error)
+enum moa_err moa_decode_png(const struct moa_decode_job *job, struct moa_error *error)
 {
-    struct png png = {.ctx = spng_ctx_new(0), .info = info, .scan = scan};
+    struct png png = {.ctx = spng_ctx_new(0), .info = &job->info, .scan = job->scan};
     if (!png.ctx)
         return fail_png(SPNG_EMEM, error);
-    const int status = decode(&png, file);
+    const int status = decode(&png, job->file);
     spng_ctx_free(png.ctx);
     free(png.rgb);
     free(png.plane);

@@ -104,9 +104,10 @@ static void push_lossless(const WebPRGBABuffer *rgb, const struct moa_image_info
     }
 }
 
-enum moa_err moa_decode_webp(struct moa_bytes file, const struct moa_image_info *info,
-                             struct moa_luma_scan *scan, struct moa_error *error)
+enum moa_err moa_decode_webp(const struct moa_decode_job *job, struct moa_error *error)
 {
+    const struct moa_image_info *info = &job->info;
+    struct moa_bytes file = job->file;
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config))
         return moa_fail(error, MOA_ERR_UNSUPPORTED, 0, "libwebp of another version");
@@ -128,9 +129,9 @@ enum moa_err moa_decode_webp(struct moa_bytes file, const struct moa_image_info 
     status = WebPDecode(file.p, file.n, &config);
     if (status == VP8_STATUS_OK) {
         if (is_lossy)
-            push_lossy(&config.output.u.YUVA, info, scan);
+            push_lossy(&config.output.u.YUVA, info, job->scan);
         else
-            push_lossless(&config.output.u.RGBA, info, scan);
+            push_lossless(&config.output.u.RGBA, info, job->scan);
     }
     WebPFreeDecBuffer(&config.output);
     return status == VP8_STATUS_OK ? MOA_OK : fail_webp(status, error);

@@ -3,43 +3,26 @@
  * The row kernels in plain C: the definition every variant is tested against, and what runs on a
  * CPU without one.
  */
-#include "kernels.h"
+#include "kernels_count.h"
 
-#include <math.h>
-
-static void gradient_block_c(const uint8_t *above, const uint8_t *row, const uint8_t *below,
-                             size_t n, uint32_t *ret_s, struct moa_block_sums *ret_sums)
+static void count_block_c(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
+                          struct moa_counts *counts)
 {
-    /* |L| <= 1020, so a block adds at most 1024 * 1020^2 < 2^31 to the sum of squares. */
-    int32_t sum = 0;
-    int32_t squares = 0;
-    uint32_t s_or = 0;
-
-    /* One pixel to the left, so that indices stay unsigned. */
-    const uint8_t *a = above - 1;
-    const uint8_t *r = row - 1;
-    const uint8_t *b = below - 1;
-    for (size_t i = 0; i < n; i++) {
-        const int32_t gx = (a[i + 2] + 2 * r[i + 2] + b[i + 2]) - (a[i] + 2 * r[i] + b[i]);
-        const int32_t gy = (b[i] + 2 * b[i + 1] + b[i + 2]) - (a[i] + 2 * a[i + 1] + a[i + 2]);
-        const int32_t laplacian = a[i + 1] + r[i] + r[i + 2] + b[i + 1] - 4 * r[i + 1];
-        const uint32_t s = (uint32_t)(gx * gx + gy * gy);
-        ret_s[i] = s;
-        s_or |= s;
-        sum += laplacian;
-        squares += laplacian * laplacian;
-    }
-    *ret_sums = (struct moa_block_sums){sum, squares, s_or};
+    uint32_t slots[MOA_BLOCK_PX];
+    measure_block(above, row, below, n, slots, counts);
+    for (size_t i = 0; i < n; i++)
+        slots[i] = moa_bin_of(slots[i]) + (i % 2 ? MOA_N_BINS : 0);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        count_8(counts, row + i, slots + i);
+    for (; i < n; i++)
+        count_1(counts, row, slots, i, i, 1);
 }
 
-static void bin_large_c(uint32_t *s, size_t n)
+static void count_block_exact_c(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                                size_t n, struct moa_counts *counts, uint32_t *bins)
 {
-    for (size_t i = 0; i < n; i++) {
-        /* s < 2^24 is exact in a float, the IEEE square root is correctly rounded everywhere, and
-         * the product with a power of two is exact: only this rounding decides the bin. */
-        if (s[i] >= MOA_S_LARGE)
-            s[i] = (uint32_t)lrintf(sqrtf((float)s[i]) * 256.0f);
-    }
+    count_block_exact(above, row, below, n, counts, bins);
 }
 
 static void luma_from_rgb_c(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
@@ -53,7 +36,7 @@ static void luma_from_rgb_c(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
 
 const struct moa_kernels moa_kernels_c = {
     .name = "c",
-    .gradient_block = gradient_block_c,
-    .bin_large = bin_large_c,
+    .count_block = count_block_c,
+    .count_block_exact = count_block_exact_c,
     .luma_from_rgb = luma_from_rgb_c,
 };

@@ -11,40 +11,63 @@
 #include <stdint.h>
 
 /** The most pixels one call takes. It keeps the 32-bit lanes of the variants from overflowing. */
-#define MOA_BLOCK_PX 1024
+#define MOA_BLOCK_PX 2048
 
-/** From this s = gx^2 + gy^2 (G = 256) on, s is too fine to be a histogram bin. */
-#define MOA_S_LARGE 65536u
+/**
+ * Bins of s = gx^2 + gy^2 <= 2 * 1020^2, the squared gradient. Up to MOA_S_EXACT, which is G = 128,
+ * each s has its own; above, s - 1 is rounded down to 14 significant bits, which is G to one part
+ * in 16384. moa_bin_of() is the definition.
+ */
+#define MOA_S_EXACT 16384
+#define MOA_S_MAX 2080800
+#define MOA_N_BINS 73608 /**< a multiple of 8; the last ones stay empty */
 
-/** What a block adds to the statistics of its image. */
-struct moa_block_sums {
+/**
+ * What is counted. Increments of one counter in a row would wait for each other, and neighbours are
+ * often equal: so luma is counted in eight copies and gradients in two. Which pixel goes to which
+ * copy is up to the kernel.
+ */
+struct moa_counts {
     int64_t laplacian;         /**< sum of the Laplacian */
     int64_t laplacian_squares; /**< sum of its squares */
-    uint32_t s_or;             /**< every s of the block, OR-ed: is any of them large? */
+    uint32_t luma[8][256];
+    uint32_t bins[2 * MOA_N_BINS];
 };
+
+static inline uint32_t moa_bin_of(uint32_t s)
+{
+    if (s <= MOA_S_EXACT)
+        return s;
+    const uint32_t shift = 18u - (uint32_t)__builtin_clz(s - 1);
+    return (shift << 13) + ((s - 1) >> shift) + 1;
+}
 
 struct moa_kernels {
     const char *name; /**< as in MOA_CPU: "c", "avx2", "avx512", "neon" */
 
     /**
-     * Sobel and Laplacian of `n` pixels, 1 <= n <= MOA_BLOCK_PX. The three pointers are at the
-     * first of them; one more pixel on either side is read, and nothing beyond. Writes the squared
-     * gradients s = gx^2 + gy^2 (at most 2 * 1020^2) to ret_s[0..n) and nothing else there.
+     * Counts luma, gradient (3x3 Sobel) and Laplacian of `n` pixels, 1 <= n <= MOA_BLOCK_PX. The
+     * three pointers are at the first of them; one more pixel on either side is read, and nothing
+     * beyond.
      */
-    void (*gradient_block)(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
-                           uint32_t *ret_s, struct moa_block_sums *ret_sums);
+    void (*count_block)(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
+                        struct moa_counts *counts);
 
     /**
-     * Replaces every s >= MOA_S_LARGE by its histogram bin, 256 sqrt(s) rounded to the nearest
-     * integer; see luma_scan.h for why. n <= MOA_BLOCK_PX.
+     * Like count_block, but counts every s exactly: in bins[s], MOA_S_MAX + 1 of them, instead of
+     * counts->bins. luma_scan.h says when it is needed.
      */
-    void (*bin_large)(uint32_t *s, size_t n);
+    void (*count_block_exact)(const uint8_t *above, const uint8_t *row, const uint8_t *below,
+                              size_t n, struct moa_counts *counts, uint32_t *bins);
 
     /** Packed 8-bit RGB to luma: (19595 R + 38470 G + 7471 B + 32768) >> 16. Any n. */
     void (*luma_from_rgb)(const uint8_t *rgb, size_t n, uint8_t *ret_luma);
 };
 
 extern const struct moa_kernels moa_kernels_c;
+extern const struct moa_kernels moa_kernels_avx2;
+extern const struct moa_kernels moa_kernels_avx512;
+extern const struct moa_kernels moa_kernels_neon;
 
 /** The table in use; see moaoff/cpu.h for how it is chosen. Thread safe. */
 const struct moa_kernels *moa_kernels_get(void);

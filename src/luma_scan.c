@@ -12,32 +12,23 @@
 
 #include "kernels.h"
 
-/* 256 * sqrt(2) * 1020 = 369281.4 is the largest bin. */
-#define N_BINS 369284u
-/* The luma histogram is kept eight times, one for each byte of a load: neighbours are often equal,
- * and increments of one counter in a row would wait for each other. */
-#define N_LUMA_COPIES 8u
-
 struct moa_luma_scan {
     const struct moa_kernels *kernels;
     size_t width_px;
     size_t stride_bytes;
-    uint8_t *rows;     /* 2 kept rows, then MOA_SCAN_ROWS of space */
-    size_t n_kept;     /* how many of the 2 kept rows are filled: the last ones */
-    uint64_t n_px;     /* pixels in `luma` */
-    uint64_t n_inner;  /* pixels in `bins` */
-    int64_t laplacian; /* over the n_inner pixels */
-    int64_t laplacian_squares;
-    uint32_t luma[N_LUMA_COPIES][256];
-    uint32_t s[MOA_BLOCK_PX];
-    uint32_t bins[N_BINS];
+    uint8_t *rows;    /* 2 kept rows, then MOA_SCAN_ROWS of space */
+    size_t n_band;    /* rows since the start or the last break; the last 2 of them are kept */
+    uint64_t n_px;    /* pixels of all rows */
+    uint64_t n_inner; /* pixels whose gradient was counted */
+    uint32_t *exact;  /* a bin for every s, or NULL: then counts.bins */
+    struct moa_counts counts;
 };
 
-static const double edge_threshold_s = 128.0 * 128.0;
+/* Bins are walked in groups of eight, because most are empty. */
+enum { GROUP = 8 };
 
 struct moa_luma_scan *moa_scan_new(uint32_t width_px)
 {
-    /* calloc of this size maps zero pages: those of large gradients cost nothing until used. */
     struct moa_luma_scan *scan = calloc(1, sizeof(*scan));
     if (!scan)
         return NULL;
@@ -56,8 +47,21 @@ void moa_scan_free(struct moa_luma_scan *scan)
 {
     if (!scan)
         return;
+    free(scan->exact);
     free(scan->rows);
     free(scan);
+}
+
+bool moa_scan_restart_exact(struct moa_luma_scan *scan)
+{
+    scan->exact = calloc(MOA_S_MAX + GROUP, sizeof(*scan->exact));
+    if (!scan->exact)
+        return false;
+    memset(&scan->counts, 0, sizeof(scan->counts));
+    scan->n_band = 0;
+    scan->n_px = 0;
+    scan->n_inner = 0;
+    return true;
 }
 
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i)
@@ -66,72 +70,79 @@ uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i)
     return scan->rows + (2 + i) * scan->stride_bytes;
 }
 
+/* The luma of a row that the kernel does not see as the middle one of three. */
 static void count_luma(struct moa_luma_scan *scan, const uint8_t *row)
 {
-    const size_t n = scan->width_px;
-    size_t i = 0;
-    for (; i + N_LUMA_COPIES <= n; i += N_LUMA_COPIES) {
-        for (size_t k = 0; k < N_LUMA_COPIES; k++)
-            scan->luma[k][row[i + k]]++;
-    }
-    for (; i < n; i++)
-        scan->luma[0][row[i]]++;
-    scan->n_px += n;
+    for (size_t x = 0; x < scan->width_px; x++)
+        scan->counts.luma[x % 8][row[x]]++;
+    scan->n_px += scan->width_px;
 }
 
-static void count_gradients(struct moa_luma_scan *scan, const uint8_t *above, const uint8_t *row,
-                            const uint8_t *below)
+static void count_middle(struct moa_luma_scan *scan, const uint8_t *above, const uint8_t *row,
+                         const uint8_t *below)
 {
-    if (scan->width_px < 3)
+    if (scan->width_px < 3) {
+        count_luma(scan, row);
         return;
-    const size_t n_inner = scan->width_px - 2;
-    for (size_t x = 0; x < n_inner; x += MOA_BLOCK_PX) {
-        const size_t n = n_inner - x < MOA_BLOCK_PX ? n_inner - x : MOA_BLOCK_PX;
-        struct moa_block_sums sums;
-        scan->kernels->gradient_block(above + x + 1, row + x + 1, below + x + 1, n, scan->s, &sums);
-        if (sums.s_or >= MOA_S_LARGE)
-            scan->kernels->bin_large(scan->s, n);
-        for (size_t i = 0; i < n; i++)
-            scan->bins[scan->s[i]]++;
-        scan->laplacian += sums.laplacian;
-        scan->laplacian_squares += sums.laplacian_squares;
     }
-    scan->n_inner += n_inner;
+    const size_t last = scan->width_px - 1;
+    for (size_t x = 1; x < last; x += MOA_BLOCK_PX) {
+        const size_t n = last - x < MOA_BLOCK_PX ? last - x : MOA_BLOCK_PX;
+        if (scan->exact)
+            scan->kernels->count_block_exact(above + x, row + x, below + x, n, &scan->counts,
+                                             scan->exact);
+        else
+            scan->kernels->count_block(above + x, row + x, below + x, n, &scan->counts);
+    }
+    scan->counts.luma[0][row[0]]++;
+    scan->counts.luma[1][row[last]]++;
+    scan->n_px += scan->width_px;
+    scan->n_inner += scan->width_px - 2;
+}
+
+/* One more row of the band. The first has no row above and is counted at once; every other one
+ * when the row below it is there, or when the band ends. */
+static void add_row(struct moa_luma_scan *scan, const uint8_t *above2, const uint8_t *above,
+                    const uint8_t *row)
+{
+    if (scan->n_band == 0)
+        count_luma(scan, row);
+    else if (scan->n_band >= 2)
+        count_middle(scan, above2, above, row);
+    scan->n_band++;
+}
+
+static void end_band(struct moa_luma_scan *scan, const uint8_t *last)
+{
+    if (scan->n_band >= 2)
+        count_luma(scan, last);
+    scan->n_band = 0;
 }
 
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows)
 {
-    assert(n_rows <= MOA_SCAN_ROWS);
+    assert(n_rows >= 1 && n_rows <= MOA_SCAN_ROWS);
     const size_t stride = scan->stride_bytes;
-    uint8_t *first = scan->rows + (2 - scan->n_kept) * stride;
-    const size_t n = scan->n_kept + n_rows;
-
-    for (size_t y = 0; y < n_rows; y++) {
-        const uint8_t *row = moa_scan_space(scan, y);
-        count_luma(scan, row);
-        if (scan->n_kept + y >= 2)
-            count_gradients(scan, row - 2 * stride, row - stride, row);
-    }
-    scan->n_kept = n < 2 ? n : 2;
-    memmove(scan->rows + (2 - scan->n_kept) * stride, first + (n - scan->n_kept) * stride,
-            scan->n_kept * stride);
+    const uint8_t *row = moa_scan_space(scan, 0);
+    for (size_t y = 0; y < n_rows; y++, row += stride)
+        add_row(scan, row - 2 * stride, row - stride, row);
+    memmove(scan->rows, row - 2 * stride, 2 * stride);
 }
 
 void moa_scan_break(struct moa_luma_scan *scan)
 {
-    scan->n_kept = 0;
+    end_band(scan, scan->rows + scan->stride_bytes);
 }
 
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
                     size_t stride_bytes)
 {
-    moa_scan_break(scan);
     for (size_t y = 0; y < n_rows; y++) {
         const uint8_t *row = luma + y * stride_bytes;
-        count_luma(scan, row);
-        if (y >= 2)
-            count_gradients(scan, row - 2 * stride_bytes, row - stride_bytes, row);
+        add_row(scan, y >= 2 ? row - 2 * stride_bytes : NULL, y >= 1 ? row - stride_bytes : NULL,
+                row);
     }
+    end_band(scan, luma + (n_rows - 1) * stride_bytes);
 }
 
 /* The natural logarithm in plain double arithmetic: libm's may differ between CPUs in the last bit,
@@ -160,8 +171,8 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     size_t n_values = 0;
     for (size_t v = 0; v < 256; v++) {
         uint64_t count = 0;
-        for (size_t k = 0; k < N_LUMA_COPIES; k++)
-            count += scan->luma[k][v];
+        for (size_t k = 0; k < 8; k++)
+            count += scan->counts.luma[k][v];
         if (count == 0)
             continue;
         sum += (double)count * log_integer(count);
@@ -172,10 +183,15 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     return fmax(0.0, log_integer(scan->n_px) - sum / (double)scan->n_px);
 }
 
-/* The gradient that bin stands for. */
+/* The gradient that a bin of counts.bins stands for: that of the middle of its values of s. */
 static double bin_gradient(size_t bin)
 {
-    return bin < MOA_S_LARGE ? sqrt((double)bin) : (double)bin / 256.0;
+    if (bin <= MOA_S_EXACT)
+        return sqrt((double)bin);
+    const size_t shift = ((bin - 1) >> 13) - 1;
+    const size_t width = (size_t)1 << shift;
+    const size_t below_first = (bin - 1 - (shift << 13)) << shift;
+    return sqrt((double)below_first + (double)(width + 1) / 2.0);
 }
 
 /* An order statistic that a walk over the bins is looking for, and numpy's "linear" percentile. */
@@ -192,6 +208,12 @@ static struct percentile percentile_start(uint64_t n, uint64_t percent)
     const uint64_t scaled = (n - 1) * percent;
     return (struct percentile){
         .rank = scaled / 100, .fraction = (double)(scaled % 100) / 100.0, .lower = -1, .upper = -1};
+}
+
+/* Whether the counts from n_before to n_upto contain an order statistic that is not yet known. */
+static bool percentile_is_in(const struct percentile *p, uint64_t n_before, uint64_t n_upto)
+{
+    return n_upto > p->rank && n_before <= p->rank + 1;
 }
 
 /* Called with the bins in ascending order; `n_upto` counts this bin and all below. */
@@ -211,41 +233,108 @@ static double percentile_value(const struct percentile *p)
     return p->lower + (p->upper - p->lower) * p->fraction;
 }
 
+/* The statistics of G that one ascending walk over the bins gives. */
+struct walk {
+    struct percentile p5;
+    struct percentile p95;
+    uint64_t n_upto; /* pixels seen so far */
+    uint64_t n_edge; /* of them with G > 128 */
+    double sum;
+};
+
+/* Eight bins in ascending order. Which of them are empty is hard to predict: none is skipped. */
+static void walk_group(struct walk *walk, const double gradients[GROUP],
+                       const uint32_t counts[GROUP])
+{
+    const uint64_t n_before = walk->n_upto;
+    for (size_t k = 0; k < GROUP; k++) {
+        walk->sum += counts[k] * gradients[k];
+        walk->n_upto += counts[k];
+        walk->n_edge += gradients[k] > 128.0 ? counts[k] : 0;
+    }
+    if (!percentile_is_in(&walk->p5, n_before, walk->n_upto) &&
+        !percentile_is_in(&walk->p95, n_before, walk->n_upto))
+        return;
+    uint64_t n_upto = n_before;
+    for (size_t k = 0; k < GROUP; k++) {
+        if (counts[k] == 0)
+            continue;
+        n_upto += counts[k];
+        percentile_see(&walk->p5, n_upto, gradients[k]);
+        percentile_see(&walk->p95, n_upto, gradients[k]);
+    }
+}
+
+static void walk_bins(struct walk *walk, const struct moa_counts *counts)
+{
+    for (size_t bin = 0; bin < MOA_N_BINS; bin += GROUP) {
+        uint32_t group[GROUP];
+        uint32_t any = 0;
+        for (size_t k = 0; k < GROUP; k++) {
+            group[k] = counts->bins[bin + k] + counts->bins[MOA_N_BINS + bin + k];
+            any |= group[k];
+        }
+        if (any == 0)
+            continue;
+        double gradients[GROUP];
+        for (size_t k = 0; k < GROUP; k++)
+            gradients[k] = bin_gradient(bin + k);
+        walk_group(walk, gradients, group);
+    }
+}
+
+static void walk_exact(struct walk *walk, const uint32_t *exact)
+{
+    for (size_t s = 0; s <= MOA_S_MAX; s += GROUP) {
+        uint32_t any = 0;
+        for (size_t k = 0; k < GROUP; k++)
+            any |= exact[s + k];
+        if (any == 0)
+            continue;
+        double gradients[GROUP];
+        for (size_t k = 0; k < GROUP; k++)
+            gradients[k] = sqrt((double)(s + k));
+        walk_group(walk, gradients, exact + s);
+    }
+}
+
 static void finish_gradients(const struct moa_luma_scan *scan, struct moa_image_features *ret)
 {
     if (scan->n_inner == 0)
         return;
-    struct percentile p5 = percentile_start(scan->n_inner, 5);
-    struct percentile p95 = percentile_start(scan->n_inner, 95);
-    uint64_t n_upto = 0;
-    uint64_t n_edge = 0;
-    double sum = 0.0;
-    for (size_t bin = 0; n_upto < scan->n_inner; bin++) {
-        const uint32_t count = scan->bins[bin];
-        if (count == 0)
-            continue;
-        const double gradient = bin_gradient(bin);
-        n_upto += count;
-        sum += count * gradient;
-        if ((double)bin > edge_threshold_s)
-            n_edge += count;
-        percentile_see(&p5, n_upto, gradient);
-        percentile_see(&p95, n_upto, gradient);
-    }
+    struct walk walk = {
+        .p5 = percentile_start(scan->n_inner, 5),
+        .p95 = percentile_start(scan->n_inner, 95),
+    };
+    if (scan->exact)
+        walk_exact(&walk, scan->exact);
+    else
+        walk_bins(&walk, &scan->counts);
     const double n = (double)scan->n_inner;
-    const double mean_laplacian = (double)scan->laplacian / n;
-    ret->gradient_mean = sum / n;
-    ret->gradient_p5 = percentile_value(&p5);
-    ret->gradient_p95 = percentile_value(&p95);
-    ret->edge_fraction = (double)n_edge / n;
+    const double mean_laplacian = (double)scan->counts.laplacian / n;
+    ret->gradient_mean = walk.sum / n;
+    ret->gradient_p5 = percentile_value(&walk.p5);
+    ret->gradient_p95 = percentile_value(&walk.p95);
+    ret->edge_fraction = (double)walk.n_edge / n;
     ret->laplacian_variance =
-        fmax(0.0, (double)scan->laplacian_squares / n - mean_laplacian * mean_laplacian);
+        fmax(0.0, (double)scan->counts.laplacian_squares / n - mean_laplacian * mean_laplacian);
 }
 
-void moa_scan_finish(const struct moa_luma_scan *scan, struct moa_image_features *ret_features)
+/* Mean, P5 and P95 are each off by at most e = P95 / 32768 if that is in a coarse bin, so that the
+ * quotient is off by at most 4 e / (P95 - P5 + 1). (The mean can be off by more only if many
+ * gradients are far above P95; then the quotient is clipped to 1.) */
+static bool is_accurate(const struct moa_image_features *f)
 {
+    const double e = f->gradient_p95 > 128.0 ? f->gradient_p95 / 32768.0 : 0.0;
+    return 4.0 * e <= 0.001 * (f->gradient_p95 - f->gradient_p5 + 1.0);
+}
+
+bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features)
+{
+    moa_scan_break(scan);
     struct moa_image_features features = {.width_px = (uint32_t)scan->width_px};
     finish_gradients(scan, &features);
     features.entropy_nats = entropy_nats(scan);
     *ret_features = features;
+    return scan->exact || is_accurate(&features);
 }

@@ -4,13 +4,16 @@
  * fills them and pushes them; they are measured while they are still in cache, and only the last
  * two are kept. Memory is bounded by the width of the image, whatever its height.
  *
- * Percentiles and mean of G = sqrt(s), s = gx^2 + gy^2, come from one histogram. Its bins are s
- * itself while s < 65536 (G < 256), and 256 G above: the two scales meet at 65536, so one array
- * covers both, every percentile below 256 gray levels is exact and every one above is off by at
- * most 1/512. Nothing has to be guessed before the last row was seen.
+ * Percentiles and mean of G = sqrt(s), s = gx^2 + gy^2, come from one histogram of s: exact up to
+ * G = 128 and to one part in 16384 of G above (kernels.h). Nothing has to be guessed before the
+ * last row was seen. What that can do to C_edge, the quotient (mean - P5) / (P95 - P5 + 1), is
+ * known at the end; only where nearly all gradients are large and nearly equal, as in some periodic
+ * patterns, can it exceed 0.001. Then the image is scanned once more with a bin for every s.
  */
 #ifndef MOA_SRC_LUMA_SCAN_H
 #define MOA_SRC_LUMA_SCAN_H
+
+#include <stdbool.h>
 
 #include <moaoff/image.h>
 
@@ -24,24 +27,29 @@ struct moa_luma_scan;
  * a width rounded up to a multiple of 32. Free with moa_scan_free().
  */
 struct moa_luma_scan *moa_scan_new(uint32_t width_px);
+/**
+ * Forgets all rows and gives every s a bin of its own, for 8 MiB more memory and several times the
+ * time; false if out of memory.
+ */
+bool moa_scan_restart_exact(struct moa_luma_scan *scan);
 /** NULL is allowed. */
 void moa_scan_free(struct moa_luma_scan *scan);
 
 /** Where row `i` of the next push goes, i < MOA_SCAN_ROWS. Changes with every push. */
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i);
-/** Measures the `n_rows` rows that were written to the space, n_rows <= MOA_SCAN_ROWS. */
+/** Measures the rows that were written to the space, 1 <= n_rows <= MOA_SCAN_ROWS. */
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows);
 /** Says that the next row pushed is no neighbour of the last one. */
 void moa_scan_break(struct moa_luma_scan *scan);
 
-/** Measures rows that lie elsewhere: `n_rows` of them, `stride_bytes` apart. */
+/** Measures a band that lies elsewhere: `n_rows` >= 1 rows, `stride_bytes` apart. */
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
                     size_t stride_bytes);
 
 /**
  * The features of all rows measured so far; at least one. Fills everything but height_px and
- * bits_per_pixel.
+ * bits_per_pixel. Returns whether they are accurate enough; if not, restart with exact bins.
  */
-void moa_scan_finish(const struct moa_luma_scan *scan, struct moa_image_features *ret_features);
+bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features);
 
 #endif

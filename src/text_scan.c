@@ -70,6 +70,7 @@ struct scanner {
     moa_entity_fn *on_entity;
     void *user;
     struct run run;
+    unsigned n_foreign;    /* how many more ASCII words are taken to be of another language */
     bool has_content;      /* a letter or digit since the sentence began */
     bool abbreviated;      /* the last chunk can carry a full stop of its own */
     bool opens_with_digit; /* the sentence so far is one number: perhaps a list mark */
@@ -91,7 +92,10 @@ static bool is_entity(const struct run *run)
     /* Four and more words in capitals are a headline or shouting. */
     if (run->n_acronyms == run->n_chunks && run->n_chunks >= 4)
         return false;
-    return !(run->first_opens && run->n_chunks == 1 && run->n_acronyms == 0);
+    if (run->n_chunks > 1 || run->n_acronyms > 0)
+        return true;
+    /* Any word has a capital at the start of a sentence, and one letter is no name. */
+    return !run->first_opens && run->end - run->begin > 1;
 }
 
 static void close_run(struct scanner *s)
@@ -150,16 +154,27 @@ static void extend_run(struct scanner *s, const struct chunk *chunk, enum kind k
     s->run.last = kind;
 }
 
+/* A plain word ends a run; but "of" keeps that of "Bank" open, in case a name follows. */
+static void end_plain_word(struct scanner *s, const uint8_t *word, size_t n)
+{
+    if (s->run.n_chunks == 0)
+        return;
+    if (s->run.last == KIND_NUMBER || n > 3 || !moa_text_is_particle(word, n))
+        close_run(s);
+}
+
+static bool is_followed_by_stop(const struct scanner *s, size_t at)
+{
+    return at < s->n && s->p[at] == '.';
+}
+
 static void end_chunk(struct scanner *s, const struct chunk *chunk)
 {
     const uint8_t *word = s->p + chunk->begin;
     const size_t n = chunk->end - chunk->begin;
     const enum kind kind = kind_of(chunk);
     if (kind == KIND_WORD) {
-        /* "of" keeps the run of "Bank" open; it ends there unless a name follows. */
-        const bool is_open = s->run.n_chunks > 0 && s->run.last != KIND_NUMBER;
-        if (!is_open || n > 3 || !moa_text_is_particle(word, n))
-            close_run(s);
+        end_plain_word(s, word, n);
     } else {
         const bool common = (kind == KIND_CAPITAL || kind == KIND_ACRONYM) &&
                             ((n == 1 && word[0] == 'I') || moa_text_is_common(word, n));
@@ -170,9 +185,10 @@ static void end_chunk(struct scanner *s, const struct chunk *chunk)
     }
     s->opens_with_digit = !s->has_content && kind == KIND_NUMBER;
     s->has_content = true;
-    s->abbreviated = (n == 1 && (chunk->seen & SEEN_UPPER)) ||
-                     (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
-                     (n <= 6 && moa_text_is_abbreviation(word, n));
+    s->abbreviated =
+        is_followed_by_stop(s, chunk->end) && ((n == 1 && (chunk->seen & SEEN_UPPER)) ||
+                                               (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
+                                               (n <= 6 && moa_text_is_abbreviation(word, n)));
 }
 
 /* ---- sentences ---- */
@@ -231,6 +247,9 @@ static bool is_upper(uint32_t code)
            (code >= 0x1e00 && code <= 0x1eff && code % 2 == 0);
 }
 
+/* An accented word says this much about those after it. */
+enum { FOREIGN_WORDS = 8 };
+
 static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen, bool title)
 {
     if (n >= 2 && !(seen & SEEN_LOWER)) {
@@ -239,6 +258,10 @@ static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen
     } else if ((seen & SEEN_UPPER) && !title) {
         add(s, MOA_COUNT_MIXED_WORDS, 1);
         add(s, MOA_COUNT_MIXED_LETTERS, n);
+    } else if (s->n_foreign > 0) {
+        s->n_foreign--;
+        add(s, MOA_COUNT_FOREIGN_WORDS, 1);
+        add(s, MOA_COUNT_FOREIGN_LETTERS, n);
     } else {
         const size_t bucket = n < 16 ? n : 16;
         add(s, (enum moa_text_count)(MOA_COUNT_LATIN_1 + (bucket - 1)), 1);
@@ -275,33 +298,50 @@ static void count_script(struct scanner *s, uint8_t class, size_t n)
         add(s, counts[class].words, 1);
 }
 
+static struct text_point point_at(const struct scanner *s)
+{
+    const uint8_t c = s->p[s->at];
+    if (c < 0x80)
+        return (struct text_point){c, 1, moa_ascii_class[c]};
+    return moa_text_point(s->p + s->at, s->n - s->at);
+}
+
+/* The character at s->at, if a word of `script` goes on with it; else n_bytes is 0. */
+static struct text_point letter_of(const struct scanner *s, uint8_t script, bool is_first)
+{
+    const uint8_t class = moa_ascii_class[s->p[s->at]];
+    if (class == CLASS_LOWER || class == CLASS_UPPER)
+        return (struct text_point){s->p[s->at], script == CLASS_LATIN, class};
+    struct text_point point = {0, 0, class};
+    if (class != CLASS_MULTIBYTE)
+        return point;
+    point = moa_text_point(s->p + s->at, s->n - s->at);
+    if (point.class != script && (point.class != CLASS_MARK || is_first))
+        point.n_bytes = 0;
+    return point;
+}
+
 /* Letters of one kind from s->at on: ASCII and accented Latin together, else of one script. */
 static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
 {
     const size_t begin = s->at;
     size_t n = 0;
     unsigned seen = 0;
-    bool accented = false;
+    bool is_ascii = true;
     bool title = true; /* no capital but the first */
     while (s->at < s->n) {
-        const uint8_t class = moa_ascii_class[s->p[s->at]];
-        struct text_point point = {s->p[s->at], 1, class};
-        if (class == CLASS_MULTIBYTE)
-            point = moa_text_point(s->p + s->at, s->n - s->at);
-        const bool is_ascii = class == CLASS_LOWER || class == CLASS_UPPER;
-        const bool is_mark = point.class == CLASS_MARK && n > 0;
-        if (!(is_ascii && script == CLASS_LATIN) && point.class != script && !is_mark)
+        const struct text_point point = letter_of(s, script, n == 0);
+        if (point.n_bytes == 0)
             break;
         s->at += point.n_bytes;
-        accented |= !is_ascii;
-        if (is_mark)
+        is_ascii &= point.code < 0x80;
+        if (point.class == CLASS_MARK)
             continue;
-        if (class == CLASS_UPPER || (!is_ascii && is_upper(point.code))) {
+        if (point.class == CLASS_UPPER || (point.code >= 0x80 && is_upper(point.code))) {
             title &= n == 0;
             if ((seen | chunk->seen) & SEEN_LOWER)
                 chunk->seen |= SEEN_INNER_UPPER;
-            if (chunk->n_letters + n == 0)
-                chunk->first_upper = true;
+            chunk->first_upper |= chunk->n_letters + n == 0;
             seen |= SEEN_UPPER;
         } else {
             seen |= script <= CLASS_GREEK ? SEEN_LOWER : SEEN_UNCASED;
@@ -310,10 +350,12 @@ static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
     }
     chunk->seen |= seen;
     chunk->n_letters += n;
-    if (script == CLASS_LATIN && !accented)
+    if (script == CLASS_LATIN && is_ascii)
         count_latin(s, begin, n, seen, title);
     else
         count_script(s, script, n);
+    if (script == CLASS_LATIN && !is_ascii)
+        s->n_foreign = FOREIGN_WORDS;
 }
 
 /* Whether the character at s->at joins what stands on its two sides; notes which it is. */
@@ -390,7 +432,7 @@ static void read_chunk(struct scanner *s)
         s->at++;
     }
     while (s->at < s->n) {
-        const struct text_point point = moa_text_point(s->p + s->at, s->n - s->at);
+        const struct text_point point = point_at(s);
         if (point.class == CLASS_DIGIT) {
             chunk.seen |= SEEN_DIGIT;
             add(s, MOA_COUNT_DIGITS, 1);
@@ -416,6 +458,96 @@ static void read_chunk(struct scanner *s)
     if (chunk.stem_end == 0 || chunk.end - chunk.stem_end > 4)
         chunk.stem_end = chunk.end;
     end_chunk(s, &chunk);
+}
+
+/* What may stand between a word and a space without joining anything. */
+static bool is_plain_end(const struct scanner *s, size_t at)
+{
+    if (at >= s->n)
+        return true;
+    const uint8_t c = s->p[at];
+    if (c == ' ')
+        return true;
+    const uint8_t class = moa_ascii_class[c];
+    if (class == CLASS_SPACE || class == CLASS_NEWLINE)
+        return true;
+    if (c != '.' && c != ',' && c != ';' && c != '!' && c != '?' && c != ')')
+        return false;
+    const uint8_t next = at + 1 < s->n ? moa_ascii_class[s->p[at + 1]] : CLASS_SPACE;
+    return next == CLASS_SPACE || next == CLASS_NEWLINE;
+}
+
+/* How many small ASCII letters stand at `p`, which has `n` bytes left. Eight at a time: of a byte
+ * below 128 the sum with 31 has its top bit from 'a' on, and that with 5 only behind 'z'. */
+static size_t count_small(const uint8_t *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = ones << 7;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t x;
+        memcpy(&x, p + i, sizeof(x));
+        const uint64_t low = x & ~tops;
+        const uint64_t others = ~((low + 31 * ones) & ~(low + 5 * ones) & ~x) & tops;
+        if (others) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+            return i + (size_t)__builtin_clzll(others) / 8;
+#else
+            return i + (size_t)__builtin_ctzll(others) / 8;
+#endif
+        }
+    }
+    while (i < n && moa_ascii_class[p[i]] == CLASS_LOWER)
+        i++;
+    return i;
+}
+
+/* Most of most text: words of small ASCII letters that nothing joins to what follows, with one
+ * space between. The same as read_chunk() without its questions; false if there is no such word. */
+static bool read_plain_words(struct scanner *s)
+{
+    const size_t start = s->at;
+    for (;;) {
+        const size_t begin = s->at;
+        const size_t n = count_small(s->p + begin, s->n - begin);
+        const size_t at = begin + n;
+        if (n == 0 || !is_plain_end(s, at))
+            return begin > start;
+        count_latin(s, begin, n, SEEN_LOWER, true);
+        end_plain_word(s, s->p + begin, n);
+        s->opens_with_digit = false;
+        s->has_content = true;
+        s->abbreviated = false;
+        s->at = at;
+        if (at + 1 < s->n && s->p[at] == ' ' && s->p[at + 1] != ' ') {
+            s->at++;
+            continue;
+        }
+        s->abbreviated =
+            is_followed_by_stop(s, at) && n <= 6 && moa_text_is_abbreviation(s->p + begin, n);
+        return true;
+    }
+}
+
+/* The same for one word with a capital in front. */
+static bool read_plain_title(struct scanner *s)
+{
+    const size_t begin = s->at;
+    const size_t n = 1 + count_small(s->p + begin + 1, s->n - begin - 1);
+    if (n == 1 || !is_plain_end(s, begin + n))
+        return false;
+    s->at = begin + n;
+    count_latin(s, begin, n, SEEN_LOWER | SEEN_UPPER, true);
+    const struct chunk chunk = {
+        .begin = begin,
+        .end = s->at,
+        .stem_end = s->at,
+        .seen = SEEN_LOWER | SEEN_UPPER,
+        .n_letters = n,
+        .first_upper = true,
+    };
+    end_chunk(s, &chunk);
+    return true;
 }
 
 static void read_newlines(struct scanner *s)
@@ -512,7 +644,13 @@ void moa_text_scan(struct moa_bytes text, moa_entity_fn *on_entity, void *user,
     while (s.at < s.n) {
         switch (moa_ascii_class[s.p[s.at]]) {
         case CLASS_LOWER:
+            if (!read_plain_words(&s))
+                read_chunk(&s);
+            break;
         case CLASS_UPPER:
+            if (!read_plain_title(&s))
+                read_chunk(&s);
+            break;
         case CLASS_DIGIT:
             read_chunk(&s);
             break;

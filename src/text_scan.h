@@ -19,6 +19,8 @@ enum moa_text_count {
     MOA_COUNT_MIXED_LETTERS,
     MOA_COUNT_GLUED_WORDS, /**< ASCII words not after a space */
     MOA_COUNT_GLUED_LETTERS,
+    MOA_COUNT_FOREIGN_WORDS, /**< ASCII words soon after an accented one: hardly English */
+    MOA_COUNT_FOREIGN_LETTERS,
     MOA_COUNT_ACCENTED_WORDS, /**< Latin words with letters beyond ASCII */
     MOA_COUNT_ACCENTED_LETTERS,
     MOA_COUNT_CYRILLIC_WORDS,

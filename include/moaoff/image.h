@@ -38,19 +38,50 @@ struct moa_image_info {
 struct moa_image_features {
     uint32_t width_px;
     uint32_t height_px;
-    double gradient_mean;      /**< mean of G, gray levels, [0, 1443] */
-    double gradient_p5;        /**< 5th percentile of G, linear between order statistics */
-    double gradient_p95;       /**< 95th percentile of G */
-    double entropy_nats;       /**< of the 256-bin luma histogram, [0, ln 256] */
-    double laplacian_variance; /**< population variance of the 4-neighbour Laplacian */
-    double edge_fraction;      /**< share of interior pixels with G > 128, [0, 1] */
-    double bits_per_pixel;     /**< compressed bytes x 8 / pixels */
+    double gradient_mean;         /**< mean of G, gray levels, [0, 1443] */
+    double gradient_p5;           /**< 5th percentile of G, linear between order statistics */
+    double gradient_p95;          /**< 95th percentile of G */
+    double entropy_nats;          /**< of the 256-bin luma histogram, [0, ln 256] */
+    double laplacian_variance;    /**< population variance of the 4-neighbour Laplacian */
+    double edge_fraction;         /**< share of interior pixels with G > 128, [0, 1] */
+    double bits_per_pixel;        /**< compressed bytes x 8 / pixels */
+    double bits_per_pixel_normal; /**< as in struct moa_image_header */
+};
+
+/** What a file's header says of its complexity, at no cost. */
+struct moa_image_header {
+    struct moa_image_info info;
+    double bits_per_pixel; /**< compressed bytes x 8 / pixels */
+    /**
+     * What that would be, by estimate, if the picture were a JPEG of quality 85: files of different
+     * formats and qualities compare. From the quantisation of JPEG and lossy WebP, and from the
+     * stored bits per pixel of lossless formats.
+     */
+    double bits_per_pixel_normal;
+    /** JPEG: mean luma quantisation step. Lossy WebP: mean quantiser index. Lossless: 0. */
+    double quantiser;
 };
 
 /** What is refused before a pixel is decoded or a plane allocated. */
 struct moa_image_limits {
     uint64_t max_px;       /**< width x height, at most; default 64 x 1024 x 1024 */
     uint32_t max_width_px; /**< a side, at most; default 65535 */
+};
+
+/** How much of the pixels is looked at. */
+enum moa_image_mode {
+    MOA_IMAGE_EXACT = 0, /**< every pixel */
+    /**
+     * Every second band of 32 rows, if the image is a JPEG of at least 0.9 megapixels and 640 rows;
+     * otherwise the same as exact. The other bands are never transformed. docs/perceive.md gives
+     * the time saved and the errors measured.
+     */
+    MOA_IMAGE_FAST = 1,
+};
+
+/** All zero is the default. */
+struct moa_image_options {
+    enum moa_image_mode mode;
 };
 
 /** How features become a complexity. Weights are non-negative, not all 0, and are normalised. */
@@ -88,6 +119,14 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_image_probe(struct moa_bytes file,
                                                      struct moa_error *ret_error);
 
 /**
+ * Reads what the header of `file`, which must be whole, says; no pixel is decoded and nothing is
+ * allocated. Errors: those of moa_image_probe.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_image_header(struct moa_bytes file,
+                                                      struct moa_image_header *ret_header,
+                                                      struct moa_error *ret_error);
+
+/**
  * Decodes `file` to luma and measures it. The header is checked against `limits` (NULL: defaults)
  * before anything is allocated. `ret_info` is filled as soon as the header was readable, also when
  * a later step fails; it and `ret_error` may be NULL. `ret_features` is untouched on failure.
@@ -99,9 +138,15 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_image_measure(struct moa_bytes file,
                                                        struct moa_image_features *ret_features,
                                                        struct moa_error *ret_error);
 
+/** moa_image_measure() with options (NULL: defaults). */
+MOA_API MOA_WARN_UNUSED enum moa_err
+moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *options,
+                       const struct moa_image_limits *limits, struct moa_image_info *ret_info,
+                       struct moa_image_features *ret_features, struct moa_error *ret_error);
+
 /**
  * Measures a luma plane of the caller's: `height_px` rows of `width_px` bytes, rows `stride_bytes`
- * apart. bits_per_pixel is 8. Errors: MOA_ERR_ARGUMENT (a side is 0, stride below the width),
+ * apart. Both bits per pixel are 8. Errors: MOA_ERR_ARGUMENT (a side is 0, stride below the width),
  * MOA_ERR_MEMORY.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px,

@@ -10,7 +10,9 @@ Modes, each for whole and for streamed answers:
     silent      takes the request and never answers
     500, 429    that status with an OpenAI error object
     400         the same: the client's own mistake, not the engine's
-    cut         half an answer, then the connection ends
+    cut         half an answer, then the connection ends; of a stream, two whole events
+    cut-early   the head of an answer, then the connection ends
+    cut-event   of a stream, two events and a half; otherwise as cut
     malformed   200, but the JSON is broken
     drip        a complete answer, one byte at a time
     wrong-type  200 with an HTML page
@@ -22,7 +24,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "400", "cut", "malformed", "drip", "wrong-type", "hold")
+MODES = ("ok", "silent", "500", "429", "400", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
 
 
 class Recorded:
@@ -99,8 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if mode == "cut":
-            self.wfile.write(body[:len(body) // 2])
+        if mode in ("cut", "cut-early", "cut-event"):
+            self.wfile.write(b"" if mode == "cut-early" else body[:len(body) // 2])
             self.hang_up()
         elif mode == "drip":
             self.drip(body)
@@ -112,12 +114,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        if mode == "cut-early":
+            return self.hang_up()
         words = self.engine.answer.split(" ")
         deltas = [{"role": "assistant", "content": ""}] + [
             {"content": word if i == 0 else " " + word} for i, word in enumerate(words)] + [{}]
         for i, delta in enumerate(deltas):
             if i == 2:
-                if mode == "cut":
+                if mode == "cut-event":
+                    self.chunk(b'data: {"choices": [{"delta": {"con')
+                if mode in ("cut", "cut-event"):
                     return self.hang_up()
                 if mode == "hold":
                     self.engine.release.wait(30)

@@ -37,17 +37,23 @@ static char *joined(const struct chat_body *body)
     return text;
 }
 
-static void assert_renders(const char *source, const char *model, char *const *evidence,
-                           const char *expected)
+static void assert_edits(const char *source, const struct chat_edits *edits, const char *expected)
 {
     struct chat chat = parse(source);
     struct chat_body body;
-    assert_int_equal(chat_render(&chat, model, evidence, &body), 0);
+    assert_int_equal(chat_render(&chat, edits, &body), 0);
     char *text = joined(&body);
     assert_string_equal(text, expected);
     free(text);
     chat_body_done(&body);
     chat_done(&chat);
+}
+
+static void assert_renders(const char *source, const char *model, char *const *evidence,
+                           const char *expected)
+{
+    const struct chat_edits edits = {.model = model, .evidence = evidence};
+    assert_edits(source, &edits, expected);
 }
 
 #define IMAGE(url) "{ \"type\" : \"image_url\", \"image_url\": {\"url\":\"" url "\", \"x\":[{}]} }"
@@ -141,6 +147,73 @@ static void evidence_takes_the_place_of_its_image(void **state)
                                  "{\"type\":\"text\",\"text\":\"?\"}]}],\"model\":\"n\"}");
 }
 
+#define TEXT(words) "{\"type\":\"text\",\"text\":\"" words "\"}"
+#define MESSAGE(parts) "{\"messages\":[{\"role\":\"user\",\"content\":[" parts "]}],\"z\":1.50}"
+
+static void a_url_is_replaced_and_nothing_else(void **state)
+{
+    (void)state;
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{NULL, 0}, {"data:new", 8}};
+    const struct chat_edits edits = {.model = "", .urls = urls};
+    assert_edits(MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:b")), &edits,
+                 MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:new")));
+}
+
+static void evidence_wins_over_a_url(void **state)
+{
+    (void)state;
+    char *evidence[MOA_IMAGES_MAX] = {(char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}, {"data:two", 8}};
+    const struct chat_edits edits = {.model = "", .evidence = evidence, .urls = urls};
+    assert_edits(MESSAGE(IMAGE("data:a") "," IMAGE("data:b")), &edits,
+                 MESSAGE(TEXT("cat") "," IMAGE("data:two")));
+}
+
+static void images_come_first_if_asked(void **state)
+{
+    (void)state;
+    char *evidence[MOA_IMAGES_MAX] = {NULL, (char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}};
+    const struct chat_edits edits = {
+        .model = "", .evidence = evidence, .urls = urls, .images_first = true};
+#define AUDIO "{\"type\":\"input_audio\",\"x\":{}}"
+    assert_edits(
+        MESSAGE(TEXT("1") " ,\n" AUDIO "," IMAGE("data:a") "," TEXT("2") ", " IMAGE("data:b")),
+        &edits,
+        MESSAGE(IMAGE("data:new") " ,\n" TEXT("cat") "," TEXT("1") "," AUDIO ", " TEXT("2")));
+    const struct chat_edits order = {.model = "m", .images_first = true};
+    assert_edits(
+        "{\"model\":\"\",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT("1") "," IMAGE(
+            "data:"
+            "a") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
+                                                                                     "\"user\","
+                                                                                     "\"content\":"
+                                                                                     "[" TEXT("3") "," IMAGE("data"
+                                                                                                             ":c") "]}]}",
+        &order,
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," TEXT(
+            "1") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
+                                                                                     "\"user\","
+                                                                                     "\"content\":"
+                                                                                     "[" IMAGE(
+                                                                                         "dat"
+                                                                                         "a:"
+                                                                                         "c") "," TEXT("3") "]}]}");
+    const struct chat_edits as_it_is = {.model = ""};
+    assert_edits(MESSAGE(TEXT("1") "," IMAGE("data:a")), &as_it_is,
+                 MESSAGE(TEXT("1") "," IMAGE("data:a")));
+}
+
+static void the_url_of_an_image_is_unescaped(void **state)
+{
+    (void)state;
+    struct chat chat = parse(MESSAGE(IMAGE("https:\\/\\/a.example\\/?x=1\\u0026y=2")));
+    char *url = chat_image_url(&chat, 0);
+    assert_string_equal(url, "https://a.example/?x=1&y=2");
+    free(url);
+    chat_done(&chat);
+}
+
 static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
 {
     (void)state;
@@ -148,7 +221,8 @@ static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
                              "{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," IMAGE(
                                  "data:b") "]}],\"user\":\"secret\"}");
     struct chat_body body;
-    assert_int_equal(chat_render_perception(&chat, 1, "m", "What is \"it\"?", 7, &body), 0);
+    const struct moa_bytes none = {NULL, 0};
+    assert_int_equal(chat_render_perception(&chat, 1, none, "m", "What is \"it\"?", 7, &body), 0);
     char *text = joined(&body);
     assert_string_equal(text,
                         "{\"model\":\"m\",\"max_tokens\":7,\"temperature\":0,\"messages\":[{"
@@ -258,6 +332,10 @@ int main(void)
         cmocka_unit_test(nothing_changes_where_nothing_is_edited),
         cmocka_unit_test(the_model_is_replaced_or_inserted),
         cmocka_unit_test(evidence_takes_the_place_of_its_image),
+        cmocka_unit_test(a_url_is_replaced_and_nothing_else),
+        cmocka_unit_test(evidence_wins_over_a_url),
+        cmocka_unit_test(images_come_first_if_asked),
+        cmocka_unit_test(the_url_of_an_image_is_unescaped),
         cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
         cmocka_unit_test(faults_are_named),
         cmocka_unit_test(text_has_a_limit),

@@ -53,10 +53,29 @@ static void values_are_read(void **state)
     assert_string_equal(c->listen_host, "::1");
     assert_true(c->paper.tau_text == 0.25);
     assert_true(c->paper.tau_image == 0.5);
-    assert_string_equal(c->tier[MOA_CLOUD].url, "https://example.org/v1");
+    assert_int_equal(c->tier[MOA_CLOUD].urls.n, 1);
+    assert_string_equal(c->tier[MOA_CLOUD].urls.items[0], "https://example.org/v1");
     assert_true(c->tier[MOA_CLOUD].uplink_mbps == 12.5);
     assert_string_equal(c->perceive_prompt, "Q: {question}");
     config_free(c);
+}
+
+static void a_tier_has_one_url_or_a_list(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "cloud:\n  url: [http://a/v1, \"http://b/v1/\"]\n",
+        "cloud:\n  url:\n    - http://a/v1\n    - http://b/v1\n",
+        "cloud.url:\n- http://a/v1\n- http://b/v1\n",
+    };
+    for (size_t i = 0; i < N_TESTS(forms); i++) {
+        struct config *c = parse(forms[i]);
+        const struct text_list *urls = &c->tier[MOA_CLOUD].urls;
+        assert_int_equal(urls->n, 2);
+        assert_string_equal(urls->items[0], "http://a/v1");
+        assert_string_equal(urls->items[1], "http://b/v1");
+        config_free(c);
+    }
 }
 
 static void printed_defaults_are_a_configuration(void **state)
@@ -99,7 +118,22 @@ static void faults_have_their_line(void **state)
         {"\n\npolicy: best\n", 3, "cannot be \"best\""},
         {"edge:\n  url: ftp://x\n", 2, "http"},
         {"cloud:\n  api_key_env: MOAOFF_NO_SUCH_VARIABLE\n", 2, "not set"},
+        {"edge:\n  image_formats: jpeg, bmp\n", 2, "other than jpeg"},
+        {"cloud:\n  image_formats: webp gif\n", 2, "neither jpeg nor png"},
+        {"edge:\n  images_first: 1\n", 2, "cannot be \"1\""},
+        {"fetch:\n  allow: 10.0.0.0/33\n", 2, "10.0.0.0/33"},
         {"policy: [a]\n", 1, "single value"},
+        {"\ncloud:\n  url: []\n", 3, "empty list"},
+        {"cloud:\n  url:\n  - http://a\n  - {b: c}\n", 4, "single values"},
+        {"cloud:\n  url:\n  - http://a\n  - ftp://b\n", 4, "http"},
+        {"cloud:\n  url: [http://a, http://a/]\n", 2, "twice"},
+        {"cloud:\n  url: [\"\"]\n", 2, "http"},
+        {"cloud:\n  url: [http://a]\n  url: http://b\n", 3, "twice"},
+        {"cloud:\n  url: "
+         "[http://1,http://2,http://3,http://4,http://5,http://6,http://7,http://8,\n"
+         "  http://9,http://a,http://b,http://c,http://d,http://e,http://f,http://g,http://h]\n",
+         3, "more than 16"},
+        {"cloud:\n  url: [http://a\n", 3, ""},
         {"paper: 5\n", 1, "mapping"},
         {"- a\n", 1, "mapping of keys"},
         {"just words\n", 1, "mapping of keys"},
@@ -124,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_has_its_default),
         cmocka_unit_test(values_are_read),
+        cmocka_unit_test(a_tier_has_one_url_or_a_list),
         cmocka_unit_test(printed_defaults_are_a_configuration),
         cmocka_unit_test(faults_have_their_line),
     };

@@ -90,7 +90,8 @@ static void tokens_grow_with_text(void **state)
 {
     (void)state;
     assert_true(measure("").tokens == 0.0);
-    assert_true(measure("2024").tokens == 4.0);
+    const double digits = measure("20242024").tokens;
+    assert_true(digits > 7.0 && digits < 9.0);
     const double one = measure("the quick brown fox jumps over the lazy dog\n").tokens;
     assert_true(one > 8.0 && one < 12.0);
 }

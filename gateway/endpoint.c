@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Endpoints and their breakers; see endpoint.h.
+ */
+#include "endpoint.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- breaker ---- */
+
+static bool admits(const struct breaker *b)
+{
+    return b->state == BREAKER_CLOSED || (b->state == BREAKER_HALF_OPEN && !b->trial);
+}
+
+static void open_until(struct breaker *b, int64_t retry_us)
+{
+    b->state = BREAKER_OPEN;
+    b->trial = false;
+    b->retry_us = retry_us;
+}
+
+static void alive(struct breaker *b, int64_t now_us)
+{
+    b->state = BREAKER_CLOSED;
+    b->trial = false;
+    b->alive_us = now_us;
+}
+
+/* Whether this failure opens the breaker. */
+static bool failed(struct breaker *b, const struct breaker_options *options, bool unreachable,
+                   int64_t now_us)
+{
+    b->failures++;
+    bool opens = b->state == BREAKER_HALF_OPEN ||
+                 (b->state == BREAKER_CLOSED && (unreachable || b->failures >= options->failures));
+    if (opens)
+        open_until(b, now_us + options->retry_us);
+    return opens;
+}
+
+const char *breaker_state_name(enum breaker_state state)
+{
+    static const char *const names[] = {"closed", "half-open", "open"};
+    return names[state];
+}
+
+/* ---- one endpoint ---- */
+
+static void endpoint_free(struct endpoint *e)
+{
+    if (!e)
+        return;
+    free(e->base_url);
+    free(e->chat_url);
+    free(e->name);
+    free(e);
+}
+
+/* "https://user:password@host/v1" without what stands before the "@". */
+static char *name_of(const char *url)
+{
+    char *name = strdup(url);
+    char *host = name ? strstr(name, "://") : NULL;
+    if (!host)
+        return name;
+    host += 3;
+    size_t authority = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', authority);
+    if (at)
+        memmove(host, at + 1, strlen(at + 1) + 1);
+    return name;
+}
+
+static struct endpoint *endpoint_new(const char *base_url)
+{
+    struct endpoint *e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    e->holders = 1; /* the list */
+    e->base_url = strdup(base_url);
+    e->name = name_of(base_url);
+    if (asprintf(&e->chat_url, "%s/chat/completions", base_url) < 0)
+        e->chat_url = NULL;
+    if (e->base_url && e->name && e->chat_url)
+        return e;
+    endpoint_free(e);
+    return NULL;
+}
+
+void endpoint_hold(struct endpoint *e)
+{
+    e->holders++;
+}
+
+void endpoint_release(struct endpoint *e)
+{
+    assert(e->holders > 0);
+    if (--e->holders == 0)
+        endpoint_free(e);
+}
+
+bool endpoint_due(const struct endpoint *e, int64_t now_us)
+{
+    return e->breaker.state == BREAKER_OPEN && now_us >= e->breaker.retry_us;
+}
+
+void endpoint_tried(const struct endpoints *es, struct endpoint *e, bool reachable, int64_t now_us)
+{
+    if (e->breaker.state != BREAKER_OPEN)
+        return; /* an answer has come meanwhile */
+    if (reachable)
+        e->breaker.state = BREAKER_HALF_OPEN;
+    else
+        e->breaker.retry_us = now_us + es->options.retry_us;
+}
+
+/* ---- all of a tier ---- */
+
+static struct endpoint *find(const struct endpoints *es, const char *base_url)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (strcmp(es->list[i]->base_url, base_url) == 0)
+            return es->list[i];
+    }
+    return NULL;
+}
+
+int endpoints_set(struct endpoints *es, char *const *base_urls, size_t n)
+{
+    assert(n > 0 && n <= ENDPOINTS_MAX);
+    struct endpoint *fresh[ENDPOINTS_MAX] = {0};
+    for (size_t i = 0; i < n; i++) {
+        fresh[i] = find(es, base_urls[i]);
+        if (fresh[i])
+            endpoint_hold(fresh[i]);
+        else
+            fresh[i] = endpoint_new(base_urls[i]);
+        if (fresh[i])
+            continue;
+        while (i-- > 0)
+            endpoint_release(fresh[i]);
+        return -1;
+    }
+    endpoints_done(es);
+    memcpy(es->list, fresh, sizeof(fresh));
+    es->n = n;
+    return 0;
+}
+
+void endpoints_done(struct endpoints *es)
+{
+    while (es->n > 0)
+        endpoint_release(es->list[--es->n]);
+}
+
+bool endpoints_up(const struct endpoints *es)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (admits(&es->list[i]->breaker))
+            return true;
+    }
+    return false;
+}
+
+bool endpoints_busy(const struct endpoints *es, int64_t now_us)
+{
+    bool busy = false;
+    for (size_t i = 0; i < es->n; i++) {
+        const struct breaker *b = &es->list[i]->breaker;
+        if (admits(b) && now_us >= b->busy_until_us)
+            return false;
+        busy |= admits(b);
+    }
+    return busy;
+}
+
+unsigned endpoints_in_flight(const struct endpoints *es)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < es->n; i++)
+        n += es->list[i]->in_flight;
+    return n;
+}
+
+/* ---- choosing ---- */
+
+/* xorshift64: the choice needs no better one. */
+static size_t below(struct endpoints *es, size_t n)
+{
+    es->random ^= es->random << 13;
+    es->random ^= es->random >> 7;
+    es->random ^= es->random << 17;
+    return (size_t)(es->random >> 32) % n;
+}
+
+/* The lower, the better a choice. */
+static int class_of(const struct endpoint *e, int64_t now_us)
+{
+    if (!admits(&e->breaker))
+        return 2;
+    return now_us < e->breaker.busy_until_us ? 1 : 0;
+}
+
+static struct endpoint *choose(struct endpoints *es, int64_t now_us)
+{
+    assert(es->n > 0);
+    struct endpoint *best[ENDPOINTS_MAX];
+    size_t n = 0;
+    for (int class = 0; n == 0; class ++) {
+        for (size_t i = 0; i < es->n; i++) {
+            if (class_of(es->list[i], now_us) == class)
+                best[n++] = es->list[i];
+        }
+    }
+    if (n == 1)
+        return best[0];
+    size_t one = below(es, n), other = below(es, n - 1);
+    other += other >= one; /* two different ones */
+    return best[one]->in_flight <= best[other]->in_flight ? best[one] : best[other];
+}
+
+void endpoint_begin(struct endpoints *es, int64_t now_us, struct endpoint_call *ret_call)
+{
+    struct endpoint *e = choose(es, now_us);
+    bool trial = e->breaker.state == BREAKER_HALF_OPEN && !e->breaker.trial;
+    if (trial)
+        e->breaker.trial = true;
+    e->in_flight++;
+    e->n_calls++;
+    endpoint_hold(e);
+    *ret_call = (struct endpoint_call){.endpoint = e, .begun_us = now_us, .trial = trial};
+}
+
+bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
+                     enum endpoint_outcome outcome, int64_t now_us)
+{
+    struct endpoint *e = call->endpoint;
+    struct breaker *b = &e->breaker;
+    enum breaker_state before = b->state;
+    if (call->failed)
+        return false;
+    call->failed = outcome != ENDPOINT_COMPLETE && outcome != ENDPOINT_ANSWERED;
+    switch (outcome) {
+    case ENDPOINT_COMPLETE:
+        b->failures = 0;
+        break;
+    case ENDPOINT_ANSWERED:
+        alive(b, now_us);
+        call->begun_us = now_us; /* what comes now is judged from here */
+        b->busy_until_us = 0;
+        break;
+    case ENDPOINT_BUSY:
+        alive(b, now_us);
+        b->failures = 0;
+        b->busy_until_us = now_us + es->options.busy_us;
+        break;
+    case ENDPOINT_FAILED:
+    case ENDPOINT_UNREACHABLE:
+        if (b->alive_us > call->begun_us)
+            break; /* it has answered others since */
+        e->n_failures++;
+        if (failed(b, &es->options, outcome == ENDPOINT_UNREACHABLE, now_us))
+            e->n_opened++;
+        break;
+    }
+    return b->state != before;
+}
+
+void endpoint_end(struct endpoint_call *call)
+{
+    struct endpoint *e = call->endpoint;
+    if (!e)
+        return;
+    if (call->trial && e->breaker.state == BREAKER_HALF_OPEN)
+        e->breaker.trial = false; /* it told nothing: the next call is the trial */
+    assert(e->in_flight > 0);
+    e->in_flight--;
+    *call = (struct endpoint_call){0};
+    endpoint_release(e);
+}

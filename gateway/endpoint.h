@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The endpoints of one tier: which of them takes the next call, and which are down. Each has a
+ * circuit breaker. Knows no sockets and no clock: the time is passed in, outcomes are reported.
+ *
+ * A breaker opens on real failures only. An endpoint that cannot be reached is down at once; one
+ * that fails otherwise (5xx, a timeout, a cut answer) after several failures with no complete
+ * answer between, and a failure does not count if the endpoint has answered another call since the
+ * failed one was sent. An answer of any other status is a sign of life; 429 and 503 say busy, which
+ * is not dead.
+ *
+ *     closed --failures--> open --reachable again, after a while--> half-open --one call--> closed
+ *                           ^                                           |
+ *                           +-------------------failure-----------------+
+ */
+#ifndef MOA_GATEWAY_ENDPOINT_H
+#define MOA_GATEWAY_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe.h"
+
+#define ENDPOINTS_MAX 16
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_HALF_OPEN, BREAKER_OPEN };
+
+struct breaker_options {
+    int64_t failures; /* that open it, with no complete answer between */
+    int64_t retry_us; /* from opening to the next try */
+    int64_t busy_us;  /* how long a busy endpoint is spared if another is not busy */
+};
+
+struct breaker {
+    enum breaker_state state;
+    bool trial;            /* half-open, and its one call is under way */
+    int64_t failures;      /* since the last complete answer */
+    int64_t alive_us;      /* the last sign of life */
+    int64_t retry_us;      /* when to try again; open only */
+    int64_t busy_until_us; /* it has said so */
+};
+
+/** How a call to an endpoint went. */
+enum endpoint_outcome {
+    ENDPOINT_COMPLETE,    /* the whole of an answer whose head was reported before */
+    ENDPOINT_ANSWERED,    /* the head of an answer below 500, but not 429 */
+    ENDPOINT_BUSY,        /* 429 or 503 */
+    ENDPOINT_FAILED,      /* another 5xx, a timeout, a cut answer, something that is no engine's */
+    ENDPOINT_UNREACHABLE, /* no connection, or its link is dead */
+};
+
+struct endpoint {
+    char *base_url; /* as configured */
+    char *chat_url; /* of chat completions */
+    char *name;     /* the base URL without a password, for people */
+    struct breaker breaker;
+    struct probe probe; /* of its load page */
+    unsigned in_flight;
+    unsigned holders; /* calls and others that still point here */
+    uint64_t n_calls;
+    uint64_t n_failures; /* that counted */
+    uint64_t n_opened;
+};
+
+/** One tier's. All zero is a tier without endpoints. */
+struct endpoints {
+    struct endpoint *list[ENDPOINTS_MAX];
+    size_t n;
+    struct breaker_options options;
+    uint64_t random; /* state of a generator; not 0 */
+};
+
+/** A call under way. All zero: none. */
+struct endpoint_call {
+    struct endpoint *endpoint;
+    int64_t begun_us;
+    bool trial;
+    bool failed; /* reported as busy or failed: what comes after does not count */
+};
+
+/**
+ * Sets the endpoints, 1 to ENDPOINTS_MAX base URLs. One that was there before keeps its breaker and
+ * its calls; one that is gone lives on until its last call has ended. Returns 0, or -1 if out of
+ * memory, with nothing changed.
+ */
+int endpoints_set(struct endpoints *endpoints, char *const *base_urls, size_t n);
+void endpoints_done(struct endpoints *endpoints);
+
+/** Whether any endpoint takes a call now. */
+bool endpoints_up(const struct endpoints *endpoints);
+/** Whether every endpoint that is up has just said that it is busy. */
+bool endpoints_busy(const struct endpoints *endpoints, int64_t now_us);
+unsigned endpoints_in_flight(const struct endpoints *endpoints);
+
+/**
+ * Begins a call: the endpoint with fewer calls in flight of two taken at random, among those that
+ * are up and not busy; if there is none, among those that are up; if there is none, among all.
+ */
+void endpoint_begin(struct endpoints *endpoints, int64_t now_us, struct endpoint_call *ret_call);
+
+/**
+ * May be reported more than once: a call that was answered can still be cut. Returns whether the
+ * breaker has changed its state.
+ */
+bool endpoint_report(const struct endpoints *endpoints, struct endpoint_call *call,
+                     enum endpoint_outcome outcome, int64_t now_us);
+
+/** Ends the call, whether or not anything was reported. Does nothing to one that has ended. */
+void endpoint_end(struct endpoint_call *call);
+
+/** Keeps an endpoint from being freed. */
+void endpoint_hold(struct endpoint *endpoint);
+void endpoint_release(struct endpoint *endpoint);
+
+/** Open, and it is time to see whether it can be reached. */
+bool endpoint_due(const struct endpoint *endpoint, int64_t now_us);
+/** What came out of it: half-open, or open for another while. */
+void endpoint_tried(const struct endpoints *endpoints, struct endpoint *endpoint, bool reachable,
+                    int64_t now_us);
+
+/** "closed", "half-open", "open". */
+const char *breaker_state_name(enum breaker_state state);
+
+#endif

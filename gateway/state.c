@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state for decisions, as JSON and as metrics; see state.h. A value that is not known is null
+ * in JSON and has no line in the metrics.
+ */
+#include "state.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include <yyjson.h>
+
+#include "gateway.h"
+
+static double age_ms(int64_t then_us, int64_t now_us)
+{
+    return then_us > 0 ? (double)(now_us - then_us) / 1e3 : NAN;
+}
+
+static double edge_load(const struct gateway *g, int64_t now_us)
+{
+    return endpoints_busy(&g->endpoints[MOA_EDGE], now_us) ? 1 : sense_load(&g->sense, now_us);
+}
+
+void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
+{
+    g->sense.asked_us = now_us;
+    *ret_state = (struct moa_state){
+        .edge_load = edge_load(g, now_us),
+        .uplink_mbps = sense_mbps(&g->sense),
+        .edge_up = endpoints_up(&g->endpoints[MOA_EDGE]),
+        .cloud_up = endpoints_up(&g->endpoints[MOA_CLOUD]),
+    };
+}
+
+/* ---- JSON ---- */
+
+static void add_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double value)
+{
+    if (isnan(value))
+        yyjson_mut_obj_add_null(doc, object, key);
+    else
+        yyjson_mut_obj_add_real(doc, object, key, round(value * 1e3) / 1e3);
+}
+
+static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct endpoint *e,
+                         int64_t now_us)
+{
+    const struct breaker *b = &e->breaker;
+    yyjson_mut_val *one = yyjson_mut_arr_add_obj(doc, list);
+    yyjson_mut_obj_add_strcpy(doc, one, "url", e->name);
+    yyjson_mut_obj_add_str(doc, one, "breaker", breaker_state_name(b->state));
+    yyjson_mut_obj_add_bool(doc, one, "busy", now_us < b->busy_until_us);
+    yyjson_mut_obj_add_uint(doc, one, "in_flight", e->in_flight);
+    yyjson_mut_obj_add_uint(doc, one, "calls", e->n_calls);
+    yyjson_mut_obj_add_uint(doc, one, "failures", e->n_failures);
+    yyjson_mut_obj_add_uint(doc, one, "opened", e->n_opened);
+    add_number(doc, one, "answered_age_ms", age_ms(b->alive_us, now_us));
+    add_number(doc, one, "retry_in_ms",
+               b->state == BREAKER_OPEN ? fmax(0, -age_ms(b->retry_us, now_us)) : NAN);
+}
+
+static yyjson_mut_val *add_tier(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct gateway *g,
+                                enum moa_tier which, int64_t now_us)
+{
+    const struct endpoints *es = &g->endpoints[which];
+    yyjson_mut_val *tier = yyjson_mut_obj_add_obj(doc, root, moa_tier_name(which));
+    yyjson_mut_obj_add_bool(doc, tier, "up", endpoints_up(es));
+    yyjson_mut_obj_add_uint(doc, tier, "in_flight", g->sense.in_flight[which]);
+    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, tier, "endpoints");
+    for (size_t i = 0; i < es->n; i++)
+        add_endpoint(doc, list, es->list[i], now_us);
+    return tier;
+}
+
+static enum probe_engine edge_engine(const struct gateway *g)
+{
+    const struct endpoints *edge = &g->endpoints[MOA_EDGE];
+    for (size_t i = 0; i < edge->n; i++) {
+        if (edge->list[i]->probe.engine != PROBE_UNKNOWN)
+            return edge->list[i]->probe.engine;
+    }
+    return PROBE_UNKNOWN;
+}
+
+static void add_load(yyjson_mut_doc *doc, yyjson_mut_val *edge, const struct gateway *g,
+                     int64_t now_us)
+{
+    const struct sense *s = &g->sense;
+    add_number(doc, edge, "load", edge_load(g, now_us));
+    add_number(doc, edge, "slots", sense_slots(s));
+    yyjson_mut_val *engine = yyjson_mut_obj_add_obj(doc, edge, "engine");
+    yyjson_mut_obj_add_str(doc, engine, "kind", probe_engine_name(edge_engine(g)));
+    add_number(doc, engine, "running", s->engine.running);
+    add_number(doc, engine, "waiting", s->engine.waiting);
+    add_number(doc, engine, "slots", s->engine.slots);
+    add_number(doc, engine, "others", s->engine_us > 0 ? s->others : NAN);
+    add_number(doc, engine, "age_ms", age_ms(s->engine_us, now_us));
+    yyjson_mut_obj_add_bool(doc, engine, "counts", sense_engine_known(s, now_us));
+    yyjson_mut_val *cpu = yyjson_mut_obj_add_obj(doc, edge, "cpu_pressure");
+    add_number(doc, cpu, "share", s->pressure);
+    add_number(doc, cpu, "age_ms", age_ms(s->pressure_us, now_us));
+    yyjson_mut_obj_add_bool(doc, cpu, "counts",
+                            g->config->tier[MOA_EDGE].cpu_counts &&
+                                sense_pressure_known(s, now_us));
+}
+
+static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct gateway *g,
+                       int64_t now_us)
+{
+    const struct sense *s = &g->sense;
+    struct uplink_estimate e;
+    uplink_estimate(&s->uplink, &e);
+    double mbps = sense_mbps(s);
+    bool measured = g->config->tier[MOA_CLOUD].uplink_uploads > 0 && !isnan(e.mbps);
+    yyjson_mut_val *uplink = yyjson_mut_obj_add_obj(doc, cloud, "uplink");
+    add_number(doc, uplink, "mbps", mbps);
+    yyjson_mut_obj_add_str(doc, uplink, "source",
+                           measured      ? "measured"
+                           : isnan(mbps) ? "unknown"
+                                         : "configured");
+    add_number(doc, uplink, "measured_mbps", e.mbps);
+    add_number(doc, uplink, "tcp_mbps", e.tcp_mbps);
+    add_number(doc, uplink, "startup_ms", e.startup_s * 1e3);
+    add_number(doc, uplink, "age_ms", age_ms(e.measured_us, now_us));
+    yyjson_mut_obj_add_uint(doc, uplink, "uploads", e.n_uploads);
+    yyjson_mut_obj_add_uint(doc, uplink, "discarded", s->uplink.n_discarded);
+    yyjson_mut_val *rtt = yyjson_mut_obj_add_obj(doc, cloud, "rtt");
+    add_number(doc, rtt, "ms", s->rtt_us > 0 ? (double)s->rtt_us / 1e3 : NAN);
+    add_number(doc, rtt, "age_ms", age_ms(s->rtt_measured_us, now_us));
+}
+
+char *state_json(const struct gateway *g, int64_t now_us, size_t *ret_n)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return NULL;
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    add_load(doc, add_tier(doc, root, g, MOA_EDGE, now_us), g, now_us);
+    add_uplink(doc, add_tier(doc, root, g, MOA_CLOUD, now_us), g, now_us);
+    yyjson_mut_obj_add_uint(doc, root, "requests", g->n_exchanges);
+    char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, ret_n);
+    yyjson_mut_doc_free(doc);
+    return text;
+}
+
+/* ---- metrics ---- */
+
+static void write_gauge(FILE *out, const char *name, const char *help, double value)
+{
+    if (!isnan(value))
+        fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.9g\n", name, help, name, name, value);
+}
+
+/* A label's value: what a URL may hold beside the harmless is escaped. */
+static void write_label(FILE *out, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            fputc('\\', out);
+        if (*value == '\n')
+            fputs("\\n", out);
+        else
+            fputc(*value, out);
+    }
+}
+
+struct column {
+    const char *name, *type, *help;
+    double (*value)(const struct endpoint *endpoint);
+};
+
+static double state_of(const struct endpoint *e)
+{
+    return e->breaker.state;
+}
+
+static double calls_of(const struct endpoint *e)
+{
+    return (double)e->n_calls;
+}
+
+static double failures_of(const struct endpoint *e)
+{
+    return (double)e->n_failures;
+}
+
+static double opened_of(const struct endpoint *e)
+{
+    return (double)e->n_opened;
+}
+
+static double in_flight_of(const struct endpoint *e)
+{
+    return e->in_flight;
+}
+
+static const struct column columns[] = {
+    {"moaoff_endpoint_breaker", "gauge", "0 closed, 1 half-open, 2 open.", state_of},
+    {"moaoff_endpoint_in_flight", "gauge", "Calls in flight on an endpoint.", in_flight_of},
+    {"moaoff_endpoint_calls_total", "counter", "Calls begun.", calls_of},
+    {"moaoff_endpoint_failures_total", "counter", "Failures that counted.", failures_of},
+    {"moaoff_endpoint_opened_total", "counter", "Times the breaker opened.", opened_of},
+};
+
+static void write_column(FILE *out, const struct gateway *g, const struct column *column)
+{
+    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", column->name, column->help, column->name,
+            column->type);
+    for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
+        const struct endpoints *es = &g->endpoints[which];
+        for (size_t i = 0; i < es->n; i++) {
+            fprintf(out, "%s{tier=\"%s\",endpoint=\"", column->name,
+                    moa_tier_name((enum moa_tier)which));
+            write_label(out, es->list[i]->name);
+            fprintf(out, "\"} %.15g\n", column->value(es->list[i]));
+        }
+    }
+}
+
+void state_write_metrics(const struct gateway *g, int64_t now_us, FILE *out)
+{
+    const struct sense *s = &g->sense;
+    struct uplink_estimate e;
+    uplink_estimate(&s->uplink, &e);
+    write_gauge(out, "moaoff_edge_load", "Load of the edge, 0 to 1.", edge_load(g, now_us));
+    write_gauge(out, "moaoff_cpu_pressure_ratio", "Share of time some task waited for the CPU.",
+                sense_pressure_known(s, now_us) ? s->pressure : NAN);
+    write_gauge(out, "moaoff_uplink_mbps", "What the uplink carries, Mbit/s, as decisions see it.",
+                sense_mbps(s));
+    write_gauge(out, "moaoff_uplink_tcp_mbps", "TCP's delivery rate over the same uploads, Mbit/s.",
+                e.tcp_mbps);
+    write_gauge(out, "moaoff_uplink_age_seconds", "Since the last upload that was measured.",
+                age_ms(e.measured_us, now_us) / 1e3);
+    write_gauge(out, "moaoff_rtt_seconds", "Round trip to the cloud.",
+                s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN);
+    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+        write_column(out, g, &columns[i]);
+}

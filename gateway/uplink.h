@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How fast the uplink is, from the uploads that go over it anyway. Pure: readings of TCP's own
+ * counters come in, with their time; an estimate comes out.
+ *
+ * One upload is one stretch of time in which bodies are under way; bodies that overlap share it.
+ * Model: time = a + 8 bytes / b with a slope common to all uploads and an `a` of each one (slow
+ * start, a shaper's burst credit). The slope is regressed inside of each upload, over bytes that
+ * TCP saw acknowledged, so uploads of equal size are as good as others; the estimate is the median
+ * over the last few uploads.
+ */
+#ifndef MOA_GATEWAY_UPLINK_H
+#define MOA_GATEWAY_UPLINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UPLINK_UPLOADS_MAX 64   /* that an estimate can look back at */
+#define UPLINK_POINTS_MAX 128   /* of one upload; halved when full */
+#define UPLINK_BYTES_MIN 100000 /* a smaller upload says nothing about the link */
+
+/** TCP's counters over all bodies under way at one moment. */
+struct uplink_reading {
+    int64_t now_us;
+    uint64_t acked_bytes; /* acknowledged since the upload's first reading, or longer */
+    double delivery_mbps; /* TCP's own rate; NaN: unknown, or the sender had nothing to send */
+    int64_t receiver_limited_us; /* time in which the receiver's window was the limit, summed */
+    bool starved;                /* some body waits for the gateway and not for the link */
+    bool last;                   /* nothing is under way any more */
+};
+
+struct uplink_point {
+    int64_t t_us;
+    uint64_t bytes; /* both since the upload's begin */
+    double delivery_mbps;
+    int64_t receiver_limited_us;
+    bool starved;
+};
+
+/** What one upload said. */
+struct uplink_upload {
+    double mbps;      /* the slope */
+    double tcp_mbps;  /* TCP's delivery rate; NaN: unknown */
+    double startup_s; /* a */
+    int64_t end_us;
+};
+
+struct uplink {
+    size_t window; /* uploads looked back at; at most UPLINK_UPLOADS_MAX */
+
+    bool uploading;
+    struct uplink_reading begin;
+    struct uplink_point points[UPLINK_POINTS_MAX];
+    size_t n_points;
+
+    struct uplink_upload
+        uploads[UPLINK_UPLOADS_MAX]; /* a ring: upload i stands at i modulo window */
+    uint64_t n_uploads;              /* that counted, ever */
+    uint64_t n_discarded;            /* large enough, but limited by the sender or the receiver */
+};
+
+struct uplink_estimate {
+    double mbps;      /* NaN: nothing measured yet */
+    double tcp_mbps;  /* the cross-check: median of TCP's delivery rates; NaN: unknown */
+    double startup_s; /* median of a */
+    int64_t measured_us;
+    uint64_t n_uploads;
+};
+
+/** `window`: uploads looked back at, 1 to UPLINK_UPLOADS_MAX. */
+void uplink_init(struct uplink *uplink, size_t window);
+
+/** Readings come in the order of time; the first after a last one begins an upload. */
+void uplink_add(struct uplink *uplink, const struct uplink_reading *reading);
+
+void uplink_estimate(const struct uplink *uplink, struct uplink_estimate *ret_estimate);
+
+#endif

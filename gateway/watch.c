@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Looks at engines from a timer; see watch.h.
+ */
+#include "watch.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "endpoint.h"
+#include "gateway.h"
+#include "log.h"
+#include "server.h"
+#include "upstream.h"
+
+#define TICK_MS 250
+#define TRAFFIC_US 10000000   /* after a request there is traffic for so long */
+#define IDLE_POLL_US 10000000 /* between two polls without */
+#define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
+#define CALLS_MAX (4 * ENDPOINTS_MAX)
+
+/* A call of this file: to an edge engine's load page, or to see whether an endpoint is reachable.
+ */
+struct look {
+    struct watch *watch;
+    struct endpoint *endpoint; /* held; NULL: this look is free */
+    struct endpoints *tier;
+    struct upstream_call *call;
+    char *url;
+    int status;
+    char *answer; /* of a load page */
+    size_t n;
+};
+
+struct watch {
+    struct gateway *gateway;
+    struct event timer;
+    int pressure_fd; /* -1: none */
+    int64_t polled_us;
+    struct look looks[CALLS_MAX];
+    /* One round over all edge endpoints. */
+    unsigned n_polling;
+    struct probe_load round;
+};
+
+/* ---- one look ---- */
+
+static bool looked_at(const struct watch *w, const struct endpoint *endpoint)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (w->looks[i].endpoint == endpoint)
+            return true;
+    }
+    return false;
+}
+
+static void look_over(struct look *look)
+{
+    endpoint_release(look->endpoint);
+    free(look->url);
+    free(look->answer);
+    *look = (struct look){0};
+}
+
+static void on_head(const struct upstream_head *head, void *arg)
+{
+    struct look *look = arg;
+    look->status = head->status;
+}
+
+static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
+{
+    struct look *look = arg;
+    bool fits = look->status > 0 && bytes.n <= PROBE_BYTES_MAX - look->n;
+    char *grown = fits ? realloc(look->answer, look->n + bytes.n) : NULL;
+    if (!grown) {
+        look->status = 0; /* not to be read */
+        return UPSTREAM_GO;
+    }
+    look->answer = grown;
+    memcpy(grown + look->n, bytes.p, bytes.n);
+    look->n += bytes.n;
+    return UPSTREAM_GO;
+}
+
+/* `url` is taken. */
+static int begin_look(struct watch *w, struct endpoint *endpoint, struct endpoints *tier,
+                      enum upstream_method method, char *url,
+                      const struct upstream_callbacks *callbacks)
+{
+    struct gateway *g = w->gateway;
+    struct look *look = w->looks;
+    while (look < w->looks + CALLS_MAX && look->endpoint)
+        look++;
+    if (!url || look == w->looks + CALLS_MAX) {
+        free(url);
+        return -1;
+    }
+    enum moa_tier which = tier == &g->endpoints[MOA_EDGE] ? MOA_EDGE : MOA_CLOUD;
+    bool polls = method == UPSTREAM_GET;
+    *look = (struct look){.watch = w, .endpoint = endpoint, .tier = tier, .url = url};
+    endpoint_hold(endpoint);
+    struct upstream_request request = {
+        .method = method,
+        .url = url,
+        .api_key = polls ? g->api_keys[which] : NULL,
+        .direct = which == MOA_EDGE,
+        .connect_timeout_ms = polls ? POLL_TIMEOUT_MS : g->config->tier[which].connect_timeout_ms,
+        .first_byte_timeout_ms =
+            polls ? POLL_TIMEOUT_MS : 2 * g->config->tier[which].connect_timeout_ms,
+        .idle_timeout_ms = POLL_TIMEOUT_MS,
+    };
+    look->call = upstream_send(g->upstream, &request, callbacks, look);
+    if (look->call)
+        return 0;
+    look_over(look);
+    return -1;
+}
+
+/* ---- the edge engines' load ---- */
+
+static void add(double *sum, double value)
+{
+    if (!isnan(value))
+        *sum = isnan(*sum) ? value : *sum + value;
+}
+
+static void on_poll_done(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    struct watch *w = look->watch;
+    struct probe_load load;
+    bool whole = result->end == UPSTREAM_COMPLETE && look->status > 0;
+    if (whole && probe_answer(&look->endpoint->probe, look->status,
+                              (struct moa_bytes){look->answer, look->n}, &load)) {
+        add(&w->round.running, load.running);
+        add(&w->round.waiting, load.waiting);
+        add(&w->round.slots, load.slots);
+    }
+    look_over(look);
+    if (--w->n_polling == 0 && !isnan(w->round.running))
+        sense_engine(&w->gateway->sense, &w->round, server_now_us());
+}
+
+static const struct upstream_callbacks poll_callbacks = {on_head, on_body, on_poll_done};
+
+/* "http://host:port/v1" and "/metrics" to "http://host:port/metrics". */
+static char *page_url(const char *base_url, const char *path)
+{
+    size_t n = strlen(base_url);
+    if (n >= 3 && strcmp(base_url + n - 3, "/v1") == 0)
+        n -= 3;
+    char *url;
+    return asprintf(&url, "%.*s%s", (int)n, base_url, path) < 0 ? NULL : url;
+}
+
+static void poll_edge(struct watch *w, int64_t now_us)
+{
+    struct endpoints *edge = &w->gateway->endpoints[MOA_EDGE];
+    w->polled_us = now_us;
+    w->round = (struct probe_load){NAN, NAN, NAN};
+    for (size_t i = 0; i < edge->n; i++) {
+        struct endpoint *e = edge->list[i];
+        const char *path =
+            e->breaker.state == BREAKER_OPEN || looked_at(w, e) ? NULL : probe_next(&e->probe);
+        if (path &&
+            begin_look(w, e, edge, UPSTREAM_GET, page_url(e->base_url, path), &poll_callbacks) == 0)
+            w->n_polling++;
+    }
+}
+
+static bool poll_due(const struct watch *w, int64_t now_us)
+{
+    const struct gateway *g = w->gateway;
+    int64_t interval_us = g->config->tier[MOA_EDGE].poll_ms * 1000;
+    bool traffic = g->sense.asked_us > 0 && now_us - g->sense.asked_us < TRAFFIC_US;
+    if (interval_us == 0 || w->n_polling > 0)
+        return false;
+    if (!traffic && interval_us < IDLE_POLL_US)
+        interval_us = IDLE_POLL_US;
+    return w->polled_us == 0 || now_us - w->polled_us >= interval_us;
+}
+
+/* ---- endpoints that are down ---- */
+
+static void on_tried(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    bool reachable = result->end == UPSTREAM_COMPLETE;
+    endpoint_tried(look->tier, look->endpoint, reachable, server_now_us());
+    if (reachable)
+        log_event(LOG_LEVEL_INFO, "endpoint-reachable", "url=%s",
+                  log_quote(look->endpoint->name).s);
+    look_over(look);
+}
+
+static const struct upstream_callbacks try_callbacks = {on_head, on_body, on_tried};
+
+static void try_endpoints(struct watch *w, int64_t now_us)
+{
+    for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
+        struct endpoints *tier = &w->gateway->endpoints[which];
+        for (size_t i = 0; i < tier->n; i++) {
+            struct endpoint *e = tier->list[i];
+            if (endpoint_due(e, now_us) && !looked_at(w, e))
+                (void)!begin_look(w, e, tier, UPSTREAM_CONNECT, strdup(e->base_url),
+                                  &try_callbacks);
+        }
+    }
+}
+
+/* ---- the timer ---- */
+
+static void read_pressure(struct watch *w, int64_t now_us)
+{
+    char text[256];
+    ssize_t n = w->pressure_fd < 0 ? -1 : pread(w->pressure_fd, text, sizeof(text) - 1, 0);
+    if (n <= 0)
+        return;
+    text[n] = '\0';
+    sense_pressure(&w->gateway->sense, text, now_us);
+}
+
+static void set_timer(struct watch *w)
+{
+    int64_t poll_ms = w->gateway->config->tier[MOA_EDGE].poll_ms;
+    int64_t retry_ms = w->gateway->config->breaker_retry_ms, ms = TICK_MS;
+    ms = poll_ms > 0 && poll_ms < ms ? poll_ms : ms;
+    ms = retry_ms < ms ? retry_ms : ms;
+    struct timeval after = {.tv_usec = ms * 1000};
+    event_add(&w->timer, &after);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct watch *w = arg;
+    int64_t now_us = server_now_us();
+    read_pressure(w, now_us);
+    try_endpoints(w, now_us);
+    if (poll_due(w, now_us))
+        poll_edge(w, now_us);
+    set_timer(w);
+}
+
+struct watch *watch_new(struct gateway *gateway)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+    if (!w)
+        return NULL;
+    w->gateway = gateway;
+    w->pressure_fd = open("/proc/pressure/cpu", O_RDONLY | O_CLOEXEC);
+    evtimer_assign(&w->timer, gateway->base, on_timer, w);
+    set_timer(w);
+    return w;
+}
+
+void watch_free(struct watch *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (!w->looks[i].endpoint)
+            continue;
+        upstream_cancel(w->looks[i].call);
+        look_over(&w->looks[i]);
+    }
+    event_del(&w->timer);
+    if (w->pressure_fd >= 0)
+        close(w->pressure_fd);
+    free(w);
+}

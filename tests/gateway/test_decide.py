@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`moaoff decide`: the same decision as the gateway's, from the same code, with no gateway and no engine."""
+import json
+import subprocess
+
+import pytest
+
+from bodies import chat, data_uri, picture
+from conftest import MOAOFF, TAUS
+
+PIXELS = data_uri(picture(), "png")
+
+
+def decide(body, *options):
+    done = subprocess.run([MOAOFF, "decide", *options], input=body if isinstance(body, str) else json.dumps(body),
+                          capture_output=True, text=True, timeout=20)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+
+@pytest.mark.parametrize("plan", TAUS)
+def test_same_as_the_gateway(duo, tmp_path, plan):
+    config = tmp_path / "moaoff.yaml"
+    config.write_text(json.dumps({"paper": TAUS[plan]}))
+    body = chat("Is the boat from Kiel, built in 1998, longer than 20 m?", PIXELS, data_uri(picture(seed=3), "png"))
+    status, decided, _ = decide(body, "--config", str(config))
+    assert status == 0 and decided["plan"] == plan
+    over_http = duo({"paper": TAUS[plan]}).decide(body).json
+    assert decided["decision"] == over_http["decision"]
+    assert decided["scores"] == over_http["scores"]
+
+
+@pytest.mark.parametrize("options,plan,reason", [
+    ((), "edge", "simple"),
+    (("--edge-load", "0.5"), "edge", "simple"),
+    (("--edge-load", "0.9"), "cloud", "edge-busy"),
+    (("--uplink-mbps", "399"), "edge", "simple"),
+    (("--uplink-mbps", "401"), "cloud", "uplink-fast"),
+    (("--edge-down",), "cloud", "edge-down"),
+    (("--edge-load", "0.9", "--cloud-down"), "edge", "cloud-down"),
+    (("--edge-load", "0.9", "--pin"), "edge", "pinned"),
+    (("--policy", "cloud"), "cloud", "fixed"),
+])
+def test_state_counts(options, plan, reason):
+    status, decided, _ = decide(chat("Hello."), *options)
+    assert status == 0
+    assert decided["plan"] == plan and decided["decision"]["text"] == {"tier": plan, "reason": reason}
+
+
+@pytest.mark.parametrize("body,status,word", [
+    ("{", 1, "byte 1"), ("{}", 1, "messages"), (json.dumps(chat("?", "data:image/png;base64,@")), 1, "content[0]")])
+def test_bad_body_is_said_and_fails(body, status, word):
+    code, decided, said = decide(body)
+    assert code == status and decided is None and word in said
+
+
+@pytest.mark.parametrize("options", [("--edge-load", "2"), ("--edge-load", "x"), ("--policy", "none"), ("--nonsense",)])
+def test_wrong_usage(options):
+    code, decided, said = decide(chat("Hello."), *options)
+    assert code == 2 and decided is None and said
