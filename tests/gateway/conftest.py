@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
 import local
-from fault_engine import FaultEngine, RefusingEngine, Sink
+from fault_engine import DeafEngine, FaultEngine, RefusingEngine, Sink
 
 MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "build", "moaoff")))
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|Assertion .* failed).*$", re.MULTILINE)
@@ -205,6 +205,13 @@ def certificate(tmp_path):
 @pytest.fixture
 def refusing():
     engine = RefusingEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def deaf():
+    engine = DeafEngine()
     yield engine
     engine.close()
 
