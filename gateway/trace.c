@@ -12,6 +12,8 @@
 #include <sys/types.h>
 
 #define PARENT_LENGTH 55
+#define ID_RANDOM 12     /* random bytes of an id that is made */
+#define PARENT_RANDOM 24 /* and of a traceparent */
 
 static bool id_valid(const char *id)
 {
@@ -33,33 +35,38 @@ static bool parent_valid(const char *parent)
            parent[52] == '-' && strspn(parent + 53, "0123456789abcdef") == 2;
 }
 
-/* 2 * n digits and a NUL. */
-static void random_digits(char *ret_digits, size_t n)
+/* Two digits for each of `n` bytes, and a NUL. */
+static void print_digits(const unsigned char *bytes, size_t n, char *ret_digits)
 {
-    unsigned char bytes[24] = {1}; /* not all 0 even if there is no randomness */
-    ssize_t ignored = getrandom(bytes, n, GRND_NONBLOCK);
-    (void)ignored;
-    for (size_t i = 0; i < n; i++)
-        snprintf(ret_digits + 2 * i, 3, "%02x", bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        ret_digits[2 * i] = digits[bytes[i] >> 4];
+        ret_digits[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret_digits[2 * n] = '\0';
 }
 
 void trace_begin(const char *id, const char *traceparent, const char *tracestate,
                  struct trace *ret_trace)
 {
     struct trace *t = ret_trace;
-    *t = (struct trace){0};
+    unsigned char random[ID_RANDOM + PARENT_RANDOM];
+    memset(random, 1, sizeof(random)); /* an id of 0 is none, even if there is no randomness */
+    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
+    (void)ignored;
+    t->state[0] = '\0';
     if (id && id_valid(id))
         snprintf(t->id, sizeof(t->id), "%s", id);
     else
-        random_digits(t->id, 12);
+        print_digits(random, ID_RANDOM, t->id);
     if (traceparent && parent_valid(traceparent)) {
         snprintf(t->parent, sizeof(t->parent), "%s", traceparent);
         if (tracestate && strlen(tracestate) <= TRACE_STATE_BYTES)
             snprintf(t->state, sizeof(t->state), "%s", tracestate);
         return;
     }
-    char digits[49];
-    random_digits(digits, 24);
+    char digits[2 * PARENT_RANDOM + 1];
+    print_digits(random + ID_RANDOM, PARENT_RANDOM, digits);
     snprintf(t->parent, sizeof(t->parent), "00-%.32s-%.16s-00", digits, digits + 32);
 }
 
