@@ -65,12 +65,12 @@ struct exchange {
     struct gateway *gateway;
     struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
     struct server_request *request; /* NULL once it is answered or the client has left */
+    struct key *key;                /* NULL: none is asked for */
     enum stage stage;
+    unsigned retry_after_s; /* with a 429 */
     bool dry_run;
     bool pinned;
     struct trace trace;
-    struct key *key;        /* NULL: none is asked for */
-    unsigned retry_after_s; /* with a 429 */
     int64_t arrived_us;
     struct moa_policy *policy;
 
@@ -90,13 +90,13 @@ struct exchange {
     struct upstream_call *call;       /* of the answer */
     struct endpoint_call at;          /* where it goes */
     const struct endpoint *failed_at; /* the last that failed; only compared */
-    bool retried;                     /* at another endpoint of the same tier */
     struct chat_body body;
+    bool retried;      /* at another endpoint of the same tier */
+    bool answering;    /* the head of the answer is with the client */
+    bool event_stream; /* it is one */
     int engine_status;
     char content_type[128];
-    bool event_stream;
     struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
-    bool answering;         /* the head of the answer is with the client */
     struct usage_tail tail; /* of an answer that is a stream */
     struct usage usage[2];  /* by tier */
     uint64_t bytes_up[2];   /* by tier */
