@@ -23,7 +23,7 @@
 #define TRAFFIC_US 10000000   /* after a request there is traffic for so long */
 #define IDLE_POLL_US 10000000 /* between two polls without */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
-#define CALLS_MAX (4 * ENDPOINTS_MAX)
+#define CALLS_MAX (4UL * ENDPOINTS_MAX)
 
 /* A call of this file: to an edge engine's load page, or to see whether an endpoint is reachable.
  */
