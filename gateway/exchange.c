@@ -107,6 +107,16 @@ static bool retry_elsewhere(struct exchange *x, enum moa_tier tier);
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
 static void exchange_finish(struct exchange *x);
 
+static void free_request_body(struct exchange *x)
+{
+    if (!x->request_body)
+        return;
+    free(x->request_body);
+    x->request_body = NULL;
+    x->chat.body.p = NULL;
+    x->gateway->freed_us = server_now_us();
+}
+
 /* ---- replies that end the exchange ---- */
 
 static void exchange_fail(struct exchange *x, const struct http_error *error)
@@ -683,9 +693,7 @@ static void release_request(struct exchange *x)
     chat_body_done(&x->body);
     if (x->images)
         images_release(x->images);
-    x->chat.body.p = NULL;
-    free(x->request_body);
-    x->request_body = NULL;
+    free_request_body(x);
 }
 
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
@@ -964,7 +972,7 @@ static void exchange_finish(struct exchange *x)
     x->gateway->n_exchanges--;
     images_free(x->images);
     chat_done(&x->chat);
-    free(x->request_body);
+    free_request_body(x);
     free(x->perceptions);
     free(x);
 }
