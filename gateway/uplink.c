@@ -12,9 +12,8 @@
 /* The first part of an upload is slow start and a shaper's burst credit. */
 #define LATE_SHARE 0.4
 #define STRETCH_BYTES_MIN 65536 /* a stretch below is the grain of acknowledgements */
-#define POINTS_MIN 2
-#define UPLOAD_US_MAX 2000000 /* under steady traffic an upload would never end: it is cut */
-#define LIMITED_SHARE 0.25    /* of the points or the time; above it the link was not the limit */
+#define UPLOAD_US_MAX 2000000   /* under steady traffic an upload would never end: it is cut */
+#define LIMITED_SHARE 0.25      /* of the points or the time; above it the link was not the limit */
 
 void uplink_init(struct uplink *u, size_t window)
 {
@@ -88,15 +87,18 @@ static void add_rates(const struct uplink_point *p, size_t n, double weight, str
     }
 }
 
-/* Late points to what the upload says. A moment in which this machine had no time to send is an
- * outlier of the slopes, a burst of acknowledgements one of TCP's rates. */
+/* What the points of an upload say from late on. The last of them has no good time, as it came when
+ * all was over; TCP's rate is as good there as before. A moment in which this machine had no time
+ * to send is an outlier of the slopes, a burst of acknowledgements one of the rates. */
 static void judge(const struct uplink_point *late, size_t n, struct uplink_upload *upload)
 {
     struct vote votes[2 * UPLINK_POINTS_MAX];
-    size_t n_votes = 0;
-    double bytes = add_slopes(late, n, votes, &n_votes);
+    size_t n_votes = 0, n_timed = n;
+    while (n_timed > 0 && late[n_timed - 1].bytes >= late[n - 1].bytes)
+        n_timed--;
+    double bytes = add_slopes(late, n_timed, votes, &n_votes);
     add_rates(late, n, bytes > 0 ? bytes : 1, votes, &n_votes);
-    upload->mbps = n < POINTS_MIN ? NAN : weighted_median(votes, n_votes);
+    upload->mbps = weighted_median(votes, n_votes);
     n_votes = 0;
     add_rates(late, n, 1, votes, &n_votes);
     upload->tcp_mbps = weighted_median(votes, n_votes);
@@ -133,13 +135,10 @@ static void end_upload(struct uplink *u, int64_t now_us)
     u->uploading = false;
     if (whole->bytes < UPLINK_BYTES_MIN)
         return;
-    size_t from = 0, to = u->n_points - 1; /* [from, to): late, but not yet over */
-    while (from < to && (double)u->points[from].bytes < LATE_SHARE * (double)whole->bytes)
-        from++;
-    while (to > from && u->points[to - 1].bytes >= whole->bytes)
-        to--;
-    const struct uplink_point *late = u->points + from;
-    size_t n = to - from;
+    const struct uplink_point *late = u->points;
+    while (late < whole && (double)late->bytes < LATE_SHARE * (double)whole->bytes)
+        late++;
+    size_t n = (size_t)(whole - late) + 1;
     struct uplink_upload upload = {.end_us = now_us};
     judge(late, n, &upload);
     if (isnan(upload.mbps)) {
