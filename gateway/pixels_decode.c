@@ -88,10 +88,10 @@ static void emit(struct shrink *s, uint32_t n_rows)
         const uint32_t left = s->in_width - x * s->factor;
         const uint32_t n = n_rows * (left < s->factor ? left : s->factor);
         for (size_t c = 0; c < 3; c++)
-            out[c] = (uint8_t)((s->sums[3 * x + c] + n / 2) / n);
+            out[c] = (uint8_t)((s->sums[3 * (size_t)x + c] + n / 2) / n);
         out[3] = 255;
     }
-    memset(s->sums, 0, 3 * sizeof(*s->sums) * s->out.width_px);
+    memset(s->sums, 0, 3 * sizeof(*s->sums) * (size_t)s->out.width_px);
 }
 
 /* Takes s->line, which it may change. */
