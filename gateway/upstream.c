@@ -196,6 +196,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
         return CURL_READFUNC_ABORT; /* the segments may be gone already */
     if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
         meter_add(&call->upstream->meter, &call->meter_body, call->fd);
+    meter_touch(&call->upstream->meter, &call->meter_body);
     size_t given = copy_body(call, out, size * count);
     call->meter_body.given = call->segment == call->n_segments;
     return given;
@@ -363,6 +364,7 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .unreachable = end == UPSTREAM_UNREACHABLE || code == CURLE_OPERATION_TIMEDOUT,
         .rtt_us = call->rtt_us,
     };
     call->complete = end == UPSTREAM_COMPLETE;

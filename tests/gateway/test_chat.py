@@ -128,6 +128,7 @@ def test_connection_is_kept_and_used_again(duo):
 
 
 def test_many_clients_at_once(duo, edge, cloud):
+    # Neither the load of the edge nor the speed of loopback as an uplink must decide here.
     gateway = duo({"paper": {"tau_text": 1, "tau_image": 0}, "edge": {"slots": 100}, "cloud": {"uplink_uploads": 0}})
     uri = data_uri(picture(200, 200), "png")
     with ThreadPoolExecutor(16) as pool:

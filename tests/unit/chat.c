@@ -189,8 +189,10 @@ static void images_come_first_if_asked(void **state)
             "a") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
                                                                                      "\"user\","
                                                                                      "\"content\":"
-                                                                                     "[" TEXT("3") "," IMAGE("data"
-                                                                                                             ":c") "]}]}",
+                                                                                     "[" TEXT("3") "," IMAGE(
+                                                                                         "data"
+                                                                                         ":c") "]}]"
+                                                                                               "}",
         &order,
         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," TEXT(
             "1") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
