@@ -2,8 +2,9 @@
  *
  * OpenAI body to modalities, and the edited body out; see chat.h.
  *
- * yyjson parses a copy of the body and leaves every string at its original offset in that copy,
- * which is how spans are found. The parsed document lives only inside of chat_parse().
+ * yyjson parses a copy of the body without its images' bulk (skim.h) and leaves every string at its
+ * original offset in that copy, which is how spans are found. The parsed document lives only inside
+ * of chat_parse().
  */
 #include "chat.h"
 
@@ -15,8 +16,11 @@
 
 #include <yyjson.h>
 
+#include "skim.h"
+
 struct reader {
-    const char *copy; /* yyjson's copy of the body; string offsets in it are offsets in the body */
+    struct skim skim;
+    const char *copy; /* yyjson's of the skim; string offsets in it are offsets in the skim */
     const struct chat_limits *limits;
     struct chat *chat;
     struct http_error *error;
@@ -69,21 +73,35 @@ static size_t object_end(const char *json, size_t n, size_t at)
 
 static struct span string_span(const struct reader *r, yyjson_val *string)
 {
-    const struct moa_bytes *body = &r->chat->body;
+    const struct moa_bytes *json = &r->skim.json;
     size_t begin = (size_t)(yyjson_get_str(string) - r->copy);
-    return (struct span){begin, string_end(body->p, body->n, begin)};
+    size_t end = string_end(json->p, json->n, begin);
+    return (struct span){skim_origin(&r->skim, begin), skim_origin(&r->skim, end)};
+}
+
+/* A string that was cut has no escapes: its value is what stands in the body. */
+static struct moa_bytes string_value(const struct reader *r, yyjson_val *string)
+{
+    const char *value = yyjson_get_str(string);
+    size_t n = yyjson_get_len(string);
+    size_t begin = (size_t)(value - r->copy);
+    size_t from = skim_origin(&r->skim, begin), to = skim_origin(&r->skim, begin + n);
+    if (to - from == n)
+        return (struct moa_bytes){value, n};
+    return (struct moa_bytes){(const char *)r->chat->body.p + from, to - from};
 }
 
 /* An object is found through its first key: only white space and a brace stand before it. */
 static struct span object_span(const struct reader *r, yyjson_val *object)
 {
-    const char *json = r->chat->body.p;
+    const char *json = r->skim.json.p;
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *first_key = yyjson_obj_iter_next(&iter);
     size_t begin = (size_t)(yyjson_get_str(first_key) - r->copy) - 1; /* its opening quote */
     while (json[begin] != '{')
         begin--;
-    return (struct span){begin, object_end(json, r->chat->body.n, begin)};
+    size_t end = object_end(json, r->skim.json.n, begin);
+    return (struct span){skim_origin(&r->skim, begin), skim_origin(&r->skim, end)};
 }
 
 /* ---- reading ---- */
@@ -121,20 +139,19 @@ static int turn_append(struct turn *turn, const char *text, size_t n)
 
 static int read_text(struct reader *r, yyjson_val *string, struct turn *turn)
 {
-    const char *text = yyjson_get_str(string);
-    size_t n = yyjson_get_len(string);
-    r->text_bytes += n;
+    struct moa_bytes text = string_value(r, string);
+    r->text_bytes += text.n;
     if (r->text_bytes > r->limits->max_text_bytes)
         return http_fail(r->error, 413, "text_too_large",
                          "The text of the request is longer than %zu bytes.",
                          r->limits->max_text_bytes);
     struct moa_text_features features;
-    moa_text_measure((struct moa_bytes){text, n}, &features);
+    moa_text_measure(text, &features);
     add_text_features(&r->chat->text_all, &features);
     if (!turn)
         return 0;
     add_text_features(&turn->features, &features);
-    if (turn_append(turn, text, n))
+    if (turn_append(turn, text.p, text.n))
         return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
     return 0;
 }
@@ -341,26 +358,37 @@ static int read_root(struct reader *r, yyjson_val *root)
     return read_messages(r, yyjson_obj_get(root, "messages"));
 }
 
+/* yyjson copies what it reads: without YYJSON_READ_INSITU the input is not written to. */
+static yyjson_doc *read_json(const struct skim *skim, struct http_error *error)
+{
+    yyjson_read_err err;
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)skim->json.p, skim->json.n,
+                                       YYJSON_READ_NOFLAG, NULL, &err);
+    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        http_fail(error, 503, "out_of_memory", "Out of memory.");
+    else if (!doc)
+        http_fail(error, 400, "invalid_json", "The body is not valid JSON: %s at byte %zu.",
+                  err.msg, skim_origin(skim, err.pos));
+    return doc;
+}
+
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error)
 {
-    yyjson_read_err err;
     if (body.n == 0)
         return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
-    /* Without YYJSON_READ_INSITU the input is not written to. */
-    yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)body.p, body.n, YYJSON_READ_NOFLAG, NULL, &err);
-    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
-    if (!doc)
-        return http_fail(ret_error, 400, "invalid_json",
-                         "The body is not valid JSON: %s at byte %zu.", err.msg, err.pos);
-
     *ret_chat = (struct chat){.body = body};
-    struct reader r = {
-        .copy = doc->str_pool, .limits = limits, .chat = ret_chat, .error = ret_error};
-    int result = read_root(&r, yyjson_doc_get_root(doc));
+    struct reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
+    if (skim_init(&r.skim, body))
+        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    yyjson_doc *doc = read_json(&r.skim, ret_error);
+    int result = -1;
+    if (doc) {
+        r.copy = doc->str_pool;
+        result = read_root(&r, yyjson_doc_get_root(doc));
+    }
     yyjson_doc_free(doc);
+    skim_done(&r.skim);
     if (result)
         chat_done(ret_chat);
     return result;

@@ -81,8 +81,10 @@ struct exchange {
     size_t n_perceiving;
     char *evidence[MOA_IMAGES_MAX];
 
-    struct upstream_call *call; /* of the answer */
-    struct endpoint_call at;    /* where it goes */
+    struct upstream_call *call;       /* of the answer */
+    struct endpoint_call at;          /* where it goes */
+    const struct endpoint *failed_at; /* the last that failed; only compared */
+    bool retried;                     /* at another endpoint of the same tier */
     struct chat_body body;
     int engine_status;
     char content_type[128];
@@ -98,10 +100,22 @@ struct exchange {
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
 static void prepare(struct exchange *x);
+static void execute(struct exchange *x);
 static void gather_evidence(struct exchange *x);
 static void answer(struct exchange *x);
+static bool retry_elsewhere(struct exchange *x, enum moa_tier tier);
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
 static void exchange_finish(struct exchange *x);
+
+static void free_request_body(struct exchange *x)
+{
+    if (!x->request_body)
+        return;
+    free(x->request_body);
+    x->request_body = NULL;
+    x->chat.body.p = NULL;
+    x->gateway->freed_us = server_now_us();
+}
 
 /* ---- replies that end the exchange ---- */
 
@@ -329,7 +343,13 @@ static void on_prepared(void *arg, const struct http_error *error)
         exchange_finish(x);
     else if (error)
         exchange_fail(x, error);
-    else if (is_split(&x->decision))
+    else
+        execute(x);
+}
+
+static void execute(struct exchange *x)
+{
+    if (is_split(&x->decision))
         gather_evidence(x);
     else
         answer(x);
@@ -358,7 +378,7 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
     struct gateway *g = x->gateway;
     const struct tier_config *t = &g->config->tier[tier];
     struct endpoint_call at;
-    endpoint_begin(&g->endpoints[tier], server_now_us(), &at);
+    endpoint_begin(&g->endpoints[tier], server_now_us(), x->failed_at, &at);
     struct upstream_request request = {
         .url = at.endpoint->chat_url,
         .api_key = g->api_keys[tier],
@@ -388,6 +408,8 @@ static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call 
                    enum endpoint_outcome outcome)
 {
     const struct endpoint *e = at->endpoint;
+    if (outcome != ENDPOINT_ANSWERED && outcome != ENDPOINT_COMPLETE)
+        x->failed_at = e;
     if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
         log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
                   log_quote(e->name).s, breaker_state_name(e->breaker.state));
@@ -422,9 +444,9 @@ static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_c
 {
     struct gateway *g = x->gateway;
     report(x, tier, at,
-           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
-           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
-                                                 : ENDPOINT_FAILED);
+           result->end == UPSTREAM_COMPLETE ? ENDPOINT_COMPLETE
+           : result->unreachable            ? ENDPOINT_UNREACHABLE
+                                            : ENDPOINT_FAILED);
     endpoint_end(at);
     sense_leave(&g->sense, tier);
     sense_rtt(&g->sense, result->rtt_us, server_now_us());
@@ -485,7 +507,7 @@ static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind
 {
     log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->id,
               moa_tier_name(tier), kind, log_quote(message).s);
-    if (fall_back(x, tier, kind))
+    if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
     struct http_error error;
     if (x->pinned)
@@ -671,9 +693,7 @@ static void release_request(struct exchange *x)
     chat_body_done(&x->body);
     if (x->images)
         images_release(x->images);
-    x->chat.body.p = NULL;
-    free(x->request_body);
-    x->request_body = NULL;
+    free_request_body(x);
 }
 
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
@@ -861,6 +881,18 @@ static void drop_stages(struct exchange *x)
     x->held = (struct gathered){0};
 }
 
+/* The same decision once more, at another endpoint of the tier; false if there is none. */
+static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
+{
+    if (x->retried || x->answering ||
+        !endpoints_up_beside(&x->gateway->endpoints[tier], x->failed_at))
+        return false;
+    x->retried = true;
+    drop_stages(x);
+    execute(x);
+    return true;
+}
+
 /* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
@@ -940,7 +972,7 @@ static void exchange_finish(struct exchange *x)
     x->gateway->n_exchanges--;
     images_free(x->images);
     chat_done(&x->chat);
-    free(x->request_body);
+    free_request_body(x);
     free(x->perceptions);
     free(x);
 }

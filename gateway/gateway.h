@@ -33,6 +33,7 @@ struct gateway {
     struct metrics metrics;
     struct feedback feedback;
     size_t n_exchanges;
+    int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };
 
 /** Serves until SIGTERM or SIGINT. Returns the program's exit status. */

@@ -11,7 +11,8 @@
 
 /* The first part of an upload is slow start and a shaper's burst credit. */
 #define LATE_SHARE 0.4
-#define POINTS_MIN 4          /* for a slope; with fewer TCP's own rate stands */
+#define STRETCH_BYTES_MIN 65536 /* a stretch below is the grain of acknowledgements */
+#define POINTS_MIN 2
 #define UPLOAD_US_MAX 2000000 /* under steady traffic an upload would never end: it is cut */
 #define LIMITED_SHARE 0.25    /* of the points or the time; above it the link was not the limit */
 
@@ -39,33 +40,66 @@ static double median(double *values, size_t n)
 
 /* ---- one upload ---- */
 
-/* Least squares of time over bytes, so that a stall is an error of the time; NaN if too few. */
-static double slope_mbps(const struct uplink_point *p, size_t n)
+/* One word on the rate, and how much it counts. */
+struct vote {
+    double mbps, weight;
+};
+
+static int compare_votes(const void *a, const void *b)
 {
-    if (n < POINTS_MIN)
-        return NAN;
-    double mean_t = 0, mean_bytes = 0, variance = 0, covariance = 0;
-    for (size_t i = 0; i < n; i++) {
-        mean_t += (double)p[i].t_us / (double)n;
-        mean_bytes += (double)p[i].bytes / (double)n;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double bytes = (double)p[i].bytes - mean_bytes;
-        variance += bytes * bytes;
-        covariance += bytes * ((double)p[i].t_us - mean_t);
-    }
-    return covariance > 0 ? 8 * variance / covariance : NAN;
+    return compare(&((const struct vote *)a)->mbps, &((const struct vote *)b)->mbps);
 }
 
-static double median_delivery(const struct uplink_point *p, size_t n)
+static double weighted_median(struct vote *votes, size_t n)
 {
-    double rates[UPLINK_POINTS_MAX];
-    size_t known = 0;
+    double sum = 0, below = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += votes[i].weight;
+    qsort(votes, n, sizeof(*votes), compare_votes);
+    size_t i = 0;
+    while (i + 1 < n && below + votes[i].weight < sum / 2)
+        below += votes[i++].weight;
+    return n > 0 ? votes[i].mbps : NAN;
+}
+
+/* The slopes between points far enough apart, by their bytes. Returns the bytes in all of them. */
+static double add_slopes(const struct uplink_point *p, size_t n, struct vote *votes,
+                         size_t *n_votes)
+{
+    double sum = 0;
+    for (size_t i = 0, k = 1; k < n; k++) {
+        double bytes = (double)(p[k].bytes - p[i].bytes), us = (double)(p[k].t_us - p[i].t_us);
+        if (bytes < STRETCH_BYTES_MIN || us <= 0)
+            continue;
+        votes[(*n_votes)++] = (struct vote){8 * bytes / us, bytes};
+        sum += bytes;
+        i = k;
+    }
+    return sum;
+}
+
+/* TCP's own rates, together as much as the slopes. */
+static void add_rates(const struct uplink_point *p, size_t n, double weight, struct vote *votes,
+                      size_t *n_votes)
+{
     for (size_t i = 0; i < n; i++) {
         if (p[i].delivery_mbps > 0)
-            rates[known++] = p[i].delivery_mbps;
+            votes[(*n_votes)++] = (struct vote){p[i].delivery_mbps, weight / (double)n};
     }
-    return median(rates, known);
+}
+
+/* Late points to what the upload says. A moment in which this machine had no time to send is an
+ * outlier of the slopes, a burst of acknowledgements one of TCP's rates. */
+static void judge(const struct uplink_point *late, size_t n, struct uplink_upload *upload)
+{
+    struct vote votes[2 * UPLINK_POINTS_MAX];
+    size_t n_votes = 0;
+    double bytes = add_slopes(late, n, votes, &n_votes);
+    add_rates(late, n, bytes > 0 ? bytes : 1, votes, &n_votes);
+    upload->mbps = n < POINTS_MIN ? NAN : weighted_median(votes, n_votes);
+    n_votes = 0;
+    add_rates(late, n, 1, votes, &n_votes);
+    upload->tcp_mbps = weighted_median(votes, n_votes);
 }
 
 /* Whether something else than the link was the limit over these points. */
@@ -77,6 +111,20 @@ static bool limited(const struct uplink_point *p, size_t n)
     double waited = (double)(p[n - 1].receiver_limited_us - p[0].receiver_limited_us);
     return (double)starved > LIMITED_SHARE * (double)n ||
            waited > LIMITED_SHARE * (double)(p[n - 1].t_us - p[0].t_us);
+}
+
+static size_t n_remembered(const struct uplink *u)
+{
+    return u->n_uploads < u->window ? (size_t)u->n_uploads : u->window;
+}
+
+/* What was held back and still went faster than anything before is news. */
+static bool above_all(const struct uplink *u, double mbps)
+{
+    size_t n = n_remembered(u), i = 0;
+    while (i < n && mbps > u->uploads[i].mbps)
+        i++;
+    return n > 0 && i == n;
 }
 
 static void end_upload(struct uplink *u, int64_t now_us)
@@ -92,15 +140,13 @@ static void end_upload(struct uplink *u, int64_t now_us)
         to--;
     const struct uplink_point *late = u->points + from;
     size_t n = to - from;
-    struct uplink_upload upload = {
-        .mbps = slope_mbps(late, n), .tcp_mbps = median_delivery(late, n), .end_us = now_us};
-    if (isnan(upload.mbps))
-        upload.mbps = upload.tcp_mbps;
-    if (isnan(upload.mbps))
+    struct uplink_upload upload = {.end_us = now_us};
+    judge(late, n, &upload);
+    if (isnan(upload.mbps)) {
+        u->n_discarded++;
         return;
-    struct uplink_estimate known;
-    uplink_estimate(u, &known);
-    if (limited(late, n) && !(upload.mbps > known.mbps)) {
+    }
+    if (limited(late, n) && !above_all(u, upload.mbps)) {
         u->n_discarded++;
         return;
     }
@@ -115,9 +161,12 @@ static void add_point(struct uplink *u, const struct uplink_reading *r)
             u->points[i] = u->points[2 * i];
         u->n_points = UPLINK_POINTS_MAX / 2;
     }
+    uint64_t least = u->n_points > 0 ? u->points[u->n_points - 1].bytes : 0;
+    uint64_t acked = u->begin.acked_bytes,
+             bytes = r->acked_bytes > acked ? r->acked_bytes - acked : 0;
     u->points[u->n_points++] = (struct uplink_point){
         .t_us = r->now_us - u->begin.now_us,
-        .bytes = r->acked_bytes - u->begin.acked_bytes,
+        .bytes = bytes > least ? bytes : least,
         .delivery_mbps = r->delivery_mbps,
         .receiver_limited_us = r->receiver_limited_us - u->begin.receiver_limited_us,
         .starved = r->starved,
@@ -148,7 +197,7 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimate)
 {
-    size_t n = u->n_uploads < u->window ? (size_t)u->n_uploads : u->window, n_tcp = 0;
+    size_t n = n_remembered(u), n_tcp = 0;
     double mbps[UPLINK_UPLOADS_MAX], tcp_mbps[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
     for (size_t i = 0; i < n; i++) {
         mbps[i] = u->uploads[i].mbps;

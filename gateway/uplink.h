@@ -5,9 +5,10 @@
  *
  * One upload is one stretch of time in which bodies are under way; bodies that overlap share it.
  * Model: time = a + 8 bytes / b with a slope common to all uploads and an `a` of each one (slow
- * start, a shaper's burst credit). The slope is regressed inside of each upload, over bytes that
- * TCP saw acknowledged, so uploads of equal size are as good as others; the estimate is the median
- * over the last few uploads.
+ * start, a shaper's burst credit). So the slope is taken inside of each upload, between points of
+ * bytes that TCP saw acknowledged, and uploads of equal size are as good as others. TCP's own
+ * delivery rates at the same points have as many votes as the slopes; an upload says their median,
+ * and the estimate is the median over the last few uploads.
  */
 #ifndef MOA_GATEWAY_UPLINK_H
 #define MOA_GATEWAY_UPLINK_H
@@ -40,7 +41,7 @@ struct uplink_point {
 
 /** What one upload said. */
 struct uplink_upload {
-    double mbps;      /* the slope */
+    double mbps;
     double tcp_mbps;  /* TCP's delivery rate; NaN: unknown */
     double startup_s; /* a */
     int64_t end_us;

@@ -60,7 +60,8 @@ struct upstream_result {
     const char *message; /* why, for people; "" if complete; valid during the callback */
     uint64_t bytes_up;   /* of the bodies */
     uint64_t bytes_down;
-    int64_t rtt_us; /* smallest round trip of a metered call's connection; 0: unknown */
+    bool unreachable; /* no connection came about, in time or at all, or its link is dead */
+    int64_t rtt_us;   /* smallest round trip of a metered call's connection; 0: unknown */
 };
 
 /** In the order in which they are called. */

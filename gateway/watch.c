@@ -5,6 +5,7 @@
 #include "watch.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define TICK_MS 250
 #define TRAFFIC_US 10000000   /* after a request there is traffic for so long */
 #define IDLE_POLL_US 10000000 /* between two polls without */
+#define QUIET_US 1000000      /* memory is given back when no body was freed for so long */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
 #define CALLS_MAX (4 * ENDPOINTS_MAX)
 
@@ -227,6 +229,16 @@ static void read_pressure(struct watch *w, int64_t now_us)
     sense_pressure(&w->gateway->sense, text, now_us);
 }
 
+/* malloc() keeps what a burst of large bodies has left behind, for the next burst; a device has
+ * better uses for it. Not after each request: that would cost a page fault for every page. */
+static void give_memory_back(struct gateway *g, int64_t now_us)
+{
+    if (!g->freed_us || now_us - g->freed_us < QUIET_US)
+        return;
+    malloc_trim(0);
+    g->freed_us = 0;
+}
+
 static void set_timer(struct watch *w)
 {
     int64_t poll_ms = w->gateway->config->tier[MOA_EDGE].poll_ms;
@@ -243,6 +255,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct watch *w = arg;
     int64_t now_us = server_now_us();
     read_pressure(w, now_us);
+    give_memory_back(w->gateway, now_us);
     try_endpoints(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);

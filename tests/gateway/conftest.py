@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
 import local
-from fault_engine import FaultEngine, RefusingEngine
+from fault_engine import DeafEngine, FaultEngine, RefusingEngine
 
 MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "build", "moaoff")))
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|Assertion .* failed).*$", re.MULTILINE)
@@ -164,6 +164,13 @@ def cloud():
 @pytest.fixture
 def refusing():
     engine = RefusingEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def deaf():
+    engine = DeafEngine()
     yield engine
     engine.close()
 

@@ -4,12 +4,13 @@
     engine = FaultEngine("edge")       # engine.url ends in /v1
     engine.mode = "cut"                # from the next request on; see MODES
     engine.requests[0].json["messages"]
+    engine.pages["/metrics"] = "..."   # a further page; None: it never answers
 
 Modes, each for whole and for streamed answers:
     ok          a complete answer with the text engine.answer
     silent      takes the request and never answers
-    500, 429    that status with an OpenAI error object
-    400         the same: the client's own mistake, not the engine's
+    500, 429, 503    that status with an OpenAI error object
+    400, 404    the same: the client's own mistake, not the engine's
     cut         half an answer, then the connection ends; of a stream, two whole events
     cut-early   the head of an answer, then the connection ends
     cut-event   of a stream, two events and a half; otherwise as cut
@@ -24,7 +25,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "400", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
+MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
 
 
 class Recorded:
@@ -47,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.engine
 
     def do_GET(self):
+        if self.path in self.engine.pages:
+            page = self.engine.pages[self.path]
+            return self.reply(200, "text/plain", page.encode()) if page is not None else self.wait_for_hangup()
         if self.path == "/health":
             return self.reply(200, "application/json", b'{"status":"ok"}')
         return self.reply(404, "application/json", b'{"error":{"message":"no such page"}}')
@@ -58,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if mode == "silent":
                 self.wait_for_hangup()
-            elif mode in ("500", "429", "400"):
+            elif mode in ("500", "429", "503", "400", "404"):
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
                 self.reply(int(mode), "application/json", json.dumps(error).encode())
             elif mode == "wrong-type":
@@ -166,12 +170,13 @@ class Server(ThreadingHTTPServer):
 
 
 class FaultEngine:
-    def __init__(self, name):
+    def __init__(self, name, port=0):
         self.name = name
+        self.pages = {}
         self.mode, self.answer = "ok", "the answer of " + name
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", port), Handler)
         self.server.engine = self
         self.url = "http://127.0.0.1:%d/v1" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
@@ -181,6 +186,22 @@ class FaultEngine:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class DeafEngine:
+    """A port whose queue of connections is full: further ones get no answer at all, as on a dead link."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+        self.queue = [socket.socket() for _ in range(4)]
+        for client in self.queue:
+            client.setblocking(False)
+            client.connect_ex(self.socket.getsockname())
+
+    def close(self):
+        for one in self.queue + [self.socket]:
+            one.close()
 
 
 class RefusingEngine:
