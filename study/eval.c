@@ -245,7 +245,7 @@ int eval_run(const struct eval_options *options)
         e.requests = open_out(options, "requests.jsonl");
         e.passes = open_out(options, "passes.jsonl");
     }
-    if (e.requests && e.passes) {
+    if (e.set && e.requests && e.passes) {
         e.failed = e.set->n_faults > 0;
         measure_all(&e);
         for (size_t i = 0; i < options->n_policies && !*options->stop; i++)
@@ -273,7 +273,7 @@ static int export_image(const struct eval_options *options, const struct item *i
     FILE *out = NULL;
     if (file.p && asprintf(&path, "%s/%s-%zu", options->out, item->group, i) > 0) {
         for (char *c = path + strlen(options->out) + 1; *c; c++)
-            *c = *c == '/' ? '_' : *c;
+            *c = (char)(*c == '/' ? '_' : *c);
         out = fopen(path, "we");
         snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
     }
