@@ -17,8 +17,10 @@
 
 static const char out_of_memory[] = "out of memory";
 
-const char *item_heading(enum item_kind kind)
+const char *item_heading(enum item_kind kind, const struct item_options *options)
 {
+    if (kind == ITEM_IMAGE && options->header_only)
+        return "  bpp  bpp-n  quant    res   width  height format  image";
     if (kind == ITEM_IMAGE)
         return "score    res   edge    ent  sharp   width  height format  image";
     return "score    len    ent     tokens sentences entities  text";
@@ -78,7 +80,8 @@ static struct item_result image_json(const char *path, const struct moa_image_in
          yyjson_mut_obj_add_real(doc, features, "entropy_nats", f->entropy_nats) &&
          yyjson_mut_obj_add_real(doc, features, "laplacian_variance", f->laplacian_variance) &&
          yyjson_mut_obj_add_real(doc, features, "edge_fraction", f->edge_fraction) &&
-         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel);
+         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel) &&
+         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel_normal", f->bits_per_pixel_normal);
     yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
     ok = ok && yyjson_mut_obj_add_real(doc, complexity, "resolution", c->resolution) &&
          yyjson_mut_obj_add_real(doc, complexity, "edge", c->edge) &&
@@ -102,17 +105,70 @@ static struct item_result image_row(const char *path, const struct moa_image_inf
     return result;
 }
 
-static struct item_result score_image(const char *path, struct moa_bytes file, bool json)
+static struct item_result header_json(const char *path, const struct moa_image_header *h,
+                                      double resolution)
 {
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return failed(out_of_memory);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    bool ok = yyjson_mut_obj_add_str(doc, root, "path", path) &&
+              yyjson_mut_obj_add_uint(doc, root, "width", h->info.width_px) &&
+              yyjson_mut_obj_add_uint(doc, root, "height", h->info.height_px) &&
+              yyjson_mut_obj_add_str(doc, root, "format", moa_image_format_name(h->info.format));
+    yyjson_mut_val *features = yyjson_mut_obj_add_obj(doc, root, "features");
+    ok =
+        ok && yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", h->bits_per_pixel) &&
+        yyjson_mut_obj_add_real(doc, features, "bits_per_pixel_normal", h->bits_per_pixel_normal) &&
+        yyjson_mut_obj_add_real(doc, features, "quantiser", h->quantiser);
+    yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
+    ok = ok && yyjson_mut_obj_add_real(doc, complexity, "resolution", resolution);
+    return object(doc, ok);
+}
+
+static struct item_result score_header(const char *path, struct moa_bytes file, bool json)
+{
+    struct moa_image_header h;
+    struct moa_error error;
+    if (moa_image_header(file, &h, &error))
+        return failed(error.message);
+    const struct moa_image_features features = {
+        .width_px = h.info.width_px,
+        .height_px = h.info.height_px,
+    };
+    struct moa_image_complexity complexity;
+    moa_image_complexity(NULL, &features, &complexity);
+    if (json)
+        return header_json(path, &h, complexity.resolution);
+    char *name = printable(path);
+    if (!name)
+        return failed(out_of_memory);
+    struct item_result result =
+        row("%5.2f  %5.2f  %5.1f  %.3f %7u %7u %-6s  %s", h.bits_per_pixel, h.bits_per_pixel_normal,
+            h.quantiser, complexity.resolution, h.info.width_px, h.info.height_px,
+            moa_image_format_name(h.info.format), name);
+    free(name);
+    return result;
+}
+
+static struct item_result score_image(const char *path, struct moa_bytes file,
+                                      const struct item_options *options)
+{
+    const struct moa_image_options image_options = {
+        .mode = options->fast ? MOA_IMAGE_FAST : MOA_IMAGE_EXACT,
+    };
     struct moa_image_info info;
     struct moa_image_features features;
     struct moa_image_complexity complexity;
     struct moa_error error;
-    if (moa_image_measure(file, NULL, &info, &features, &error))
+    if (options->header_only)
+        return score_header(path, file, options->json);
+    if (moa_image_measure_with(file, &image_options, NULL, &info, &features, &error))
         return failed(error.message);
     moa_image_complexity(NULL, &features, &complexity);
-    return json ? image_json(path, &info, &features, &complexity)
-                : image_row(path, &info, &complexity);
+    return options->json ? image_json(path, &info, &features, &complexity)
+                         : image_row(path, &info, &complexity);
 }
 
 static struct item_result text_json(const char *path, const struct moa_text_features *f,
@@ -155,16 +211,17 @@ static struct item_result score_text(const char *path, struct moa_bytes text, bo
     return result;
 }
 
-struct item_result item_score(const struct item *item, bool json)
+struct item_result item_score(const struct item *item, const struct item_options *options)
 {
     if (item->kind == ITEM_TEXT)
-        return score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, json);
+        return score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, options->json);
     struct moa_bytes file;
     const char *failure = input_read(item->name, &file);
     if (failure)
         return failed(failure);
-    struct item_result result = item->kind == ITEM_IMAGE ? score_image(item->name, file, json)
-                                                         : score_text(item->name, file, json);
+    struct item_result result = item->kind == ITEM_IMAGE
+                                    ? score_image(item->name, file, options)
+                                    : score_text(item->name, file, options->json);
     free((void *)file.p);
     return result;
 }

@@ -25,11 +25,16 @@ struct item_result {
     const char *failure; /**< constant */
 };
 
-/** `json`: an object; else a row of the table whose heading is item_heading(). */
-struct item_result item_score(const struct item *item, bool json);
+struct item_options {
+    bool json;        /**< an object; else a row of the table whose heading is item_heading() */
+    bool fast;        /**< MOA_IMAGE_FAST */
+    bool header_only; /**< of images only what needs no decoding */
+};
+
+struct item_result item_score(const struct item *item, const struct item_options *options);
 void item_result_done(struct item_result *result);
 
 /** The heading over rows of this kind. */
-const char *item_heading(enum item_kind kind);
+const char *item_heading(enum item_kind kind, const struct item_options *options);
 
 #endif

@@ -26,8 +26,9 @@ void moa_image_params_default(struct moa_image_params *ret_params)
 {
     *ret_params = (struct moa_image_params){
         .reference_px = 1024.0 * 1024.0,
-        .laplacian_p5 = 20.0,
-        .laplacian_p95 = 1500.0,
+        /* moaoff calibrate over the wallpapers of Debian 12; docs/perceive.md names the packages */
+        .laplacian_p5 = 0.83,
+        .laplacian_p95 = 1875.0,
         .weight_resolution = 1.0,
         .weight_edge = 1.0,
         .weight_entropy = 1.0,
@@ -86,6 +87,7 @@ static moa_decode_fn *decoder_of(enum moa_image_format format)
     case MOA_IMAGE_WEBP:
         return moa_decode_webp;
     case MOA_IMAGE_GIF:
+        return moa_decode_gif;
     case MOA_IMAGE_UNKNOWN:
         break;
     }

@@ -24,6 +24,7 @@ typedef enum moa_err moa_decode_fn(const struct moa_decode_job *job, struct moa_
 moa_decode_fn moa_decode_jpeg;
 moa_decode_fn moa_decode_png;
 moa_decode_fn moa_decode_webp;
+moa_decode_fn moa_decode_gif;
 
 /** Reads the header only. `error` is never NULL. */
 enum moa_err moa_probe(struct moa_bytes file, struct moa_image_info *ret_info,

@@ -4,8 +4,8 @@ the definition and not from the C code, so that the two can disagree."""
 
 import numpy as np
 
-LAPLACIAN_P5 = 20.0
-LAPLACIAN_P95 = 1500.0
+LAPLACIAN_P5 = 0.83
+LAPLACIAN_P95 = 1875.0
 
 
 def luma_of_rgb(rgb):

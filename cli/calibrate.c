@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `moaoff calibrate`: scores every image below some folders and writes what the configuration of
+ * `serve` takes from it: P5 and P95 of the Laplacian variance (Eq. 4), and the tau that offloads a
+ * wanted share of such images. An interrupt ends the walk, not the result.
+ */
+#include <errno.h>
+#include <fts.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <moaoff/moaoff.h>
+
+#include "batch.h"
+#include "command.h"
+#include "input.h"
+
+static const char help[] =
+    "Usage: moaoff calibrate [OPTION]... DIR...\n"
+    "Scores the images below each DIR and prints a YAML fragment for the configuration of "
+    "`serve`:\n"
+    "percentiles of the Laplacian variance, and the threshold that sends the wanted share of such\n"
+    "images to the cloud. Files that are no images are listed on standard error.\n\n"
+    "  -s, --offload-share S  share of images above the threshold, 0 to 1 (default: 0.5)\n"
+    "  -o, --output FILE      write there instead of to standard output\n"
+    "  -j, --jobs N           score N at once (default: one for each core)\n"
+    "      --help, --version\n\n"
+    "An interrupt (Ctrl-C) ends the walk and writes the result over what was scored until then.\n"
+    "Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong usage.\n";
+
+static const struct option options[] = {
+    {"offload-share", required_argument, NULL, 's'},
+    {"output", required_argument, NULL, 'o'},
+    {"jobs", required_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+struct calibration {
+    double offload_share;
+    const char *output;
+    unsigned n_threads;
+    FTS *walk;
+    struct moa_image_features *features; /* of every image scored */
+    size_t n_features;
+    size_t capacity;
+    size_t n_ignored;
+    size_t n_files; /* to come in all; counted only if progress is shown */
+    bool shows_progress;
+    bool out_of_memory;
+};
+
+struct job {
+    char *path;
+    struct moa_image_features features;
+    const char *failure;
+};
+
+static void free_job(struct job *job)
+{
+    if (job)
+        free(job->path);
+    free(job);
+}
+
+static void *on_next(void *user)
+{
+    struct calibration *c = user;
+    FTSENT *entry;
+    while (!interrupted && !c->out_of_memory && (entry = fts_read(c->walk)) != NULL) {
+        if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
+            fprintf(stderr, "moaoff calibrate: %s: %s\n", entry->fts_path,
+                    strerror(entry->fts_errno));
+        if (entry->fts_info != FTS_F)
+            continue;
+        struct job *job = calloc(1, sizeof(*job));
+        if (job && (job->path = strdup(entry->fts_path)) != NULL)
+            return job;
+        free_job(job);
+        c->out_of_memory = true;
+    }
+    return NULL;
+}
+
+static void on_work(void *user, void *argument)
+{
+    (void)user;
+    struct job *job = argument;
+    struct moa_bytes file;
+    struct moa_error error;
+    job->failure = input_read(job->path, &file);
+    if (job->failure)
+        return;
+    if (moa_image_measure(file, NULL, NULL, &job->features, &error))
+        job->failure = error.message;
+    free((void *)file.p);
+}
+
+static bool append(struct calibration *c, const struct moa_image_features *features)
+{
+    if (c->n_features == c->capacity) {
+        const size_t capacity = c->capacity ? 2 * c->capacity : 256;
+        struct moa_image_features *larger =
+            reallocarray(c->features, capacity, sizeof(*c->features));
+        if (!larger)
+            return false;
+        c->features = larger;
+        c->capacity = capacity;
+    }
+    c->features[c->n_features++] = *features;
+    return true;
+}
+
+/* Walking without reading takes a moment where scoring takes minutes. */
+static size_t count_files(char **folders)
+{
+    FTS *walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    size_t n = 0;
+    FTSENT *entry;
+    while (walk && !interrupted && (entry = fts_read(walk)) != NULL)
+        n += entry->fts_info == FTS_F;
+    if (walk)
+        fts_close(walk);
+    return n;
+}
+
+static void show_progress(const struct calibration *c)
+{
+    static const char bar[] = "########################################";
+    const int width = (int)sizeof(bar) - 1;
+    const size_t n = c->n_features + c->n_ignored;
+    if (!c->shows_progress || c->n_files == 0)
+        return;
+    const int filled = n < c->n_files ? (int)(n * (size_t)width / c->n_files) : width;
+    fprintf(stderr, "\r\033[K[%-*.*s] %zu of %zu files, %zu no image", width, filled, bar, n,
+            c->n_files, c->n_ignored);
+}
+
+static void on_done(void *user, void *argument)
+{
+    struct calibration *c = user;
+    struct job *job = argument;
+    if (job->failure) {
+        c->n_ignored++;
+        fprintf(stderr, "%smoaoff calibrate: ignored %s: %s\n", c->shows_progress ? "\r\033[K" : "",
+                job->path, job->failure);
+    } else if (!append(c, &job->features)) {
+        c->out_of_memory = true;
+    }
+    show_progress(c);
+    free_job(job);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of sorted values, linear between order statistics. */
+static double quantile(const double *sorted, size_t n, double q)
+{
+    const double at = q * (double)(n - 1);
+    const size_t i = (size_t)at;
+    const double next = sorted[i + 1 < n ? i + 1 : i];
+    return sorted[i] + (next - sorted[i]) * (at - (double)i);
+}
+
+enum { RESOLUTION, EDGE, ENTROPY, SHARPNESS, SCORE, N_COMPLEXITIES };
+
+static double pick(const struct moa_image_complexity *c, int which)
+{
+    const double all[N_COMPLEXITIES] = {c->resolution, c->edge, c->entropy, c->sharpness, c->score};
+    return all[which];
+}
+
+static void write_complexities(FILE *out, const struct calibration *c,
+                               const struct moa_image_params *params, double *values,
+                               double *ret_tau)
+{
+    static const char *const names[N_COMPLEXITIES] = {"resolution", "edge", "entropy", "sharpness",
+                                                      "score"};
+    fputs("# quantiles of the complexities with these percentiles:\n"
+          "#              min     5 %    25 %    50 %    75 %    95 %     max\n",
+          out);
+    for (int which = 0; which < N_COMPLEXITIES; which++) {
+        for (size_t i = 0; i < c->n_features; i++) {
+            struct moa_image_complexity complexity;
+            moa_image_complexity(params, &c->features[i], &complexity);
+            values[i] = pick(&complexity, which);
+        }
+        qsort(values, c->n_features, sizeof(*values), compare_numbers);
+        fprintf(out, "#   %-10s", names[which]);
+        static const double at[] = {0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0};
+        for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++)
+            fprintf(out, "  %.4f", quantile(values, c->n_features, at[k]));
+        fputc('\n', out);
+    }
+    /* The last were those of the score. */
+    *ret_tau = quantile(values, c->n_features, 1.0 - c->offload_share);
+}
+
+static void write_yaml(FILE *out, const struct calibration *c, double *values)
+{
+    for (size_t i = 0; i < c->n_features; i++)
+        values[i] = c->features[i].laplacian_variance;
+    qsort(values, c->n_features, sizeof(*values), compare_numbers);
+    struct moa_image_params params;
+    moa_image_params_default(&params);
+    params.laplacian_p5 = quantile(values, c->n_features, 0.05);
+    params.laplacian_p95 = quantile(values, c->n_features, 0.95);
+
+    fprintf(out, "# moaoff calibrate: %zu images, %zu other files%s\n", c->n_features, c->n_ignored,
+            interrupted ? "; interrupted, so not all of them" : "");
+    double tau;
+    write_complexities(out, c, &params, values, &tau);
+    fprintf(out,
+            "complexity:\n"
+            "  laplacian_p5: %.6g\n"
+            "  laplacian_p95: %.6g\n"
+            "paper:\n"
+            "  tau_image: %.4f  # %.0f %% of these images are above\n",
+            params.laplacian_p5, params.laplacian_p95, tau, 100.0 * c->offload_share);
+}
+
+/* A file appears whole or not at all. */
+static bool write_result(const struct calibration *c)
+{
+    double *values = calloc(c->n_features, sizeof(*values));
+    char *temporary = NULL;
+    if (c->output && asprintf(&temporary, "%s.part", c->output) < 0)
+        temporary = NULL;
+    FILE *out = c->output ? temporary ? fopen(temporary, "w") : NULL : stdout;
+    bool ok = values && out;
+    if (ok) {
+        write_yaml(out, c, values);
+        ok = fflush(out) == 0 && !ferror(out);
+    }
+    if (out && out != stdout)
+        ok = fclose(out) == 0 && ok;
+    if (ok && c->output)
+        ok = rename(temporary, c->output) == 0;
+    if (!ok)
+        fprintf(stderr, "moaoff calibrate: %s: %s\n", c->output ? c->output : "standard output",
+                strerror(errno));
+    free(temporary);
+    free(values);
+    return ok;
+}
+
+static bool parse_number(const char *option, const char *text, double max, double *ret_number)
+{
+    char *end;
+    const double number = strtod(text, &end);
+    if (end == text || *end || !(number >= 0.0 && number <= max)) {
+        fprintf(stderr, "moaoff calibrate: %s %s: a number from 0 to %g is expected\n", option,
+                text, max);
+        return false;
+    }
+    *ret_number = number;
+    return true;
+}
+
+/* Returns -1 if there is something to do, else the exit status. */
+static int parse(int argc, char **argv, struct calibration *c)
+{
+    int option;
+    double n_threads = 0.0;
+    while ((option = getopt_long(argc, argv, "s:o:j:h", options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            if (!parse_number("--offload-share", optarg, 1.0, &c->offload_share))
+                return EXIT_USAGE;
+            break;
+        case 'o':
+            c->output = optarg;
+            break;
+        case 'j':
+            if (!parse_number("--jobs", optarg, 1024.0, &n_threads))
+                return EXIT_USAGE;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return EXIT_FINE;
+        case 'V':
+            printf("moaoff %s\n", moa_version());
+            return EXIT_FINE;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    c->n_threads = batch_threads((unsigned)n_threads);
+    if (optind == argc) {
+        fputs("moaoff calibrate: no folder given; see `moaoff calibrate --help`\n", stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int calibrate(struct calibration *c, char **folders)
+{
+    static const struct batch_ops ops = {on_next, on_work, on_done};
+    c->walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!c->walk) {
+        perror("moaoff calibrate");
+        return EXIT_FAILED;
+    }
+    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (c->shows_progress)
+        c->n_files = count_files(folders);
+    const bool ran = batch_run(&ops, c, c->n_threads);
+    fts_close(c->walk);
+    if (c->shows_progress)
+        fputs("\r\033[K", stderr);
+    if (!ran || c->out_of_memory)
+        fputs("moaoff calibrate: out of memory or threads\n", stderr);
+    if (c->n_features == 0)
+        fputs("moaoff calibrate: no image could be scored\n", stderr);
+    if (!ran || c->out_of_memory || c->n_features == 0)
+        return EXIT_FAILED;
+    return write_result(c) ? EXIT_FINE : EXIT_FAILED;
+}
+
+int calibrate_main(int argc, char **argv)
+{
+    struct calibration c = {
+        .offload_share = 0.5,
+        .shows_progress = isatty(STDERR_FILENO),
+    };
+    int status = parse(argc, argv, &c);
+    if (status < 0)
+        status = calibrate(&c, argv + optind);
+    free(c.features);
+    return status;
+}

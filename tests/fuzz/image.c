@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes through every image entry: no crash, an answer in range, and the same answer at every
+ * CPU level. The corpus holds files of every format, so one target reaches every decoder.
+ */
+#include <math.h>
+#include <string.h>
+
+#include <moaoff/cpu.h>
+#include <moaoff/image.h>
+
+#include "fuzz.h"
+
+static void check_features(const struct moa_image_features *f)
+{
+    struct moa_image_complexity c;
+    moa_image_complexity(NULL, f, &c);
+    FUZZ_ASSERT(f->gradient_p5 <= f->gradient_p95 && f->gradient_p95 <= 1443.0);
+    FUZZ_ASSERT(f->gradient_mean >= 0.0 && f->gradient_mean <= 1443.0);
+    FUZZ_ASSERT(f->entropy_nats >= 0.0 && f->entropy_nats <= 5.5452);
+    FUZZ_ASSERT(f->laplacian_variance >= 0.0 && f->laplacian_variance <= 1020.0 * 1020.0);
+    FUZZ_ASSERT(f->edge_fraction >= 0.0 && f->edge_fraction <= 1.0);
+    FUZZ_ASSERT(isfinite(f->bits_per_pixel_normal));
+    FUZZ_ASSERT(c.score >= 0.0 && c.score <= 1.0);
+}
+
+static void check_header(struct moa_bytes file, const struct moa_image_info *info)
+{
+    struct moa_image_header header;
+    FUZZ_ASSERT(moa_image_header(file, &header, NULL) == MOA_OK);
+    FUZZ_ASSERT(header.info.width_px == info->width_px);
+    FUZZ_ASSERT(header.info.height_px == info->height_px);
+    FUZZ_ASSERT(isfinite(header.bits_per_pixel_normal) && header.quantiser >= 0.0);
+}
+
+static enum moa_err measure(struct moa_bytes file, enum moa_image_mode mode,
+                            struct moa_image_features *ret_features, struct moa_error *ret_error)
+{
+    struct moa_image_limits limits;
+    moa_image_limits_default(&limits);
+    limits.max_px = 1 << 20; /* what is larger only takes longer */
+    const struct moa_image_options options = {.mode = mode};
+    return moa_image_measure_with(file, &options, &limits, NULL, ret_features, ret_error);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct moa_bytes file = {size ? data : NULL, size};
+    struct moa_image_info info;
+    struct moa_error error = {.code = MOA_OK};
+    if (moa_image_probe(file, &info, &error)) {
+        FUZZ_ASSERT(error.code != MOA_OK && error.message && error.offset <= size);
+        return 0;
+    }
+    check_header(file, &info);
+
+    struct moa_image_features first;
+    FUZZ_ASSERT(moa_cpu_force("c") == MOA_OK);
+    const enum moa_err err = measure(file, MOA_IMAGE_EXACT, &first, &error);
+    if (err)
+        FUZZ_ASSERT(error.code == err && error.message && error.offset <= size);
+    else
+        check_features(&first);
+    const char *level;
+    for (size_t i = 1; (level = moa_cpu_level(i)) != NULL; i++) {
+        struct moa_image_features features;
+        if (!moa_cpu_level_supported(i))
+            continue;
+        FUZZ_ASSERT(moa_cpu_force(level) == MOA_OK);
+        FUZZ_ASSERT(measure(file, MOA_IMAGE_EXACT, &features, NULL) == err);
+        FUZZ_ASSERT(err || memcmp(&features, &first, sizeof(first)) == 0);
+    }
+    struct moa_image_features fast;
+    const enum moa_err fast_err = measure(file, MOA_IMAGE_FAST, &fast, NULL);
+    FUZZ_ASSERT(fast_err == err);
+    if (err == MOA_OK)
+        check_features(&fast);
+    return 0;
+}

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every format and kind of file against the luma that PIL and the rules of docs/perceive.md give, and
+damaged files against the reason they are refused with. Usage: formats.py MOAOFF"""
+
+import io
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+from PIL import Image
+
+import luma_reference as reference
+from score_reference import compare
+
+
+def picture():
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[0:93, 0:131]
+    rgb = np.stack([128 + 100 * np.sin(x / 9), 128 + 90 * np.cos(y / 7), (x * y / 40) % 256], 2)
+    return (rgb + rng.normal(0, 6, rgb.shape)).clip(0, 255).astype(np.uint8)
+
+
+def bytes_of(image, **options):
+    out = io.BytesIO()
+    image.save(out, **options)
+    return out.getvalue()
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(width, height, depth, colour, rows, interlace=0):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def interlaced_png(rgb):
+    """Adam7 by hand: PIL does not write it."""
+    out = b""
+    for x0, y0, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
+                           (1, 0, 2, 2), (0, 1, 1, 2)):
+        part = rgb[y0::dy, x0::dx]
+        if part.size:
+            out += b"".join(b"\0" + row.tobytes() for row in part)
+    return png(rgb.shape[1], rgb.shape[0], 8, 2, out, interlace=1)
+
+
+def jpeg_luma(data):
+    image = Image.open(io.BytesIO(data))
+    image.draft("L", image.size)
+    return np.asarray(image.convert("L"))
+
+
+def good_files(rgb):
+    """Name, bytes, luma."""
+    image = Image.fromarray(rgb)
+    luma = reference.luma_of_rgb(rgb)
+    gray = image.convert("L")
+    for sampling in ("4:4:4", "4:2:2", "4:2:0"):
+        data = bytes_of(image, format="JPEG", quality=90, subsampling=sampling)
+        yield f"jpeg-{sampling}", data, jpeg_luma(data)
+    data = bytes_of(image, format="JPEG", quality=80, progressive=True)
+    yield "jpeg-progressive", data, jpeg_luma(data)
+    data = bytes_of(gray, format="JPEG")
+    yield "jpeg-gray", data, np.asarray(Image.open(io.BytesIO(data)))
+    data = bytes_of(image, format="JPEG", keep_rgb=True, quality=95)
+    data = bytes_of(image.convert("CMYK"), format="JPEG", quality=95)
+    cmyk = Image.open(io.BytesIO(data))
+    yield "jpeg-cmyk", data, reference.luma_of_rgb(np.asarray(cmyk.convert("RGB")))
+
+    yield "png-rgb", bytes_of(image, format="PNG"), luma
+    yield "png-gray", bytes_of(gray, format="PNG"), np.asarray(gray)
+    alpha = image.copy()
+    alpha.putalpha(gray)
+    yield "png-rgba", bytes_of(alpha, format="PNG"), luma
+    yield "png-gray-alpha", bytes_of(alpha.convert("LA"), format="PNG"), np.asarray(
+        alpha.convert("LA"))[:, :, 0]
+    palette = image.convert("P", palette=Image.ADAPTIVE, colors=40)
+    palette_luma = reference.luma_of_rgb(np.asarray(palette.convert("RGB")))
+    yield "png-palette", bytes_of(palette, format="PNG"), palette_luma
+    yield "png-palette-4-bit", bytes_of(
+        image.convert("P", palette=Image.ADAPTIVE, colors=16), format="PNG", bits=4
+    ), reference.luma_of_rgb(
+        np.asarray(image.convert("P", palette=Image.ADAPTIVE, colors=16).convert("RGB")))
+    bilevel = gray.point(lambda v: 255 if v > 128 else 0).convert("1")
+    yield "png-1-bit", bytes_of(bilevel, format="PNG"), np.asarray(bilevel.convert("L"))
+    deep = rgb.astype(np.uint16) * 256 + 77
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+    yield "png-16-bit", png(rgb.shape[1], rgb.shape[0], 16, 2, rows), luma
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep[:, :, 1])
+    yield "png-gray-16-bit", png(rgb.shape[1], rgb.shape[0], 16, 0, rows), rgb[:, :, 1]
+    yield "png-interlaced", interlaced_png(rgb), luma
+    for side in (1, 2, 3, 5):
+        yield f"png-interlaced-{side}", interlaced_png(rgb[:side, :side]), luma[:side, :side]
+    yield "apng", bytes_of(image, format="PNG", save_all=True,
+                           append_images=[image.rotate(180)]), luma
+
+    yield "webp-lossless", bytes_of(image, format="WEBP", lossless=True), luma
+    yield "gif", bytes_of(palette, format="GIF", interlace=0), palette_luma
+    yield "gif-interlaced", bytes_of(palette, format="GIF", interlace=1), palette_luma
+    # The first frame of PIL's animations covers the canvas.
+    yield "gif-animated", bytes_of(palette, format="GIF", save_all=True, interlace=0,
+                                   append_images=[palette.rotate(180)]), palette_luma
+    yield "webp-animated", bytes_of(image, format="WEBP", lossless=True, save_all=True,
+                                    append_images=[image.rotate(180)]), luma
+
+
+def bad_files(rgb):
+    """Name, bytes, what the message must say."""
+    image = Image.fromarray(rgb)
+    jpeg = bytes_of(image, format="JPEG", quality=90)
+    progressive = bytes_of(image, format="JPEG", progressive=True)
+    png_file = bytes_of(image, format="PNG")
+    webp = bytes_of(image, format="WEBP")
+    gif = bytes_of(image.convert("P"), format="GIF")
+    for name, data in (("jpeg", jpeg), ("progressive", progressive), ("png", png_file),
+                       ("webp", webp), ("gif", gif)):
+        for share in (0.99, 0.6, 0.2):
+            yield f"cut-{name}-{share}", data[: int(len(data) * share)], "ends"
+    yield "empty", b"", "no JPEG"
+    yield "text", b"this is no image at all", "no JPEG"
+    damaged = bytearray(png_file)
+    damaged[len(damaged) // 2] ^= 0x55
+    yield "damaged-png", bytes(damaged), ""
+    yield "huge-png", png(60000, 60000, 8, 2, b""), "more pixels"
+    yield "wide-png", png(100000, 1, 8, 2, b""), "longer"
+    yield "small-gif-frame", gif_with_offset(gif), "cover"
+    yield "twelve-bit", jpeg.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"), "8 bits"
+
+
+def gif_with_offset(gif):
+    data = bytearray(gif)
+    data[6] += 1  # the canvas is wider than the frame
+    return bytes(data)
+
+
+def score(moaoff, path):
+    return subprocess.run([moaoff, "score", "--json", path], capture_output=True, text=True)
+
+
+def main():
+    moaoff = sys.argv[1]
+    rgb = picture()
+    n_wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "image"
+        for name, data, luma in good_files(rgb):
+            path.write_bytes(data)
+            run = score(moaoff, path)
+            wrong = [run.stderr] if run.returncode else compare(json.loads(run.stdout), luma)
+            print(f"{name}: {wrong or 'right'}")
+            n_wrong += bool(wrong)
+        # Lossy WebP has a luma of 220 levels; the one through RGB is close to it.
+        data = bytes_of(Image.fromarray(rgb), format="WEBP", quality=90)
+        path.write_bytes(data)
+        result = json.loads(score(moaoff, path).stdout)["complexity"]
+        luma = reference.luma_of_rgb(np.asarray(Image.open(path).convert("RGB")))
+        through_rgb = reference.complexity(reference.features(luma), luma.shape[1], luma.shape[0])
+        for name, value in through_rgb.items():
+            if abs(value - result[name]) > 0.03:
+                print(f"webp-lossy: {name} {result[name]}, through RGB {value}")
+                n_wrong += 1
+        for name, data, expected in bad_files(rgb):
+            path.write_bytes(data)
+            run = score(moaoff, path)
+            right = run.returncode == 1 and not run.stdout and expected in run.stderr
+            print(f"{name}: {'refused' if right else 'WRONG'}: {run.stderr.strip().rsplit(': ', 1)[-1]}")
+            n_wrong += not right
+    return 1 if n_wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
