@@ -139,7 +139,8 @@ void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_ro
 {
     for (size_t y = 0; y < n_rows; y++) {
         const uint8_t *row = luma + y * stride_bytes;
-        add_row(scan, y >= 2 ? row - 2 * stride_bytes : NULL, y >= 1 ? row - stride_bytes : NULL,
+        /* Rows that do not exist are not looked at. */
+        add_row(scan, row - (y >= 2 ? 2 * stride_bytes : 0), row - (y >= 1 ? stride_bytes : 0),
                 row);
     }
     end_band(scan, luma + (n_rows - 1) * stride_bytes);
