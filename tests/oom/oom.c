@@ -78,7 +78,8 @@ void free(void *p)
 #pragma GCC visibility pop
 
 /* Runs the call with the i-th allocation failing; false if something is wrong. */
-static bool survives(struct moa_bytes file, bool is_webp, long i, bool keeps, bool *ret_reached)
+static bool survives(struct moa_bytes file, bool may_say_corrupt, long i, bool keeps,
+                     bool *ret_reached)
 {
     struct moa_image_features features;
     struct moa_image_features before;
@@ -99,8 +100,8 @@ static bool survives(struct moa_bytes file, bool is_webp, long i, bool keeps, bo
     }
     if (err == MOA_OK)
         return true;
-    /* libwebp calls some of its failed allocations a damaged stream. */
-    const bool is_expected = err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && is_webp);
+    /* libwebp, and zlib through libspng, call some failed allocations a damaged stream. */
+    const bool is_expected = err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && may_say_corrupt);
     if (!is_expected || error.code != err || !error.message) {
         printf("# allocation %ld: error %d\n", i, (int)err);
         return false;
@@ -117,13 +118,13 @@ static bool file_survives(const char *path)
         return false;
     const struct moa_bytes file = {buffer, fread(buffer, 1, MAX_BYTES, in)};
     fclose(in);
-    const bool is_webp = strstr(path, "webp") != NULL;
+    const bool may_say_corrupt = strstr(path, "webp") || strstr(path, "png");
     bool reached = true;
     long i = 0;
     for (; reached; i++) {
         bool reached_too;
-        if (!survives(file, is_webp, i, false, &reached) ||
-            !survives(file, is_webp, i, true, &reached_too))
+        if (!survives(file, may_say_corrupt, i, false, &reached) ||
+            !survives(file, may_say_corrupt, i, true, &reached_too))
             return false;
     }
     printf("# %ld allocations\n", i - 1);
