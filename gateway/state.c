@@ -123,6 +123,7 @@ static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct 
                            : isnan(mbps) ? "unknown"
                                          : "configured");
     add_number(doc, uplink, "measured_mbps", e.mbps);
+    add_number(doc, uplink, "slope_mbps", e.slope_mbps);
     add_number(doc, uplink, "tcp_mbps", e.tcp_mbps);
     add_number(doc, uplink, "startup_ms", e.startup_s * 1e3);
     add_number(doc, uplink, "age_ms", age_ms(e.measured_us, now_us));

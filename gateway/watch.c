@@ -25,7 +25,7 @@
 #define IDLE_POLL_US 10000000 /* between two polls without */
 #define QUIET_US 1000000      /* memory is given back when no body was freed for so long */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
-#define CALLS_MAX (4 * ENDPOINTS_MAX)
+#define CALLS_MAX (4UL * ENDPOINTS_MAX)
 
 /* A call of this file: to an edge engine's load page, or to see whether an endpoint is reachable.
  */
