@@ -5,7 +5,9 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -17,6 +19,9 @@
 #define CONFIG_BYTES_MAX (1 << 20)
 #define DEPTH_MAX 4
 #define PATH_MAX_BYTES 128
+#define API_KEY_BYTES_MAX 4096
+#define PATTERN_SPACE " \t,"
+#define PATTERN_BYTES_MAX 256
 #define URLS_MAX 16
 
 enum key_type { KEY_TEXT, KEY_URLS, KEY_INTEGER, KEY_NUMBER, KEY_CHOICE };
@@ -76,6 +81,10 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
         TEXT(name ".model", tier[i].model, "", "model name sent to it; empty: the client's own"),  \
         TEXT(name ".api_key_env", tier[i].api_key_env, "",                                         \
              "environment variable that holds its API key; empty: none is sent"),                  \
+        TEXT(name ".api_key_file", tier[i].api_key_file, "",                                       \
+             "file that holds its API key in its first line; empty: none is sent"),                \
+        TEXT(name ".ca_file", tier[i].ca_file, "",                                                 \
+             "PEM file of certificates that https is verified against; empty: the system's"),      \
         INTEGER(name ".slots", tier[i].slots, 0, 4096, default_slots,                              \
                 "requests an endpoint works on at once; 0: what the engine says, or 1"),           \
         INTEGER(name ".connect_timeout_ms", tier[i].connect_timeout_ms, 1, 600000, "2000",         \
@@ -90,6 +99,14 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 static const struct key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one"),
+    TEXT("listen.tls_certificate", tls_certificate, "",
+         "PEM file with the certificate chain for clients; empty: no TLS"),
+    TEXT("listen.tls_key", tls_key, "", "PEM file with its private key"),
+    CHOICE("listen.insecure", insecure, bool_names, "false",
+           "true: listen beyond this machine although no key is asked for"),
+    TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is asked for"),
+    TEXT("pin_models", pin_models, "",
+         "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "paper",
          "what decides: paper, edge, cloud, paper-no-modality, paper-no-state, perllm, "
          "perllm-accuracy"),
@@ -197,6 +214,12 @@ static const struct key keys[] = {
             "ms an idle client connection is kept"),
     INTEGER("limits.send_timeout_ms", send_timeout_ms, 1, 3600000, "60000",
             "ms without the client taking a byte of its answer"),
+
+    TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none"),
+    INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",
+            "days after which a row is deleted"),
+    INTEGER("journal.max_bytes", journal_max_bytes, 1 << 20, 1e12, "268435456",
+            "bytes above which the oldest rows are deleted"),
 };
 
 static const size_t n_keys = sizeof(keys) / sizeof(keys[0]);
@@ -500,11 +523,69 @@ static int check_policy(const struct reader *r)
     return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
 }
 
-static int check_tier(const struct reader *r, enum moa_tier which, const char *key_path)
+/* The first line of the file as the API key. */
+static int read_api_key_file(const struct reader *r, struct tier_config *tier,
+                             const char *file_path)
 {
-    const struct tier_config *tier = &r->config->tier[which];
-    if (tier->api_key_env[0] && !getenv(tier->api_key_env))
-        return refuse(r, key_path, "names %s, which is not set", tier->api_key_env);
+    char line[API_KEY_BYTES_MAX + 2];
+    FILE *file = fopen(tier->api_key_file, "re");
+    if (!file)
+        return refuse(r, file_path, "names %s: %s", tier->api_key_file, strerror(errno));
+    bool empty = !fgets(line, sizeof(line), file);
+    fclose(file);
+    size_t n = empty ? 0 : strcspn(line, "\r\n");
+    bool whole = n < sizeof(line) - 1;
+    if (n > 0 && whole)
+        tier->api_key = strndup(line, n);
+    explicit_bzero(line, sizeof(line));
+    if (n == 0 || !whole)
+        return refuse(r, file_path, "names %s, whose first line is %s", tier->api_key_file,
+                      n == 0 ? "empty" : "too long");
+    return 0;
+}
+
+static int read_api_key(const struct reader *r, enum moa_tier which, const char *env_path,
+                        const char *file_path)
+{
+    struct tier_config *tier = &r->config->tier[which];
+    const char *value = tier->api_key_env[0] ? getenv(tier->api_key_env) : "";
+    if (!value)
+        return refuse(r, env_path, "names %s, which is not set", tier->api_key_env);
+    if (tier->api_key_env[0] && tier->api_key_file[0])
+        return refuse(r, file_path, "stands beside api_key_env; one of the two");
+    if (tier->api_key_file[0] && read_api_key_file(r, tier, file_path))
+        return -1;
+    if (!tier->api_key)
+        tier->api_key = strdup(value);
+    return tier->api_key ? 0 : fail(r->error, 0, "out of memory");
+}
+
+/* A pattern that is cut would pin less than it says. */
+static int check_patterns(const struct reader *r)
+{
+    const char *at = r->config->pin_models;
+    while (*at) {
+        size_t n = strcspn(at, PATTERN_SPACE);
+        if (n >= PATTERN_BYTES_MAX)
+            return refuse(r, "pin_models", "has a pattern longer than %d bytes", PATTERN_BYTES_MAX);
+        at += n;
+        at += strspn(at, PATTERN_SPACE);
+    }
+    return 0;
+}
+
+static int check_listen(const struct reader *r)
+{
+    const struct config *c = r->config;
+    if (c->tls_certificate[0] && !c->tls_key[0])
+        return refuse(r, "listen.tls_certificate", "needs listen.tls_key");
+    if (c->tls_key[0] && !c->tls_certificate[0])
+        return refuse(r, "listen.tls_key", "needs listen.tls_certificate");
+    if (!config_is_guarded(c))
+        return refuse(r, "listen.host",
+                      "is %s, which others can reach, and no keys_file says who may; give one, or "
+                      "set listen.insecure: true",
+                      c->listen_host);
     return 0;
 }
 
@@ -572,9 +653,10 @@ static int check(const struct reader *r)
         return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_images(r) || check_policy(r) || check_tier(r, MOA_EDGE, "edge.api_key_env"))
+    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r) ||
+        read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file"))
         return -1;
-    return check_tier(r, MOA_CLOUD, "cloud.api_key_env");
+    return read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file");
 }
 
 static int set_defaults(struct config *config, struct config_error *error)
@@ -645,7 +727,45 @@ void config_free(struct config *config)
         if (keys[i].type == KEY_URLS)
             list_clear((struct text_list *)((char *)config + keys[i].offset));
     }
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        char *key = config->tier[tier].api_key;
+        if (key)
+            explicit_bzero(key, strlen(key));
+        free(key);
+    }
     free(config);
+}
+
+/* ---- questions ---- */
+
+bool config_pins_model(const struct config *config, const char *model)
+{
+    char pattern[PATTERN_BYTES_MAX];
+    for (const char *at = config->pin_models + strspn(config->pin_models, PATTERN_SPACE); *at;) {
+        size_t n = strcspn(at, PATTERN_SPACE);
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)n, at);
+        if (fnmatch(pattern, model, FNM_CASEFOLD) == 0)
+            return true;
+        at += n;
+        at += strspn(at, PATTERN_SPACE);
+    }
+    return false;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    return strcmp(host, "localhost") == 0;
+}
+
+bool config_is_guarded(const struct config *config)
+{
+    return config->keys_file[0] || config->insecure || is_loopback(config->listen_host);
 }
 
 /* ---- the commented file of defaults ---- */

@@ -151,6 +151,13 @@ int endpoints_set(struct endpoints *es, char *const *base_urls, size_t n)
     return 0;
 }
 
+void endpoints_share(const struct endpoints *es, struct endpoints *ret_endpoints)
+{
+    *ret_endpoints = *es;
+    for (size_t i = 0; i < es->n; i++)
+        endpoint_hold(es->list[i]);
+}
+
 void endpoints_done(struct endpoints *es)
 {
     while (es->n > 0)

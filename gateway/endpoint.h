@@ -85,6 +85,8 @@ struct endpoint_call {
  * memory, with nothing changed.
  */
 int endpoints_set(struct endpoints *endpoints, char *const *base_urls, size_t n);
+/** Makes `ret_endpoints` another list of the same endpoints, with the same options. */
+void endpoints_share(const struct endpoints *endpoints, struct endpoints *ret_endpoints);
 void endpoints_done(struct endpoints *endpoints);
 
 /** Whether any endpoint takes a call now. */

@@ -18,23 +18,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
+#include <time.h>
 
 #include <moaoff/moaoff.h>
 
 #include "chat.h"
 #include "gateway.h"
 #include "images.h"
+#include "journal.h"
+#include "keys.h"
 #include "log.h"
 #include "perceive.h"
 #include "server.h"
 #include "state.h"
+#include "trace.h"
 #include "upstream.h"
+#include "usage.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
 #define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
-#define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
 
 enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
@@ -60,11 +63,14 @@ struct perception {
 
 struct exchange {
     struct gateway *gateway;
+    struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
     struct server_request *request; /* NULL once it is answered or the client has left */
+    struct key *key;                /* NULL: none is asked for */
     enum stage stage;
+    unsigned retry_after_s; /* with a 429 */
     bool dry_run;
     bool pinned;
-    char id[ID_BYTES_MAX + 1];
+    struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
 
@@ -84,13 +90,16 @@ struct exchange {
     struct upstream_call *call;       /* of the answer */
     struct endpoint_call at;          /* where it goes */
     const struct endpoint *failed_at; /* the last that failed; only compared */
-    bool retried;                     /* at another endpoint of the same tier */
     struct chat_body body;
+    bool retried;      /* at another endpoint of the same tier */
+    bool answering;    /* the head of the answer is with the client */
+    bool event_stream; /* it is one */
     int engine_status;
     char content_type[128];
-    bool event_stream;
-    struct gathered held; /* of the answer, not yet passed on; see on_answer_body() */
-    bool answering;       /* the head of the answer is with the client */
+    struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
+    struct usage_tail tail; /* of an answer that is a stream */
+    struct usage usage[2];  /* by tier */
+    uint64_t bytes_up[2];   /* by tier */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -121,7 +130,9 @@ static void free_request_body(struct exchange *x)
 
 static void exchange_fail(struct exchange *x, const struct http_error *error)
 {
-    struct server_header headers[] = {{"x-request-id", x->id}, {"retry-after", "1"}};
+    char seconds[16];
+    snprintf(seconds, sizeof(seconds), "%u", x->retry_after_s ? x->retry_after_s : 1);
+    struct server_header headers[] = {{"x-request-id", x->trace.id}, {"retry-after", seconds}};
     x->status = error->status;
     if (x->request)
         server_reply_error(x->request, error, headers, error->status == 429 ? 2 : 1);
@@ -142,31 +153,30 @@ static void on_gone(void *arg);
 static void on_drained(void *arg);
 static const struct server_watch watch = {on_gone, on_drained};
 
-static bool id_valid(const char *id)
+static void set_trace(struct exchange *x)
 {
-    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
-    return n > 0 && n <= ID_BYTES_MAX && id[n] == '\0';
+    trace_begin(server_request_header(x->request, "x-request-id"),
+                server_request_header(x->request, "traceparent"),
+                server_request_header(x->request, "tracestate"), &x->trace);
 }
 
-/* The client's own id if it is harmless, else a random one. */
-static void set_id(struct exchange *x)
+/* Who asks: the key was right when the head came, but may have been taken away since. */
+static int read_key(struct exchange *x, struct http_error *error)
 {
-    const char *given = server_request_header(x->request, "x-request-id");
-    if (given && id_valid(given)) {
-        snprintf(x->id, sizeof(x->id), "%s", given);
-        return;
-    }
-    unsigned char random[12] = {0};
-    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
-    (void)ignored;
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(x->id + 2 * i, 3, "%02x", random[i]);
+    struct keys *keys = x->gateway->keys;
+    if (!keys)
+        return 0;
+    struct key *key = keys_find(keys, server_request_header(x->request, "authorization"), error);
+    if (!key || key_enter(key, x->arrived_us, error, &x->retry_after_s))
+        return -1;
+    x->key = key;
+    return 0;
 }
 
 static int read_pin(struct exchange *x, struct http_error *error)
 {
     const char *pin = server_request_header(x->request, "x-moaoff-pin");
-    x->pinned = pin != NULL; /* fail-closed also if the value turns out to be wrong */
+    x->pinned = pin || (x->key && key_is_pinned(x->key)); /* also if `pin` turns out to be wrong */
     if (!pin || strcmp(pin, "edge") == 0)
         return 0;
     http_fail(error, 400, "invalid_value", "x-moaoff-pin must be \"edge\".");
@@ -174,17 +184,18 @@ static int read_pin(struct exchange *x, struct http_error *error)
 }
 
 /* "moaoff/NAME" chooses the policy NAME; every other model leaves the configured one. */
-static int choose_policy(struct exchange *x, struct http_error *error)
+static int read_model(struct exchange *x, struct http_error *error)
 {
     static const char prefix[] = "moaoff/";
-    const struct gateway *g = x->gateway;
-    x->policy = g->policies[g->default_policy];
+    const struct settings *s = x->settings;
+    x->pinned = x->pinned || config_pins_model(s->config, x->chat.model_name);
+    x->policy = s->policies[s->default_policy]->policy;
     if (strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) != 0)
         return 0;
     const char *wanted = x->chat.model_name + sizeof(prefix) - 1;
     for (size_t i = 0; moa_policy_name(i); i++) {
         if (strcmp(moa_policy_name(i), wanted) == 0) {
-            x->policy = g->policies[i];
+            x->policy = s->policies[i]->policy;
             return 0;
         }
     }
@@ -193,13 +204,21 @@ static int choose_policy(struct exchange *x, struct http_error *error)
     return http_fail_at(error, "model");
 }
 
+static const char *policy_name(const struct exchange *x)
+{
+    size_t i = 0;
+    while (x->settings->policies[i]->policy != x->policy)
+        i++;
+    return moa_policy_name(i);
+}
+
 static int read_request(struct exchange *x, struct http_error *error)
 {
-    const struct config *config = x->gateway->config;
+    const struct config *config = x->settings->config;
     if (x->gateway->n_exchanges > (size_t)config->max_requests)
         return http_fail(error, 429, "too_many_requests", "%lld requests are in work already.",
                          (long long)config->max_requests);
-    if (read_pin(x, error))
+    if (read_key(x, error) || read_pin(x, error))
         return -1;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
@@ -207,7 +226,7 @@ static int read_request(struct exchange *x, struct http_error *error)
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
     if (chat_parse(body, &limits, &x->chat, error))
         return -1;
-    return choose_policy(x, error);
+    return read_model(x, error);
 }
 
 static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
@@ -220,12 +239,15 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
         return;
     }
     x->gateway = gateway;
+    x->settings = settings_use(gateway->settings);
     x->request = request;
     x->dry_run = dry_run;
     x->arrived_us = server_request_arrived_us(request);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN};
     gateway->n_exchanges++;
     server_request_watch(request, &watch, x);
-    set_id(x);
+    set_trace(x);
     if (read_request(x, &error))
         exchange_fail(x, &error);
     else
@@ -264,7 +286,7 @@ static void perceive(struct exchange *x)
         return;
     }
     x->perceptions = calloc(n, sizeof(*x->perceptions));
-    x->images = images_new(x->gateway, x->gateway->config, &x->chat, x);
+    x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
     if (x->perceptions && x->images)
         images_perceive(x->images, x->pinned, on_perceived);
     else
@@ -299,7 +321,7 @@ static void reply_decision(struct exchange *x)
         fail_memory(x);
         return;
     }
-    struct server_header id = {"x-request-id", x->id};
+    struct server_header id = {"x-request-id", x->trace.id};
     struct server_head head = {
         .status = 200, .content_type = "application/json", .headers = &id, .n_headers = 1};
     x->status = 200;
@@ -312,7 +334,7 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, scores(x), g->config, x->pinned, &x->perceived);
+    perceive_request(&x->chat, scores(x), x->settings->config, x->pinned, &x->perceived);
     state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
@@ -321,7 +343,7 @@ static void decide(struct exchange *x)
         exchange_fail(x, &error);
         return;
     }
-    if (is_split(&x->decision) && g->config->split == SPLIT_FUSE)
+    if (is_split(&x->decision) && x->settings->config->split == SPLIT_FUSE)
         send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
     x->has_decision = true;
     x->wish = x->decision.text;
@@ -376,12 +398,18 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
     if (x->pinned && tier != MOA_EDGE)
         return NULL;
     struct gateway *g = x->gateway;
-    const struct tier_config *t = &g->config->tier[tier];
+    const struct tier_config *t = &x->settings->config->tier[tier];
+    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
+                                              {"traceparent", x->trace.parent},
+                                              {"tracestate", x->trace.state}};
     struct endpoint_call at;
-    endpoint_begin(&g->endpoints[tier], server_now_us(), x->failed_at, &at);
+    endpoint_begin(&x->settings->endpoints[tier], server_now_us(), x->failed_at, &at);
     struct upstream_request request = {
         .url = at.endpoint->chat_url,
-        .api_key = g->api_keys[tier],
+        .api_key = t->api_key,
+        .ca_file = t->ca_file,
+        .headers = headers,
+        .n_headers = sizeof(headers) / sizeof(headers[0]),
         .direct = tier == MOA_EDGE,
         .metered = tier == MOA_CLOUD,
         .segments = body->segments,
@@ -404,13 +432,19 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
     return call;
 }
 
+static void count_sent(struct exchange *x, enum moa_tier tier, uint64_t bytes)
+{
+    x->bytes_up[tier] += bytes;
+    x->gateway->metrics.bytes_up[tier] += bytes;
+}
+
 static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
                    enum endpoint_outcome outcome)
 {
     const struct endpoint *e = at->endpoint;
     if (outcome != ENDPOINT_ANSWERED && outcome != ENDPOINT_COMPLETE)
         x->failed_at = e;
-    if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
+    if (endpoint_report(&x->settings->endpoints[tier], at, outcome, server_now_us()))
         log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
                   log_quote(e->name).s, breaker_state_name(e->breaker.state));
 }
@@ -450,7 +484,7 @@ static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_c
     endpoint_end(at);
     sense_leave(&g->sense, tier);
     sense_rtt(&g->sense, result->rtt_us, server_now_us());
-    g->metrics.bytes_up[tier] += result->bytes_up;
+    count_sent(x, tier, result->bytes_up);
     g->metrics.bytes_down[tier] += result->bytes_down;
 }
 
@@ -459,7 +493,7 @@ static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_
 {
     if (!*call)
         return;
-    upstream_cancel(*call);
+    count_sent(x, tier, upstream_cancel(*call));
     *call = NULL;
     endpoint_end(at);
     sense_leave(&x->gateway->sense, tier);
@@ -505,7 +539,7 @@ static void cancel_calls(struct exchange *x)
 static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind, int status,
                         const char *message)
 {
-    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->id,
+    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->trace.id,
               moa_tier_name(tier), kind, log_quote(message).s);
     if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
@@ -545,8 +579,17 @@ static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
     return UPSTREAM_GO;
 }
 
+static void count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage)
+{
+    usage_add(&x->usage[tier], usage);
+    metrics_tokens(&x->gateway->metrics, tier, usage->prompt_tokens, usage->completion_tokens);
+}
+
 static int set_evidence(struct exchange *x, const struct perception *p)
 {
+    struct usage usage;
+    if (usage_of_completion((struct moa_bytes){p->answer.p, p->answer.n}, &usage))
+        count_tokens(x, x->decision.images[p->image].tier, &usage);
     char *text = chat_completion_text((struct moa_bytes){p->answer.p, p->answer.n});
     if (!text)
         return -1;
@@ -554,7 +597,7 @@ static int set_evidence(struct exchange *x, const struct perception *p)
     snprintf(number, sizeof(number), "%zu", p->image + 1);
     const char *const names[] = {"index", "evidence"};
     const char *const values[] = {number, text};
-    x->evidence[p->image] = chat_fill(x->gateway->config->perceive_evidence, names, values, 2);
+    x->evidence[p->image] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
     free(text);
     return x->evidence[p->image] ? 0 : -1;
 }
@@ -587,7 +630,7 @@ static const struct upstream_callbacks perception_callbacks = {
 
 static int send_perception(struct exchange *x, size_t i, const char *prompt)
 {
-    const struct config *config = x->gateway->config;
+    const struct config *config = x->settings->config;
     enum moa_tier tier = x->decision.images[i].tier;
     struct perception *p = &x->perceptions[i];
     *p = (struct perception){.exchange = x, .image = i};
@@ -604,7 +647,7 @@ static void gather_evidence(struct exchange *x)
     x->stage = STAGE_EVIDENCE;
     const char *const names[] = {"question"};
     const char *const values[] = {x->chat.last_turn};
-    char *prompt = chat_fill(x->gateway->config->perceive_prompt, names, values, 1);
+    char *prompt = chat_fill(x->settings->config->perceive_prompt, names, values, 1);
     int err = prompt ? 0 : -1;
     for (size_t i = 0; i < x->chat.n_images && !err; i++) {
         if (x->decision.images[i].tier == answering_tier(x))
@@ -678,7 +721,7 @@ static size_t reply_headers(struct exchange *x, struct lists *lists, char overhe
     headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
     headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
     headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
-    headers[n++] = (struct server_header){"x-request-id", x->id};
+    headers[n++] = (struct server_header){"x-request-id", x->trace.id};
     if (x->fallback[0])
         headers[n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
     return n;
@@ -778,6 +821,8 @@ static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     size_t waiting = 0;
+    if (x->event_stream)
+        usage_follow(&x->tail, bytes);
     if (gather(&x->held, bytes, HELD_BYTES_MAX)) {
         relay(x, x->held.n);
         waiting = server_reply_write(x->request, bytes);
@@ -800,7 +845,7 @@ static void break_off(struct exchange *x, const char *message)
 {
     struct server_request *request = x->request;
     x->request = NULL;
-    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->id,
+    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->trace.id,
               moa_tier_name(answering_tier(x)), log_quote(message).s);
     struct http_error error;
     http_fail(&error, 502, "upstream_failed", "The answer of the %s engine broke off: %s.",
@@ -831,6 +876,10 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
                     status_of_end(result->end), result->message);
         return;
     }
+    struct usage usage;
+    if (x->event_stream ? usage_of_stream(&x->tail, &usage)
+                        : usage_of_completion((struct moa_bytes){x->held.p, x->held.n}, &usage))
+        count_tokens(x, answering_tier(x), &usage);
     if (!x->answering) {
         begin_reply(x, &(struct moa_bytes){x->held.p, x->held.n});
     } else if (complete) {
@@ -850,7 +899,7 @@ static void answer(struct exchange *x)
 {
     x->stage = STAGE_ANSWER;
     enum moa_tier tier = answering_tier(x);
-    const struct tier_config *t = &x->gateway->config->tier[tier];
+    const struct tier_config *t = &x->settings->config->tier[tier];
     const struct chat_edits edits = {
         .model = t->model,
         .evidence = x->evidence,
@@ -885,7 +934,7 @@ static void drop_stages(struct exchange *x)
 static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
 {
     if (x->retried || x->answering ||
-        !endpoints_up_beside(&x->gateway->endpoints[tier], x->failed_at))
+        !endpoints_up_beside(&x->settings->endpoints[tier], x->failed_at))
         return false;
     x->retried = true;
     drop_stages(x);
@@ -898,7 +947,7 @@ static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
     if (x->pinned || x->fallback[0] || x->answering)
         return false;
-    if (!endpoints_up(&x->gateway->endpoints[other_tier(failed)]))
+    if (!endpoints_up(&x->settings->endpoints[other_tier(failed)]))
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
@@ -936,8 +985,63 @@ static void count(const struct exchange *x)
     log_event(LOG_LEVEL_INFO, "chat",
               "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
               "total_us=%lld",
-              x->id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
+              x->trace.id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
               x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
+}
+
+static int64_t known(bool known, int64_t value)
+{
+    return known ? value : JOURNAL_UNKNOWN;
+}
+
+/* The Unix time, in ms, of a moment of the monotonic clock. */
+static int64_t unix_ms(int64_t moment_us)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+           (server_now_us() - moment_us) / 1000;
+}
+
+static void write_journal(const struct exchange *x)
+{
+    struct lists lists = {0};
+    char trace[33];
+    if (!x->gateway->journal)
+        return;
+    if (x->has_decision)
+        write_lists(x, &lists);
+    trace_id(&x->trace, trace);
+    struct journal_row row = {
+        .time_ms = unix_ms(x->arrived_us),
+        .id = x->trace.id,
+        .trace = trace,
+        .key = x->key ? key_name(x->key) : "",
+        .policy = x->has_decision ? policy_name(x) : "",
+        .plan = x->has_decision ? moa_plan_name(x->decision.plan) : "",
+        .decision = lists.decision,
+        .reasons = lists.reasons,
+        .scores = lists.scores,
+        .fallback = x->fallback,
+        .status = x->status,
+        .pinned = x->pinned,
+        .stream = x->chat.stream,
+        .images = (int64_t)x->chat.n_images,
+        .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
+        .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
+        .edge_up = known(x->has_decision, x->state.edge_up),
+        .cloud_up = known(x->has_decision, x->state.cloud_up),
+        .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],
+        .cloud_bytes_up = (int64_t)x->bytes_up[MOA_CLOUD],
+        .edge_prompt_tokens = x->usage[MOA_EDGE].prompt_tokens,
+        .edge_completion_tokens = x->usage[MOA_EDGE].completion_tokens,
+        .cloud_prompt_tokens = x->usage[MOA_CLOUD].prompt_tokens,
+        .cloud_completion_tokens = x->usage[MOA_CLOUD].completion_tokens,
+        .overhead_us = known(x->overhead_us, x->overhead_us),
+        .first_byte_us = known(x->first_byte_us, x->first_byte_us - x->arrived_us),
+        .total_us = server_now_us() - x->arrived_us,
+    };
+    journal_add(x->gateway->journal, &row);
 }
 
 /* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
@@ -958,7 +1062,7 @@ static void observe(struct exchange *x)
         .failed = x->fallback[0] || x->status != 200,
         .correct = NAN,
     };
-    feedback_observe(&x->gateway->feedback, x->id, x->policy, &outcome);
+    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
 }
 
 static void exchange_finish(struct exchange *x)
@@ -967,10 +1071,15 @@ static void exchange_finish(struct exchange *x)
     x->stage = STAGE_OVER;
     drop_stages(x);
     observe(x);
-    if (!x->dry_run)
+    if (!x->dry_run) {
         count(x);
+        write_journal(x);
+    }
+    if (x->key)
+        key_leave(x->key);
     x->gateway->n_exchanges--;
     images_free(x->images);
+    settings_leave(x->settings);
     chat_done(&x->chat);
     free_request_body(x);
     free(x->perceptions);

@@ -29,6 +29,9 @@ struct metrics {
     uint64_t choices[2][2][METRICS_REASONS];             /* [text, image][tier][reason] */
     uint64_t fallbacks[2];                               /* by the tier that failed */
     uint64_t bytes_up[2], bytes_down[2];                 /* request and answer bodies, by tier */
+    uint64_t tokens[2][2];                               /* [tier][prompt, completion] */
+    uint64_t unauthorized;                               /* refused for want of a key */
+    uint64_t reloads[2];                                 /* [failed, done] */
     uint64_t cache_hits[2], cache_misses[2];             /* by enum metrics_cache */
     size_t cache_bytes;                                  /* held now */
     uint64_t images_recoded[2];                          /* by the tier they went to */
@@ -40,8 +43,15 @@ struct metrics {
 
 void metrics_observe(struct metrics_histogram *histogram, double seconds);
 
+/** Adds what an engine of `tier` reported; less than 0 is unknown. */
+void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt,
+                    int64_t completion);
+
 /** Counts every entry of the decision vector. */
 void metrics_decision(struct metrics *metrics, const struct moa_decision *decision);
+
+/** The two lines before the samples of a metric. */
+void metrics_write_head(FILE *out, const char *name, const char *type, const char *help);
 
 /** `in_flight` by enum moa_tier. */
 void metrics_write(const struct metrics *metrics, const unsigned in_flight[2], FILE *out);

@@ -12,9 +12,8 @@
 /* The first part of an upload is slow start and a shaper's burst credit. */
 #define LATE_SHARE 0.4
 #define STRETCH_BYTES_MIN 65536 /* a stretch below is the grain of acknowledgements */
-#define POINTS_MIN 2
-#define UPLOAD_US_MAX 2000000 /* under steady traffic an upload would never end: it is cut */
-#define LIMITED_SHARE 0.25    /* of the points or the time; above it the link was not the limit */
+#define UPLOAD_US_MAX 2000000   /* under steady traffic an upload would never end: it is cut */
+#define LIMITED_SHARE 0.25      /* of the points or the time; above it the link was not the limit */
 
 void uplink_init(struct uplink *u, size_t window)
 {
@@ -62,44 +61,46 @@ static double weighted_median(struct vote *votes, size_t n)
     return n > 0 ? votes[i].mbps : NAN;
 }
 
-/* The slopes between points far enough apart, by their bytes. Returns the bytes in all of them. */
-static double add_slopes(const struct uplink_point *p, size_t n, struct vote *votes,
-                         size_t *n_votes)
+/* The slopes between points far enough apart, by their bytes. Returns how many. */
+static size_t slopes(const struct uplink_point *p, size_t n, struct vote *ret_votes)
 {
-    double sum = 0;
+    size_t n_votes = 0;
     for (size_t i = 0, k = 1; k < n; k++) {
         double bytes = (double)(p[k].bytes - p[i].bytes), us = (double)(p[k].t_us - p[i].t_us);
         if (bytes < STRETCH_BYTES_MIN || us <= 0)
             continue;
-        votes[(*n_votes)++] = (struct vote){8 * bytes / us, bytes};
-        sum += bytes;
+        ret_votes[n_votes++] = (struct vote){8 * bytes / us, bytes};
         i = k;
     }
-    return sum;
+    return n_votes;
 }
 
-/* TCP's own rates, together as much as the slopes. */
-static void add_rates(const struct uplink_point *p, size_t n, double weight, struct vote *votes,
-                      size_t *n_votes)
+/* TCP's own rates. Returns how many. */
+static size_t rates(const struct uplink_point *p, size_t n, struct vote *ret_votes)
 {
+    size_t n_votes = 0;
     for (size_t i = 0; i < n; i++) {
         if (p[i].delivery_mbps > 0)
-            votes[(*n_votes)++] = (struct vote){p[i].delivery_mbps, weight / (double)n};
+            ret_votes[n_votes++] = (struct vote){p[i].delivery_mbps, 1};
     }
+    return n_votes;
 }
 
-/* Late points to what the upload says. A moment in which this machine had no time to send is an
- * outlier of the slopes, a burst of acknowledgements one of TCP's rates. */
+/* What the points of an upload say from late on. A moment in which this machine had no time to send
+ * is an outlier of the slopes, a burst of acknowledgements one of the rates. */
 static void judge(const struct uplink_point *late, size_t n, struct uplink_upload *upload)
 {
-    struct vote votes[2 * UPLINK_POINTS_MAX];
-    size_t n_votes = 0;
-    double bytes = add_slopes(late, n, votes, &n_votes);
-    add_rates(late, n, bytes > 0 ? bytes : 1, votes, &n_votes);
-    upload->mbps = n < POINTS_MIN ? NAN : weighted_median(votes, n_votes);
-    n_votes = 0;
-    add_rates(late, n, 1, votes, &n_votes);
-    upload->tcp_mbps = weighted_median(votes, n_votes);
+    struct vote votes[UPLINK_POINTS_MAX];
+    size_t n_timed = n; /* the last has no good time: it came when all was over */
+    while (n_timed > 0 && late[n_timed - 1].bytes >= late[n - 1].bytes)
+        n_timed--;
+    upload->slope_mbps = weighted_median(votes, slopes(late, n_timed, votes));
+    upload->tcp_mbps = weighted_median(votes, rates(late, n, votes));
+}
+
+static double best(const struct uplink_upload *upload)
+{
+    return fmax(upload->slope_mbps, upload->tcp_mbps); /* NaN only if both are */
 }
 
 /* Whether something else than the link was the limit over these points. */
@@ -122,7 +123,7 @@ static size_t n_remembered(const struct uplink *u)
 static bool above_all(const struct uplink *u, double mbps)
 {
     size_t n = n_remembered(u), i = 0;
-    while (i < n && mbps > u->uploads[i].mbps)
+    while (i < n && mbps > best(&u->uploads[i]))
         i++;
     return n > 0 && i == n;
 }
@@ -133,24 +134,18 @@ static void end_upload(struct uplink *u, int64_t now_us)
     u->uploading = false;
     if (whole->bytes < UPLINK_BYTES_MIN)
         return;
-    size_t from = 0, to = u->n_points - 1; /* [from, to): late, but not yet over */
-    while (from < to && (double)u->points[from].bytes < LATE_SHARE * (double)whole->bytes)
-        from++;
-    while (to > from && u->points[to - 1].bytes >= whole->bytes)
-        to--;
-    const struct uplink_point *late = u->points + from;
-    size_t n = to - from;
+    const struct uplink_point *late = u->points;
+    while (late < whole && (double)late->bytes < LATE_SHARE * (double)whole->bytes)
+        late++;
+    size_t n = (size_t)(whole - late) + 1;
     struct uplink_upload upload = {.end_us = now_us};
     judge(late, n, &upload);
-    if (isnan(upload.mbps)) {
+    double mbps = best(&upload);
+    if (isnan(mbps) || (limited(late, n) && !above_all(u, mbps))) {
         u->n_discarded++;
         return;
     }
-    if (limited(late, n) && !above_all(u, upload.mbps)) {
-        u->n_discarded++;
-        return;
-    }
-    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (upload.mbps * 1e6);
+    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (mbps * 1e6);
     u->uploads[u->n_uploads++ % u->window] = upload;
 }
 
@@ -197,17 +192,20 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimate)
 {
-    size_t n = n_remembered(u), n_tcp = 0;
-    double mbps[UPLINK_UPLOADS_MAX], tcp_mbps[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
+    size_t n = n_remembered(u), n_slopes = 0, n_tcp = 0;
+    double slope[UPLINK_UPLOADS_MAX], tcp[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
     for (size_t i = 0; i < n; i++) {
-        mbps[i] = u->uploads[i].mbps;
         startup_s[i] = u->uploads[i].startup_s;
+        if (!isnan(u->uploads[i].slope_mbps))
+            slope[n_slopes++] = u->uploads[i].slope_mbps;
         if (!isnan(u->uploads[i].tcp_mbps))
-            tcp_mbps[n_tcp++] = u->uploads[i].tcp_mbps;
+            tcp[n_tcp++] = u->uploads[i].tcp_mbps;
     }
+    double slope_mbps = median(slope, n_slopes), tcp_mbps = median(tcp, n_tcp);
     *ret_estimate = (struct uplink_estimate){
-        .mbps = median(mbps, n),
-        .tcp_mbps = median(tcp_mbps, n_tcp),
+        .mbps = fmax(slope_mbps, tcp_mbps),
+        .slope_mbps = slope_mbps,
+        .tcp_mbps = tcp_mbps,
         .startup_s = median(startup_s, n),
         .measured_us = n > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0,
         .n_uploads = u->n_uploads,

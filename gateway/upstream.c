@@ -421,20 +421,33 @@ static int add_header(struct upstream_call *call, const char *line)
     return 0;
 }
 
+static int add_named(struct upstream_call *call, const char *name, const char *value)
+{
+    char *line;
+    if (asprintf(&line, "%s: %s", name, value) < 0)
+        return -1;
+    int result = add_header(call, line);
+    free(line);
+    return result;
+}
+
 static int add_headers(struct upstream_call *call, const struct upstream_request *r)
 {
-    const char *api_key = r->api_key;
     /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
     if (r->method == UPSTREAM_POST &&
         (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
         return -1;
-    if (!api_key || !api_key[0])
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))
+            return -1;
+    }
+    if (!r->api_key || !r->api_key[0])
         return 0;
-    char *line;
-    if (asprintf(&line, "Authorization: Bearer %s", api_key) < 0)
+    char *value;
+    if (asprintf(&value, "Bearer %s", r->api_key) < 0)
         return -1;
-    int result = add_header(call, line);
-    free(line);
+    int result = add_named(call, "Authorization", value);
+    free(value);
     return result;
 }
 
@@ -449,12 +462,19 @@ static int join_body(struct upstream_call *call, size_t n)
     return 0;
 }
 
+/* libcurl's own default; NULL if it has none. */
+static const char *system_ca_file(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
 /* All that differs between calls: a handle may have served another. */
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
     CURL *easy = call->easy;
     CURLcode err = CURLE_OK;
     SET(CURLOPT_URL, r->url);
+    SET(CURLOPT_CAINFO, r->ca_file && r->ca_file[0] ? r->ca_file : system_ca_file());
     SET(CURLOPT_PROXY, r->direct ? "" : NULL);
     if (r->method == UPSTREAM_POST) {
         SET(CURLOPT_POST, 1L);
@@ -536,12 +556,15 @@ bool upstream_release_body(struct upstream_call *call)
     return true;
 }
 
-void upstream_cancel(struct upstream_call *call)
+uint64_t upstream_cancel(struct upstream_call *call)
 {
+    curl_off_t up = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
     call->stage = CALL_CANCELLED;
     event_del(&call->timeout);
     if (call->upstream->depth == 0)
         call_free(call);
+    return (uint64_t)up;
 }
 
 const char *upstream_end_name(enum upstream_end end)

@@ -20,6 +20,10 @@ struct event_base;
 struct upstream;
 struct upstream_call;
 
+struct upstream_header {
+    const char *name, *value; /* an empty value leaves the header out */
+};
+
 enum upstream_method {
     UPSTREAM_POST,
     UPSTREAM_GET,     /* no body */
@@ -29,7 +33,10 @@ enum upstream_method {
 struct upstream_request {
     enum upstream_method method;
     const char *url;
-    const char *api_key;              /* sent as a bearer token; NULL or "": none */
+    const char *api_key;                   /* sent as a bearer token; NULL or "": none */
+    const struct upstream_header *headers; /* further ones */
+    size_t n_headers;
+    const char *ca_file;              /* what https is verified against; "": the system's */
     bool direct;                      /* no proxy, whatever the environment says */
     bool metered;                     /* the body goes over the uplink that is measured */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
@@ -90,8 +97,9 @@ void upstream_resume(struct upstream_call *call);
 /** Whether the whole body is sent. If so, the call forgets its segments: they may be freed. */
 bool upstream_release_body(struct upstream_call *call);
 
-/** Ends the call and closes its connection, so that the engine stops working on it. */
-void upstream_cancel(struct upstream_call *call);
+/** Ends the call and closes its connection, so that the engine stops working on it. Returns how
+ * many bytes of the body had been sent. */
+uint64_t upstream_cancel(struct upstream_call *call);
 
 /** "unreachable", "timeout", "broken". */
 const char *upstream_end_name(enum upstream_end end);

@@ -21,6 +21,7 @@ Modes, each for whole and for streamed answers:
 """
 import json
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
             elif json.loads(body).get("stream"):
-                self.stream(mode)
+                self.stream(mode, (json.loads(body).get("stream_options") or {}).get("include_usage"))
             else:
                 self.whole(mode)
         except OSError:
@@ -113,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def stream(self, mode):
+    def stream(self, mode, with_usage):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -143,6 +144,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.chunk(bytes([byte]))
             else:
                 self.chunk(data)
+        if with_usage:
+            usage = {"prompt_tokens": 41, "completion_tokens": 5, "total_tokens": 46}
+            self.chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
         self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
 
@@ -170,7 +174,9 @@ class Server(ThreadingHTTPServer):
 
 
 class FaultEngine:
-    def __init__(self, name, port=0):
+    """`tls`: the paths of a certificate and its key, for an engine behind https."""
+
+    def __init__(self, name, port=0, tls=None):
         self.name = name
         self.pages = {}
         self.mode, self.answer = "ok", "the answer of " + name
@@ -178,7 +184,11 @@ class FaultEngine:
         self.release, self.closing = threading.Event(), threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.engine = self
-        self.url = "http://127.0.0.1:%d/v1" % self.server.server_address[1]
+        self.url = "http%s://127.0.0.1:%d/v1" % ("s" if tls else "", self.server.server_address[1])
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -186,6 +196,46 @@ class FaultEngine:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Sink:
+    """A port that takes connections and answers nothing; `received` is every byte that came."""
+
+    def __init__(self):
+        self.received = b""
+        self.closing = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.05)
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        open_connections = []
+        while not self.closing.is_set():
+            try:
+                open_connections.append(self.socket.accept()[0])
+                open_connections[-1].settimeout(0.05)
+            except socket.timeout:
+                pass
+            for connection in list(open_connections):
+                try:
+                    came = connection.recv(65536)
+                except socket.timeout:
+                    continue
+                except OSError:
+                    came = b""
+                self.received += came
+                if not came:
+                    open_connections.remove(connection)
+                    connection.close()
+        for connection in open_connections:
+            connection.close()
+
+    def close(self):
+        self.closing.set()
+        self.thread.join()
+        self.socket.close()
 
 
 class DeafEngine:
