@@ -294,16 +294,17 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
 
 double analysis_score(const struct item_features *f, size_t i)
 {
-    const double scores[ANALYSIS_SCORES] = {
-        f->image,         f->resolution,     f->edge, f->entropy,     f->sharpness,  f->pixels,
-        f->edge_fraction, f->bits_per_pixel, f->text, f->text_length, f->text_entity};
+    const double scores[ANALYSIS_SCORES] = {f->image,         f->resolution,     f->edge,
+                                            f->entropy,       f->sharpness,      f->pixels / 1e6,
+                                            f->edge_fraction, f->bits_per_pixel, f->text,
+                                            f->text_length,   f->text_entity};
     return scores[i];
 }
 
 const char *analysis_score_name(size_t i)
 {
     static const char *const names[ANALYSIS_SCORES] = {
-        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "pixels",
+        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "megapixels",
         "edge fraction", "bits per pixel", "c_text", "C_L",   "C_ner"};
     return names[i];
 }
