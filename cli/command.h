@@ -15,8 +15,11 @@ enum {
 int score_main(int argc, char **argv);
 int decide_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
+int log_main(int argc, char **argv);
 int calibrate_main(int argc, char **argv);
 int cpu_main(int argc, char **argv);
+int eval_main(int argc, char **argv);
+int report_main(int argc, char **argv);
 
 /**
  * The configuration in the file `path` (NULL: the defaults), to be freed with config_free(); NULL

@@ -19,7 +19,10 @@ static const struct {
     {"score", score_main, "measure the complexity of images and text"},
     {"decide", decide_main, "show what would be decided for a request, and why"},
     {"serve", serve_main, "run the gateway"},
+    {"log", log_main, "show what the gateway decided and what became of it"},
     {"calibrate", calibrate_main, "derive the configuration from folders of images"},
+    {"eval", eval_main, "ask a gateway every question of a set, and record the answers"},
+    {"report", report_main, "make tables and figures of what eval recorded"},
     {"cpu", cpu_main, "show which instruction sets the image kernels can use"},
 };
 

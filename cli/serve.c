@@ -20,7 +20,8 @@ static const char help[] =
     "      --defaults      print every key with its default, unit and range, and exit\n"
     "  -h, --help          print this and exit\n"
     "      --version       print the version and exit\n\n"
-    "SIGTERM finishes what is open and ends; a second one ends at once.\n";
+    "SIGTERM finishes what is open and ends; a second one ends at once. SIGHUP reads the file "
+    "again.\n";
 
 enum { OPTION_CHECK = 256, OPTION_DEFAULTS, OPTION_VERSION };
 
@@ -48,9 +49,13 @@ static int serve(const char *path, bool check_only)
     struct config *config = command_config("serve", path);
     if (!config)
         return EXIT_FAILED;
-    int status = check_only ? EXIT_FINE : gateway_run(config);
-    config_free(config);
-    return status;
+    if (!check_only)
+        return gateway_run(path, config);
+    char why[512];
+    if (gateway_check(config, why, sizeof(why)) == 0)
+        return EXIT_FINE;
+    fprintf(stderr, "moaoff serve: %s\n", why);
+    return EXIT_FAILED;
 }
 
 int serve_main(int argc, char **argv)

@@ -2,8 +2,9 @@
  *
  * OpenAI body to modalities, and the edited body out; see chat.h.
  *
- * yyjson parses a copy of the body and leaves every string at its original offset in that copy,
- * which is how spans are found. The parsed document lives only inside of chat_parse().
+ * yyjson parses a copy of the body without its images' bulk (skim.h) and leaves every string at its
+ * original offset in that copy, which is how spans are found. The parsed document lives only inside
+ * of chat_parse().
  */
 #include "chat.h"
 
@@ -15,8 +16,11 @@
 
 #include <yyjson.h>
 
+#include "skim.h"
+
 struct reader {
-    const char *copy; /* yyjson's copy of the body; string offsets in it are offsets in the body */
+    struct skim skim;
+    const char *copy; /* yyjson's of the skim; string offsets in it are offsets in the skim */
     const struct chat_limits *limits;
     struct chat *chat;
     struct http_error *error;
@@ -69,21 +73,35 @@ static size_t object_end(const char *json, size_t n, size_t at)
 
 static struct span string_span(const struct reader *r, yyjson_val *string)
 {
-    const struct moa_bytes *body = &r->chat->body;
+    const struct moa_bytes *json = &r->skim.json;
     size_t begin = (size_t)(yyjson_get_str(string) - r->copy);
-    return (struct span){begin, string_end(body->p, body->n, begin)};
+    size_t end = string_end(json->p, json->n, begin);
+    return (struct span){skim_origin(&r->skim, begin), skim_origin(&r->skim, end)};
+}
+
+/* A string that was cut has no escapes: its value is what stands in the body. */
+static struct moa_bytes string_value(const struct reader *r, yyjson_val *string)
+{
+    const char *value = yyjson_get_str(string);
+    size_t n = yyjson_get_len(string);
+    size_t begin = (size_t)(value - r->copy);
+    size_t from = skim_origin(&r->skim, begin), to = skim_origin(&r->skim, begin + n);
+    if (to - from == n)
+        return (struct moa_bytes){value, n};
+    return (struct moa_bytes){(const char *)r->chat->body.p + from, to - from};
 }
 
 /* An object is found through its first key: only white space and a brace stand before it. */
 static struct span object_span(const struct reader *r, yyjson_val *object)
 {
-    const char *json = r->chat->body.p;
+    const char *json = r->skim.json.p;
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     yyjson_val *first_key = yyjson_obj_iter_next(&iter);
     size_t begin = (size_t)(yyjson_get_str(first_key) - r->copy) - 1; /* its opening quote */
     while (json[begin] != '{')
         begin--;
-    return (struct span){begin, object_end(json, r->chat->body.n, begin)};
+    size_t end = object_end(json, r->skim.json.n, begin);
+    return (struct span){skim_origin(&r->skim, begin), skim_origin(&r->skim, end)};
 }
 
 /* ---- reading ---- */
@@ -121,20 +139,19 @@ static int turn_append(struct turn *turn, const char *text, size_t n)
 
 static int read_text(struct reader *r, yyjson_val *string, struct turn *turn)
 {
-    const char *text = yyjson_get_str(string);
-    size_t n = yyjson_get_len(string);
-    r->text_bytes += n;
+    struct moa_bytes text = string_value(r, string);
+    r->text_bytes += text.n;
     if (r->text_bytes > r->limits->max_text_bytes)
         return http_fail(r->error, 413, "text_too_large",
                          "The text of the request is longer than %zu bytes.",
                          r->limits->max_text_bytes);
     struct moa_text_features features;
-    moa_text_measure((struct moa_bytes){text, n}, &features);
+    moa_text_measure(text, &features);
     add_text_features(&r->chat->text_all, &features);
     if (!turn)
         return 0;
     add_text_features(&turn->features, &features);
-    if (turn_append(turn, text, n))
+    if (turn_append(turn, text.p, text.n))
         return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
     return 0;
 }
@@ -185,8 +202,39 @@ static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, s
     return read_text(r, text, turn);
 }
 
+/* Where the parts of a message are, if an image stands behind another part. */
+static int note_parts(struct reader *r, yyjson_val *parts, unsigned message, size_t first_image)
+{
+    struct chat *chat = r->chat;
+    const size_t n_images = chat->n_images - first_image;
+    const size_t n = yyjson_arr_size(parts);
+    if (n_images == 0 || chat->images[chat->n_images - 1].index == n_images - 1)
+        return 0;
+    struct chat_part *grown = realloc(chat->parts, (chat->n_parts + n) * sizeof(*grown));
+    if (!grown)
+        return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    chat->parts = grown;
+    size_t i, count, image = first_image;
+    yyjson_val *part;
+    yyjson_arr_foreach(parts, i, count, part)
+    {
+        struct chat_part *noted = &chat->parts[chat->n_parts++];
+        *noted = (struct chat_part){.message = message};
+        if (image < chat->n_images && chat->images[image].index == i) {
+            noted->is_image = true;
+            noted->image = image++;
+            noted->span = chat->images[noted->image].part;
+            chat->images[noted->image].is_listed = true;
+        } else {
+            noted->span = object_span(r, part);
+        }
+    }
+    return 0;
+}
+
 static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, struct turn *turn)
 {
+    const size_t first_image = r->chat->n_images;
     size_t i, n;
     yyjson_val *part;
     yyjson_arr_foreach(parts, i, n, part)
@@ -195,7 +243,7 @@ static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, str
         if (read_part(r, part, at, turn))
             return -1;
     }
-    return 0;
+    return note_parts(r, parts, message, first_image);
 }
 
 static int fail_message(struct reader *r, unsigned message, const char *field, const char *what)
@@ -310,26 +358,37 @@ static int read_root(struct reader *r, yyjson_val *root)
     return read_messages(r, yyjson_obj_get(root, "messages"));
 }
 
+/* yyjson copies what it reads: without YYJSON_READ_INSITU the input is not written to. */
+static yyjson_doc *read_json(const struct skim *skim, struct http_error *error)
+{
+    yyjson_read_err err;
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)skim->json.p, skim->json.n,
+                                       YYJSON_READ_NOFLAG, NULL, &err);
+    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+        http_fail(error, 503, "out_of_memory", "Out of memory.");
+    else if (!doc)
+        http_fail(error, 400, "invalid_json", "The body is not valid JSON: %s at byte %zu.",
+                  err.msg, skim_origin(skim, err.pos));
+    return doc;
+}
+
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error)
 {
-    yyjson_read_err err;
     if (body.n == 0)
         return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
-    /* Without YYJSON_READ_INSITU the input is not written to. */
-    yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)body.p, body.n, YYJSON_READ_NOFLAG, NULL, &err);
-    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
-    if (!doc)
-        return http_fail(ret_error, 400, "invalid_json",
-                         "The body is not valid JSON: %s at byte %zu.", err.msg, err.pos);
-
     *ret_chat = (struct chat){.body = body};
-    struct reader r = {
-        .copy = doc->str_pool, .limits = limits, .chat = ret_chat, .error = ret_error};
-    int result = read_root(&r, yyjson_doc_get_root(doc));
+    struct reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
+    if (skim_init(&r.skim, body))
+        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    yyjson_doc *doc = read_json(&r.skim, ret_error);
+    int result = -1;
+    if (doc) {
+        r.copy = doc->str_pool;
+        result = read_root(&r, yyjson_doc_get_root(doc));
+    }
     yyjson_doc_free(doc);
+    skim_done(&r.skim);
     if (result)
         chat_done(ret_chat);
     return result;
@@ -339,7 +398,20 @@ void chat_done(struct chat *chat)
 {
     free(chat->model_name);
     free(chat->last_turn);
+    free(chat->parts);
     *chat = (struct chat){0};
+}
+
+char *chat_image_url(const struct chat *chat, size_t i)
+{
+    const struct span *span = &chat->images[i].url;
+    /* With its quotes it is a JSON document. */
+    yyjson_doc *doc = yyjson_read((const char *)chat->body.p + span->begin - 1,
+                                  span->end - span->begin + 2, YYJSON_READ_NOFLAG);
+    const char *url = yyjson_get_str(yyjson_doc_get_root(doc));
+    char *copy = url ? strdup(url) : NULL;
+    yyjson_doc_free(doc);
+    return copy;
 }
 
 void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
@@ -415,12 +487,17 @@ static char *text_part(const char *text)
     return part;
 }
 
+/* What comes into the place of a span of the body. */
 struct edit {
     struct span span;
-    const char *model; /* or NULL: `evidence` */
-    const char *evidence;
+    const char *model; /* or NULL: the part below */
     bool insert_key;
+    struct span part; /* itself a span of the body */
+    bool is_image;
+    size_t image;
 };
+
+#define SEGMENTS_PER_EDIT 4 /* what stands before it, and at most three of its own */
 
 static int by_position(const void *a, const void *b)
 {
@@ -428,10 +505,8 @@ static int by_position(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static char *edit_text(const struct edit *edit)
+static char *model_text(const struct edit *edit)
 {
-    if (edit->evidence)
-        return text_part(edit->evidence);
     char *quoted = json_quote(edit->model);
     if (!quoted || !edit->insert_key)
         return quoted;
@@ -440,56 +515,124 @@ static char *edit_text(const struct edit *edit)
     return member;
 }
 
-static size_t collect_edits(const struct chat *chat, const char *model, char *const *evidence,
-                            struct edit *edits)
+static struct edit model_edit(const struct chat *chat, const char *model)
 {
-    size_t n = 0;
-    if (model[0] && chat->model.end > 0) {
-        edits[n++] = (struct edit){.span = chat->model, .model = model};
-    } else if (model[0]) {
-        const char *brace = memchr(chat->body.p, '{', chat->body.n);
-        size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
-        edits[n++] = (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+    if (chat->model.end > 0)
+        return (struct edit){.span = chat->model, .model = model};
+    const char *brace = memchr(chat->body.p, '{', chat->body.n);
+    size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
+    return (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+}
+
+static bool is_edited(const struct chat_edits *edits, size_t image)
+{
+    return (edits->evidence && edits->evidence[image]) || (edits->urls && edits->urls[image].p);
+}
+
+/* Puts the parts of a message, of which there are `n`, into each other's places, the commas and
+ * blanks between them staying where they are: first the images, then the others. */
+static size_t reorder(const struct chat_part *parts, size_t n, struct edit *list)
+{
+    size_t place = 0;
+    for (int images = 1; images >= 0; images--) {
+        for (size_t i = 0; i < n; i++) {
+            if (parts[i].is_image != (images == 1))
+                continue;
+            list[place] = (struct edit){.span = parts[place].span,
+                                        .part = parts[i].span,
+                                        .is_image = parts[i].is_image,
+                                        .image = parts[i].image};
+            place++;
+        }
     }
-    for (size_t i = 0; evidence && i < chat->n_images; i++) {
-        if (evidence[i])
-            edits[n++] = (struct edit){.span = chat->images[i].part, .evidence = evidence[i]};
-    }
-    qsort(edits, n, sizeof(*edits), by_position);
     return n;
 }
 
-int chat_render(const struct chat *chat, const char *model, char *const *evidence,
-                struct chat_body *ret_body)
+static size_t collect_edits(const struct chat *chat, const struct chat_edits *edits,
+                            struct edit *list)
 {
-    struct edit edits[MOA_IMAGES_MAX + 1];
-    size_t n_edits = collect_edits(chat, model, evidence, edits);
-    struct chat_body body;
-    if (body_init(&body, 2 * n_edits + 1, n_edits + 1))
-        goto out_of_memory;
-    const char *source = chat->body.p;
-    size_t at = 0;
-    for (size_t i = 0; i < n_edits; i++) {
-        body_add(&body, source + at, edits[i].span.begin - at);
-        if (body_add_owned(&body, edit_text(&edits[i])))
-            goto out_of_memory;
-        at = edits[i].span.end;
+    size_t n = 0;
+    if (edits->model[0])
+        list[n++] = model_edit(chat, edits->model);
+    for (size_t i = 0; i < chat->n_images; i++) {
+        const struct chat_image *image = &chat->images[i];
+        if (is_edited(edits, i) && !(edits->images_first && image->is_listed))
+            list[n++] = (struct edit){
+                .span = image->part, .part = image->part, .is_image = true, .image = i};
     }
-    body_add(&body, source + at, chat->body.n - at);
-    *ret_body = body;
-    return 0;
-
-out_of_memory:
-    chat_body_done(&body);
-    return -1;
+    for (size_t i = 0, end; edits->images_first && i < chat->n_parts; i = end) {
+        for (end = i; end < chat->n_parts && chat->parts[end].message == chat->parts[i].message;)
+            end++;
+        n += reorder(chat->parts + i, end - i, list + n);
+    }
+    qsort(list, n, sizeof(*list), by_position);
+    return n;
 }
 
-int chat_render_perception(const struct chat *chat, size_t i, const char *model, const char *prompt,
-                           unsigned max_tokens, struct chat_body *ret_body)
+static void body_add_span(struct chat_body *body, const struct chat *chat, size_t begin, size_t end)
 {
-    const struct span *part = &chat->images[i].part;
+    body_add(body, (const char *)chat->body.p + begin, end - begin);
+}
+
+/* An image part with `url`, if it is one, in the place of its own. */
+static void body_add_image(struct chat_body *body, const struct chat *chat, size_t i,
+                           struct moa_bytes url)
+{
+    const struct chat_image *image = &chat->images[i];
+    if (!url.p) {
+        body_add_span(body, chat, image->part.begin, image->part.end);
+        return;
+    }
+    body_add_span(body, chat, image->part.begin, image->url.begin);
+    body_add(body, url.p, url.n);
+    body_add_span(body, chat, image->url.end, image->part.end);
+}
+
+static int body_add_edit(struct chat_body *body, const struct chat *chat,
+                         const struct chat_edits *edits, const struct edit *edit)
+{
+    if (edit->model)
+        return body_add_owned(body, model_text(edit));
+    if (edit->is_image && edits->evidence && edits->evidence[edit->image])
+        return body_add_owned(body, text_part(edits->evidence[edit->image]));
+    if (edit->is_image && edits->urls)
+        body_add_image(body, chat, edit->image, edits->urls[edit->image]);
+    else
+        body_add_span(body, chat, edit->part.begin, edit->part.end);
+    return 0;
+}
+
+int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
+{
+    const size_t most = 1 + chat->n_images + (edits->images_first ? chat->n_parts : 0);
+    struct edit *list = calloc(most, sizeof(*list));
+    if (!list)
+        return -1;
+    const size_t n = collect_edits(chat, edits, list);
     struct chat_body body;
-    if (body_init(&body, 3, 2))
+    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1, n + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < n && !result; i++) {
+        body_add_span(&body, chat, at, list[i].span.begin);
+        result = body_add_edit(&body, chat, edits, &list[i]);
+        at = list[i].span.end;
+    }
+    free(list);
+    if (result) {
+        chat_body_done(&body);
+        return -1;
+    }
+    body_add_span(&body, chat, at, chat->body.n);
+    *ret_body = body;
+    return 0;
+}
+
+int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
+                           const char *model, const char *prompt, unsigned max_tokens,
+                           struct chat_body *ret_body)
+{
+    struct chat_body body;
+    if (body_init(&body, 5, 2))
         goto out_of_memory;
     char *quoted = json_quote(model);
     char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"
@@ -499,7 +642,7 @@ int chat_render_perception(const struct chat *chat, size_t i, const char *model,
     free(quoted);
     if (body_add_owned(&body, head))
         goto out_of_memory;
-    body_add(&body, (const char *)chat->body.p + part->begin, part->end - part->begin);
+    body_add_image(&body, chat, i, url);
     char *text = text_part(prompt);
     char *tail = text ? print(",%s]}]}", text) : NULL;
     free(text);

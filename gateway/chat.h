@@ -25,6 +25,15 @@ struct chat_image {
     struct span url;  /* what stands between the quotes of its URL, still JSON-escaped */
     unsigned message; /* messages[message].content[index], for error messages */
     unsigned index;
+    bool is_listed; /* in chat.parts, with the other parts of its message */
+};
+
+/** A content part of a message that has an image behind another part. */
+struct chat_part {
+    struct span span;
+    unsigned message;
+    bool is_image;
+    size_t image; /* its number, if it is one */
 };
 
 struct chat {
@@ -37,6 +46,8 @@ struct chat {
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
     size_t n_images;
     struct chat_image images[MOA_IMAGES_MAX];
+    struct chat_part *parts; /* all parts of the messages whose images do not come first */
+    size_t n_parts;
 };
 
 struct chat_limits {
@@ -52,12 +63,15 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
                struct http_error *ret_error);
 void chat_done(struct chat *chat);
 
+/** The URL of image `i` without JSON's escapes, to be freed with free(); NULL if out of memory. */
+char *chat_image_url(const struct chat *chat, size_t i);
+
 /** The name of image `i` in error messages: "messages[0].content[1].image_url". */
 void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n);
 
 /**
- * A body to send: segments that alternate between spans of the chat's body and new text. Borrows
- * the chat's body and owns the new text.
+ * A body to send: segments that alternate between spans of the chat's body, borrowed URLs and new
+ * text. Borrows the chat's body and the URLs, owns the new text.
  */
 struct chat_body {
     struct moa_bytes *segments;
@@ -67,20 +81,25 @@ struct chat_body {
     size_t n_owned;
 };
 
-/**
- * The chat with `model` in the place of its model ("" leaves it) and, for every image with
- * evidence[i] not NULL, a text part in the place of the image. `evidence` may be NULL: no image is
- * replaced. Returns 0, or -1 if out of memory.
- */
-int chat_render(const struct chat *chat, const char *model, char *const *evidence,
+/** What is to be different in a rendered chat. All zero: nothing but `model`, which must be set. */
+struct chat_edits {
+    const char *model;            /* in the place of its model; "" leaves it */
+    char *const *evidence;        /* per image: a text part in its place; NULL leaves it */
+    const struct moa_bytes *urls; /* per image: in the place of its URL; p == NULL leaves it */
+    bool images_first;            /* the images of a message before its other parts */
+};
+
+/** The chat with `edits`. Returns 0, or -1 if out of memory. */
+int chat_render(const struct chat *chat, const struct chat_edits *edits,
                 struct chat_body *ret_body);
 
 /**
- * A new body that asks for image `i` alone: one user turn with the image part as it came and
- * `prompt` behind it. Nothing else of the conversation is in it.
+ * A new body that asks for image `i` alone: one user turn with the image part as it came, but for
+ * its URL if `url` has one, and `prompt` behind it. Nothing else of the conversation is in it.
  */
-int chat_render_perception(const struct chat *chat, size_t i, const char *model, const char *prompt,
-                           unsigned max_tokens, struct chat_body *ret_body);
+int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
+                           const char *model, const char *prompt, unsigned max_tokens,
+                           struct chat_body *ret_body);
 void chat_body_done(struct chat_body *body);
 
 /**

@@ -5,7 +5,9 @@
  */
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -17,6 +19,9 @@
 #define CONFIG_BYTES_MAX (1 << 20)
 #define DEPTH_MAX 4
 #define PATH_MAX_BYTES 128
+#define API_KEY_BYTES_MAX 4096
+#define PATTERN_SPACE " \t,"
+#define PATTERN_BYTES_MAX 256
 #define URLS_MAX 16
 
 enum key_type { KEY_TEXT, KEY_URLS, KEY_INTEGER, KEY_NUMBER, KEY_CHOICE };
@@ -31,6 +36,7 @@ struct key {
     const char *const *choices; /* KEY_CHOICE: names of 0, 1, ..., NULL at the end */
 };
 
+static const char *const bool_names[] = {"false", "true", NULL};
 static const char *const split_names[] = {"evidence", "fuse", NULL};
 static const char *const pressure_names[] = {"ignore", "count", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
@@ -57,12 +63,28 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
         path, KEY_CHOICE, AT(field), 0, 0, fallback, help, names                                   \
     }
 
+#define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
+    INTEGER(                                                                                       \
+        name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                      \
+        "visual tokens of an image, 28 x 28 px each; larger ones are downscaled; 0: no limit"),    \
+        TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
+             "formats it reads, of jpeg, png, webp, gif; others are transcoded; empty: any"),      \
+        INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
+                "shorter image sides are padded with white, pixels; 0: never"),                    \
+        CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \
+               "true: images with an EXIF rotation are turned upright for it"),                    \
+        CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
+               "true: the images of a message are put before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \
     URLS(name ".url", tier[i].urls, default_url,                                                   \
          "base URL of the " name " engine, up to /v1; or a list: [URL, URL]"),                     \
         TEXT(name ".model", tier[i].model, "", "model name sent to it; empty: the client's own"),  \
         TEXT(name ".api_key_env", tier[i].api_key_env, "",                                         \
              "environment variable that holds its API key; empty: none is sent"),                  \
+        TEXT(name ".api_key_file", tier[i].api_key_file, "",                                       \
+             "file that holds its API key in its first line; empty: none is sent"),                \
+        TEXT(name ".ca_file", tier[i].ca_file, "",                                                 \
+             "PEM file of certificates that https is verified against; empty: the system's"),      \
         INTEGER(name ".slots", tier[i].slots, 0, 4096, default_slots,                              \
                 "requests an endpoint works on at once; 0: what the engine says, or 1"),           \
         INTEGER(name ".connect_timeout_ms", tier[i].connect_timeout_ms, 1, 600000, "2000",         \
@@ -77,6 +99,14 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 static const struct key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one"),
+    TEXT("listen.tls_certificate", tls_certificate, "",
+         "PEM file with the certificate chain for clients; empty: no TLS"),
+    TEXT("listen.tls_key", tls_key, "", "PEM file with its private key"),
+    CHOICE("listen.insecure", insecure, bool_names, "false",
+           "true: listen beyond this machine although no key is asked for"),
+    TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is asked for"),
+    TEXT("pin_models", pin_models, "",
+         "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "paper",
          "what decides: paper, edge, cloud, paper-no-modality, paper-no-state, perllm, "
          "perllm-accuracy"),
@@ -125,11 +155,13 @@ static const struct key keys[] = {
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 
     TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),
+    TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "jpeg, png", "0"),
     INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
             "ms between two looks at the engine's own load while there is traffic; 0: never"),
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
            "waiting for this machine's CPU as part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
+    TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
            "what the uplink to the cloud carries, Mbit/s, until it is measured; empty: unknown"),
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
@@ -151,6 +183,20 @@ static const struct key keys[] = {
     INTEGER("perceive.max_tokens", perceive_max_tokens, 1, 100000, "256",
             "tokens of one image's evidence, at most"),
 
+    INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
+    INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
+            "image scores and re-encoded images kept, bytes; 0: none"),
+
+    CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
+           "true: http and https image URLs are fetched by the gateway; false: refused"),
+    TEXT("fetch.allow", fetch_allow, "",
+         "addresses and CIDR prefixes to fetch from besides public ones, between commas"),
+    INTEGER("fetch.bytes", fetch_max_bytes, 1, 1 << 30, "20971520", "a remote image, bytes"),
+    INTEGER("fetch.timeout_ms", fetch_timeout_ms, 1, 600000, "10000",
+            "ms for a remote image, redirects included"),
+    INTEGER("fetch.redirects", fetch_max_redirects, 0, 20, "3", "redirects followed, at most"),
+    INTEGER("fetch.concurrency", fetch_concurrency, 1, 64, "4", "remote images fetched at once"),
+
     INTEGER("limits.body_bytes", max_body_bytes, 1024, 1 << 30, "67108864", "request body, bytes"),
     INTEGER("limits.header_bytes", max_header_bytes, 256, 1 << 20, "32768",
             "request line and headers, bytes"),
@@ -168,6 +214,12 @@ static const struct key keys[] = {
             "ms an idle client connection is kept"),
     INTEGER("limits.send_timeout_ms", send_timeout_ms, 1, 3600000, "60000",
             "ms without the client taking a byte of its answer"),
+
+    TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none"),
+    INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",
+            "days after which a row is deleted"),
+    INTEGER("journal.max_bytes", journal_max_bytes, 1 << 20, 1e12, "268435456",
+            "bytes above which the oldest rows are deleted"),
 };
 
 static const size_t n_keys = sizeof(keys) / sizeof(keys[0]);
@@ -471,12 +523,122 @@ static int check_policy(const struct reader *r)
     return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
 }
 
-static int check_tier(const struct reader *r, enum moa_tier which, const char *key_path)
+/* The first line of the file as the API key. */
+static int read_api_key_file(const struct reader *r, struct tier_config *tier,
+                             const char *file_path)
 {
-    const struct tier_config *tier = &r->config->tier[which];
-    if (tier->api_key_env[0] && !getenv(tier->api_key_env))
-        return refuse(r, key_path, "names %s, which is not set", tier->api_key_env);
+    char line[API_KEY_BYTES_MAX + 2];
+    FILE *file = fopen(tier->api_key_file, "re");
+    if (!file)
+        return refuse(r, file_path, "names %s: %s", tier->api_key_file, strerror(errno));
+    bool empty = !fgets(line, sizeof(line), file);
+    fclose(file);
+    size_t n = empty ? 0 : strcspn(line, "\r\n");
+    bool whole = n < sizeof(line) - 1;
+    if (n > 0 && whole)
+        tier->api_key = strndup(line, n);
+    explicit_bzero(line, sizeof(line));
+    if (n == 0 || !whole)
+        return refuse(r, file_path, "names %s, whose first line is %s", tier->api_key_file,
+                      n == 0 ? "empty" : "too long");
     return 0;
+}
+
+static int read_api_key(const struct reader *r, enum moa_tier which, const char *env_path,
+                        const char *file_path)
+{
+    struct tier_config *tier = &r->config->tier[which];
+    const char *value = tier->api_key_env[0] ? getenv(tier->api_key_env) : "";
+    if (!value)
+        return refuse(r, env_path, "names %s, which is not set", tier->api_key_env);
+    if (tier->api_key_env[0] && tier->api_key_file[0])
+        return refuse(r, file_path, "stands beside api_key_env; one of the two");
+    if (tier->api_key_file[0] && read_api_key_file(r, tier, file_path))
+        return -1;
+    if (!tier->api_key)
+        tier->api_key = strdup(value);
+    return tier->api_key ? 0 : fail(r->error, 0, "out of memory");
+}
+
+/* A pattern that is cut would pin less than it says. */
+static int check_patterns(const struct reader *r)
+{
+    const char *at = r->config->pin_models;
+    while (*at) {
+        size_t n = strcspn(at, PATTERN_SPACE);
+        if (n >= PATTERN_BYTES_MAX)
+            return refuse(r, "pin_models", "has a pattern longer than %d bytes", PATTERN_BYTES_MAX);
+        at += n;
+        at += strspn(at, PATTERN_SPACE);
+    }
+    return 0;
+}
+
+static int check_listen(const struct reader *r)
+{
+    const struct config *c = r->config;
+    if (c->tls_certificate[0] && !c->tls_key[0])
+        return refuse(r, "listen.tls_certificate", "needs listen.tls_key");
+    if (c->tls_key[0] && !c->tls_certificate[0])
+        return refuse(r, "listen.tls_key", "needs listen.tls_certificate");
+    if (!config_is_guarded(c))
+        return refuse(r, "listen.host",
+                      "is %s, which others can reach, and no keys_file says who may; give one, or "
+                      "set listen.insecure: true",
+                      c->listen_host);
+    return 0;
+}
+
+/* The bits of a list of format names; -1 if there is another word in it. */
+static int read_formats(const char *text, uint32_t *ret_formats)
+{
+    static const char gaps[] = ", ";
+    uint32_t formats = 0;
+    for (text += strspn(text, gaps); *text; text += strspn(text, gaps)) {
+        const size_t n = strcspn(text, gaps);
+        int format = MOA_IMAGE_JPEG;
+        for (; format <= MOA_IMAGE_GIF; format++) {
+            const char *name = moa_image_format_name((enum moa_image_format)format);
+            if (strlen(name) == n && memcmp(name, text, n) == 0)
+                break;
+        }
+        if (format > MOA_IMAGE_GIF)
+            return -1;
+        formats |= UINT32_C(1) << format;
+        text += n;
+    }
+    *ret_formats = formats;
+    return 0;
+}
+
+static int check_tier_images(const struct reader *r, enum moa_tier tier, const char *formats_path)
+{
+    struct tier_config *t = &r->config->tier[tier];
+    const uint32_t writable = 1 << MOA_IMAGE_JPEG | 1 << MOA_IMAGE_PNG;
+    uint32_t formats;
+    if (read_formats(t->image_formats, &formats))
+        return refuse(r, formats_path, "has a word other than jpeg, png, webp and gif");
+    if (formats && !(formats & writable))
+        return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
+    t->image_target = (struct recode_target){
+        .max_tokens = (uint32_t)t->image_tokens,
+        .formats = formats,
+        .min_side_px = (uint32_t)t->image_min_px,
+        .upright = t->image_upright != 0,
+        .jpeg_quality = (int)r->config->jpeg_quality,
+    };
+    return 0;
+}
+
+static int check_images(const struct reader *r)
+{
+    char why[128];
+    if (address_list_parse(r->config->fetch_allow, &r->config->fetch_allowed, why, sizeof(why)))
+        return refuse(r, "fetch.allow", "%s", why);
+    return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
+                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats")
+               ? -1
+               : 0;
 }
 
 static int check(const struct reader *r)
@@ -491,9 +653,10 @@ static int check(const struct reader *r)
         return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_policy(r) || check_tier(r, MOA_EDGE, "edge.api_key_env"))
+    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r) ||
+        read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file"))
         return -1;
-    return check_tier(r, MOA_CLOUD, "cloud.api_key_env");
+    return read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file");
 }
 
 static int set_defaults(struct config *config, struct config_error *error)
@@ -564,7 +727,45 @@ void config_free(struct config *config)
         if (keys[i].type == KEY_URLS)
             list_clear((struct text_list *)((char *)config + keys[i].offset));
     }
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        char *key = config->tier[tier].api_key;
+        if (key)
+            explicit_bzero(key, strlen(key));
+        free(key);
+    }
     free(config);
+}
+
+/* ---- questions ---- */
+
+bool config_pins_model(const struct config *config, const char *model)
+{
+    char pattern[PATTERN_BYTES_MAX];
+    for (const char *at = config->pin_models + strspn(config->pin_models, PATTERN_SPACE); *at;) {
+        size_t n = strcspn(at, PATTERN_SPACE);
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)n, at);
+        if (fnmatch(pattern, model, FNM_CASEFOLD) == 0)
+            return true;
+        at += n;
+        at += strspn(at, PATTERN_SPACE);
+    }
+    return false;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    return strcmp(host, "localhost") == 0;
+}
+
+bool config_is_guarded(const struct config *config)
+{
+    return config->keys_file[0] || config->insecure || is_loopback(config->listen_host);
 }
 
 /* ---- the commented file of defaults ---- */

@@ -13,6 +13,9 @@
 
 #include <moaoff/moaoff.h>
 
+#include "address.h"
+#include "recode.h"
+
 enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
 
 /** At least one text. */
@@ -24,7 +27,10 @@ struct text_list {
 struct tier_config {
     struct text_list urls;  /* base URLs up to and including /v1, without a trailing slash */
     char *model;            /* replaces the request's model; "" leaves it */
-    char *api_key_env;      /* environment variable that holds the API key; "" sends none */
+    char *api_key_env;      /* environment variable that holds the API key; "": none */
+    char *api_key_file;     /* file that holds the API key in its first line; "": none */
+    char *api_key;          /* what one of the two held when it was read; "": none */
+    char *ca_file;          /* certificates that https is verified against; "": the system's */
     int64_t slots;          /* requests an endpoint works on at once; 0: what the engine says */
     int64_t poll_ms;        /* edge only; 0: never */
     int64_t cpu_counts;     /* edge only; boolean */
@@ -34,11 +40,22 @@ struct tier_config {
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t dead_link_ms; /* 0: the system's */
+    int64_t image_tokens; /* of one image, at most; 0: no limit */
+    char *image_formats;  /* names between commas; "": any */
+    int64_t image_min_px;
+    int64_t image_upright;             /* bool */
+    int64_t images_first;              /* bool */
+    struct recode_target image_target; /* the same, ready for use */
 };
 
 struct config {
     char *listen_host;
-    int64_t listen_port; /* 0: any free port */
+    int64_t listen_port;   /* 0: any free port */
+    char *tls_certificate; /* PEM; "": no TLS */
+    char *tls_key;
+    int64_t insecure; /* bool: serve beyond loopback without keys */
+    char *keys_file;  /* see keys.h; "": no key is asked for */
+    char *pin_models; /* patterns of model names that are pinned to the edge */
     char *policy;
     int64_t split;     /* enum split_mode */
     int64_t workers;   /* 0: one per core */
@@ -57,6 +74,16 @@ struct config {
     char *perceive_evidence; /* with {index} and {evidence} */
     int64_t perceive_max_tokens;
 
+    int64_t jpeg_quality;
+    int64_t cache_bytes;
+    int64_t fetch_enabled; /* bool */
+    char *fetch_allow;
+    struct address_list fetch_allowed; /* the same, ready for use */
+    int64_t fetch_max_bytes;
+    int64_t fetch_timeout_ms;
+    int64_t fetch_max_redirects;
+    int64_t fetch_concurrency;
+
     int64_t max_body_bytes;
     int64_t max_header_bytes;
     int64_t max_text_bytes;
@@ -68,6 +95,10 @@ struct config {
     int64_t body_timeout_ms;
     int64_t keepalive_timeout_ms;
     int64_t send_timeout_ms;
+
+    char *journal_path; /* "": no journal */
+    int64_t journal_max_age_days;
+    int64_t journal_max_bytes;
 };
 
 /** Why a configuration was refused: line 0 if no line is at fault. */
@@ -87,6 +118,13 @@ int config_parse(struct moa_bytes yaml, struct config **ret_config, struct confi
 
 /** NULL is allowed. */
 void config_free(struct config *config);
+
+/** Whether the patterns of `pin_models` name `model`, in any case of letters. */
+bool config_pins_model(const struct config *config, const char *model);
+
+/** Whether strangers are kept out: it listens on this machine only, or asks for keys, or is told to
+ * do without. */
+bool config_is_guarded(const struct config *config);
 
 /** Every key with its default, unit, range and meaning, as a YAML file. */
 void config_print_defaults(FILE *out);

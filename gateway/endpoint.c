@@ -151,19 +151,31 @@ int endpoints_set(struct endpoints *es, char *const *base_urls, size_t n)
     return 0;
 }
 
+void endpoints_share(const struct endpoints *es, struct endpoints *ret_endpoints)
+{
+    *ret_endpoints = *es;
+    for (size_t i = 0; i < es->n; i++)
+        endpoint_hold(es->list[i]);
+}
+
 void endpoints_done(struct endpoints *es)
 {
     while (es->n > 0)
         endpoint_release(es->list[--es->n]);
 }
 
-bool endpoints_up(const struct endpoints *es)
+bool endpoints_up_beside(const struct endpoints *es, const struct endpoint *beside)
 {
     for (size_t i = 0; i < es->n; i++) {
-        if (admits(&es->list[i]->breaker))
+        if (es->list[i] != beside && admits(&es->list[i]->breaker))
             return true;
     }
     return false;
+}
+
+bool endpoints_up(const struct endpoints *es)
+{
+    return endpoints_up_beside(es, NULL);
 }
 
 bool endpoints_busy(const struct endpoints *es, int64_t now_us)
@@ -198,21 +210,21 @@ static size_t below(struct endpoints *es, size_t n)
 }
 
 /* The lower, the better a choice. */
-static int class_of(const struct endpoint *e, int64_t now_us)
+static int class_of(const struct endpoint *e, int64_t now_us, const struct endpoint *avoid)
 {
     if (!admits(&e->breaker))
         return 2;
-    return now_us < e->breaker.busy_until_us ? 1 : 0;
+    return e == avoid || now_us < e->breaker.busy_until_us ? 1 : 0;
 }
 
-static struct endpoint *choose(struct endpoints *es, int64_t now_us)
+static struct endpoint *choose(struct endpoints *es, int64_t now_us, const struct endpoint *avoid)
 {
     assert(es->n > 0);
     struct endpoint *best[ENDPOINTS_MAX];
     size_t n = 0;
     for (int class = 0; n == 0; class ++) {
         for (size_t i = 0; i < es->n; i++) {
-            if (class_of(es->list[i], now_us) == class)
+            if (class_of(es->list[i], now_us, avoid) == class)
                 best[n++] = es->list[i];
         }
     }
@@ -223,9 +235,10 @@ static struct endpoint *choose(struct endpoints *es, int64_t now_us)
     return best[one]->in_flight <= best[other]->in_flight ? best[one] : best[other];
 }
 
-void endpoint_begin(struct endpoints *es, int64_t now_us, struct endpoint_call *ret_call)
+void endpoint_begin(struct endpoints *es, int64_t now_us, const struct endpoint *avoid,
+                    struct endpoint_call *ret_call)
 {
-    struct endpoint *e = choose(es, now_us);
+    struct endpoint *e = choose(es, now_us, avoid);
     bool trial = e->breaker.state == BREAKER_HALF_OPEN && !e->breaker.trial;
     if (trial)
         e->breaker.trial = true;

@@ -85,10 +85,14 @@ struct endpoint_call {
  * memory, with nothing changed.
  */
 int endpoints_set(struct endpoints *endpoints, char *const *base_urls, size_t n);
+/** Makes `ret_endpoints` another list of the same endpoints, with the same options. */
+void endpoints_share(const struct endpoints *endpoints, struct endpoints *ret_endpoints);
 void endpoints_done(struct endpoints *endpoints);
 
 /** Whether any endpoint takes a call now. */
 bool endpoints_up(const struct endpoints *endpoints);
+/** Whether any but `beside` does; `beside` is only compared. */
+bool endpoints_up_beside(const struct endpoints *endpoints, const struct endpoint *beside);
 /** Whether every endpoint that is up has just said that it is busy. */
 bool endpoints_busy(const struct endpoints *endpoints, int64_t now_us);
 unsigned endpoints_in_flight(const struct endpoints *endpoints);
@@ -96,8 +100,10 @@ unsigned endpoints_in_flight(const struct endpoints *endpoints);
 /**
  * Begins a call: the endpoint with fewer calls in flight of two taken at random, among those that
  * are up and not busy; if there is none, among those that are up; if there is none, among all.
+ * `avoid` (NULL: none; only compared) is taken for busy.
  */
-void endpoint_begin(struct endpoints *endpoints, int64_t now_us, struct endpoint_call *ret_call);
+void endpoint_begin(struct endpoints *endpoints, int64_t now_us, const struct endpoint *avoid,
+                    struct endpoint_call *ret_call);
 
 /**
  * May be reported more than once: a call that was answered can still be cut. Returns whether the

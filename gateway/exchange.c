@@ -2,8 +2,8 @@
  *
  * The hub; see exchange.h. Its functions stand in the order in which they happen:
  *
- *     exchange_start -> read -> perceive -> decide -> [gather evidence] -> answer ->
- * exchange_finish
+ *     exchange_start -> read -> perceive -> decide -> prepare images -> [gather evidence] -> answer
+ *     -> exchange_finish
  *
  * One struct exchange owns everything of a request. Every callback checks the stage it expects, and
  * exchange_finish() is the only way out. When a tier fails before the client has seen a byte,
@@ -18,34 +18,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
+#include <time.h>
 
 #include <moaoff/moaoff.h>
 
 #include "chat.h"
 #include "gateway.h"
+#include "images.h"
+#include "journal.h"
+#include "keys.h"
 #include "log.h"
 #include "perceive.h"
 #include "server.h"
 #include "state.h"
+#include "trace.h"
 #include "upstream.h"
-#include "worker.h"
+#include "usage.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
 #define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
-#define ID_BYTES_MAX 64
 #define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
 
-enum stage { STAGE_PERCEIVE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
+enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
 
 struct exchange;
-
-struct score_job {
-    struct worker_job job; /* first: a worker_job is a score_job */
-    struct exchange *exchange;
-    size_t image;
-};
 
 /* Bytes of an answer, gathered. */
 struct gathered {
@@ -66,18 +63,20 @@ struct perception {
 
 struct exchange {
     struct gateway *gateway;
+    struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
     struct server_request *request; /* NULL once it is answered or the client has left */
+    struct key *key;                /* NULL: none is asked for */
     enum stage stage;
+    unsigned retry_after_s; /* with a 429 */
     bool dry_run;
     bool pinned;
-    char id[ID_BYTES_MAX + 1];
+    struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
 
-    struct chat chat;
-    struct score_job *jobs;
-    struct image_score *scores;
-    size_t n_scoring;
+    char *request_body;
+    struct chat chat;      /* spans of the body */
+    struct images *images; /* NULL: there are none */
     struct perceived perceived;
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
@@ -88,14 +87,19 @@ struct exchange {
     size_t n_perceiving;
     char *evidence[MOA_IMAGES_MAX];
 
-    struct upstream_call *call; /* of the answer */
-    struct endpoint_call at;    /* where it goes */
+    struct upstream_call *call;       /* of the answer */
+    struct endpoint_call at;          /* where it goes */
+    const struct endpoint *failed_at; /* the last that failed; only compared */
     struct chat_body body;
+    bool retried;      /* at another endpoint of the same tier */
+    bool answering;    /* the head of the answer is with the client */
+    bool event_stream; /* it is one */
     int engine_status;
     char content_type[128];
-    bool event_stream;
-    struct gathered held; /* of the answer, not yet passed on; see on_answer_body() */
-    bool answering;       /* the head of the answer is with the client */
+    struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
+    struct usage_tail tail; /* of an answer that is a stream */
+    struct usage usage[2];  /* by tier */
+    uint64_t bytes_up[2];   /* by tier */
     int64_t overhead_us;
     int64_t first_byte_us;
     int status;        /* what the client got; 0: it left before */
@@ -104,16 +108,31 @@ struct exchange {
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
+static void prepare(struct exchange *x);
+static void execute(struct exchange *x);
 static void gather_evidence(struct exchange *x);
 static void answer(struct exchange *x);
+static bool retry_elsewhere(struct exchange *x, enum moa_tier tier);
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why);
 static void exchange_finish(struct exchange *x);
+
+static void free_request_body(struct exchange *x)
+{
+    if (!x->request_body)
+        return;
+    free(x->request_body);
+    x->request_body = NULL;
+    x->chat.body.p = NULL;
+    x->gateway->freed_us = server_now_us();
+}
 
 /* ---- replies that end the exchange ---- */
 
 static void exchange_fail(struct exchange *x, const struct http_error *error)
 {
-    struct server_header headers[] = {{"x-request-id", x->id}, {"retry-after", "1"}};
+    char seconds[16];
+    snprintf(seconds, sizeof(seconds), "%u", x->retry_after_s ? x->retry_after_s : 1);
+    struct server_header headers[] = {{"x-request-id", x->trace.id}, {"retry-after", seconds}};
     x->status = error->status;
     if (x->request)
         server_reply_error(x->request, error, headers, error->status == 429 ? 2 : 1);
@@ -134,31 +153,30 @@ static void on_gone(void *arg);
 static void on_drained(void *arg);
 static const struct server_watch watch = {on_gone, on_drained};
 
-static bool id_valid(const char *id)
+static void set_trace(struct exchange *x)
 {
-    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
-    return n > 0 && n <= ID_BYTES_MAX && id[n] == '\0';
+    trace_begin(server_request_header(x->request, "x-request-id"),
+                server_request_header(x->request, "traceparent"),
+                server_request_header(x->request, "tracestate"), &x->trace);
 }
 
-/* The client's own id if it is harmless, else a random one. */
-static void set_id(struct exchange *x)
+/* Who asks: the key was right when the head came, but may have been taken away since. */
+static int read_key(struct exchange *x, struct http_error *error)
 {
-    const char *given = server_request_header(x->request, "x-request-id");
-    if (given && id_valid(given)) {
-        snprintf(x->id, sizeof(x->id), "%s", given);
-        return;
-    }
-    unsigned char random[12] = {0};
-    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
-    (void)ignored;
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(x->id + 2 * i, 3, "%02x", random[i]);
+    struct keys *keys = x->gateway->keys;
+    if (!keys)
+        return 0;
+    struct key *key = keys_find(keys, server_request_header(x->request, "authorization"), error);
+    if (!key || key_enter(key, x->arrived_us, error, &x->retry_after_s))
+        return -1;
+    x->key = key;
+    return 0;
 }
 
 static int read_pin(struct exchange *x, struct http_error *error)
 {
     const char *pin = server_request_header(x->request, "x-moaoff-pin");
-    x->pinned = pin != NULL; /* fail-closed also if the value turns out to be wrong */
+    x->pinned = pin || (x->key && key_is_pinned(x->key)); /* also if `pin` turns out to be wrong */
     if (!pin || strcmp(pin, "edge") == 0)
         return 0;
     http_fail(error, 400, "invalid_value", "x-moaoff-pin must be \"edge\".");
@@ -166,17 +184,18 @@ static int read_pin(struct exchange *x, struct http_error *error)
 }
 
 /* "moaoff/NAME" chooses the policy NAME; every other model leaves the configured one. */
-static int choose_policy(struct exchange *x, struct http_error *error)
+static int read_model(struct exchange *x, struct http_error *error)
 {
     static const char prefix[] = "moaoff/";
-    const struct gateway *g = x->gateway;
-    x->policy = g->policies[g->default_policy];
+    const struct settings *s = x->settings;
+    x->pinned = x->pinned || config_pins_model(s->config, x->chat.model_name);
+    x->policy = s->policies[s->default_policy]->policy;
     if (strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) != 0)
         return 0;
     const char *wanted = x->chat.model_name + sizeof(prefix) - 1;
     for (size_t i = 0; moa_policy_name(i); i++) {
         if (strcmp(moa_policy_name(i), wanted) == 0) {
-            x->policy = g->policies[i];
+            x->policy = s->policies[i]->policy;
             return 0;
         }
     }
@@ -185,19 +204,29 @@ static int choose_policy(struct exchange *x, struct http_error *error)
     return http_fail_at(error, "model");
 }
 
+static const char *policy_name(const struct exchange *x)
+{
+    size_t i = 0;
+    while (x->settings->policies[i]->policy != x->policy)
+        i++;
+    return moa_policy_name(i);
+}
+
 static int read_request(struct exchange *x, struct http_error *error)
 {
-    const struct config *config = x->gateway->config;
+    const struct config *config = x->settings->config;
     if (x->gateway->n_exchanges > (size_t)config->max_requests)
         return http_fail(error, 429, "too_many_requests", "%lld requests are in work already.",
                          (long long)config->max_requests);
-    if (read_pin(x, error))
+    if (read_key(x, error) || read_pin(x, error))
         return -1;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
-    if (chat_parse(server_request_body(x->request), &limits, &x->chat, error))
+    struct moa_bytes body;
+    body.p = x->request_body = server_request_take_body(x->request, &body.n);
+    if (chat_parse(body, &limits, &x->chat, error))
         return -1;
-    return choose_policy(x, error);
+    return read_model(x, error);
 }
 
 static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
@@ -210,12 +239,15 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
         return;
     }
     x->gateway = gateway;
+    x->settings = settings_use(gateway->settings);
     x->request = request;
     x->dry_run = dry_run;
     x->arrived_us = server_request_arrived_us(request);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN};
     gateway->n_exchanges++;
     server_request_watch(request, &watch, x);
-    set_id(x);
+    set_trace(x);
     if (read_request(x, &error))
         exchange_fail(x, &error);
     else
@@ -234,30 +266,16 @@ void exchange_decide(struct server_request *request, void *arg)
 
 /* ---- 2. perceive: images on the workers, all at once; the text was measured while read ---- */
 
-static void run_score(struct worker_job *job)
+static void on_perceived(void *arg, const struct http_error *error)
 {
-    struct score_job *score = (struct score_job *)job;
-    struct exchange *x = score->exchange;
-    perceive_image(&x->chat, score->image, x->gateway->config, &x->scores[score->image]);
-}
-
-static void on_scored(struct worker_job *job)
-{
-    struct exchange *x = ((struct score_job *)job)->exchange;
+    struct exchange *x = arg;
     assert(x->stage == STAGE_PERCEIVE);
-    if (--x->n_scoring > 0)
-        return;
-    if (!x->request) { /* the client left meanwhile */
+    if (!x->request) /* the client left meanwhile */
         exchange_finish(x);
-        return;
-    }
-    for (size_t i = 0; i < x->chat.n_images; i++) {
-        if (x->scores[i].error.status) {
-            exchange_fail(x, &x->scores[i].error);
-            return;
-        }
-    }
-    decide(x);
+    else if (error)
+        exchange_fail(x, error);
+    else
+        decide(x);
 }
 
 static void perceive(struct exchange *x)
@@ -267,18 +285,17 @@ static void perceive(struct exchange *x)
         decide(x);
         return;
     }
-    x->scores = calloc(n, sizeof(*x->scores));
-    x->jobs = calloc(n, sizeof(*x->jobs));
     x->perceptions = calloc(n, sizeof(*x->perceptions));
-    if (!x->scores || !x->jobs || !x->perceptions) {
+    x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
+    if (x->perceptions && x->images)
+        images_perceive(x->images, x->pinned, on_perceived);
+    else
         fail_memory(x);
-        return;
-    }
-    x->n_scoring = n;
-    for (size_t i = 0; i < n; i++) {
-        x->jobs[i] = (struct score_job){{run_score, on_scored, NULL}, x, i};
-        worker_submit(x->gateway->workers, &x->jobs[i].job);
-    }
+}
+
+static const struct image_score *scores(const struct exchange *x)
+{
+    return x->images ? images_scores(x->images) : NULL;
 }
 
 /* ---- 3. decide ---- */
@@ -299,12 +316,12 @@ static bool is_split(const struct moa_decision *d)
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json = perceive_decision_json(&x->perceived, x->scores, &x->state, &x->decision, &n);
+    char *json = perceive_decision_json(&x->perceived, scores(x), &x->state, &x->decision, &n);
     if (!json) {
         fail_memory(x);
         return;
     }
-    struct server_header id = {"x-request-id", x->id};
+    struct server_header id = {"x-request-id", x->trace.id};
     struct server_head head = {
         .status = 200, .content_type = "application/json", .headers = &id, .n_headers = 1};
     x->status = 200;
@@ -317,7 +334,7 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, x->scores, g->config, x->pinned, &x->perceived);
+    perceive_request(&x->chat, scores(x), x->settings->config, x->pinned, &x->perceived);
     state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
@@ -326,7 +343,7 @@ static void decide(struct exchange *x)
         exchange_fail(x, &error);
         return;
     }
-    if (is_split(&x->decision) && g->config->split == SPLIT_FUSE)
+    if (is_split(&x->decision) && x->settings->config->split == SPLIT_FUSE)
         send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
     x->has_decision = true;
     x->wish = x->decision.text;
@@ -335,8 +352,36 @@ static void decide(struct exchange *x)
         return;
     }
     metrics_decision(&g->metrics, &x->decision);
+    prepare(x);
+}
+
+/* ---- 4. prepare: images as the tier they go to takes them ---- */
+
+static void on_prepared(void *arg, const struct http_error *error)
+{
+    struct exchange *x = arg;
+    assert(x->stage == STAGE_PREPARE);
+    if (!x->request)
+        exchange_finish(x);
+    else if (error)
+        exchange_fail(x, error);
+    else
+        execute(x);
+}
+
+static void execute(struct exchange *x)
+{
     if (is_split(&x->decision))
         gather_evidence(x);
+    else
+        answer(x);
+}
+
+static void prepare(struct exchange *x)
+{
+    x->stage = STAGE_PREPARE;
+    if (x->images)
+        images_prepare(x->images, &x->decision, on_prepared);
     else
         answer(x);
 }
@@ -353,12 +398,18 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
     if (x->pinned && tier != MOA_EDGE)
         return NULL;
     struct gateway *g = x->gateway;
-    const struct tier_config *t = &g->config->tier[tier];
+    const struct tier_config *t = &x->settings->config->tier[tier];
+    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
+                                              {"traceparent", x->trace.parent},
+                                              {"tracestate", x->trace.state}};
     struct endpoint_call at;
-    endpoint_begin(&g->endpoints[tier], server_now_us(), &at);
+    endpoint_begin(&x->settings->endpoints[tier], server_now_us(), x->failed_at, &at);
     struct upstream_request request = {
         .url = at.endpoint->chat_url,
-        .api_key = g->api_keys[tier],
+        .api_key = t->api_key,
+        .ca_file = t->ca_file,
+        .headers = headers,
+        .n_headers = sizeof(headers) / sizeof(headers[0]),
         .direct = tier == MOA_EDGE,
         .metered = tier == MOA_CLOUD,
         .segments = body->segments,
@@ -381,11 +432,19 @@ static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
     return call;
 }
 
+static void count_sent(struct exchange *x, enum moa_tier tier, uint64_t bytes)
+{
+    x->bytes_up[tier] += bytes;
+    x->gateway->metrics.bytes_up[tier] += bytes;
+}
+
 static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
                    enum endpoint_outcome outcome)
 {
     const struct endpoint *e = at->endpoint;
-    if (endpoint_report(&x->gateway->endpoints[tier], at, outcome, server_now_us()))
+    if (outcome != ENDPOINT_ANSWERED && outcome != ENDPOINT_COMPLETE)
+        x->failed_at = e;
+    if (endpoint_report(&x->settings->endpoints[tier], at, outcome, server_now_us()))
         log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
                   log_quote(e->name).s, breaker_state_name(e->breaker.state));
 }
@@ -419,13 +478,13 @@ static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_c
 {
     struct gateway *g = x->gateway;
     report(x, tier, at,
-           result->end == UPSTREAM_COMPLETE      ? ENDPOINT_COMPLETE
-           : result->end == UPSTREAM_UNREACHABLE ? ENDPOINT_UNREACHABLE
-                                                 : ENDPOINT_FAILED);
+           result->end == UPSTREAM_COMPLETE ? ENDPOINT_COMPLETE
+           : result->unreachable            ? ENDPOINT_UNREACHABLE
+                                            : ENDPOINT_FAILED);
     endpoint_end(at);
     sense_leave(&g->sense, tier);
     sense_rtt(&g->sense, result->rtt_us, server_now_us());
-    g->metrics.bytes_up[tier] += result->bytes_up;
+    count_sent(x, tier, result->bytes_up);
     g->metrics.bytes_down[tier] += result->bytes_down;
 }
 
@@ -434,7 +493,7 @@ static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_
 {
     if (!*call)
         return;
-    upstream_cancel(*call);
+    count_sent(x, tier, upstream_cancel(*call));
     *call = NULL;
     endpoint_end(at);
     sense_leave(&x->gateway->sense, tier);
@@ -480,9 +539,9 @@ static void cancel_calls(struct exchange *x)
 static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind, int status,
                         const char *message)
 {
-    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->id,
+    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s error=%s", x->trace.id,
               moa_tier_name(tier), kind, log_quote(message).s);
-    if (fall_back(x, tier, kind))
+    if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
     struct http_error error;
     if (x->pinned)
@@ -500,7 +559,7 @@ static int status_of_end(enum upstream_end end)
     return end == UPSTREAM_TIMED_OUT ? 504 : 502;
 }
 
-/* ---- 4. evidence: images of the other tier become text, all at once ---- */
+/* ---- 5. evidence: images of the other tier become text, all at once ---- */
 
 static void on_perception_head(const struct upstream_head *head, void *arg)
 {
@@ -520,8 +579,17 @@ static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
     return UPSTREAM_GO;
 }
 
+static void count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage)
+{
+    usage_add(&x->usage[tier], usage);
+    metrics_tokens(&x->gateway->metrics, tier, usage->prompt_tokens, usage->completion_tokens);
+}
+
 static int set_evidence(struct exchange *x, const struct perception *p)
 {
+    struct usage usage;
+    if (usage_of_completion((struct moa_bytes){p->answer.p, p->answer.n}, &usage))
+        count_tokens(x, x->decision.images[p->image].tier, &usage);
     char *text = chat_completion_text((struct moa_bytes){p->answer.p, p->answer.n});
     if (!text)
         return -1;
@@ -529,7 +597,7 @@ static int set_evidence(struct exchange *x, const struct perception *p)
     snprintf(number, sizeof(number), "%zu", p->image + 1);
     const char *const names[] = {"index", "evidence"};
     const char *const values[] = {number, text};
-    x->evidence[p->image] = chat_fill(x->gateway->config->perceive_evidence, names, values, 2);
+    x->evidence[p->image] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
     free(text);
     return x->evidence[p->image] ? 0 : -1;
 }
@@ -562,13 +630,13 @@ static const struct upstream_callbacks perception_callbacks = {
 
 static int send_perception(struct exchange *x, size_t i, const char *prompt)
 {
-    const struct config *config = x->gateway->config;
+    const struct config *config = x->settings->config;
     enum moa_tier tier = x->decision.images[i].tier;
     struct perception *p = &x->perceptions[i];
     *p = (struct perception){.exchange = x, .image = i};
     const char *model = config->tier[tier].model;
-    if (chat_render_perception(&x->chat, i, model[0] ? model : "moaoff", prompt,
-                               (unsigned)config->perceive_max_tokens, &p->body))
+    if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
+                               prompt, (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
     p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
@@ -579,7 +647,7 @@ static void gather_evidence(struct exchange *x)
     x->stage = STAGE_EVIDENCE;
     const char *const names[] = {"question"};
     const char *const values[] = {x->chat.last_turn};
-    char *prompt = chat_fill(x->gateway->config->perceive_prompt, names, values, 1);
+    char *prompt = chat_fill(x->settings->config->perceive_prompt, names, values, 1);
     int err = prompt ? 0 : -1;
     for (size_t i = 0; i < x->chat.n_images && !err; i++) {
         if (x->decision.images[i].tier == answering_tier(x))
@@ -594,7 +662,7 @@ static void gather_evidence(struct exchange *x)
     }
 }
 
-/* ---- 5. answer ---- */
+/* ---- 6. answer ---- */
 
 __attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
                                                              const char *format, ...)
@@ -632,7 +700,7 @@ static void write_lists(const struct exchange *x, struct lists *l)
     size_t nr = list_add(l->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
     for (size_t i = 0; i < d->n_images; i++) {
         nd = list_add(l->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
-        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, x->scores[i].complexity.score);
+        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, scores(x)[i].complexity.score);
         nr = list_add(l->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
     }
 }
@@ -653,10 +721,22 @@ static size_t reply_headers(struct exchange *x, struct lists *lists, char overhe
     headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
     headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
     headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
-    headers[n++] = (struct server_header){"x-request-id", x->id};
+    headers[n++] = (struct server_header){"x-request-id", x->trace.id};
     if (x->fallback[0])
         headers[n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
     return n;
+}
+
+/* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
+ * answer may take minutes, and its request may have been megabytes. */
+static void release_request(struct exchange *x)
+{
+    if (!x->call || !upstream_release_body(x->call))
+        return; /* an engine that answers before it has read everything */
+    chat_body_done(&x->body);
+    if (x->images)
+        images_release(x->images);
+    free_request_body(x);
 }
 
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
@@ -681,6 +761,7 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
         server_reply(request, &head, *whole);
     } else {
         server_reply_begin(x->request, &head);
+        release_request(x);
     }
 }
 
@@ -740,6 +821,8 @@ static enum upstream_flow on_answer_body(struct moa_bytes bytes, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     size_t waiting = 0;
+    if (x->event_stream)
+        usage_follow(&x->tail, bytes);
     if (gather(&x->held, bytes, HELD_BYTES_MAX)) {
         relay(x, x->held.n);
         waiting = server_reply_write(x->request, bytes);
@@ -762,7 +845,7 @@ static void break_off(struct exchange *x, const char *message)
 {
     struct server_request *request = x->request;
     x->request = NULL;
-    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->id,
+    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->trace.id,
               moa_tier_name(answering_tier(x)), log_quote(message).s);
     struct http_error error;
     http_fail(&error, 502, "upstream_failed", "The answer of the %s engine broke off: %s.",
@@ -793,6 +876,10 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
                     status_of_end(result->end), result->message);
         return;
     }
+    struct usage usage;
+    if (x->event_stream ? usage_of_stream(&x->tail, &usage)
+                        : usage_of_completion((struct moa_bytes){x->held.p, x->held.n}, &usage))
+        count_tokens(x, answering_tier(x), &usage);
     if (!x->answering) {
         begin_reply(x, &(struct moa_bytes){x->held.p, x->held.n});
     } else if (complete) {
@@ -812,8 +899,14 @@ static void answer(struct exchange *x)
 {
     x->stage = STAGE_ANSWER;
     enum moa_tier tier = answering_tier(x);
-    const char *model = x->gateway->config->tier[tier].model;
-    if (!chat_render(&x->chat, model, x->evidence, &x->body))
+    const struct tier_config *t = &x->settings->config->tier[tier];
+    const struct chat_edits edits = {
+        .model = t->model,
+        .evidence = x->evidence,
+        .urls = x->images ? images_urls(x->images) : NULL,
+        .images_first = t->images_first != 0,
+    };
+    if (!chat_render(&x->chat, &edits, &x->body))
         x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
@@ -837,19 +930,31 @@ static void drop_stages(struct exchange *x)
     x->held = (struct gathered){0};
 }
 
+/* The same decision once more, at another endpoint of the tier; false if there is none. */
+static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
+{
+    if (x->retried || x->answering ||
+        !endpoints_up_beside(&x->settings->endpoints[tier], x->failed_at))
+        return false;
+    x->retried = true;
+    drop_stages(x);
+    execute(x);
+    return true;
+}
+
 /* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
     if (x->pinned || x->fallback[0] || x->answering)
         return false;
-    if (!endpoints_up(&x->gateway->endpoints[other_tier(failed)]))
+    if (!endpoints_up(&x->settings->endpoints[other_tier(failed)]))
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->gateway->metrics.fallbacks[failed]++;
     send_everything_to(&x->decision, other_tier(failed),
                        failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
-    answer(x);
+    prepare(x);
     return true;
 }
 
@@ -859,12 +964,13 @@ static void on_gone(void *arg)
     x->request = NULL;
     if (x->has_decision)
         cancel_calls(x);
-    if (x->n_scoring == 0)
+    if (x->images && images_busy(x->images))
+        images_cancel(x->images); /* then on_perceived() or on_prepared() finishes */
+    else
         exchange_finish(x);
-    /* else on_scored() finishes: workers still read the chat */
 }
 
-/* ---- 6. finish ---- */
+/* ---- 7. finish ---- */
 
 static void count(const struct exchange *x)
 {
@@ -879,8 +985,63 @@ static void count(const struct exchange *x)
     log_event(LOG_LEVEL_INFO, "chat",
               "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
               "total_us=%lld",
-              x->id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
+              x->trace.id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
               x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
+}
+
+static int64_t known(bool known, int64_t value)
+{
+    return known ? value : JOURNAL_UNKNOWN;
+}
+
+/* The Unix time, in ms, of a moment of the monotonic clock. */
+static int64_t unix_ms(int64_t moment_us)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+           (server_now_us() - moment_us) / 1000;
+}
+
+static void write_journal(const struct exchange *x)
+{
+    struct lists lists = {0};
+    char trace[33];
+    if (!x->gateway->journal)
+        return;
+    if (x->has_decision)
+        write_lists(x, &lists);
+    trace_id(&x->trace, trace);
+    struct journal_row row = {
+        .time_ms = unix_ms(x->arrived_us),
+        .id = x->trace.id,
+        .trace = trace,
+        .key = x->key ? key_name(x->key) : "",
+        .policy = x->has_decision ? policy_name(x) : "",
+        .plan = x->has_decision ? moa_plan_name(x->decision.plan) : "",
+        .decision = lists.decision,
+        .reasons = lists.reasons,
+        .scores = lists.scores,
+        .fallback = x->fallback,
+        .status = x->status,
+        .pinned = x->pinned,
+        .stream = x->chat.stream,
+        .images = (int64_t)x->chat.n_images,
+        .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
+        .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
+        .edge_up = known(x->has_decision, x->state.edge_up),
+        .cloud_up = known(x->has_decision, x->state.cloud_up),
+        .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],
+        .cloud_bytes_up = (int64_t)x->bytes_up[MOA_CLOUD],
+        .edge_prompt_tokens = x->usage[MOA_EDGE].prompt_tokens,
+        .edge_completion_tokens = x->usage[MOA_EDGE].completion_tokens,
+        .cloud_prompt_tokens = x->usage[MOA_CLOUD].prompt_tokens,
+        .cloud_completion_tokens = x->usage[MOA_CLOUD].completion_tokens,
+        .overhead_us = known(x->overhead_us, x->overhead_us),
+        .first_byte_us = known(x->first_byte_us, x->first_byte_us - x->arrived_us),
+        .total_us = server_now_us() - x->arrived_us,
+    };
+    journal_add(x->gateway->journal, &row);
 }
 
 /* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
@@ -901,21 +1062,26 @@ static void observe(struct exchange *x)
         .failed = x->fallback[0] || x->status != 200,
         .correct = NAN,
     };
-    feedback_observe(&x->gateway->feedback, x->id, x->policy, &outcome);
+    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
 }
 
 static void exchange_finish(struct exchange *x)
 {
-    assert(!x->request && x->n_scoring == 0);
+    assert(!x->request);
     x->stage = STAGE_OVER;
     drop_stages(x);
     observe(x);
-    if (!x->dry_run)
+    if (!x->dry_run) {
         count(x);
+        write_journal(x);
+    }
+    if (x->key)
+        key_leave(x->key);
     x->gateway->n_exchanges--;
+    images_free(x->images);
+    settings_leave(x->settings);
     chat_done(&x->chat);
-    free(x->jobs);
-    free(x->scores);
+    free_request_body(x);
     free(x->perceptions);
     free(x);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Assembly: makes the leaves, hands the hub its routes, runs the loop, drains on SIGTERM. The small
- * routes that need no exchange are here.
+ * Assembly: makes the leaves, hands the hub its routes, runs the loop, reloads on SIGHUP, drains on
+ * SIGTERM.
  */
 #include "gateway.h"
 
@@ -15,163 +15,93 @@
 
 #include <curl/curl.h>
 #include <event2/event.h>
-#include <yyjson.h>
 
-#include "exchange.h"
+#include "cache.h"
+#include "journal.h"
+#include "keys.h"
 #include "log.h"
+#include "routes.h"
 #include "server.h"
 #include "state.h"
 #include "upstream.h"
 #include "watch.h"
 #include "worker.h"
 
-/* ---- small routes ---- */
+#define WHY_BYTES 512
+#define DAY_MS INT64_C(86400000)
 
-static void reply_text(struct server_request *request, const char *type, char *text, size_t n)
-{
-    struct server_head head = {.status = text ? 200 : 503, .content_type = type};
-    server_reply(request, &head, (struct moa_bytes){text, text ? n : 0});
-    free(text);
-}
+/* ---- what a configuration becomes: made completely, or not at all ---- */
 
-static void handle_health(struct server_request *request, void *arg)
-{
-    (void)arg;
-    static const char ok[] = "{\"status\":\"ok\"}";
-    struct server_head head = {.status = 200, .content_type = "application/json"};
-    server_reply(request, &head, (struct moa_bytes){ok, sizeof(ok) - 1});
-}
-
-static void handle_metrics(struct server_request *request, void *arg)
-{
-    struct gateway *g = arg;
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (out) {
-        metrics_write(&g->metrics, g->sense.in_flight, out);
-        state_write_metrics(g, server_now_us(), out);
-        fclose(out);
-    }
-    reply_text(request, "text/plain; version=0.0.4", text, n);
-}
-
-static void handle_state(struct server_request *request, void *arg)
-{
-    size_t n = 0;
-    char *text = state_json(arg, server_now_us(), &n);
-    reply_text(request, "application/json", text, n);
-}
-
-static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
-{
-    yyjson_mut_val *model = yyjson_mut_arr_add_obj(doc, list);
-    yyjson_mut_obj_add_strcpy(doc, model, "id", id);
-    yyjson_mut_obj_add_str(doc, model, "object", "model");
-    yyjson_mut_obj_add_int(doc, model, "created", 0);
-    yyjson_mut_obj_add_str(doc, model, "owned_by", "moaoff");
-}
-
-static void handle_models(struct server_request *request, void *arg)
-{
-    (void)arg;
-    char *text = NULL;
-    size_t n = 0;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc) {
-        yyjson_mut_val *root = yyjson_mut_obj(doc);
-        yyjson_mut_doc_set_root(doc, root);
-        yyjson_mut_obj_add_str(doc, root, "object", "list");
-        yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
-        add_model(doc, list, "moaoff");
-        for (size_t i = 0; moa_policy_name(i); i++) {
-            char id[64];
-            snprintf(id, sizeof(id), "moaoff/%s", moa_policy_name(i));
-            add_model(doc, list, id);
-        }
-        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
-        yyjson_mut_doc_free(doc);
-    }
-    reply_text(request, "application/json", text, n);
-}
-
-/* {"id": "...", "score": 0.5}: how right the answer to the request `id` was. */
-static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *error)
-{
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    yyjson_val *id = yyjson_obj_get(root, "id");
-    yyjson_val *score = yyjson_obj_get(root, "score");
-    if (!yyjson_is_str(id)) {
-        http_fail(error, 400, "missing_required_parameter", "\"id\" must be a string.");
-        return http_fail_at(error, "id");
-    }
-    if (!yyjson_is_num(score) || !(yyjson_get_num(score) >= 0 && yyjson_get_num(score) <= 1)) {
-        http_fail(error, 400, "invalid_value", "\"score\" must be a number from 0 to 1.");
-        return http_fail_at(error, "score");
-    }
-    if (!feedback_rate(&g->feedback, yyjson_get_str(id), yyjson_get_num(score))) {
-        http_fail(error, 404, "unknown_request",
-                  "No learning policy decided a recent request \"%.80s\".", yyjson_get_str(id));
-        return http_fail_at(error, "id");
-    }
-    return 0;
-}
-
-static void handle_feedback(struct server_request *request, void *arg)
-{
-    struct moa_bytes body = server_request_body(request);
-    struct http_error error;
-    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
-    int failed = doc ? read_feedback(arg, doc, &error)
-                     : http_fail(&error, 400, "invalid_json", "The body is not valid JSON.");
-    yyjson_doc_free(doc);
-    if (failed)
-        server_reply_error(request, &error, NULL, 0);
-    else
-        handle_health(request, arg);
-}
-
-static const struct server_route routes[] = {
-    {"POST", "/v1/chat/completions", exchange_chat},
-    {"POST", "/v1/decide", exchange_decide},
-    {"POST", "/v1/feedback", handle_feedback},
-    {"GET", "/v1/models", handle_models},
-    {"GET", "/v1/state", handle_state},
-    {"GET", "/healthz", handle_health},
-    {"GET", "/metrics", handle_metrics},
-    {NULL, NULL, NULL},
+struct parts {
+    struct settings *settings;
+    struct keys *keys;
+    struct server_tls *tls;
 };
 
+static void parts_free(struct parts *p)
+{
+    settings_leave(p->settings);
+    keys_free(p->keys);
+    server_tls_free(p->tls);
+}
+
+/* Takes ownership of `config`. */
+static int parts_make(struct config *config, const struct settings *before, struct parts *ret_parts,
+                      char *why, size_t n)
+{
+    struct parts p = {.settings = settings_new(config, before)};
+    struct config_error error;
+    int result = p.settings ? 0 : -1;
+    if (result) {
+        snprintf(why, n, "out of memory");
+        return -1;
+    }
+    if (config->keys_file[0] && keys_load(config->keys_file, &p.keys, &error)) {
+        snprintf(why, n, "%s:%u: %s", config->keys_file, error.line, error.message);
+        result = -1;
+    }
+    if (!result && config->tls_certificate[0])
+        result = server_tls_load(config->tls_certificate, config->tls_key, &p.tls, why, n);
+    if (result)
+        parts_free(&p);
+    else
+        *ret_parts = p;
+    return result;
+}
+
+static struct server_limits limits_of(const struct config *c)
+{
+    return (struct server_limits){
+        .max_connections = (size_t)c->max_connections,
+        .max_header_bytes = (size_t)c->max_header_bytes,
+        .max_body_bytes = (size_t)c->max_body_bytes,
+        .header_timeout_ms = c->header_timeout_ms,
+        .body_timeout_ms = c->body_timeout_ms,
+        .keepalive_timeout_ms = c->keepalive_timeout_ms,
+        .send_timeout_ms = c->send_timeout_ms,
+    };
+}
+
+static struct journal_options journal_options_of(const struct config *c)
+{
+    return (struct journal_options){
+        .path = c->journal_path,
+        .max_age_ms = c->journal_max_age_days * DAY_MS,
+        .max_bytes = c->journal_max_bytes,
+    };
+}
+
+/* From here on new requests go by `parts`, which are the gateway's now. */
+static void adopt(struct gateway *g, const struct parts *parts)
+{
+    settings_leave(g->settings);
+    g->settings = parts->settings;
+    g->config = g->sense.config = parts->settings->config;
+    g->keys = keys_replace(g->keys, parts->keys);
+    log_set_level((enum log_level)g->config->log_level);
+}
+
 /* ---- assembly ---- */
-
-static int make_policies(struct gateway *g)
-{
-    for (size_t i = 0; moa_policy_name(i); i++) {
-        if (i == GATEWAY_POLICIES_MAX ||
-            moa_policy_new(moa_policy_name(i), &g->config->paper, &g->policies[i]))
-            return -1;
-        if (strcmp(moa_policy_name(i), g->config->policy) == 0)
-            g->default_policy = i;
-    }
-    return 0;
-}
-
-static int make_tiers(struct gateway *g)
-{
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
-        const struct tier_config *t = &g->config->tier[tier];
-        g->api_keys[tier] = t->api_key_env[0] ? getenv(t->api_key_env) : NULL;
-        g->endpoints[tier].options = (struct breaker_options){
-            .failures = g->config->breaker_failures,
-            .retry_us = g->config->breaker_retry_ms * 1000,
-            .busy_us = g->config->breaker_busy_ms * 1000,
-        };
-        g->endpoints[tier].random = (uint64_t)server_now_us() | 1;
-        if (endpoints_set(&g->endpoints[tier], t->urls.items, t->urls.n))
-            return -1;
-    }
-    return 0;
-}
 
 static size_t n_workers(const struct config *config)
 {
@@ -181,20 +111,14 @@ static size_t n_workers(const struct config *config)
     return cores > 0 ? (size_t)cores : 1;
 }
 
-static int make_server(struct gateway *g, char *why, size_t n)
+static int make_server(struct gateway *g, const struct config *config, char *why, size_t n)
 {
-    const struct config *c = g->config;
     struct server_options options = {
-        .host = c->listen_host,
-        .port = (uint16_t)c->listen_port,
-        .max_connections = (size_t)c->max_connections,
-        .max_header_bytes = (size_t)c->max_header_bytes,
-        .max_body_bytes = (size_t)c->max_body_bytes,
-        .header_timeout_ms = c->header_timeout_ms,
-        .body_timeout_ms = c->body_timeout_ms,
-        .keepalive_timeout_ms = c->keepalive_timeout_ms,
-        .send_timeout_ms = c->send_timeout_ms,
-        .routes = routes,
+        .host = config->listen_host,
+        .port = (uint16_t)config->listen_port,
+        .limits = limits_of(config),
+        .routes = routes_table,
+        .admit = routes_admit,
         .arg = g,
     };
     return server_new(g->base, &options, &g->server, why, n);
@@ -205,40 +129,156 @@ static void on_uplink(const struct uplink_reading *reading, void *arg)
     sense_uplink(arg, reading);
 }
 
-static int make(struct gateway *g, char *why, size_t n)
+/* Threads that fetch images, once any are to be fetched. */
+static int make_fetchers(struct gateway *g, const struct config *config)
+{
+    if (config->fetch_enabled && !g->fetchers)
+        g->fetchers = worker_pool_new(g->base, (size_t)config->fetch_concurrency);
+    return config->fetch_enabled && !g->fetchers ? -1 : 0;
+}
+
+static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
-    sense_init(&g->sense, g->config);
-    if (make_policies(g) || make_tiers(g))
-        return -1;
+    sense_init(&g->sense, config);
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     g->watch = g->upstream ? watch_new(g) : NULL;
     if (!g->watch)
         return -1;
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
-    g->workers = worker_pool_new(g->base, n_workers(g->config));
-    if (!g->workers) {
+    g->cache = cache_new((size_t)config->cache_bytes);
+    if (!g->cache)
+        return -1;
+    g->workers = worker_pool_new(g->base, n_workers(config));
+    if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
     }
-    return make_server(g, why, n);
+    struct journal_options journal = journal_options_of(config);
+    if (journal.path[0] && journal_open(&journal, &g->journal, why, n))
+        return -1;
+    return make_server(g, config, why, n);
+}
+
+/* Takes ownership of `config`. */
+static int make(struct gateway *g, struct config *config, char *why, size_t n)
+{
+    struct parts parts;
+    if (parts_make(config, NULL, &parts, why, n))
+        return -1;
+    adopt(g, &parts);
+    if (make_leaves(g, config, why, n)) {
+        server_tls_free(parts.tls);
+        return -1;
+    }
+    server_set_tls(g->server, parts.tls);
+    return 0;
 }
 
 /* The server goes first: closing connections ends their exchanges, which use the other leaves. */
 static void unmake(struct gateway *g)
 {
     server_free(g->server);
+    worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     watch_free(g->watch);
     upstream_free(g->upstream);
-    for (size_t i = 0; i < GATEWAY_POLICIES_MAX; i++)
-        moa_policy_free(g->policies[i]);
-    endpoints_done(&g->endpoints[MOA_EDGE]);
-    endpoints_done(&g->endpoints[MOA_CLOUD]);
+    cache_free(g->cache);
+    journal_close(g->journal);
+    keys_free(g->keys);
     feedback_done(&g->feedback);
+    settings_leave(g->settings);
     if (g->base)
         event_base_free(g->base);
+}
+
+/* ---- reloading ---- */
+
+static void keep_text(const char *key, char *running, char **fresh)
+{
+    if (strcmp(running, *fresh) == 0)
+        return;
+    char *copy = strdup(running);
+    if (!copy)
+        return;
+    log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
+    free(*fresh);
+    *fresh = copy;
+}
+
+static void keep_number(const char *key, int64_t running, int64_t *fresh)
+{
+    if (running != *fresh)
+        log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
+    *fresh = running;
+}
+
+/* What cannot change while the program runs stays as it is, and that is said. */
+static void keep_what_runs(const struct config *running, struct config *fresh)
+{
+    keep_text("listen.host", running->listen_host, &fresh->listen_host);
+    keep_number("listen.port", running->listen_port, &fresh->listen_port);
+    keep_text("journal.path", running->journal_path, &fresh->journal_path);
+    keep_number("workers", running->workers, &fresh->workers);
+    keep_number("cache.bytes", running->cache_bytes, &fresh->cache_bytes);
+    keep_number("fetch.concurrency", running->fetch_concurrency, &fresh->fetch_concurrency);
+    keep_number("cloud.uplink_uploads", running->tier[MOA_CLOUD].uplink_uploads,
+                &fresh->tier[MOA_CLOUD].uplink_uploads);
+}
+
+static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
+{
+    struct config *config;
+    struct parts parts;
+    struct config_error error;
+    if (g->config_path && strcmp(g->config_path, "-") == 0) {
+        snprintf(why, n, "it came from standard input");
+        return -1;
+    }
+    if (config_load(g->config_path, &config, &error)) {
+        *ret_line = error.line;
+        snprintf(why, n, "%s", error.message);
+        return -1;
+    }
+    keep_what_runs(g->config, config);
+    if (!config_is_guarded(config)) {
+        snprintf(why, n, "others can reach %s, so keys_file or listen.insecure must stay",
+                 config->listen_host);
+        config_free(config);
+        return -1;
+    }
+    if (parts_make(config, g->settings, &parts, why, n))
+        return -1;
+    if (make_fetchers(g, config)) {
+        snprintf(why, n, "cannot start threads that fetch: %s", strerror(errno));
+        parts_free(&parts);
+        return -1;
+    }
+    adopt(g, &parts);
+    struct server_limits limits = limits_of(config);
+    struct journal_options bounds = journal_options_of(config);
+    server_set_limits(g->server, &limits);
+    server_set_tls(g->server, parts.tls);
+    if (g->journal)
+        journal_set_bounds(g->journal, &bounds);
+    return 0;
+}
+
+static void on_reload(evutil_socket_t number, short what, void *arg)
+{
+    (void)number, (void)what;
+    struct gateway *g = arg;
+    char why[WHY_BYTES];
+    unsigned line = 0;
+    struct log_text path = log_quote(g->config_path ? g->config_path : "");
+    bool done = reload(g, &line, why, sizeof(why)) == 0;
+    g->metrics.reloads[done]++;
+    if (done)
+        log_event(LOG_LEVEL_INFO, "reloaded", "file=%s requests=%zu", path.s, g->n_exchanges);
+    else
+        log_event(LOG_LEVEL_ERROR, "reload-failed", "file=%s line=%u error=%s", path.s, line,
+                  log_quote(why).s);
 }
 
 /* ---- running ---- */
@@ -273,33 +313,50 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static void warn_of_open_doors(const struct config *c)
+{
+    if (c->insecure && !c->keys_file[0])
+        log_event(LOG_LEVEL_WARN, "insecure", "error=%s",
+                  log_quote("no key is asked for, whoever asks").s);
+    if (c->keys_file[0] && !c->tls_certificate[0])
+        log_event(LOG_LEVEL_WARN, "no-tls", "error=%s",
+                  log_quote("keys and prompts of clients travel in the clear").s);
+}
+
 static void run(struct gateway *g)
 {
-    struct event *stops[] = {evsignal_new(g->base, SIGTERM, on_stop, g),
-                             evsignal_new(g->base, SIGINT, on_stop, g)};
-    for (size_t i = 0; i < 2; i++) {
-        if (stops[i])
-            event_add(stops[i], NULL);
+    const struct config *c = g->config;
+    struct event *signals[] = {evsignal_new(g->base, SIGTERM, on_stop, g),
+                               evsignal_new(g->base, SIGINT, on_stop, g),
+                               evsignal_new(g->base, SIGHUP, on_reload, g)};
+    size_t n = sizeof(signals) / sizeof(signals[0]);
+    for (size_t i = 0; i < n; i++) {
+        if (signals[i])
+            event_add(signals[i], NULL);
     }
-    log_event(LOG_LEVEL_INFO, "listening", "url=http://%s:%u policy=%s edge=%s cloud=%s",
-              g->config->listen_host, server_port(g->server), g->config->policy,
-              g->endpoints[MOA_EDGE].list[0]->name, g->endpoints[MOA_CLOUD].list[0]->name);
+    warn_of_open_doors(c);
+    bool v6 = strchr(c->listen_host, ':');
+    log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s%s%s:%u policy=%s edge=%s cloud=%s",
+              c->tls_certificate[0] ? "https" : "http", v6 ? "[" : "", c->listen_host,
+              v6 ? "]" : "", server_port(g->server), c->policy,
+              g->settings->endpoints[MOA_EDGE].list[0]->name,
+              g->settings->endpoints[MOA_CLOUD].list[0]->name);
     event_base_dispatch(g->base);
-    for (size_t i = 0; i < 2; i++) {
-        if (stops[i])
-            event_free(stops[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (signals[i])
+            event_free(signals[i]);
     }
 }
 
-int gateway_run(const struct config *config)
+int gateway_run(const char *path, struct config *config)
 {
-    struct gateway g = {.config = config};
-    char why[256];
+    struct gateway g = {.config_path = path};
+    char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int failed = make(&g, why, sizeof(why));
+    int failed = make(&g, config, why, sizeof(why));
     if (failed)
         log_event(LOG_LEVEL_ERROR, "cannot-start", "error=%s", log_quote(why).s);
     else
@@ -307,4 +364,13 @@ int gateway_run(const struct config *config)
     unmake(&g);
     curl_global_cleanup();
     return failed ? 1 : 0;
+}
+
+int gateway_check(struct config *config, char *why, size_t n)
+{
+    struct parts parts;
+    if (parts_make(config, NULL, &parts, why, n))
+        return -1;
+    parts_free(&parts);
+    return 0;
 }

@@ -6,34 +6,45 @@
 #ifndef MOA_GATEWAY_GATEWAY_H
 #define MOA_GATEWAY_GATEWAY_H
 
-#include <moaoff/policy.h>
+#include <stddef.h>
 
 #include "config.h"
 #include "endpoint.h"
 #include "feedback.h"
 #include "metrics.h"
 #include "sense.h"
-
-#define GATEWAY_POLICIES_MAX 16
+#include "settings.h"
 
 struct gateway {
-    const struct config *config;
+    const char *config_path;     /* NULL: defaults only */
+    struct settings *settings;   /* of requests that begin now */
+    const struct config *config; /* the settings' */
     struct event_base *base;
     struct server *server;
     struct upstream *upstream;
     struct worker_pool *workers;
-    struct moa_policy *policies[GATEWAY_POLICIES_MAX]; /* in the order of moa_policy_name() */
-    size_t default_policy;
-    const char *api_keys[2]; /* by enum moa_tier; NULL: none */
-    struct endpoints endpoints[2];
+    struct worker_pool *fetchers; /* threads that may wait; NULL if nothing is fetched */
+    struct cache *cache;          /* of what is known about images */
+    struct keys *keys;            /* NULL: no key is asked for */
+    struct journal *journal;      /* NULL: none */
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;
     struct feedback feedback;
     size_t n_exchanges;
+    int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };
 
-/** Serves until SIGTERM or SIGINT. Returns the program's exit status. */
-int gateway_run(const struct config *config);
+/**
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again. `config` is what has been read from
+ * it; takes ownership. Returns the program's exit status.
+ */
+int gateway_run(const char *path, struct config *config);
+
+/**
+ * Whether the files that `config` names (keys, certificates) are in order: 0, or -1 with `why` (of
+ * `n` bytes) filled. Takes ownership of `config`.
+ */
+int gateway_check(struct config *config, char *why, size_t n);
 
 #endif

@@ -26,7 +26,13 @@ void metrics_decision(struct metrics *metrics, const struct moa_decision *decisi
         metrics->choices[1][decision->images[i].tier][decision->images[i].reason]++;
 }
 
-static void head(FILE *out, const char *name, const char *type, const char *help)
+void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt, int64_t completion)
+{
+    metrics->tokens[tier][0] += prompt > 0 ? (uint64_t)prompt : 0;
+    metrics->tokens[tier][1] += completion > 0 ? (uint64_t)completion : 0;
+}
+
+void metrics_write_head(FILE *out, const char *name, const char *type, const char *help)
 {
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -34,7 +40,7 @@ static void head(FILE *out, const char *name, const char *type, const char *help
 static void write_histogram(FILE *out, const char *name, const char *help,
                             const struct metrics_histogram *h)
 {
-    head(out, name, "histogram", help);
+    metrics_write_head(out, name, "histogram", help);
     uint64_t below = 0;
     for (size_t i = 0; i < METRICS_BUCKETS; i++) {
         below += h->count[i];
@@ -55,7 +61,7 @@ static void write_by_tier(FILE *out, const char *name, const uint64_t values[2])
 static void write_choices(FILE *out, const struct metrics *m)
 {
     static const char *const modalities[] = {"text", "image"};
-    head(out, "moaoff_decisions_total", "counter", "Modalities decided.");
+    metrics_write_head(out, "moaoff_decisions_total", "counter", "Modalities decided.");
     for (size_t modality = 0; modality < 2; modality++) {
         for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
             for (int reason = 0; reason < METRICS_REASONS; reason++) {
@@ -71,31 +77,89 @@ static void write_choices(FILE *out, const struct metrics *m)
     }
 }
 
+static void write_tokens(FILE *out, const struct metrics *m)
+{
+    static const char *const kinds[] = {"prompt", "completion"};
+    metrics_write_head(out, "moaoff_tokens_total", "counter", "Tokens that engines reported.");
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        for (size_t kind = 0; kind < 2; kind++)
+            fprintf(out, "moaoff_tokens_total{tier=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
+                    moa_tier_name((enum moa_tier)tier), kinds[kind], m->tokens[tier][kind]);
+    }
+}
+
+static void write_images(FILE *out, const struct metrics *m)
+{
+    static const char *const kinds[] = {"score", "recoded"};
+    static const char *const results[] = {"ok", "refused", "failed"};
+    metrics_write_head(out, "moaoff_cache_lookups_total", "counter",
+                       "Images looked up in the cache: their scores, and their re-encoded form.");
+    for (size_t i = 0; i < 2; i++)
+        fprintf(out,
+                "moaoff_cache_lookups_total{kind=\"%s\",result=\"hit\"} %" PRIu64 "\n"
+                "moaoff_cache_lookups_total{kind=\"%s\",result=\"miss\"} %" PRIu64 "\n",
+                kinds[i], m->cache_hits[i], kinds[i], m->cache_misses[i]);
+    metrics_write_head(out, "moaoff_cache_bytes", "gauge", "Bytes that the cache holds.");
+    fprintf(out, "moaoff_cache_bytes %zu\n", m->cache_bytes);
+    metrics_write_head(
+        out, "moaoff_images_recoded_total", "counter",
+        "Images sent to a tier smaller, turned or in another format than they came.");
+    write_by_tier(out, "moaoff_images_recoded_total", m->images_recoded);
+    metrics_write_head(out, "moaoff_images_recoded_came_bytes_total", "counter",
+                       "Bytes of those images as they came.");
+    write_by_tier(out, "moaoff_images_recoded_came_bytes_total", m->images_came_bytes);
+    metrics_write_head(out, "moaoff_images_recoded_went_bytes_total", "counter",
+                       "Bytes of those images as they went.");
+    write_by_tier(out, "moaoff_images_recoded_went_bytes_total", m->images_went_bytes);
+    metrics_write_head(out, "moaoff_image_fetches_total", "counter",
+                       "Remote images, by what came of them.");
+    for (size_t i = 0; i < 3; i++)
+        fprintf(out, "moaoff_image_fetches_total{result=\"%s\"} %" PRIu64 "\n", results[i],
+                m->fetches[i]);
+    metrics_write_head(out, "moaoff_image_fetched_bytes_total", "counter",
+                       "Bytes of remote images.");
+    fprintf(out, "moaoff_image_fetched_bytes_total %" PRIu64 "\n", m->fetched_bytes);
+}
+
 void metrics_write(const struct metrics *m, const unsigned in_flight[2], FILE *out)
 {
-    head(out, "moaoff_answers_total", "counter", "Answers of engines relayed, by executed plan.");
+    metrics_write_head(out, "moaoff_answers_total", "counter",
+                       "Answers of engines relayed, by executed plan.");
     for (int plan = 0; plan < METRICS_PLANS; plan++)
         fprintf(out, "moaoff_answers_total{plan=\"%s\"} %" PRIu64 "\n",
                 moa_plan_name((enum moa_plan)plan), m->answered[plan]);
 
     static const char *const classes[] = {"gone", "1xx", "2xx", "3xx", "4xx", "5xx"};
-    head(out, "moaoff_chat_requests_total", "counter",
-         "Chat requests finished, by status class; gone: the client left first.");
+    metrics_write_head(out, "moaoff_chat_requests_total", "counter",
+                       "Chat requests finished, by status class; gone: the client left first.");
     for (size_t i = 0; i < 6; i++)
         fprintf(out, "moaoff_chat_requests_total{status=\"%s\"} %" PRIu64 "\n", classes[i],
                 m->status[i]);
 
     write_choices(out, m);
-    head(out, "moaoff_fallbacks_total", "counter", "Requests moved off a tier that failed.");
+    metrics_write_head(out, "moaoff_fallbacks_total", "counter",
+                       "Requests moved off a tier that failed.");
     write_by_tier(out, "moaoff_fallbacks_total", m->fallbacks);
-    head(out, "moaoff_sent_bytes_total", "counter", "Request body bytes sent to a tier.");
+    metrics_write_head(out, "moaoff_sent_bytes_total", "counter",
+                       "Request body bytes sent to a tier.");
     write_by_tier(out, "moaoff_sent_bytes_total", m->bytes_up);
-    head(out, "moaoff_received_bytes_total", "counter", "Answer body bytes received from a tier.");
+    metrics_write_head(out, "moaoff_received_bytes_total", "counter",
+                       "Answer body bytes received from a tier.");
     write_by_tier(out, "moaoff_received_bytes_total", m->bytes_down);
-    head(out, "moaoff_in_flight", "gauge", "Calls in flight on a tier.");
+    write_tokens(out, m);
+    metrics_write_head(out, "moaoff_unauthorized_total", "counter",
+                       "Requests refused for want of an API key.");
+    fprintf(out, "moaoff_unauthorized_total %" PRIu64 "\n", m->unauthorized);
+    metrics_write_head(out, "moaoff_reloads_total", "counter", "Reloads of the configuration.");
+    fprintf(out,
+            "moaoff_reloads_total{result=\"done\"} %" PRIu64
+            "\nmoaoff_reloads_total{result=\"failed\"} %" PRIu64 "\n",
+            m->reloads[1], m->reloads[0]);
+    metrics_write_head(out, "moaoff_in_flight", "gauge", "Calls in flight on a tier.");
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         fprintf(out, "moaoff_in_flight{tier=\"%s\"} %u\n", moa_tier_name((enum moa_tier)tier),
                 in_flight[tier]);
+    write_images(out, m);
     write_histogram(out, "moaoff_overhead_seconds",
                     "From the request's last byte to the first call of an engine.", &m->overhead);
     write_histogram(out, "moaoff_first_byte_seconds",

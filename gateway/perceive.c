@@ -13,6 +13,9 @@
 #include <modp_b64.h>
 #include <yyjson.h>
 
+#include "exif.h"
+#include "recode.h"
+
 /* ---- data URI to bytes ---- */
 
 /* JSON allows "\/" for "/", and some encoders write it so inside of base64. */
@@ -31,11 +34,9 @@ static char *unescape_slashes(const char *p, size_t n, size_t *ret_n)
     return out;
 }
 
-static int fail_image(const struct chat *chat, size_t i, struct http_error *error, int status,
-                      const char *code, const char *what)
+int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
+                  const char *what)
 {
-    char name[sizeof(error->param)];
-    chat_image_name(chat, i, name, sizeof(name));
     http_fail(error, status, code, "%s: %s.", name, what);
     return http_fail_at(error, "%s", name);
 }
@@ -55,10 +56,15 @@ static struct moa_bytes base64_of(const char *url, size_t n)
     return (struct moa_bytes){url + head, n - head};
 }
 
-/* The decoded bytes, to be freed by the caller; NULL with `error` filled. */
-static unsigned char *decode_base64(const struct chat *chat, size_t i, struct moa_bytes base64,
-                                    size_t *ret_n, struct http_error *error)
+void *perceive_decode(struct moa_bytes url, const char *name, size_t *ret_n,
+                      struct http_error *ret_error)
 {
+    struct moa_bytes base64 = base64_of(url.p, url.n);
+    if (!base64.p) {
+        perceive_fail(ret_error, name, 400, "invalid_image_url",
+                      "the URL must be a data URI of the form data:image/jpeg;base64,...");
+        return NULL;
+    }
     char *clean = NULL;
     if (memchr(base64.p, '\\', base64.n)) {
         clean = unescape_slashes(base64.p, base64.n, &base64.n);
@@ -67,42 +73,45 @@ static unsigned char *decode_base64(const struct chat *chat, size_t i, struct mo
     char *bytes = base64.p ? malloc(modp_b64_decode_len(base64.n)) : NULL;
     if (!bytes) {
         free(clean);
-        fail_image(chat, i, error, 503, "out_of_memory", "out of memory");
+        perceive_fail(ret_error, name, 503, "out_of_memory", "out of memory");
         return NULL;
     }
     size_t n = modp_b64_decode(bytes, base64.p, base64.n);
     free(clean);
     if (n == (size_t)-1 || n == 0) {
         free(bytes);
-        fail_image(chat, i, error, 400, "invalid_base64",
-                   n == 0 ? "the image is empty" : "the image is not valid base64");
+        perceive_fail(ret_error, name, 400, "invalid_base64",
+                      n == 0 ? "the image is empty" : "the image is not valid base64");
         return NULL;
     }
     *ret_n = n;
-    return (unsigned char *)bytes;
+    return bytes;
 }
 
-static void measure(const struct chat *chat, size_t i, struct moa_bytes file,
-                    const struct config *config, struct image_score *score)
+/* ---- bytes to a score ---- */
+
+int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
+                     struct image_facts *ret_facts, struct http_error *ret_error)
 {
     struct moa_image_limits limits;
     moa_image_limits_default(&limits);
-    limits.max_px = (uint64_t)config->max_image_px;
-    struct moa_image_features features;
+    limits.max_px = max_px;
+    struct image_facts facts = {.orientation = 1};
     struct moa_error why = {0};
-    enum moa_err err = moa_image_measure(file, &limits, &score->info, &features, &why);
+    enum moa_err err = moa_image_measure(file, &limits, &facts.info, &facts.features, &why);
     if (err) {
         char what[160];
         const char *message = why.message ? why.message : moa_strerror(err);
-        if (err == MOA_ERR_LIMIT && score->info.width_px > 0)
-            snprintf(what, sizeof(what), "%s (%u x %u; at most %lld pixels)", message,
-                     score->info.width_px, score->info.height_px, (long long)config->max_image_px);
+        if (err == MOA_ERR_LIMIT && facts.info.width_px > 0)
+            snprintf(what, sizeof(what), "%s (%u x %u; at most %llu pixels)", message,
+                     facts.info.width_px, facts.info.height_px, (unsigned long long)max_px);
         else
             snprintf(what, sizeof(what), "%s", message);
-        fail_image(chat, i, &score->error, http_status_of(err), http_code_of(err), what);
-        return;
+        return perceive_fail(ret_error, name, http_status_of(err), http_code_of(err), what);
     }
-    moa_image_complexity(&config->image, &features, &score->complexity);
+    facts.orientation = exif_orientation(file, facts.info.format);
+    *ret_facts = facts;
+    return 0;
 }
 
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
@@ -110,29 +119,21 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
 {
     *ret_score = (struct image_score){0};
     const struct span *span = &chat->images[i].url;
-    const char *url = (const char *)chat->body.p + span->begin;
-    struct moa_bytes base64 = base64_of(url, span->end - span->begin);
-    if (!base64.p) {
-        fail_image(chat, i, &ret_score->error, 400, "invalid_image_url",
-                   "the URL must be a data URI of the form data:image/jpeg;base64,...");
-        return;
-    }
+    char name[sizeof(ret_score->error.param)];
+    chat_image_name(chat, i, name, sizeof(name));
+    struct moa_bytes url = {(const char *)chat->body.p + span->begin, span->end - span->begin};
     struct moa_bytes file;
-    unsigned char *bytes = decode_base64(chat, i, base64, &file.n, &ret_score->error);
+    void *bytes = perceive_decode(url, name, &file.n, &ret_score->error);
     if (!bytes)
         return;
     file.p = bytes;
-    measure(chat, i, file, config, ret_score);
+    if (perceive_measure(file, (uint64_t)config->max_image_px, name, &ret_score->facts,
+                         &ret_score->error) == 0)
+        moa_image_complexity(&config->image, &ret_score->facts.features, &ret_score->complexity);
     free(bytes);
 }
 
 /* ---- request ---- */
-
-/* Qwen-VL: each side rounded up to a multiple of 28, one token per 28 x 28 pixels. */
-static double visual_tokens(const struct moa_image_info *info)
-{
-    return ceil(info->width_px / 28.0) * ceil(info->height_px / 28.0);
-}
 
 void perceive_request(const struct chat *chat, const struct image_score *scores,
                       const struct config *config, bool pinned, struct perceived *ret_perceived)
@@ -149,10 +150,11 @@ void perceive_request(const struct chat *chat, const struct image_score *scores,
     };
     for (size_t i = 0; i < chat->n_images; i++) {
         const struct span *part = &chat->images[i].part;
+        const struct moa_image_info *info = &scores[i].facts.info;
         p->images[i] = (struct moa_modality){
             .complexity = scores[i].complexity.score,
             .bytes = part->end - part->begin,
-            .tokens = visual_tokens(&scores[i].info),
+            .tokens = (double)recode_tokens(info->width_px, info->height_px),
         };
     }
 }
@@ -184,9 +186,9 @@ static yyjson_mut_val *choice_json(yyjson_mut_doc *doc, const struct moa_choice 
 static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score *score)
 {
     yyjson_mut_val *object = yyjson_mut_obj(doc);
-    yyjson_mut_obj_add_str(doc, object, "format", moa_image_format_name(score->info.format));
-    yyjson_mut_obj_add_uint(doc, object, "width", score->info.width_px);
-    yyjson_mut_obj_add_uint(doc, object, "height", score->info.height_px);
+    yyjson_mut_obj_add_str(doc, object, "format", moa_image_format_name(score->facts.info.format));
+    yyjson_mut_obj_add_uint(doc, object, "width", score->facts.info.width_px);
+    yyjson_mut_obj_add_uint(doc, object, "height", score->facts.info.height_px);
     add_score(doc, object, "resolution", score->complexity.resolution);
     add_score(doc, object, "edge", score->complexity.edge);
     add_score(doc, object, "entropy", score->complexity.entropy);

@@ -11,16 +11,37 @@
 #include "chat.h"
 #include "config.h"
 
+/** What an image is, whatever the configuration says. */
+struct image_facts {
+    struct moa_image_info info;
+    struct moa_image_features features;
+    unsigned orientation; /* EXIF's, 1 to 8; 1 is upright */
+};
+
 /** What scoring one image found. `error.status` is 0 if it went well. */
 struct image_score {
-    struct moa_image_info info;
+    struct image_facts facts;
     struct moa_image_complexity complexity;
     struct http_error error;
 };
 
-/** Scores image `i` of `chat`: base64 to bytes to luma to complexity. */
+/** Scores image `i` of `chat`, a data URI: base64 to bytes to luma to complexity. */
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
                     struct image_score *ret_score);
+
+/* The same in steps, for images that are not all the same way. `name` is the image's in errors. */
+
+/** The bytes of the data URI `url`, to be freed with free(); NULL with `ret_error` filled. */
+void *perceive_decode(struct moa_bytes url, const char *name, size_t *ret_n,
+                      struct http_error *ret_error);
+
+/** Measures an image file of at most `max_px` pixels. 0, or -1 with `ret_error`. */
+int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
+                     struct image_facts *ret_facts, struct http_error *ret_error);
+
+/** Fills `error` with "NAME: WHAT." Returns -1. */
+int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
+                  const char *what);
 
 /** Scores and request of a whole chat; `request.images` points into the same object. */
 struct perceived {

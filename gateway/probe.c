@@ -48,8 +48,10 @@ static double number(const char *p, const char *end)
     size_t n = 0;
     while (p < end && (*p == ' ' || *p == '\t'))
         p++;
-    while (p + n < end && n < NUMBER_BYTES_MAX && p[n] != ' ' && p[n] != '\t' && p[n] != '\r')
+    while (p + n < end && p[n] != ' ' && p[n] != '\t' && p[n] != '\r')
         n++;
+    if (n > NUMBER_BYTES_MAX)
+        return NAN;
     memcpy(text, p, n);
     text[n] = '\0';
     char *stop;

@@ -17,20 +17,32 @@
 struct event_base;
 struct server;
 struct server_request;
+struct server_tls;
 
 struct server_route {
     const char *method;
     const char *path; /* without the query */
     void (*handle)(struct server_request *request, void *arg);
+    int access; /* for `admit` */
+};
+
+struct server_limits {
+    size_t max_connections, max_header_bytes, max_body_bytes;
+    int64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms, send_timeout_ms;
 };
 
 struct server_options {
     const char *host;
     uint16_t port; /* 0: any free port */
-    size_t max_connections, max_header_bytes, max_body_bytes;
-    int64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms, send_timeout_ms;
+    struct server_limits limits;
     const struct server_route *routes; /* borrowed; ends with method NULL */
-    void *arg;                         /* passed to every handler */
+    /**
+     * Whether a request may go on, asked when its head has come and before its body is read.
+     * `route` is NULL if no route takes it. -1 with `ret_error` refuses it. NULL: all may.
+     */
+    int (*admit)(const struct server_request *request, const struct server_route *route, void *arg,
+                 struct http_error *ret_error);
+    void *arg; /* passed to `admit` and to every handler */
 };
 
 /** Listens. 0, or -1 with `why` (of `n` bytes) filled. */
@@ -42,6 +54,20 @@ void server_free(struct server *server);
 
 uint16_t server_port(const struct server *server);
 
+/** From now on; what a limit has refused stays refused. */
+void server_set_limits(struct server *server, const struct server_limits *limits);
+
+/**
+ * Reads a certificate chain and its private key, PEM files. 0, or -1 with `why` (of `n` bytes)
+ * filled.
+ */
+int server_tls_load(const char *certificate, const char *key, struct server_tls **ret_tls,
+                    char *why, size_t n);
+/** NULL is allowed. */
+void server_tls_free(struct server_tls *tls);
+/** New connections speak TLS with `tls`, plain if NULL. Takes ownership. */
+void server_set_tls(struct server *server, struct server_tls *tls);
+
 /** Stops accepting, lets requests finish, then calls `on_drained` (perhaps at once). */
 void server_drain(struct server *server, void (*on_drained)(void *arg), void *arg);
 
@@ -51,8 +77,13 @@ void server_drain(struct server *server, void (*on_drained)(void *arg), void *ar
  */
 
 struct moa_bytes server_request_body(const struct server_request *request);
+/** The body, to be freed with free(): it now is the caller's and outlives the request. Once. */
+char *server_request_take_body(struct server_request *request, size_t *ret_n);
 /** The value of the header `name` (any case), or NULL. */
 const char *server_request_header(const struct server_request *request, const char *name);
+/** The value of `name` in the query, unescaped. -1 if there is none, or it needs more `room`. */
+int server_request_query(const struct server_request *request, const char *name, char *ret_value,
+                         size_t room);
 /** When its last byte arrived, monotonic microseconds. */
 int64_t server_request_arrived_us(const struct server_request *request);
 

@@ -20,7 +20,9 @@ static double age_ms(int64_t then_us, int64_t now_us)
 
 static double edge_load(const struct gateway *g, int64_t now_us)
 {
-    return endpoints_busy(&g->endpoints[MOA_EDGE], now_us) ? 1 : sense_load(&g->sense, now_us);
+    return endpoints_busy(&g->settings->endpoints[MOA_EDGE], now_us)
+               ? 1
+               : sense_load(&g->sense, now_us);
 }
 
 void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
@@ -29,8 +31,8 @@ void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
     *ret_state = (struct moa_state){
         .edge_load = edge_load(g, now_us),
         .uplink_mbps = sense_mbps(&g->sense),
-        .edge_up = endpoints_up(&g->endpoints[MOA_EDGE]),
-        .cloud_up = endpoints_up(&g->endpoints[MOA_CLOUD]),
+        .edge_up = endpoints_up(&g->settings->endpoints[MOA_EDGE]),
+        .cloud_up = endpoints_up(&g->settings->endpoints[MOA_CLOUD]),
     };
 }
 
@@ -64,7 +66,7 @@ static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct
 static yyjson_mut_val *add_tier(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct gateway *g,
                                 enum moa_tier which, int64_t now_us)
 {
-    const struct endpoints *es = &g->endpoints[which];
+    const struct endpoints *es = &g->settings->endpoints[which];
     yyjson_mut_val *tier = yyjson_mut_obj_add_obj(doc, root, moa_tier_name(which));
     yyjson_mut_obj_add_bool(doc, tier, "up", endpoints_up(es));
     yyjson_mut_obj_add_uint(doc, tier, "in_flight", g->sense.in_flight[which]);
@@ -76,7 +78,7 @@ static yyjson_mut_val *add_tier(yyjson_mut_doc *doc, yyjson_mut_val *root, const
 
 static enum probe_engine edge_engine(const struct gateway *g)
 {
-    const struct endpoints *edge = &g->endpoints[MOA_EDGE];
+    const struct endpoints *edge = &g->settings->endpoints[MOA_EDGE];
     for (size_t i = 0; i < edge->n; i++) {
         if (edge->list[i]->probe.engine != PROBE_UNKNOWN)
             return edge->list[i]->probe.engine;
@@ -121,6 +123,7 @@ static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct 
                            : isnan(mbps) ? "unknown"
                                          : "configured");
     add_number(doc, uplink, "measured_mbps", e.mbps);
+    add_number(doc, uplink, "slope_mbps", e.slope_mbps);
     add_number(doc, uplink, "tcp_mbps", e.tcp_mbps);
     add_number(doc, uplink, "startup_ms", e.startup_s * 1e3);
     add_number(doc, uplink, "age_ms", age_ms(e.measured_us, now_us));
@@ -210,7 +213,7 @@ static void write_column(FILE *out, const struct gateway *g, const struct column
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", column->name, column->help, column->name,
             column->type);
     for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
-        const struct endpoints *es = &g->endpoints[which];
+        const struct endpoints *es = &g->settings->endpoints[which];
         for (size_t i = 0; i < es->n; i++) {
             fprintf(out, "%s{tier=\"%s\",endpoint=\"", column->name,
                     moa_tier_name((enum moa_tier)which));

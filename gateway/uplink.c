@@ -11,9 +11,9 @@
 
 /* The first part of an upload is slow start and a shaper's burst credit. */
 #define LATE_SHARE 0.4
-#define POINTS_MIN 4          /* for a slope; with fewer TCP's own rate stands */
-#define UPLOAD_US_MAX 2000000 /* under steady traffic an upload would never end: it is cut */
-#define LIMITED_SHARE 0.25    /* of the points or the time; above it the link was not the limit */
+#define STRETCH_BYTES_MIN 65536 /* a stretch below is the grain of acknowledgements */
+#define UPLOAD_US_MAX 2000000   /* under steady traffic an upload would never end: it is cut */
+#define LIMITED_SHARE 0.25      /* of the points or the time; above it the link was not the limit */
 
 void uplink_init(struct uplink *u, size_t window)
 {
@@ -39,33 +39,68 @@ static double median(double *values, size_t n)
 
 /* ---- one upload ---- */
 
-/* Least squares of time over bytes, so that a stall is an error of the time; NaN if too few. */
-static double slope_mbps(const struct uplink_point *p, size_t n)
+/* One word on the rate, and how much it counts. */
+struct vote {
+    double mbps, weight;
+};
+
+static int compare_votes(const void *a, const void *b)
 {
-    if (n < POINTS_MIN)
-        return NAN;
-    double mean_t = 0, mean_bytes = 0, variance = 0, covariance = 0;
-    for (size_t i = 0; i < n; i++) {
-        mean_t += (double)p[i].t_us / (double)n;
-        mean_bytes += (double)p[i].bytes / (double)n;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double bytes = (double)p[i].bytes - mean_bytes;
-        variance += bytes * bytes;
-        covariance += bytes * ((double)p[i].t_us - mean_t);
-    }
-    return covariance > 0 ? 8 * variance / covariance : NAN;
+    return compare(&((const struct vote *)a)->mbps, &((const struct vote *)b)->mbps);
 }
 
-static double median_delivery(const struct uplink_point *p, size_t n)
+static double weighted_median(struct vote *votes, size_t n)
 {
-    double rates[UPLINK_POINTS_MAX];
-    size_t known = 0;
+    double sum = 0, below = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += votes[i].weight;
+    qsort(votes, n, sizeof(*votes), compare_votes);
+    size_t i = 0;
+    while (i + 1 < n && below + votes[i].weight < sum / 2)
+        below += votes[i++].weight;
+    return n > 0 ? votes[i].mbps : NAN;
+}
+
+/* The slopes between points far enough apart, by their bytes. Returns how many. */
+static size_t slopes(const struct uplink_point *p, size_t n, struct vote *ret_votes)
+{
+    size_t n_votes = 0;
+    for (size_t i = 0, k = 1; k < n; k++) {
+        double bytes = (double)(p[k].bytes - p[i].bytes), us = (double)(p[k].t_us - p[i].t_us);
+        if (bytes < STRETCH_BYTES_MIN || us <= 0)
+            continue;
+        ret_votes[n_votes++] = (struct vote){8 * bytes / us, bytes};
+        i = k;
+    }
+    return n_votes;
+}
+
+/* TCP's own rates. Returns how many. */
+static size_t rates(const struct uplink_point *p, size_t n, struct vote *ret_votes)
+{
+    size_t n_votes = 0;
     for (size_t i = 0; i < n; i++) {
         if (p[i].delivery_mbps > 0)
-            rates[known++] = p[i].delivery_mbps;
+            ret_votes[n_votes++] = (struct vote){p[i].delivery_mbps, 1};
     }
-    return median(rates, known);
+    return n_votes;
+}
+
+/* What the points of an upload say from late on. A moment in which this machine had no time to send
+ * is an outlier of the slopes, a burst of acknowledgements one of the rates. */
+static void judge(const struct uplink_point *late, size_t n, struct uplink_upload *upload)
+{
+    struct vote votes[UPLINK_POINTS_MAX];
+    size_t n_timed = n; /* the last has no good time: it came when all was over */
+    while (n_timed > 0 && late[n_timed - 1].bytes >= late[n - 1].bytes)
+        n_timed--;
+    upload->slope_mbps = weighted_median(votes, slopes(late, n_timed, votes));
+    upload->tcp_mbps = weighted_median(votes, rates(late, n, votes));
+}
+
+static double best(const struct uplink_upload *upload)
+{
+    return fmax(upload->slope_mbps, upload->tcp_mbps); /* NaN only if both are */
 }
 
 /* Whether something else than the link was the limit over these points. */
@@ -79,32 +114,38 @@ static bool limited(const struct uplink_point *p, size_t n)
            waited > LIMITED_SHARE * (double)(p[n - 1].t_us - p[0].t_us);
 }
 
+static size_t n_remembered(const struct uplink *u)
+{
+    return u->n_uploads < u->window ? (size_t)u->n_uploads : u->window;
+}
+
+/* What was held back and still went faster than anything before is news. */
+static bool above_all(const struct uplink *u, double mbps)
+{
+    size_t n = n_remembered(u), i = 0;
+    while (i < n && mbps > best(&u->uploads[i]))
+        i++;
+    return n > 0 && i == n;
+}
+
 static void end_upload(struct uplink *u, int64_t now_us)
 {
     const struct uplink_point *whole = &u->points[u->n_points - 1];
     u->uploading = false;
     if (whole->bytes < UPLINK_BYTES_MIN)
         return;
-    size_t from = 0, to = u->n_points - 1; /* [from, to): late, but not yet over */
-    while (from < to && (double)u->points[from].bytes < LATE_SHARE * (double)whole->bytes)
-        from++;
-    while (to > from && u->points[to - 1].bytes >= whole->bytes)
-        to--;
-    const struct uplink_point *late = u->points + from;
-    size_t n = to - from;
-    struct uplink_upload upload = {
-        .mbps = slope_mbps(late, n), .tcp_mbps = median_delivery(late, n), .end_us = now_us};
-    if (isnan(upload.mbps))
-        upload.mbps = upload.tcp_mbps;
-    if (isnan(upload.mbps))
-        return;
-    struct uplink_estimate known;
-    uplink_estimate(u, &known);
-    if (limited(late, n) && !(upload.mbps > known.mbps)) {
+    const struct uplink_point *late = u->points;
+    while (late < whole && (double)late->bytes < LATE_SHARE * (double)whole->bytes)
+        late++;
+    size_t n = (size_t)(whole - late) + 1;
+    struct uplink_upload upload = {.end_us = now_us};
+    judge(late, n, &upload);
+    double mbps = best(&upload);
+    if (isnan(mbps) || (limited(late, n) && !above_all(u, mbps))) {
         u->n_discarded++;
         return;
     }
-    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (upload.mbps * 1e6);
+    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (mbps * 1e6);
     u->uploads[u->n_uploads++ % u->window] = upload;
 }
 
@@ -115,9 +156,12 @@ static void add_point(struct uplink *u, const struct uplink_reading *r)
             u->points[i] = u->points[2 * i];
         u->n_points = UPLINK_POINTS_MAX / 2;
     }
+    uint64_t least = u->n_points > 0 ? u->points[u->n_points - 1].bytes : 0;
+    uint64_t acked = u->begin.acked_bytes,
+             bytes = r->acked_bytes > acked ? r->acked_bytes - acked : 0;
     u->points[u->n_points++] = (struct uplink_point){
         .t_us = r->now_us - u->begin.now_us,
-        .bytes = r->acked_bytes - u->begin.acked_bytes,
+        .bytes = bytes > least ? bytes : least,
         .delivery_mbps = r->delivery_mbps,
         .receiver_limited_us = r->receiver_limited_us - u->begin.receiver_limited_us,
         .starved = r->starved,
@@ -148,17 +192,20 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimate)
 {
-    size_t n = u->n_uploads < u->window ? (size_t)u->n_uploads : u->window, n_tcp = 0;
-    double mbps[UPLINK_UPLOADS_MAX], tcp_mbps[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
+    size_t n = n_remembered(u), n_slopes = 0, n_tcp = 0;
+    double slope[UPLINK_UPLOADS_MAX], tcp[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
     for (size_t i = 0; i < n; i++) {
-        mbps[i] = u->uploads[i].mbps;
         startup_s[i] = u->uploads[i].startup_s;
+        if (!isnan(u->uploads[i].slope_mbps))
+            slope[n_slopes++] = u->uploads[i].slope_mbps;
         if (!isnan(u->uploads[i].tcp_mbps))
-            tcp_mbps[n_tcp++] = u->uploads[i].tcp_mbps;
+            tcp[n_tcp++] = u->uploads[i].tcp_mbps;
     }
+    double slope_mbps = median(slope, n_slopes), tcp_mbps = median(tcp, n_tcp);
     *ret_estimate = (struct uplink_estimate){
-        .mbps = median(mbps, n),
-        .tcp_mbps = median(tcp_mbps, n_tcp),
+        .mbps = fmax(slope_mbps, tcp_mbps),
+        .slope_mbps = slope_mbps,
+        .tcp_mbps = tcp_mbps,
         .startup_s = median(startup_s, n),
         .measured_us = n > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0,
         .n_uploads = u->n_uploads,

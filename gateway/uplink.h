@@ -5,9 +5,11 @@
  *
  * One upload is one stretch of time in which bodies are under way; bodies that overlap share it.
  * Model: time = a + 8 bytes / b with a slope common to all uploads and an `a` of each one (slow
- * start, a shaper's burst credit). The slope is regressed inside of each upload, over bytes that
- * TCP saw acknowledged, so uploads of equal size are as good as others; the estimate is the median
- * over the last few uploads.
+ * start, a shaper's burst credit). So the slope is taken inside of each upload, between points of
+ * bytes that TCP saw acknowledged, and uploads of equal size are as good as others. TCP's own
+ * delivery rates at the same points are the second opinion. Over the last few uploads the median of
+ * either is taken, and the larger is the estimate: both can be held back by what is not the link (a
+ * sender that gets no CPU, rates of flows that began at different times), neither outruns it.
  */
 #ifndef MOA_GATEWAY_UPLINK_H
 #define MOA_GATEWAY_UPLINK_H
@@ -40,9 +42,9 @@ struct uplink_point {
 
 /** What one upload said. */
 struct uplink_upload {
-    double mbps;      /* the slope */
-    double tcp_mbps;  /* TCP's delivery rate; NaN: unknown */
-    double startup_s; /* a */
+    double slope_mbps; /* NaN: too few points */
+    double tcp_mbps;   /* TCP's delivery rate; NaN: unknown */
+    double startup_s;  /* a */
     int64_t end_us;
 };
 
@@ -61,9 +63,9 @@ struct uplink {
 };
 
 struct uplink_estimate {
-    double mbps;      /* NaN: nothing measured yet */
-    double tcp_mbps;  /* the cross-check: median of TCP's delivery rates; NaN: unknown */
-    double startup_s; /* median of a */
+    double mbps;                 /* NaN: nothing measured yet */
+    double slope_mbps, tcp_mbps; /* the two that it is the larger of; NaN: unknown */
+    double startup_s;            /* median of a */
     int64_t measured_us;
     uint64_t n_uploads;
 };

@@ -4,7 +4,8 @@
  *
  * libcurl forbids to add, remove or resume handles from inside of its own callbacks. While it runs
  * (`depth` > 0), new and cancelled calls are only noted; settle() carries them out as soon as
- * libcurl has returned.
+ * libcurl has returned. Adding a handle runs nothing but the timer's callback: what becomes of a
+ * call is always told from the loop, never from inside upstream_send().
  */
 #include "upstream.h"
 
@@ -24,6 +25,10 @@
 #include "upstream_meter.h"
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
+#define SPARES_MAX 16 /* handles kept for the next calls: making one costs more than using one */
+#define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
+
+#define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
 
@@ -31,9 +36,10 @@ struct upstream {
     struct event_base *base;
     CURLM *multi;
     struct event timer;          /* libcurl's */
-    struct event wake;           /* ours: there are calls to start */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
+    CURL *spares[SPARES_MAX];
+    size_t n_spares;
     struct meter meter;
 };
 
@@ -41,6 +47,7 @@ struct upstream_call {
     struct upstream *upstream;
     struct upstream_call *previous, *next;
     enum call_stage stage;
+    enum upstream_method method;
     CURL *easy;
     struct curl_slist *headers;
     struct event timeout;
@@ -50,6 +57,7 @@ struct upstream_call {
     const struct moa_bytes *segments;
     size_t n_segments;
     size_t segment, offset; /* the next byte to send */
+    char *small_body;       /* all of the body, if it goes out in one write with the head */
     int64_t idle_timeout_ms;
     int64_t dead_link_ms;
     bool metered;
@@ -59,6 +67,7 @@ struct upstream_call {
     bool answering; /* the head of the answer has been passed on */
     bool paused;
     bool timed_out;
+    bool complete;
     uint64_t bytes_down;
     char error[CURL_ERROR_SIZE];
 };
@@ -90,12 +99,6 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
     int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
     drive(arg, fd, flags);
-}
-
-static void on_wake(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    settle(arg);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -168,14 +171,10 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 
 /* ---- one call: what libcurl asks and tells ---- */
 
-static size_t give_body(char *out, size_t size, size_t count, void *arg)
+/* The next bytes of the body, `room` at most. */
+static size_t copy_body(struct upstream_call *call, char *out, size_t room)
 {
-    struct upstream_call *call = arg;
-    size_t room = size * count, given = 0;
-    if (call->stage == CALL_CANCELLED)
-        return CURL_READFUNC_ABORT; /* the segments may be gone already */
-    if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
-        meter_add(&call->upstream->meter, &call->meter_body, call->fd);
+    size_t given = 0;
     while (given < room && call->segment < call->n_segments) {
         const struct moa_bytes *s = &call->segments[call->segment];
         size_t n = s->n - call->offset < room - given ? s->n - call->offset : room - given;
@@ -187,6 +186,18 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
             call->offset = 0;
         }
     }
+    return given;
+}
+
+static size_t give_body(char *out, size_t size, size_t count, void *arg)
+{
+    struct upstream_call *call = arg;
+    if (call->stage == CALL_CANCELLED)
+        return CURL_READFUNC_ABORT; /* the segments may be gone already */
+    if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
+        meter_add(&call->upstream->meter, &call->meter_body, call->fd);
+    meter_touch(&call->upstream->meter, &call->meter_body);
+    size_t given = copy_body(call, out, size * count);
     call->meter_body.given = call->segment == call->n_segments;
     return given;
 }
@@ -195,7 +206,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
 static int rewind_body(void *arg, curl_off_t offset, int origin)
 {
     struct upstream_call *call = arg;
-    if (offset != 0 || origin != SEEK_SET)
+    if (offset != 0 || origin != SEEK_SET || !call->segments)
         return CURL_SEEKFUNC_CANTSEEK;
     meter_remove(&call->upstream->meter, &call->meter_body);
     call->segment = call->offset = 0;
@@ -253,6 +264,43 @@ static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
+/* ---- handles ---- */
+
+/* A handle with the options that are the same for every call. */
+static CURL *make_handle(void)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return NULL;
+    CURLcode err = CURLE_OK;
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_READFUNCTION, give_body);
+    SET(CURLOPT_SEEKFUNCTION, rewind_body);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    if (!err)
+        return easy;
+    curl_easy_cleanup(easy);
+    return NULL;
+}
+
+static CURL *take_handle(struct upstream *u)
+{
+    return u->n_spares > 0 ? u->spares[--u->n_spares] : make_handle();
+}
+
+/* After a call that went wrong the handle's state is not worth a thought: it goes. */
+static void give_handle(struct upstream *u, CURL *easy, bool reusable)
+{
+    curl_multi_remove_handle(u->multi, easy);
+    if (reusable && u->n_spares < SPARES_MAX)
+        u->spares[u->n_spares++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
 /* ---- the life of a call ---- */
 
 static void call_free(struct upstream_call *call)
@@ -267,11 +315,10 @@ static void call_free(struct upstream_call *call)
     if (event_initialized(&call->timeout))
         event_del(&call->timeout);
     meter_remove(&u->meter, &call->meter_body);
-    if (call->easy) {
-        curl_multi_remove_handle(u->multi, call->easy);
-        curl_easy_cleanup(call->easy);
-    }
+    if (call->easy)
+        give_handle(u, call->easy, call->complete && call->method == UPSTREAM_POST);
     curl_slist_free_all(call->headers);
+    free(call->small_body);
     free(call);
 }
 
@@ -317,10 +364,18 @@ static void finish(struct upstream_call *call, CURLcode code)
         .message = end == UPSTREAM_COMPLETE ? "" : why,
         .bytes_up = (uint64_t)up,
         .bytes_down = call->bytes_down,
+        .unreachable = end == UPSTREAM_UNREACHABLE || code == CURLE_OPERATION_TIMEDOUT,
         .rtt_us = call->rtt_us,
     };
+    call->complete = end == UPSTREAM_COMPLETE;
     call->callbacks->on_done(&result, call->arg);
     call_free(call);
+}
+
+static void start(struct upstream_call *call)
+{
+    call->stage = CALL_RUNNING;
+    curl_multi_add_handle(call->upstream->multi, call->easy);
 }
 
 /* Runs with libcurl off the stack: carries out what callbacks asked for, reports what has ended. */
@@ -330,12 +385,10 @@ static void settle(struct upstream *u)
         return;
     for (struct upstream_call *call = u->calls, *next; call; call = next) {
         next = call->next;
-        if (call->stage == CALL_CANCELLED) {
+        if (call->stage == CALL_CANCELLED)
             call_free(call);
-        } else if (call->stage == CALL_NEW) {
-            call->stage = CALL_RUNNING;
-            curl_multi_add_handle(u->multi, call->easy);
-        }
+        else if (call->stage == CALL_NEW)
+            start(call);
     }
     int left;
     for (CURLMsg *msg; (msg = curl_multi_info_read(u->multi, &left));) {
@@ -368,56 +421,79 @@ static int add_header(struct upstream_call *call, const char *line)
     return 0;
 }
 
-static int add_headers(struct upstream_call *call, const struct upstream_request *r)
+static int add_named(struct upstream_call *call, const char *name, const char *value)
 {
-    const char *api_key = r->api_key;
-    /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
-    if (r->method == UPSTREAM_POST &&
-        (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
-        return -1;
-    if (!api_key || !api_key[0])
-        return 0;
     char *line;
-    if (asprintf(&line, "Authorization: Bearer %s", api_key) < 0)
+    if (asprintf(&line, "%s: %s", name, value) < 0)
         return -1;
     int result = add_header(call, line);
     free(line);
     return result;
 }
 
+static int add_headers(struct upstream_call *call, const struct upstream_request *r)
+{
+    /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
+    if (r->method == UPSTREAM_POST &&
+        (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
+        return -1;
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))
+            return -1;
+    }
+    if (!r->api_key || !r->api_key[0])
+        return 0;
+    char *value;
+    if (asprintf(&value, "Bearer %s", r->api_key) < 0)
+        return -1;
+    int result = add_named(call, "Authorization", value);
+    free(value);
+    return result;
+}
+
+/* A small body says nothing about the uplink: it counts as not begun and is never metered. */
+static int join_body(struct upstream_call *call, size_t n)
+{
+    call->small_body = malloc(n + 1);
+    if (!call->small_body)
+        return -1;
+    copy_body(call, call->small_body, n);
+    call->segment = call->offset = 0;
+    return 0;
+}
+
+/* libcurl's own default; NULL if it has none. */
+static const char *system_ca_file(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
+/* All that differs between calls: a handle may have served another. */
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
     CURL *easy = call->easy;
     CURLcode err = CURLE_OK;
-#define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
     SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    if (r->direct)
-        SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_CAINFO, r->ca_file && r->ca_file[0] ? r->ca_file : system_ca_file());
+    SET(CURLOPT_PROXY, r->direct ? "" : NULL);
     if (r->method == UPSTREAM_POST) {
         SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, call->small_body);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->total_bytes);
     } else if (r->method == UPSTREAM_CONNECT) {
         SET(CURLOPT_CONNECT_ONLY, 1L);
     }
-    SET(CURLOPT_READFUNCTION, give_body);
     SET(CURLOPT_READDATA, call);
-    SET(CURLOPT_SEEKFUNCTION, rewind_body);
     SET(CURLOPT_SEEKDATA, call);
-    SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, call);
-    SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
-    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
     SET(CURLOPT_SOCKOPTDATA, call);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
-    SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
-    if (r->total_bytes > UPLOAD_BUFFER_BYTES)
+    if (!call->small_body)
         SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
-#undef SET
     return err ? -1 : 0;
 }
 
@@ -441,15 +517,19 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
         u->calls->previous = call;
     u->calls = call;
 
-    call->easy = curl_easy_init();
-    if (!call->easy || add_headers(call, request) || set_options(call, request)) {
+    const bool post = request->method == UPSTREAM_POST;
+    const bool small = post && request->total_bytes <= ONE_WRITE_BYTES;
+    call->method = request->method;
+    call->easy = post ? take_handle(u) : make_handle();
+    if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
+        add_headers(call, request) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }
     evtimer_assign(&call->timeout, u->base, on_timeout, call);
     set_timer(&call->timeout, request->first_byte_timeout_ms);
     if (u->depth == 0)
-        event_active(&u->wake, EV_TIMEOUT, 1);
+        start(call);
     return call;
 }
 
@@ -467,12 +547,24 @@ void upstream_resume(struct upstream_call *call)
     settle(u);
 }
 
-void upstream_cancel(struct upstream_call *call)
+bool upstream_release_body(struct upstream_call *call)
 {
+    if (!call->answering || call->segment < call->n_segments)
+        return false; /* libcurl starts over only as long as there is no answer */
+    call->segments = NULL;
+    call->segment = call->n_segments = 0;
+    return true;
+}
+
+uint64_t upstream_cancel(struct upstream_call *call)
+{
+    curl_off_t up = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
     call->stage = CALL_CANCELLED;
     event_del(&call->timeout);
     if (call->upstream->depth == 0)
         call_free(call);
+    return (uint64_t)up;
 }
 
 const char *upstream_end_name(enum upstream_end end)
@@ -501,7 +593,6 @@ struct upstream *upstream_new(struct event_base *base)
         return NULL;
     }
     evtimer_assign(&u->timer, base, on_timer, u);
-    evtimer_assign(&u->wake, base, on_wake, u);
     meter_init(&u->meter, base);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETDATA, u);
@@ -518,9 +609,10 @@ void upstream_free(struct upstream *u)
         next = call->next;
         call_free(call);
     }
+    while (u->n_spares > 0)
+        curl_easy_cleanup(u->spares[--u->n_spares]);
     curl_multi_cleanup(u->multi);
     meter_done(&u->meter);
     event_del(&u->timer);
-    event_del(&u->wake);
     free(u);
 }

@@ -20,6 +20,10 @@ struct event_base;
 struct upstream;
 struct upstream_call;
 
+struct upstream_header {
+    const char *name, *value; /* an empty value leaves the header out */
+};
+
 enum upstream_method {
     UPSTREAM_POST,
     UPSTREAM_GET,     /* no body */
@@ -29,7 +33,10 @@ enum upstream_method {
 struct upstream_request {
     enum upstream_method method;
     const char *url;
-    const char *api_key;              /* sent as a bearer token; NULL or "": none */
+    const char *api_key;                   /* sent as a bearer token; NULL or "": none */
+    const struct upstream_header *headers; /* further ones */
+    size_t n_headers;
+    const char *ca_file;              /* what https is verified against; "": the system's */
     bool direct;                      /* no proxy, whatever the environment says */
     bool metered;                     /* the body goes over the uplink that is measured */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
@@ -60,7 +67,8 @@ struct upstream_result {
     const char *message; /* why, for people; "" if complete; valid during the callback */
     uint64_t bytes_up;   /* of the bodies */
     uint64_t bytes_down;
-    int64_t rtt_us; /* smallest round trip of a metered call's connection; 0: unknown */
+    bool unreachable; /* no connection came about, in time or at all, or its link is dead */
+    int64_t rtt_us;   /* smallest round trip of a metered call's connection; 0: unknown */
 };
 
 /** In the order in which they are called. */
@@ -86,8 +94,12 @@ struct upstream_call *upstream_send(struct upstream *upstream,
                                     const struct upstream_callbacks *callbacks, void *arg);
 void upstream_resume(struct upstream_call *call);
 
-/** Ends the call and closes its connection, so that the engine stops working on it. */
-void upstream_cancel(struct upstream_call *call);
+/** Whether the whole body is sent. If so, the call forgets its segments: they may be freed. */
+bool upstream_release_body(struct upstream_call *call);
+
+/** Ends the call and closes its connection, so that the engine stops working on it. Returns how
+ * many bytes of the body had been sent. */
+uint64_t upstream_cancel(struct upstream_call *call);
 
 /** "unreachable", "timeout", "broken". */
 const char *upstream_end_name(enum upstream_end end);

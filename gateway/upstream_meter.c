@@ -57,6 +57,8 @@ static void read_body(struct meter *meter, struct meter_body *body, struct sum *
     size_t n = tcp_info(body->fd, &info);
     if (!HAS(n, tcpi_sndbuf_limited))
         return;
+    if (info.tcpi_bytes_acked < body->acked_bytes)
+        return; /* another connection by now */
     meter->acked_bytes += info.tcpi_bytes_acked - body->acked_bytes;
     body->acked_bytes = info.tcpi_bytes_acked;
     meter->receiver_limited_us += (int64_t)(info.tcpi_rwnd_limited - body->receiver_limited_us);
@@ -81,6 +83,7 @@ static void pass_on(struct meter *meter, bool last)
         .starved = sum.starved,
         .last = last || !sum.under_way,
     };
+    meter->read_us = reading.now_us;
     meter->on_reading(&reading, meter->arg);
     if (!reading.last)
         return;
@@ -143,7 +146,7 @@ void meter_add(struct meter *meter, struct meter_body *body, int fd)
     meter->bodies = body;
     if (!first)
         return;
-    meter->begun_us = now_us();
+    meter->begun_us = meter->read_us = now_us();
     struct uplink_reading reading = {.now_us = meter->begun_us,
                                      .acked_bytes = meter->acked_bytes,
                                      .delivery_mbps = NAN,
@@ -151,6 +154,12 @@ void meter_add(struct meter *meter, struct meter_body *body, int fd)
                                      .starved = true};
     meter->on_reading(&reading, meter->arg);
     set_timer(meter);
+}
+
+void meter_touch(struct meter *meter, const struct meter_body *body)
+{
+    if (body->metered && now_us() - meter->read_us >= TICK_MIN_US)
+        pass_on(meter, false);
 }
 
 void meter_remove(struct meter *meter, struct meter_body *body)

@@ -17,6 +17,7 @@ struct meter {
     struct event timer;
     struct meter_body *bodies;
     int64_t begun_us; /* of the present upload */
+    int64_t read_us;  /* the last reading */
     uint64_t acked_bytes;
     int64_t receiver_limited_us;
     void (*on_reading)(const struct uplink_reading *reading, void *arg);
@@ -38,6 +39,9 @@ void meter_done(struct meter *meter);
 
 /** Begins to meter `body` on the TCP socket `fd`; does nothing if it is another kind of socket. */
 void meter_add(struct meter *meter, struct meter_body *body, int fd);
+
+/** Takes a reading now, if the last one is not quite fresh: for when the loop comes by anyway. */
+void meter_touch(struct meter *meter, const struct meter_body *body);
 
 /** Ends it, with a last reading; before the socket is closed. Does nothing if not metered. */
 void meter_remove(struct meter *meter, struct meter_body *body);

@@ -5,6 +5,7 @@
 #include "watch.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +23,16 @@
 #define TICK_MS 250
 #define TRAFFIC_US 10000000   /* after a request there is traffic for so long */
 #define IDLE_POLL_US 10000000 /* between two polls without */
+#define QUIET_US 1000000      /* memory is given back when no body was freed for so long */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
-#define CALLS_MAX (4 * ENDPOINTS_MAX)
+#define CALLS_MAX (4UL * ENDPOINTS_MAX)
 
 /* A call of this file: to an edge engine's load page, or to see whether an endpoint is reachable.
  */
 struct look {
     struct watch *watch;
     struct endpoint *endpoint; /* held; NULL: this look is free */
-    struct endpoints *tier;
+    enum moa_tier tier;
     struct upstream_call *call;
     char *url;
     int status;
@@ -90,7 +92,7 @@ static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
 }
 
 /* `url` is taken. */
-static int begin_look(struct watch *w, struct endpoint *endpoint, struct endpoints *tier,
+static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier tier,
                       enum upstream_method method, char *url,
                       const struct upstream_callbacks *callbacks)
 {
@@ -102,18 +104,18 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, struct endpoin
         free(url);
         return -1;
     }
-    enum moa_tier which = tier == &g->endpoints[MOA_EDGE] ? MOA_EDGE : MOA_CLOUD;
+    const struct tier_config *t = &g->config->tier[tier];
     bool polls = method == UPSTREAM_GET;
     *look = (struct look){.watch = w, .endpoint = endpoint, .tier = tier, .url = url};
     endpoint_hold(endpoint);
     struct upstream_request request = {
         .method = method,
         .url = url,
-        .api_key = polls ? g->api_keys[which] : NULL,
-        .direct = which == MOA_EDGE,
-        .connect_timeout_ms = polls ? POLL_TIMEOUT_MS : g->config->tier[which].connect_timeout_ms,
-        .first_byte_timeout_ms =
-            polls ? POLL_TIMEOUT_MS : 2 * g->config->tier[which].connect_timeout_ms,
+        .api_key = polls ? t->api_key : NULL,
+        .ca_file = t->ca_file,
+        .direct = tier == MOA_EDGE,
+        .connect_timeout_ms = polls ? POLL_TIMEOUT_MS : t->connect_timeout_ms,
+        .first_byte_timeout_ms = polls ? POLL_TIMEOUT_MS : 2 * t->connect_timeout_ms,
         .idle_timeout_ms = POLL_TIMEOUT_MS,
     };
     look->call = upstream_send(g->upstream, &request, callbacks, look);
@@ -162,15 +164,15 @@ static char *page_url(const char *base_url, const char *path)
 
 static void poll_edge(struct watch *w, int64_t now_us)
 {
-    struct endpoints *edge = &w->gateway->endpoints[MOA_EDGE];
+    struct endpoints *edge = &w->gateway->settings->endpoints[MOA_EDGE];
     w->polled_us = now_us;
     w->round = (struct probe_load){NAN, NAN, NAN};
     for (size_t i = 0; i < edge->n; i++) {
         struct endpoint *e = edge->list[i];
         const char *path =
             e->breaker.state == BREAKER_OPEN || looked_at(w, e) ? NULL : probe_next(&e->probe);
-        if (path &&
-            begin_look(w, e, edge, UPSTREAM_GET, page_url(e->base_url, path), &poll_callbacks) == 0)
+        if (path && begin_look(w, e, MOA_EDGE, UPSTREAM_GET, page_url(e->base_url, path),
+                               &poll_callbacks) == 0)
             w->n_polling++;
     }
 }
@@ -193,7 +195,8 @@ static void on_tried(const struct upstream_result *result, void *arg)
 {
     struct look *look = arg;
     bool reachable = result->end == UPSTREAM_COMPLETE;
-    endpoint_tried(look->tier, look->endpoint, reachable, server_now_us());
+    endpoint_tried(&look->watch->gateway->settings->endpoints[look->tier], look->endpoint,
+                   reachable, server_now_us());
     if (reachable)
         log_event(LOG_LEVEL_INFO, "endpoint-reachable", "url=%s",
                   log_quote(look->endpoint->name).s);
@@ -205,11 +208,11 @@ static const struct upstream_callbacks try_callbacks = {on_head, on_body, on_tri
 static void try_endpoints(struct watch *w, int64_t now_us)
 {
     for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
-        struct endpoints *tier = &w->gateway->endpoints[which];
+        const struct endpoints *tier = &w->gateway->settings->endpoints[which];
         for (size_t i = 0; i < tier->n; i++) {
             struct endpoint *e = tier->list[i];
             if (endpoint_due(e, now_us) && !looked_at(w, e))
-                (void)!begin_look(w, e, tier, UPSTREAM_CONNECT, strdup(e->base_url),
+                (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_CONNECT, strdup(e->base_url),
                                   &try_callbacks);
         }
     }
@@ -225,6 +228,16 @@ static void read_pressure(struct watch *w, int64_t now_us)
         return;
     text[n] = '\0';
     sense_pressure(&w->gateway->sense, text, now_us);
+}
+
+/* malloc() keeps what a burst of large bodies has left behind, for the next burst; a device has
+ * better uses for it. Not after each request: that would cost a page fault for every page. */
+static void give_memory_back(struct gateway *g, int64_t now_us)
+{
+    if (!g->freed_us || now_us - g->freed_us < QUIET_US)
+        return;
+    malloc_trim(0);
+    g->freed_us = 0;
 }
 
 static void set_timer(struct watch *w)
@@ -243,6 +256,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct watch *w = arg;
     int64_t now_us = server_now_us();
     read_pressure(w, now_us);
+    give_memory_back(w->gateway, now_us);
     try_endpoints(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);

@@ -71,13 +71,14 @@ class Gateway(Process):
         path = os.path.join(folder, "moaoff.yaml")
         with open(path, "w") as f:
             f.write(config)
+        env = {name: value for name, value in (env or os.environ).items() if not name.lower().endswith("_proxy")}
         super().__init__("gateway", [binary, "serve", "--config", path], os.path.join(folder, "gateway.log"), env)
 
     def wait(self, timeout_s=20):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             with open(self.log, errors="replace") as f:
-                listening = re.search(r"msg=listening\b.*\burl=\"?(http://[^\s\"]+)", f.read())
+                listening = re.search(r"msg=listening\b.*\burl=\"?(https?://[^\s\"]+)", f.read())
             if listening:
                 self.url = listening.group(1).rstrip("/")
                 return

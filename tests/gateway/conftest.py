@@ -12,7 +12,10 @@ import http.client
 import json
 import os
 import re
+import ssl
+import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -21,7 +24,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
 import local
-from fault_engine import FaultEngine, RefusingEngine
+from fault_engine import DeafEngine, FaultEngine, RefusingEngine, Sink
 
 MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "build", "moaoff")))
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|Assertion .* failed).*$", re.MULTILINE)
@@ -80,9 +83,16 @@ def text_of_events(events):
 
 
 class RunningGateway(local.Gateway):
+    ca = None  # the certificate that it is checked against, if it speaks TLS
+
     def open(self, method, path, body=None, headers=None, timeout_s=60):
         """(connection, answer) with the answer's body still to be read."""
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=timeout_s)
+        netloc = urllib.parse.urlsplit(self.url).netloc
+        if self.url.startswith("https:"):
+            context = ssl.create_default_context(cafile=self.ca)
+            connection = http.client.HTTPSConnection(netloc, timeout=timeout_s, context=context)
+        else:
+            connection = http.client.HTTPConnection(netloc, timeout=timeout_s)
         sent = {"Content-Type": "application/json"} if body is not None else {}
         sent.update(headers or {})
         if body is not None and not isinstance(body, (bytes, str)):
@@ -97,13 +107,23 @@ class RunningGateway(local.Gateway):
         finally:
             connection.close()
 
-    def get(self, path):
-        return self.request("GET", path)
+    def get(self, path, headers=None):
+        return self.request("GET", path, headers=headers)
 
     def chat(self, body, **headers):
         """POST /v1/chat/completions; pin="edge" stands for the header x-moaoff-pin."""
         return self.request("POST", "/v1/chat/completions", body,
                             {"x-moaoff-" + name: value for name, value in headers.items()})
+
+    def logged(self, pattern, timeout_s=10):
+        """The first match of a pattern in the log, when it comes."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.log_text)
+            if found:
+                return found
+            time.sleep(0.02)
+        raise AssertionError("no %r in the log\n%s" % (pattern, local.tail(self.log)))
 
     def decide(self, body):
         return self.request("POST", "/v1/decide", body)
@@ -126,10 +146,11 @@ def gateway(tmp_path):
     """gateway({"policy": "edge", ...}, env={...}) → RunningGateway, listening."""
     running = []
 
-    def start(config, env=None):
+    def start(config, env=None, ca=None):
         config = merged({"listen": {"host": "127.0.0.1", "port": 0}}, config)
         started = RunningGateway(json.dumps(config, indent=1), str(tmp_path / ("gateway%d" % len(running))), MOAOFF,
                                  dict(os.environ, **(env or {})))
+        started.ca = ca
         running.append(started)
         started.wait()
         assert started.get("/healthz").status == 200
@@ -162,8 +183,35 @@ def cloud():
 
 
 @pytest.fixture
+def sink():
+    """A cloud that answers nothing and keeps every byte that reaches it."""
+    engine = Sink()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """certificate("name") → (certificate, key), paths of PEM files for 127.0.0.1."""
+    def make(name):
+        paths = str(tmp_path / (name + ".pem")), str(tmp_path / (name + ".key"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True)
+        return paths
+    return make
+
+
+@pytest.fixture
 def refusing():
     engine = RefusingEngine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def deaf():
+    engine = DeafEngine()
     yield engine
     engine.close()
 

@@ -4,12 +4,13 @@
     engine = FaultEngine("edge")       # engine.url ends in /v1
     engine.mode = "cut"                # from the next request on; see MODES
     engine.requests[0].json["messages"]
+    engine.pages["/metrics"] = "..."   # a further page; None: it never answers
 
 Modes, each for whole and for streamed answers:
     ok          a complete answer with the text engine.answer
     silent      takes the request and never answers
-    500, 429    that status with an OpenAI error object
-    400         the same: the client's own mistake, not the engine's
+    500, 429, 503    that status with an OpenAI error object
+    400, 404    the same: the client's own mistake, not the engine's
     cut         half an answer, then the connection ends; of a stream, two whole events
     cut-early   the head of an answer, then the connection ends
     cut-event   of a stream, two events and a half; otherwise as cut
@@ -20,11 +21,12 @@ Modes, each for whole and for streamed answers:
 """
 import json
 import socket
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "400", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
+MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
 
 
 class Recorded:
@@ -47,6 +49,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.engine
 
     def do_GET(self):
+        if self.path in self.engine.pages:
+            page = self.engine.pages[self.path]
+            return self.reply(200, "text/plain", page.encode()) if page is not None else self.wait_for_hangup()
         if self.path == "/health":
             return self.reply(200, "application/json", b'{"status":"ok"}')
         return self.reply(404, "application/json", b'{"error":{"message":"no such page"}}')
@@ -58,13 +63,13 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if mode == "silent":
                 self.wait_for_hangup()
-            elif mode in ("500", "429", "400"):
+            elif mode in ("500", "429", "503", "400", "404"):
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
                 self.reply(int(mode), "application/json", json.dumps(error).encode())
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
             elif json.loads(body).get("stream"):
-                self.stream(mode)
+                self.stream(mode, (json.loads(body).get("stream_options") or {}).get("include_usage"))
             else:
                 self.whole(mode)
         except OSError:
@@ -109,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def stream(self, mode):
+    def stream(self, mode, with_usage):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -139,6 +144,9 @@ class Handler(BaseHTTPRequestHandler):
                     self.chunk(bytes([byte]))
             else:
                 self.chunk(data)
+        if with_usage:
+            usage = {"prompt_tokens": 41, "completion_tokens": 5, "total_tokens": 46}
+            self.chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
         self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
 
@@ -166,14 +174,21 @@ class Server(ThreadingHTTPServer):
 
 
 class FaultEngine:
-    def __init__(self, name):
+    """`tls`: the paths of a certificate and its key, for an engine behind https."""
+
+    def __init__(self, name, port=0, tls=None):
         self.name = name
+        self.pages = {}
         self.mode, self.answer = "ok", "the answer of " + name
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", port), Handler)
         self.server.engine = self
-        self.url = "http://127.0.0.1:%d/v1" % self.server.server_address[1]
+        self.url = "http%s://127.0.0.1:%d/v1" % ("s" if tls else "", self.server.server_address[1])
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -181,6 +196,62 @@ class FaultEngine:
         self.release.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Sink:
+    """A port that takes connections and answers nothing; `received` is every byte that came."""
+
+    def __init__(self):
+        self.received = b""
+        self.closing = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.socket.settimeout(0.05)
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        open_connections = []
+        while not self.closing.is_set():
+            try:
+                open_connections.append(self.socket.accept()[0])
+                open_connections[-1].settimeout(0.05)
+            except socket.timeout:
+                pass
+            for connection in list(open_connections):
+                try:
+                    came = connection.recv(65536)
+                except socket.timeout:
+                    continue
+                except OSError:
+                    came = b""
+                self.received += came
+                if not came:
+                    open_connections.remove(connection)
+                    connection.close()
+        for connection in open_connections:
+            connection.close()
+
+    def close(self):
+        self.closing.set()
+        self.thread.join()
+        self.socket.close()
+
+
+class DeafEngine:
+    """A port whose queue of connections is full: further ones get no answer at all, as on a dead link."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.url = "http://127.0.0.1:%d/v1" % self.socket.getsockname()[1]
+        self.queue = [socket.socket() for _ in range(4)]
+        for client in self.queue:
+            client.setblocking(False)
+            client.connect_ex(self.socket.getsockname())
+
+    def close(self):
+        for one in self.queue + [self.socket]:
+            one.close()
 
 
 class RefusingEngine:

@@ -64,7 +64,7 @@ def test_curl(real, tmp_path, stream):
     body = tmp_path / "body.json"
     body.write_text(json.dumps(chat(COLOR, example("simple-2.png"), stream=stream)))
     url = real({"policy": "edge"}).url
-    done = subprocess.run(["curl", "-sSN", "--fail-with-body", "--max-time", "60", "-D", str(tmp_path / "head"),
+    done = subprocess.run(["curl", "--noproxy", "*", "-sSN", "--fail-with-body", "--max-time", "60", "-D", str(tmp_path / "head"),
                            url + "/v1/chat/completions", "-H", "Content-Type: application/json", "-d", "@" + str(body)],
                           capture_output=True, timeout=90)
     assert done.returncode == 0, done
@@ -78,7 +78,7 @@ def test_curl_waits_for_100_continue(real, tmp_path):
     body = tmp_path / "body.json"
     body.write_text(json.dumps(chat("Describe the scene.", data_uri(photograph(1_000_000), "jpeg"))))
     url = real({"policy": "cloud"}).url
-    done = subprocess.run(["curl", "-sS", "--fail-with-body", "--max-time", "60", "-w", "\n%{time_total}",
+    done = subprocess.run(["curl", "--noproxy", "*", "-sS", "--fail-with-body", "--max-time", "60", "-w", "\n%{time_total}",
                            "-H", "Expect: 100-continue", "--expect100-timeout", "50",
                            url + "/v1/chat/completions", "-d", "@" + str(body)], capture_output=True, timeout=90)
     assert done.returncode == 0, done

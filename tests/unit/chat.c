@@ -3,6 +3,7 @@
  * gateway/chat.h: what is read from a body, what is refused and how it is named, and that an edited
  * body differs from the original in the edited spans and nowhere else.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,17 +38,23 @@ static char *joined(const struct chat_body *body)
     return text;
 }
 
-static void assert_renders(const char *source, const char *model, char *const *evidence,
-                           const char *expected)
+static void assert_edits(const char *source, const struct chat_edits *edits, const char *expected)
 {
     struct chat chat = parse(source);
     struct chat_body body;
-    assert_int_equal(chat_render(&chat, model, evidence, &body), 0);
+    assert_int_equal(chat_render(&chat, edits, &body), 0);
     char *text = joined(&body);
     assert_string_equal(text, expected);
     free(text);
     chat_body_done(&body);
     chat_done(&chat);
+}
+
+static void assert_renders(const char *source, const char *model, char *const *evidence,
+                           const char *expected)
+{
+    const struct chat_edits edits = {.model = model, .evidence = evidence};
+    assert_edits(source, &edits, expected);
 }
 
 #define IMAGE(url) "{ \"type\" : \"image_url\", \"image_url\": {\"url\":\"" url "\", \"x\":[{}]} }"
@@ -141,6 +148,75 @@ static void evidence_takes_the_place_of_its_image(void **state)
                                  "{\"type\":\"text\",\"text\":\"?\"}]}],\"model\":\"n\"}");
 }
 
+#define TEXT(words) "{\"type\":\"text\",\"text\":\"" words "\"}"
+#define MESSAGE(parts) "{\"messages\":[{\"role\":\"user\",\"content\":[" parts "]}],\"z\":1.50}"
+
+static void a_url_is_replaced_and_nothing_else(void **state)
+{
+    (void)state;
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{NULL, 0}, {"data:new", 8}};
+    const struct chat_edits edits = {.model = "", .urls = urls};
+    assert_edits(MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:b")), &edits,
+                 MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:new")));
+}
+
+static void evidence_wins_over_a_url(void **state)
+{
+    (void)state;
+    char *evidence[MOA_IMAGES_MAX] = {(char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}, {"data:two", 8}};
+    const struct chat_edits edits = {.model = "", .evidence = evidence, .urls = urls};
+    assert_edits(MESSAGE(IMAGE("data:a") "," IMAGE("data:b")), &edits,
+                 MESSAGE(TEXT("cat") "," IMAGE("data:two")));
+}
+
+static void images_come_first_if_asked(void **state)
+{
+    (void)state;
+    char *evidence[MOA_IMAGES_MAX] = {NULL, (char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}};
+    const struct chat_edits edits = {
+        .model = "", .evidence = evidence, .urls = urls, .images_first = true};
+#define AUDIO "{\"type\":\"input_audio\",\"x\":{}}"
+    assert_edits(
+        MESSAGE(TEXT("1") " ,\n" AUDIO "," IMAGE("data:a") "," TEXT("2") ", " IMAGE("data:b")),
+        &edits,
+        MESSAGE(IMAGE("data:new") " ,\n" TEXT("cat") "," TEXT("1") "," AUDIO ", " TEXT("2")));
+    const struct chat_edits order = {.model = "m", .images_first = true};
+    assert_edits(
+        "{\"model\":\"\",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT("1") "," IMAGE(
+            "data:"
+            "a") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
+                                                                                     "\"user\","
+                                                                                     "\"content\":"
+                                                                                     "[" TEXT("3") "," IMAGE(
+                                                                                         "data"
+                                                                                         ":c") "]}]"
+                                                                                               "}",
+        &order,
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," TEXT(
+            "1") "]},{\"role\":\"user\",\"content\":[" IMAGE("data:b") "," TEXT("2") "]},{\"role\":"
+                                                                                     "\"user\","
+                                                                                     "\"content\":"
+                                                                                     "[" IMAGE(
+                                                                                         "dat"
+                                                                                         "a:"
+                                                                                         "c") "," TEXT("3") "]}]}");
+    const struct chat_edits as_it_is = {.model = ""};
+    assert_edits(MESSAGE(TEXT("1") "," IMAGE("data:a")), &as_it_is,
+                 MESSAGE(TEXT("1") "," IMAGE("data:a")));
+}
+
+static void the_url_of_an_image_is_unescaped(void **state)
+{
+    (void)state;
+    struct chat chat = parse(MESSAGE(IMAGE("https:\\/\\/a.example\\/?x=1\\u0026y=2")));
+    char *url = chat_image_url(&chat, 0);
+    assert_string_equal(url, "https://a.example/?x=1&y=2");
+    free(url);
+    chat_done(&chat);
+}
+
 static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
 {
     (void)state;
@@ -148,7 +224,8 @@ static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
                              "{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," IMAGE(
                                  "data:b") "]}],\"user\":\"secret\"}");
     struct chat_body body;
-    assert_int_equal(chat_render_perception(&chat, 1, "m", "What is \"it\"?", 7, &body), 0);
+    const struct moa_bytes none = {NULL, 0};
+    assert_int_equal(chat_render_perception(&chat, 1, none, "m", "What is \"it\"?", 7, &body), 0);
     char *text = joined(&body);
     assert_string_equal(text,
                         "{\"model\":\"m\",\"max_tokens\":7,\"temperature\":0,\"messages\":[{"
@@ -157,6 +234,93 @@ static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
     free(text);
     chat_body_done(&body);
     chat_done(&chat);
+}
+
+/* A body of a format with %s in the place of `n` base64 characters; to be freed. */
+static char *with_bulk(const char *format, size_t n)
+{
+    char *bulk = malloc(n + 1), *body;
+    memset(bulk, 'A', n);
+    bulk[n] = '\0';
+    assert_true(asprintf(&body, format, bulk, bulk) > 0);
+    free(bulk);
+    return body;
+}
+
+#define URI "data:image/png;base64,"
+
+static void bulky_images_are_found(void **state)
+{
+    (void)state;
+    for (size_t n = 4000; n < 4300; n++) { /* around where images begin to be skimmed */
+        char *body =
+            with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE(URI "%s") "," IMAGE(
+                          URI "%s") ",{\"type\":\"text\",\"text\":\"Why?\"}]}],\"model\":\"m\"}",
+                      n);
+        struct chat chat = parse(body);
+        assert_string_equal(chat.last_turn, "Why?");
+        assert_memory_equal(body + chat.model.begin, "\"m\"", 3);
+        assert_int_equal(chat.n_images, 2);
+        for (size_t i = 0; i < 2; i++) {
+            const struct chat_image *image = &chat.images[i];
+            assert_int_equal(image->url.end - image->url.begin, strlen(URI) + n);
+            assert_memory_equal(body + image->url.begin - 1, "\"" URI "AAAA", 26);
+            assert_int_equal(body[image->url.end], '"');
+            assert_memory_equal(body + image->part.begin - 1, i ? ",{" : "[{", 2);
+            assert_memory_equal(body + image->part.end - 1, "},", 2);
+        }
+        chat_done(&chat);
+        free(body);
+    }
+}
+
+static void a_bulky_image_in_a_text_is_text(void **state)
+{
+    (void)state;
+    char *body = with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":\"" URI "%s\"},"
+                           "{\"role\":\"user\",\"content\":\"{\\\"url\\\": \\\"" URI "\\\"}\"}]}",
+                           5000);
+    struct chat chat = parse(body);
+    assert_int_equal(chat.text_all.bytes, strlen(URI) + 5000 + strlen("{'url': '" URI "'}"));
+    assert_string_equal(chat.last_turn, "{\"url\": \"" URI "\"}");
+    chat_done(&chat);
+    free(body);
+
+    body = with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":\"" URI "%s\"}]}", 10000);
+    struct http_error error;
+    assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
+    assert_string_equal(error.code, "text_too_large");
+    free(body);
+}
+
+static void faults_behind_a_bulky_image_keep_their_place(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {
+        "{\"a\":\"" URI "%s\",}",          /* a comma too many */
+        "{\"a\":\"" URI "%s\"\"" URI "%s", /* a string that does not end */
+        "{\"a\":\"" URI "%s\n\"}",         /* a control character */
+        "{\"a\":\"" URI "%s\\x\"}",        /* no such escape */
+        "\"\" \"" URI "%s\"",
+    };
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        unsigned long place[2];
+        for (size_t k = 0; k < 2; k++) {
+            const size_t n = k ? 5000 : 4000; /* skimmed, and not */
+            char *body = with_bulk(formats[i], n);
+            struct chat chat;
+            struct http_error error;
+            assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
+            assert_string_equal(error.code, "invalid_json");
+            const char *number = strstr(error.message, "at byte ");
+            assert_non_null(number);
+            place[k] = strtoul(number + 8, NULL, 10);
+            free(body);
+        }
+        const unsigned long moved = place[1] - place[0];
+        assert_true(moved == 0 || moved == 1000 || moved == 2000);
+        assert_true(i == 4 ? moved == 0 : moved > 0);
+    }
 }
 
 static void faults_are_named(void **state)
@@ -258,7 +422,14 @@ int main(void)
         cmocka_unit_test(nothing_changes_where_nothing_is_edited),
         cmocka_unit_test(the_model_is_replaced_or_inserted),
         cmocka_unit_test(evidence_takes_the_place_of_its_image),
+        cmocka_unit_test(a_url_is_replaced_and_nothing_else),
+        cmocka_unit_test(evidence_wins_over_a_url),
+        cmocka_unit_test(images_come_first_if_asked),
+        cmocka_unit_test(the_url_of_an_image_is_unescaped),
         cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
+        cmocka_unit_test(bulky_images_are_found),
+        cmocka_unit_test(a_bulky_image_in_a_text_is_text),
+        cmocka_unit_test(faults_behind_a_bulky_image_keep_their_place),
         cmocka_unit_test(faults_are_named),
         cmocka_unit_test(text_has_a_limit),
         cmocka_unit_test(templates_are_filled_once),

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fetch, score, re-encode; see images.h. The functions stand in this order. A job touches its
+ * picture and nothing else; the loop does not touch the picture while a job has it.
+ */
+#include "images.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cache.h"
+#include "fetch.h"
+#include "gateway.h"
+#include "recode.h"
+#include "server.h"
+#include "worker.h"
+
+#define NAME_BYTES 64
+
+struct picture {
+    struct worker_job job; /* first: a worker_job is a picture */
+    struct images *images;
+    char name[NAME_BYTES]; /* in errors */
+    struct moa_bytes url;  /* a data URI: in the body, or `fetched` */
+    struct cache_key key;  /* of what it is: the URI as it came, or the fetched file */
+    struct http_error error;
+
+    char *remote; /* the URL to fetch; NULL if it came in the body */
+    int64_t deadline_us;
+    void *file; /* what was fetched, until it is a data URI */
+    size_t file_n;
+    struct cache_value *fetched; /* that data URI */
+
+    bool is_known; /* its facts are from the cache */
+    struct image_facts facts;
+    enum moa_tier tier;          /* that it is made ready for */
+    struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
+    char *made;
+    size_t made_n;
+};
+
+struct images {
+    struct gateway *gateway;
+    const struct config *config;
+    const struct chat *chat;
+    images_done_fn *done;
+    void *arg;
+    size_t n_working;
+    atomic_bool cancelled;
+    struct image_score *scores;
+    struct moa_bytes *urls;
+    size_t n;
+    struct picture pictures[];
+};
+
+struct images *images_new(struct gateway *gateway, const struct config *config,
+                          const struct chat *chat, void *arg)
+{
+    struct images *images =
+        calloc(1, sizeof(*images) + chat->n_images * sizeof(images->pictures[0]));
+    if (!images)
+        return NULL;
+    images->gateway = gateway;
+    images->config = config;
+    images->chat = chat;
+    images->arg = arg;
+    images->n = chat->n_images;
+    images->scores = calloc(images->n, sizeof(*images->scores));
+    images->urls = calloc(images->n, sizeof(*images->urls));
+    if (!images->scores || !images->urls) {
+        images_free(images);
+        return NULL;
+    }
+    for (size_t i = 0; i < images->n; i++) {
+        images->pictures[i].images = images;
+        chat_image_name(chat, i, images->pictures[i].name, NAME_BYTES);
+    }
+    return images;
+}
+
+void images_free(struct images *images)
+{
+    if (!images)
+        return;
+    assert(images->n_working == 0);
+    images_release(images);
+    for (size_t i = 0; i < images->n; i++) {
+        free(images->pictures[i].remote);
+        free(images->pictures[i].file);
+    }
+    free(images->scores);
+    free(images->urls);
+    free(images);
+}
+
+/* ---- under way ---- */
+
+static void begin(struct images *images, images_done_fn *done)
+{
+    images->done = done;
+    images->n_working = 1; /* of whoever begins, so that nothing ends too early */
+}
+
+/* One of the things under way has ended. After the last `images` may be gone. */
+static void end_one(struct images *images)
+{
+    if (--images->n_working > 0)
+        return;
+    const struct http_error *error = NULL;
+    for (size_t i = 0; i < images->n && !error; i++) {
+        if (images->pictures[i].error.status)
+            error = &images->pictures[i].error;
+    }
+    images->done(images->arg, error);
+}
+
+static void submit(struct worker_pool *pool, struct picture *p, void (*run)(struct worker_job *),
+                   void (*done)(struct worker_job *))
+{
+    p->job = (struct worker_job){.run = run, .done = done};
+    p->images->n_working++;
+    worker_submit(pool, &p->job);
+}
+
+static struct picture *picture_of(struct worker_job *job)
+{
+    return (struct picture *)job;
+}
+
+static bool is_cancelled(struct picture *p)
+{
+    if (!atomic_load(&p->images->cancelled))
+        return false;
+    perceive_fail(&p->error, p->name, 503, "cancelled", "nobody waits for it any more");
+    return true;
+}
+
+/* Looks for what was made of the picture before. */
+static struct cache_value *recall(struct picture *p, enum metrics_cache what, uint64_t variant)
+{
+    struct gateway *g = p->images->gateway;
+    p->key.variant = variant;
+    struct cache_value *value = cache_get(g->cache, &p->key);
+    uint64_t *count = value ? g->metrics.cache_hits : g->metrics.cache_misses;
+    count[what]++;
+    return value;
+}
+
+static void remember(struct picture *p, uint64_t variant, struct cache_value *value)
+{
+    struct gateway *g = p->images->gateway;
+    p->key.variant = variant;
+    cache_put(g->cache, &p->key, value);
+    g->metrics.cache_bytes = cache_bytes(g->cache);
+}
+
+/* ---- 1. fetch, on threads that may wait ---- */
+
+static void run_fetch(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    const struct config *config = p->images->config;
+    struct fetch_options options = {
+        .allow = &config->fetch_allowed,
+        .max_bytes = (size_t)config->fetch_max_bytes,
+        .timeout_ms = (p->deadline_us - server_now_us()) / 1000,
+        .max_redirects = (long)config->fetch_max_redirects,
+    };
+    struct http_error why;
+    if (is_cancelled(p))
+        return;
+    if (options.timeout_ms <= 0)
+        perceive_fail(&p->error, p->name, 503, "image_fetch_failed",
+                      "too many remote images are being fetched");
+    else if (fetch_get(p->remote, &options, &p->images->cancelled, &p->file, &p->file_n, &why))
+        perceive_fail(&p->error, p->name, why.status, why.code, why.message);
+}
+
+static void score(struct picture *p);
+
+static void on_fetched(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    struct metrics *m = &p->images->gateway->metrics;
+    m->fetches[!p->error.status                                    ? METRICS_FETCH_OK
+               : strcmp(p->error.code, "image_url_forbidden") == 0 ? METRICS_FETCH_REFUSED
+                                                                   : METRICS_FETCH_FAILED]++;
+    m->fetched_bytes += p->file_n;
+    if (!p->error.status) {
+        p->key = cache_key_of(p->images->gateway->cache, (struct moa_bytes){p->file, p->file_n});
+        score(p);
+    }
+    end_one(p->images);
+}
+
+/* ---- 2. score ---- */
+
+/* A fetched file is turned into a data URI at the same time: both tiers get the same bytes. */
+static void wrap(struct picture *p)
+{
+    size_t n;
+    char *uri = recode_data_uri((struct moa_bytes){p->file, p->file_n}, p->facts.info.format, &n);
+    p->fetched = uri ? cache_value_new(uri, n) : NULL;
+    free(p->file);
+    p->file = NULL;
+    if (p->fetched)
+        p->url = (struct moa_bytes){uri, n};
+    else
+        perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
+}
+
+static void run_score(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    if (is_cancelled(p))
+        return;
+    struct moa_bytes file = {p->file, p->file_n};
+    if (!p->file)
+        file.p = perceive_decode(p->url, p->name, &file.n, &p->error);
+    if (!file.p)
+        return;
+    int result = p->is_known ? 0
+                             : perceive_measure(file, (uint64_t)p->images->config->max_image_px,
+                                                p->name, &p->facts, &p->error);
+    if (!p->file)
+        free((void *)(uintptr_t)file.p);
+    else if (result == 0)
+        wrap(p);
+}
+
+static void keep_score(struct picture *p)
+{
+    struct images *images = p->images;
+    struct image_score *to = &images->scores[p - images->pictures];
+    to->facts = p->facts;
+    moa_image_complexity(&images->config->image, &p->facts.features, &to->complexity);
+}
+
+static void on_scored(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    if (!p->error.status) {
+        keep_score(p);
+        struct image_facts *copy = p->is_known ? NULL : malloc(sizeof(*copy));
+        if (copy) {
+            *copy = p->facts;
+            struct cache_value *value = cache_value_new(copy, sizeof(*copy));
+            if (value)
+                remember(p, 0, value);
+            cache_value_drop(value);
+        }
+    }
+    end_one(p->images);
+}
+
+/* From the cache, or on a worker. */
+static void score(struct picture *p)
+{
+    struct cache_value *known = recall(p, METRICS_CACHE_SCORE, 0);
+    if (known) {
+        memcpy(&p->facts, known->p, sizeof(p->facts));
+        cache_value_drop(known);
+        /* A limit may have been lowered since. */
+        p->is_known = (uint64_t)p->facts.info.width_px * p->facts.info.height_px <=
+                      (uint64_t)p->images->config->max_image_px;
+    }
+    if (p->is_known && !p->file)
+        keep_score(p);
+    else
+        submit(p->images->gateway->workers, p, run_score, on_scored);
+}
+
+static bool is_remote(struct moa_bytes url)
+{
+    /* Of an escaped URL ("http:\/\/...") the scheme looks the same. */
+    return (url.n > 5 && strncasecmp(url.p, "http:", 5) == 0) ||
+           (url.n > 6 && strncasecmp(url.p, "https:", 6) == 0);
+}
+
+static int allow_fetch(struct picture *p, bool pinned)
+{
+    if (!p->images->config->fetch_enabled)
+        return perceive_fail(&p->error, p->name, 400, "image_url_forbidden",
+                             "remote images are not fetched here (fetch.enabled is false); send a "
+                             "data URI");
+    if (pinned)
+        return perceive_fail(&p->error, p->name, 400, "image_url_forbidden",
+                             "the request is pinned to the edge, and fetching a remote image would "
+                             "leave the device; send a data URI");
+    p->remote = chat_image_url(p->images->chat, (size_t)(p - p->images->pictures));
+    if (!p->remote)
+        return perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
+    return 0;
+}
+
+static void perceive_one(struct picture *p, bool pinned)
+{
+    struct images *images = p->images;
+    const struct span *span = &images->chat->images[p - images->pictures].url;
+    p->url = (struct moa_bytes){(const char *)images->chat->body.p + span->begin,
+                                span->end - span->begin};
+    if (!is_remote(p->url)) {
+        p->key = cache_key_of(images->gateway->cache, p->url);
+        score(p);
+        return;
+    }
+    if (allow_fetch(p, pinned)) {
+        images->gateway->metrics.fetches[METRICS_FETCH_REFUSED]++;
+        return;
+    }
+    p->deadline_us = server_now_us() + images->config->fetch_timeout_ms * 1000;
+    submit(images->gateway->fetchers, p, run_fetch, on_fetched);
+}
+
+void images_perceive(struct images *images, bool pinned, images_done_fn *done)
+{
+    begin(images, done);
+    for (size_t i = 0; i < images->n; i++)
+        perceive_one(&images->pictures[i], pinned);
+    end_one(images);
+}
+
+const struct image_score *images_scores(const struct images *images)
+{
+    return images->scores;
+}
+
+/* ---- 3. prepare for a tier ---- */
+
+static const struct recode_target *target_of(const struct picture *p)
+{
+    return &p->images->config->tier[p->tier].image_target;
+}
+
+static void take_recoded(struct picture *p, struct cache_value *value)
+{
+    struct metrics *m = &p->images->gateway->metrics;
+    p->recoded = value;
+    m->images_recoded[p->tier]++;
+    m->images_came_bytes[p->tier] += p->url.n;
+    m->images_went_bytes[p->tier] += value->n;
+}
+
+static void run_recode(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    if (is_cancelled(p))
+        return;
+    struct moa_bytes file;
+    void *bytes = perceive_decode(p->url, p->name, &file.n, &p->error);
+    if (!bytes)
+        return;
+    file.p = bytes;
+    struct moa_error why;
+    enum moa_err err = recode_image(file, &p->facts.info, p->facts.orientation, target_of(p),
+                                    &p->made, &p->made_n, &why);
+    if (err)
+        perceive_fail(&p->error, p->name, http_status_of(err), http_code_of(err), why.message);
+    free(bytes);
+}
+
+static void on_recoded(struct worker_job *job)
+{
+    struct picture *p = picture_of(job);
+    if (!p->error.status) {
+        struct cache_value *value = cache_value_new(p->made, p->made_n);
+        p->made = NULL;
+        if (value) {
+            remember(p, recode_variant(target_of(p)), value);
+            take_recoded(p, value);
+        } else {
+            perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
+        }
+    }
+    end_one(p->images);
+}
+
+static void prepare_one(struct picture *p, enum moa_tier tier)
+{
+    cache_value_drop(p->recoded);
+    p->recoded = NULL;
+    p->tier = tier;
+    const struct recode_target *target = target_of(p);
+    if (!recode_needed(&p->facts.info, p->facts.orientation, target))
+        return;
+    struct cache_value *value = recall(p, METRICS_CACHE_RECODED, recode_variant(target));
+    if (value)
+        take_recoded(p, value);
+    else
+        submit(p->images->gateway->workers, p, run_recode, on_recoded);
+}
+
+void images_prepare(struct images *images, const struct moa_decision *decision,
+                    images_done_fn *done)
+{
+    begin(images, done);
+    for (size_t i = 0; i < images->n; i++)
+        prepare_one(&images->pictures[i], decision->images[i].tier);
+    end_one(images);
+}
+
+const struct moa_bytes *images_urls(const struct images *images)
+{
+    for (size_t i = 0; i < images->n; i++) {
+        const struct picture *p = &images->pictures[i];
+        const struct cache_value *value = p->recoded ? p->recoded : p->fetched;
+        images->urls[i] = value ? (struct moa_bytes){value->p, value->n} : (struct moa_bytes){0};
+    }
+    return images->urls;
+}
+
+/* ---- 4. over ---- */
+
+void images_cancel(struct images *images)
+{
+    atomic_store(&images->cancelled, true);
+}
+
+bool images_busy(const struct images *images)
+{
+    return images->n_working > 0;
+}
+
+void images_release(struct images *images)
+{
+    for (size_t i = 0; i < images->n; i++) {
+        cache_value_drop(images->pictures[i].recoded);
+        cache_value_drop(images->pictures[i].fetched);
+        images->pictures[i].recoded = images->pictures[i].fetched = NULL;
+    }
+}

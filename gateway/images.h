@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The images of one request, from what came to what a tier gets: the hub's hands for pictures. Work
+ * is done by the workers and the fetch threads, and what has been done before comes from the cache.
+ * Loop thread only.
+ *
+ *     images_new -> images_perceive -> (the hub decides) -> images_prepare -> images_urls -> ...
+ */
+#ifndef MOA_GATEWAY_IMAGES_H
+#define MOA_GATEWAY_IMAGES_H
+
+#include "chat.h"
+#include "perceive.h"
+
+struct gateway;
+struct images;
+
+/** What was begun has ended: well, or with the first fault. Called once, perhaps before the
+ * function that began has returned. */
+typedef void images_done_fn(void *arg, const struct http_error *error);
+
+/** `chat` and `config` are borrowed until images_free(). NULL if out of memory. */
+struct images *images_new(struct gateway *gateway, const struct config *config,
+                          const struct chat *chat, void *arg);
+
+/** Not while something is under way. NULL is allowed. */
+void images_free(struct images *images);
+
+/** Fetches what is remote and scores everything. A pinned request may not have remote images. */
+void images_perceive(struct images *images, bool pinned, images_done_fn *done);
+
+/** One for each image; complete after images_perceive(). */
+const struct image_score *images_scores(const struct images *images);
+
+/** Makes every image ready for the tier that `decision` gives it. May be repeated. */
+void images_prepare(struct images *images, const struct moa_decision *decision,
+                    images_done_fn *done);
+
+/** What each image's URL is to be replaced by, for chat_render(); p == NULL where it stays. */
+const struct moa_bytes *images_urls(const struct images *images);
+
+/** Nobody waits any more: what is under way ends soon, and `done` is still called. */
+void images_cancel(struct images *images);
+
+/** Whether threads still read the chat: it must stay until `done`. */
+bool images_busy(const struct images *images);
+
+/** Everything was sent: gives back what images_urls() points to. */
+void images_release(struct images *images);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The writing side of the journal; see journal.h. The queue and its counts are under one lock; the
+ * database belongs to the thread alone. WAL and synchronous=NORMAL: a killed process or a power
+ * failure may cost the last rows, never the file.
+ */
+#include "journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "journal_row.h"
+#include "log.h"
+
+#define QUEUE_ROWS 8192
+#define BATCH_ROWS 512
+#define GATHER_MS 50      /* rows that come close together are one transaction */
+#define SWEEP_MS 3600000L /* how often age is looked at when nothing else happens */
+#define DELETE_ROUNDS_MAX 16
+
+struct journal {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct journal_row *queue[QUEUE_ROWS]; /* a ring */
+    size_t first, n;
+    bool ending;
+    struct journal_counts counts;
+    int64_t max_age_ms, max_bytes;
+
+    sqlite3 *db; /* the thread's */
+    sqlite3_stmt *insert;
+    bool failing; /* said once, until a batch is written again */
+    int64_t swept_ms;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- the thread: rows to SQLite ---- */
+
+static int64_t pragma(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement;
+    int64_t value = 0;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static void delete_where(sqlite3 *db, const char *sql, int64_t value)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK) {
+        sqlite3_bind_int64(statement, 1, value);
+        sqlite3_step(statement);
+    }
+    sqlite3_finalize(statement);
+}
+
+static int64_t used_bytes(sqlite3 *db)
+{
+    int64_t pages = pragma(db, "PRAGMA page_count") - pragma(db, "PRAGMA freelist_count");
+    return pages * pragma(db, "PRAGMA page_size");
+}
+
+/* Deletes what is too old, and the oldest eighth as long as there is too much. */
+static void keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes)
+{
+    int64_t now = now_ms();
+    if (now - j->swept_ms >= SWEEP_MS || now < j->swept_ms) {
+        delete_where(j->db, "DELETE FROM requests WHERE time_ms < ?", now - max_age_ms);
+        j->swept_ms = now;
+    }
+    bool deleted = false;
+    for (int round = 0; round < DELETE_ROUNDS_MAX && used_bytes(j->db) > max_bytes; round++) {
+        delete_where(j->db,
+                     "DELETE FROM requests WHERE sequence <= "
+                     "(SELECT min(sequence) + (max(sequence) - min(sequence)) / ? FROM requests)",
+                     8);
+        deleted = true;
+    }
+    if (deleted)
+        sqlite3_exec(j->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
+}
+
+static int insert(struct journal *j, const struct journal_row *row)
+{
+    journal_row_bind(row, j->insert);
+    int result = sqlite3_step(j->insert);
+    sqlite3_reset(j->insert);
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+static int write_batch(struct journal *j, struct journal_row *const *rows, size_t n)
+{
+    int err = sqlite3_exec(j->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    for (size_t i = 0; i < n && !err; i++)
+        err = insert(j, rows[i]);
+    if (!err)
+        err = sqlite3_exec(j->db, "COMMIT", NULL, NULL, NULL);
+    if (!err) {
+        j->failing = false;
+        return 0;
+    }
+    if (!j->failing)
+        log_event(LOG_LEVEL_ERROR, "journal-failed", "rows=%zu error=%s", n,
+                  log_quote(sqlite3_errmsg(j->db)).s);
+    j->failing = true;
+    if (!sqlite3_get_autocommit(j->db))
+        sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
+    return -1;
+}
+
+static size_t pop_batch(struct journal *j, struct journal_row **rows)
+{
+    size_t n = j->n < BATCH_ROWS ? j->n : BATCH_ROWS;
+    for (size_t i = 0; i < n; i++)
+        rows[i] = j->queue[(j->first + i) % QUEUE_ROWS];
+    j->first = (j->first + n) % QUEUE_ROWS;
+    j->n -= n;
+    return n;
+}
+
+/* Waits with the lock held until there are rows, or it is time to sweep. */
+static void wait_for_rows(struct journal *j)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += SWEEP_MS / 1000;
+    int err = 0;
+    while (j->n == 0 && !j->ending && !err)
+        err = pthread_cond_timedwait(&j->work, &j->lock, &until);
+    if (j->n == 0 || j->n >= BATCH_ROWS || j->ending)
+        return;
+    pthread_mutex_unlock(&j->lock);
+    nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
+    pthread_mutex_lock(&j->lock);
+}
+
+static void *write_rows(void *arg)
+{
+    struct journal *j = arg;
+    struct journal_row *rows[BATCH_ROWS];
+    pthread_mutex_lock(&j->lock);
+    for (;;) {
+        wait_for_rows(j);
+        size_t n = pop_batch(j, rows);
+        int64_t max_age_ms = j->max_age_ms, max_bytes = j->max_bytes;
+        bool over = j->ending && n == 0;
+        pthread_mutex_unlock(&j->lock);
+        if (over)
+            return NULL;
+        bool failed = n > 0 && write_batch(j, rows, n);
+        for (size_t i = 0; i < n; i++)
+            free(rows[i]);
+        keep_bounds(j, max_age_ms, max_bytes);
+        pthread_mutex_lock(&j->lock);
+        j->counts.written += failed ? 0 : n;
+        j->counts.failed += failed ? n : 0;
+    }
+}
+
+/* ---- opening and closing ---- */
+
+static int fail(struct journal *j, char *why, size_t n, const char *path)
+{
+    const char *reason = j->db ? sqlite3_errmsg(j->db) : "out of memory";
+    snprintf(why, n, "journal %s: %s", path, reason);
+    return -1;
+}
+
+/* The file is made here, readable for its owner only; SQLite gives its other files the same mode.
+ */
+static int make_file(const char *path, char *why, size_t n)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        snprintf(why, n, "journal %s: %s", path, strerror(errno));
+        return -1;
+    }
+    close(fd);
+    return 0;
+}
+
+static int open_database(struct journal *j, const char *path, char *why, size_t n)
+{
+    if (make_file(path, why, n))
+        return -1;
+    if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL))
+        return fail(j, why, n, path);
+    sqlite3_busy_timeout(j->db, 2000);
+    static const char setup[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
+                                "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
+                                "PRAGMA cache_size=-512;";
+    if (sqlite3_exec(j->db, setup, NULL, NULL, NULL))
+        return fail(j, why, n, path);
+    int64_t version = pragma(j->db, "PRAGMA user_version");
+    if (version != 0 && version != JOURNAL_VERSION) {
+        snprintf(why, n, "journal %s: version %lld, this program writes version %d", path,
+                 (long long)version, JOURNAL_VERSION);
+        return -1;
+    }
+    char *schema = journal_row_schema();
+    int err = schema ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
+    free(schema);
+    char *sql = journal_row_insert();
+    if (!err && sql)
+        err = sqlite3_prepare_v2(j->db, sql, -1, &j->insert, NULL);
+    free(sql);
+    return err || !sql ? fail(j, why, n, path) : 0;
+}
+
+static int start_thread(struct journal *j)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int err = pthread_create(&j->thread, NULL, write_rows, j);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+static void journal_free(struct journal *j)
+{
+    sqlite3_finalize(j->insert);
+    sqlite3_close(j->db);
+    pthread_cond_destroy(&j->work);
+    pthread_mutex_destroy(&j->lock);
+    free(j);
+}
+
+int journal_open(const struct journal_options *options, struct journal **ret_journal, char *why,
+                 size_t n)
+{
+    struct journal *j = calloc(1, sizeof(*j));
+    if (!j) {
+        snprintf(why, n, "out of memory");
+        return -1;
+    }
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_cond_init(&j->work, NULL);
+    journal_set_bounds(j, options);
+    int result = open_database(j, options->path, why, n);
+    int err = result ? 0 : start_thread(j);
+    if (err)
+        snprintf(why, n, "journal: cannot start its thread: %s", strerror(err));
+    if (result || err) {
+        journal_free(j);
+        return -1;
+    }
+    *ret_journal = j;
+    return 0;
+}
+
+void journal_close(struct journal *j)
+{
+    if (!j)
+        return;
+    pthread_mutex_lock(&j->lock);
+    j->ending = true;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->lock);
+    pthread_join(j->thread, NULL);
+    journal_free(j);
+}
+
+/* ---- from the loop ---- */
+
+void journal_add(struct journal *j, const struct journal_row *row)
+{
+    struct journal_row *copy = journal_row_copy(row);
+    pthread_mutex_lock(&j->lock);
+    bool taken = copy && j->n < QUEUE_ROWS;
+    if (taken) {
+        j->queue[(j->first + j->n++) % QUEUE_ROWS] = copy;
+        if (j->n == 1)
+            pthread_cond_signal(&j->work);
+    } else {
+        j->counts.dropped++;
+    }
+    pthread_mutex_unlock(&j->lock);
+    if (!taken)
+        free(copy);
+}
+
+void journal_set_bounds(struct journal *j, const struct journal_options *options)
+{
+    pthread_mutex_lock(&j->lock);
+    j->max_age_ms = options->max_age_ms;
+    j->max_bytes = options->max_bytes;
+    pthread_mutex_unlock(&j->lock);
+}
+
+void journal_count(struct journal *j, struct journal_counts *ret_counts)
+{
+    pthread_mutex_lock(&j->lock);
+    *ret_counts = j->counts;
+    pthread_mutex_unlock(&j->lock);
+}

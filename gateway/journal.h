@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The journal: one row for every chat request that has ended, in a SQLite file. It has numbers,
+ * names and reasons, never what was asked or answered. Rows are queued by the loop and written by a
+ * thread of the journal's own; when the disk cannot follow, rows are dropped and counted, and the
+ * loop never waits. Reading is for any thread and any process.
+ */
+#ifndef MOA_GATEWAY_JOURNAL_H
+#define MOA_GATEWAY_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/** A whole number that is not known. */
+#define JOURNAL_UNKNOWN (-1)
+
+/**
+ * One row. Texts are "" and numbers JOURNAL_UNKNOWN or NaN where there is nothing to say. Every
+ * number is of one of two types, so that one table in journal.c describes all columns.
+ */
+struct journal_row {
+    int64_t sequence; /* 1, 2, ...; given by the journal */
+    int64_t time_ms;  /* Unix time at which the request had arrived */
+    const char *id;   /* x-request-id */
+    const char *trace;
+    const char *key;
+    const char *policy;
+    const char *plan;
+    const char *decision, *reasons, *scores; /* as in the headers of the answer */
+    const char *fallback;
+    int64_t status; /* of HTTP; 0: the client left before it got one */
+    int64_t pinned, stream, images;
+    double edge_load, uplink_mbps;
+    int64_t edge_up, cloud_up;
+    int64_t edge_bytes_up, cloud_bytes_up;
+    int64_t edge_prompt_tokens, edge_completion_tokens;
+    int64_t cloud_prompt_tokens, cloud_completion_tokens;
+    int64_t overhead_us, first_byte_us, total_us;
+};
+
+/* ---- writing ---- */
+
+struct journal;
+
+struct journal_options {
+    const char *path;
+    int64_t max_age_ms;
+    int64_t max_bytes;
+};
+
+struct journal_counts {
+    uint64_t written;
+    uint64_t dropped; /* the queue was full */
+    uint64_t failed;  /* SQLite refused them: a full disk, say */
+};
+
+/** Opens or makes the file and starts the thread. 0, or -1 with `why` (of `n` bytes) filled. */
+int journal_open(const struct journal_options *options, struct journal **ret_journal, char *why,
+                 size_t n);
+
+/** Writes what is queued, then closes. NULL is allowed. */
+void journal_close(struct journal *journal);
+
+/** Copies `row` into the queue. Never waits. */
+void journal_add(struct journal *journal, const struct journal_row *row);
+
+/** Bounds that hold from now on; the path stays. */
+void journal_set_bounds(struct journal *journal, const struct journal_options *options);
+
+void journal_count(struct journal *journal, struct journal_counts *ret_counts);
+
+/* ---- reading ---- */
+
+struct journal_filter {
+    int64_t after_sequence; /* 0: from the first */
+    int64_t since_ms;
+    const char *key, *plan; /* NULL: any */
+    int64_t status_min, status_max;
+    bool fallback_only;
+    size_t limit; /* the newest so many */
+    bool newest_first;
+};
+
+/** Everything, oldest first, the newest `limit` rows of it. */
+struct journal_filter journal_filter_all(size_t limit);
+
+/**
+ * Calls `take` with every row that passes; it is valid during the call, and a `take` that returns
+ * not 0 ends the reading. 0, or -1 with `why` filled. Opens and closes the file itself.
+ */
+int journal_read(const char *path, const struct journal_filter *filter,
+                 int (*take)(const struct journal_row *row, void *arg), void *arg, char *why,
+                 size_t n);
+
+/** One JSON object, without a newline. */
+void journal_print_json(const struct journal_row *row, FILE *out);
+/** One line of comma-separated values, RFC 4180; `row` NULL: the names of the columns. */
+void journal_print_csv(const struct journal_row *row, FILE *out);
+
+#endif

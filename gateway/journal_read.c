@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reading side of the journal; see journal.h. A reader sees what was committed when it began
+ * and never makes the writer wait.
+ */
+#include <stdlib.h>
+
+#include "journal_row.h"
+
+#define BUSY_MS 1000
+
+struct journal_filter journal_filter_all(size_t limit)
+{
+    return (struct journal_filter){.status_max = 999, .limit = limit};
+}
+
+/* The newest rows that pass, then in the order asked for. */
+static char *select_sql(bool newest_first)
+{
+    char *names = journal_row_names();
+    char *sql = NULL;
+    if (names && asprintf(&sql,
+                          "SELECT %s FROM (SELECT * FROM requests WHERE sequence > ?1"
+                          " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"
+                          " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"
+                          " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8)"
+                          " ORDER BY sequence %s",
+                          names, newest_first ? "DESC" : "ASC") < 0)
+        sql = NULL;
+    free(names);
+    return sql;
+}
+
+static void bind(sqlite3_stmt *select, const struct journal_filter *f)
+{
+    sqlite3_bind_int64(select, 1, f->after_sequence);
+    sqlite3_bind_int64(select, 2, f->since_ms);
+    sqlite3_bind_text(select, 3, f->key, -1, SQLITE_STATIC); /* NULL stays NULL */
+    sqlite3_bind_text(select, 4, f->plan, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(select, 5, f->status_min);
+    sqlite3_bind_int64(select, 6, f->status_max);
+    sqlite3_bind_int(select, 7, f->fallback_only);
+    sqlite3_bind_int64(select, 8, (int64_t)f->limit);
+}
+
+static int read_rows(sqlite3 *db, const struct journal_filter *filter,
+                     int (*take)(const struct journal_row *row, void *arg), void *arg)
+{
+    sqlite3_stmt *select = NULL;
+    char *sql = select_sql(filter->newest_first);
+    int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
+    free(sql);
+    if (result)
+        return -1;
+    bind(select, filter);
+    while ((result = sqlite3_step(select)) == SQLITE_ROW) {
+        struct journal_row row;
+        journal_row_take(select, &row);
+        if (take(&row, arg)) {
+            result = SQLITE_DONE;
+            break;
+        }
+    }
+    sqlite3_finalize(select);
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+int journal_read(const char *path, const struct journal_filter *filter,
+                 int (*take)(const struct journal_row *row, void *arg), void *arg, char *why,
+                 size_t n)
+{
+    sqlite3 *db = NULL;
+    int result = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (!result) {
+        sqlite3_busy_timeout(db, BUSY_MS);
+        result = read_rows(db, filter, take, arg);
+    }
+    if (result)
+        snprintf(why, n, "journal %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+    sqlite3_close(db);
+    return result ? -1 : 0;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of routes, who may use which, and the small routes that need no exchange; see routes.h.
+ */
+#include "routes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "exchange.h"
+#include "gateway.h"
+#include "journal.h"
+#include "keys.h"
+#include "server.h"
+#include "state.h"
+#include "worker.h"
+
+#define DECISIONS_DEFAULT 100
+#define DECISIONS_MAX 1000
+
+enum access {
+    ACCESS_OPEN,     /* anybody */
+    ACCESS_CLIENT,   /* any key */
+    ACCESS_OBSERVER, /* a key with `observe` */
+};
+
+static void reply_text(struct server_request *request, const char *type, char *text, size_t n)
+{
+    struct server_head head = {.status = text ? 200 : 503, .content_type = type};
+    server_reply(request, &head, (struct moa_bytes){text, text ? n : 0});
+    free(text);
+}
+
+static void handle_health(struct server_request *request, void *arg)
+{
+    (void)arg;
+    static const char ok[] = "{\"status\":\"ok\"}";
+    struct server_head head = {.status = 200, .content_type = "application/json"};
+    server_reply(request, &head, (struct moa_bytes){ok, sizeof(ok) - 1});
+}
+
+static void write_journal_metrics(struct journal *journal, FILE *out)
+{
+    struct journal_counts counts;
+    journal_count(journal, &counts);
+    metrics_write_head(out, "moaoff_journal_rows_total", "counter",
+                       "Rows of the journal, by what became of them.");
+    fprintf(out,
+            "moaoff_journal_rows_total{result=\"written\"} %" PRIu64
+            "\nmoaoff_journal_rows_total{result=\"dropped\"} %" PRIu64
+            "\nmoaoff_journal_rows_total{result=\"failed\"} %" PRIu64 "\n",
+            counts.written, counts.dropped, counts.failed);
+}
+
+static void handle_metrics(struct server_request *request, void *arg)
+{
+    struct gateway *g = arg;
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (out) {
+        metrics_write(&g->metrics, g->sense.in_flight, out);
+        state_write_metrics(g, server_now_us(), out);
+        if (g->journal)
+            write_journal_metrics(g->journal, out);
+        fclose(out);
+    }
+    reply_text(request, "text/plain; version=0.0.4", text, n);
+}
+
+static void handle_state(struct server_request *request, void *arg)
+{
+    size_t n = 0;
+    char *text = state_json(arg, server_now_us(), &n);
+    reply_text(request, "application/json", text, n);
+}
+
+static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
+{
+    yyjson_mut_val *model = yyjson_mut_arr_add_obj(doc, list);
+    yyjson_mut_obj_add_strcpy(doc, model, "id", id);
+    yyjson_mut_obj_add_str(doc, model, "object", "model");
+    yyjson_mut_obj_add_int(doc, model, "created", 0);
+    yyjson_mut_obj_add_str(doc, model, "owned_by", "moaoff");
+}
+
+static void handle_models(struct server_request *request, void *arg)
+{
+    (void)arg;
+    char *text = NULL;
+    size_t n = 0;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc) {
+        yyjson_mut_val *root = yyjson_mut_obj(doc);
+        yyjson_mut_doc_set_root(doc, root);
+        yyjson_mut_obj_add_str(doc, root, "object", "list");
+        yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
+        add_model(doc, list, "moaoff");
+        for (size_t i = 0; moa_policy_name(i); i++) {
+            char id[64];
+            snprintf(id, sizeof(id), "moaoff/%s", moa_policy_name(i));
+            add_model(doc, list, id);
+        }
+        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
+        yyjson_mut_doc_free(doc);
+    }
+    reply_text(request, "application/json", text, n);
+}
+
+/* ---- POST /v1/feedback ---- */
+
+/* {"id": "...", "score": 0.5}: how right the answer to the request `id` was. */
+static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *error)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *id = yyjson_obj_get(root, "id");
+    yyjson_val *score = yyjson_obj_get(root, "score");
+    if (!yyjson_is_str(id)) {
+        http_fail(error, 400, "missing_required_parameter", "\"id\" must be a string.");
+        return http_fail_at(error, "id");
+    }
+    if (!yyjson_is_num(score) || !(yyjson_get_num(score) >= 0 && yyjson_get_num(score) <= 1)) {
+        http_fail(error, 400, "invalid_value", "\"score\" must be a number from 0 to 1.");
+        return http_fail_at(error, "score");
+    }
+    if (!feedback_rate(&g->feedback, yyjson_get_str(id), yyjson_get_num(score))) {
+        http_fail(error, 404, "unknown_request",
+                  "No learning policy decided a recent request \"%.80s\".", yyjson_get_str(id));
+        return http_fail_at(error, "id");
+    }
+    return 0;
+}
+
+static void handle_feedback(struct server_request *request, void *arg)
+{
+    struct moa_bytes body = server_request_body(request);
+    struct http_error error;
+    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
+    int failed = doc ? read_feedback(arg, doc, &error)
+                     : http_fail(&error, 400, "invalid_json", "The body is not valid JSON.");
+    yyjson_doc_free(doc);
+    if (failed)
+        server_reply_error(request, &error, NULL, 0);
+    else
+        handle_health(request, arg);
+}
+
+/* ---- GET /v1/decisions: read on a worker, since a disk may be slow ---- */
+
+struct decisions {
+    struct worker_job job;          /* first: a worker_job is a struct decisions */
+    struct server_request *request; /* NULL once the client has left */
+    struct settings *settings;
+    struct journal_filter filter;
+    char *json;
+    size_t n, rows;
+    FILE *out;
+    char why[256];
+};
+
+static int take_row(const struct journal_row *row, void *arg)
+{
+    struct decisions *d = arg;
+    fputs(d->rows++ > 0 ? "," : "", d->out);
+    journal_print_json(row, d->out);
+    return 0;
+}
+
+static void run_decisions(struct worker_job *job)
+{
+    struct decisions *d = (struct decisions *)job;
+    d->out = open_memstream(&d->json, &d->n);
+    if (!d->out) {
+        snprintf(d->why, sizeof(d->why), "out of memory");
+        return;
+    }
+    fputs("{\"object\":\"list\",\"data\":[", d->out);
+    int result = journal_read(d->settings->config->journal_path, &d->filter, take_row, d, d->why,
+                              sizeof(d->why));
+    fputs("]}", d->out);
+    fclose(d->out);
+    if (result) {
+        free(d->json);
+        d->json = NULL;
+    }
+}
+
+static void on_decisions(struct worker_job *job)
+{
+    struct decisions *d = (struct decisions *)job;
+    struct http_error error;
+    struct server_head head = {.status = 200, .content_type = "application/json"};
+    http_fail(&error, 503, "journal_unavailable", "The journal cannot be read: %s.", d->why);
+    if (d->request && d->json)
+        server_reply(d->request, &head, (struct moa_bytes){d->json, d->n});
+    else if (d->request)
+        server_reply_error(d->request, &error, NULL, 0);
+    settings_leave(d->settings);
+    free(d->json);
+    free(d);
+}
+
+static void on_decisions_gone(void *arg)
+{
+    ((struct decisions *)arg)->request = NULL;
+}
+
+/* A whole number of the query; `fallback` if it is not there. -1 if it is none, or out of range. */
+static int read_number(const struct server_request *request, const char *name, int64_t min,
+                       int64_t max, int64_t *ret_number, struct http_error *error)
+{
+    char text[24];
+    if (server_request_query(request, name, text, sizeof(text)))
+        return 0;
+    size_t n = strspn(text, "0123456789");
+    long long number = n > 0 && n < 17 && !text[n] ? strtoll(text, NULL, 10) : -1;
+    if (number < min || number > max) {
+        http_fail(error, 400, "invalid_value",
+                  "%s must be a whole number of %" PRId64 " to %" PRId64 ".", name, min, max);
+        return http_fail_at(error, "%s", name);
+    }
+    *ret_number = number;
+    return 0;
+}
+
+static int read_filter(const struct server_request *request, struct journal_filter *ret_filter,
+                       struct http_error *error)
+{
+    int64_t limit = DECISIONS_DEFAULT, since_s = 0, after = 0;
+    if (read_number(request, "limit", 1, DECISIONS_MAX, &limit, error) ||
+        read_number(request, "since", 0, INT64_C(1) << 40, &since_s, error) ||
+        read_number(request, "after", 0, INT64_C(1) << 53, &after, error))
+        return -1;
+    *ret_filter = journal_filter_all((size_t)limit);
+    ret_filter->since_ms = since_s * 1000;
+    ret_filter->after_sequence = after;
+    ret_filter->newest_first = true;
+    return 0;
+}
+
+static void handle_decisions(struct server_request *request, void *arg)
+{
+    static const struct server_watch watch = {.on_gone = on_decisions_gone};
+    struct gateway *g = arg;
+    struct http_error error;
+    struct journal_filter filter;
+    if (!g->journal) {
+        http_fail(&error, 404, "no_journal", "There is no journal; see journal.path.");
+        server_reply_error(request, &error, NULL, 0);
+        return;
+    }
+    if (read_filter(request, &filter, &error)) {
+        server_reply_error(request, &error, NULL, 0);
+        return;
+    }
+    struct decisions *d = calloc(1, sizeof(*d));
+    if (!d) {
+        http_fail(&error, 503, "out_of_memory", "Out of memory.");
+        server_reply_error(request, &error, NULL, 0);
+        return;
+    }
+    d->job = (struct worker_job){run_decisions, on_decisions, NULL};
+    d->request = request;
+    d->settings = settings_use(g->settings);
+    d->filter = filter;
+    server_request_watch(request, &watch, d);
+    worker_submit(g->workers, &d->job);
+}
+
+/* ---- the table ---- */
+
+const struct server_route routes_table[] = {
+    {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT},
+    {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT},
+    {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT},
+    {"GET", "/v1/models", handle_models, ACCESS_CLIENT},
+    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER},
+    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER},
+    {"GET", "/healthz", handle_health, ACCESS_OPEN},
+    {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER},
+    {NULL, NULL, NULL, 0},
+};
+
+int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
+                 struct http_error *ret_error)
+{
+    struct gateway *g = arg;
+    int access = route ? route->access : ACCESS_CLIENT;
+    if (!g->keys || access == ACCESS_OPEN)
+        return 0;
+    const struct key *key =
+        keys_find(g->keys, server_request_header(request, "authorization"), ret_error);
+    if (!key) {
+        g->metrics.unauthorized++;
+        return -1;
+    }
+    if (access == ACCESS_OBSERVER && !key_observes(key))
+        return http_fail(ret_error, 403, "key_may_not_observe",
+                         "The API key \"%s\" may not read this; see `observe` in the file of keys.",
+                         key_name(key));
+    return 0;
+}

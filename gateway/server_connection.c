@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections of the HTTP server: their phases, deadlines, reading and writing; see
+ * server_connection.h.
+ */
+#include "server_connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#define AHEAD_BYTES 16384
+#define LINGER_MS 2000
+#define LINGER_BYTES (64 << 20)
+
+/* ---- phases ---- */
+
+void connection_set_deadline(struct connection *c, int64_t ms)
+{
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(&c->deadline, &after);
+}
+
+void connection_close(struct connection *c)
+{
+    struct server *s = c->server;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        s->connections = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+
+    event_del(&c->readable);
+    event_del(&c->writable);
+    event_del(&c->deadline);
+    close(c->fd);
+    tls_stream_free(c->tls);
+    evbuffer_free(c->out);
+    free(c->ahead);
+    struct server_request *r = c->request;
+    bool handler_owns = c->phase == PHASE_BUSY && !c->answered;
+    free(c);
+    if (r && handler_owns && r->watch && r->watch->on_gone)
+        r->watch->on_gone(r->watch_arg);
+    request_free(r);
+    server_forget(s);
+}
+
+/* The client may still be sending what was refused: closing now would reset the connection before
+ * it has read why. So: end our direction, and read and drop what comes for a while. */
+static void connection_linger(struct connection *c)
+{
+    request_free(c->request);
+    c->request = NULL;
+    c->phase = PHASE_LINGER;
+    c->lingered = 0;
+    if (c->tls)
+        tls_end(c->tls);
+    shutdown(c->fd, SHUT_WR);
+    event_add(&c->readable, NULL);
+    connection_set_deadline(c, LINGER_MS);
+}
+
+/* Answers what never became a request of a handler, and closes. */
+static void connection_refuse(struct connection *c)
+{
+    request_refuse(c);
+    c->close_after = true;
+    c->answered = true;
+    c->phase = PHASE_BUSY;
+    connection_flush(c);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct connection *c = arg;
+    bool reading = c->phase == PHASE_HEAD || c->phase == PHASE_BODY;
+    if (!reading) {
+        connection_close(c);
+        return;
+    }
+    http_fail(&c->error, 408, "request_timeout", "The request did not arrive in time.");
+    connection_refuse(c);
+}
+
+/* ---- to the next request ---- */
+
+/* Keeps what stands behind the finished request. */
+static int keep_ahead(struct connection *c, const char *p, size_t n)
+{
+    if (n == 0)
+        return 0;
+    size_t room = n > AHEAD_BYTES ? n : AHEAD_BYTES;
+    char *ahead = malloc(room);
+    if (!ahead)
+        return -1;
+    memcpy(ahead, p, n);
+    free(c->ahead);
+    c->ahead = ahead;
+    c->ahead_n = n;
+    return 0;
+}
+
+/* Feeds the parser. May close or free the connection; the caller does not touch it afterwards. */
+static void parse(struct connection *c, const char *p, size_t n)
+{
+    llhttp_errno_t err = llhttp_execute(&c->parser, p, n);
+    if (err == HPE_OK) {
+        if (c->phase == PHASE_BODY)
+            connection_set_deadline(c, c->server->options.limits.body_timeout_ms);
+        return;
+    }
+    if (err == HPE_PAUSED) {
+        const char *end = llhttp_get_error_pos(&c->parser);
+        if (keep_ahead(c, end, n - (size_t)(end - p))) {
+            connection_close(c);
+            return;
+        }
+        server_dispatch(c);
+        return;
+    }
+    if (c->error.status == 0)
+        http_fail(&c->error, 400, "invalid_http", "The request is not valid HTTP: %s.",
+                  llhttp_get_error_reason(&c->parser));
+    connection_refuse(c);
+}
+
+/* The request is answered and flushed: on to the next one. */
+static void connection_advance(struct connection *c)
+{
+    request_free(c->request);
+    c->request = NULL;
+    c->phase = PHASE_IDLE;
+    c->answered = false;
+    c->error.status = 0;
+    if (c->server->draining && c->ahead_n == 0) {
+        connection_close(c);
+        return;
+    }
+    llhttp_resume(&c->parser);
+    event_add(&c->readable, NULL);
+    connection_set_deadline(c, c->server->options.limits.keepalive_timeout_ms);
+    if (c->ahead_n > 0 || c->tls) /* on the next turn of the loop: pipelined requests do not nest */
+        event_active(&c->readable, EV_READ, 1);
+}
+
+/* ---- reading and writing ---- */
+
+/* recv(), through TLS if there is any. */
+static ssize_t receive(struct connection *c, void *into, size_t room)
+{
+    if (!c->tls)
+        return recv(c->fd, into, room, 0);
+    ssize_t n = tls_receive(c->tls, into, room);
+    if (n == (ssize_t)room) /* there may be more inside of TLS, of which the socket knows nothing */
+        event_active(&c->readable, EV_READ, 1);
+    if (tls_wants_write(c->tls))
+        event_add(&c->writable, NULL);
+    return n;
+}
+
+static void read_ahead(struct connection *c)
+{
+    if (!c->ahead && !(c->ahead = malloc(AHEAD_BYTES))) {
+        connection_close(c);
+        return;
+    }
+    if (c->ahead_n >= AHEAD_BYTES) {
+        event_del(&c->readable); /* until the current request is answered */
+        return;
+    }
+    ssize_t n = receive(c, c->ahead + c->ahead_n, AHEAD_BYTES - c->ahead_n);
+    if (n > 0)
+        c->ahead_n += (size_t)n;
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        connection_close(c); /* the client left, or will not send any more: same to us */
+}
+
+static void parse_ahead(struct connection *c)
+{
+    char *ahead = c->ahead;
+    size_t n = c->ahead_n;
+    c->ahead = NULL;
+    c->ahead_n = 0;
+    parse(c, ahead, n);
+    free(ahead);
+}
+
+static void read_linger(struct connection *c)
+{
+    ssize_t n = receive(c, c->server->scratch, SERVER_READ_BYTES);
+    if (n > 0)
+        c->lingered += (size_t)n;
+    bool over = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    if (over || c->lingered > LINGER_BYTES)
+        connection_close(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct connection *c = arg;
+    if (c->phase == PHASE_BUSY) {
+        read_ahead(c);
+        return;
+    }
+    if (c->phase == PHASE_LINGER) {
+        read_linger(c);
+        return;
+    }
+    if (c->ahead_n > 0) {
+        parse_ahead(c);
+        return;
+    }
+    char *into = c->server->scratch;
+    size_t room = SERVER_READ_BYTES;
+    struct server_request *r = c->request;
+    if (c->phase == PHASE_BODY && (c->parser.flags & F_CONTENT_LENGTH) &&
+        r->body_n < r->body_room) {
+        into = r->body + r->body_n;
+        room = r->body_room - r->body_n;
+    }
+    ssize_t n = receive(c, into, room);
+    if (n > 0)
+        parse(c, into, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        connection_close(c);
+}
+
+/* Writes what it can: 1 if all is out, 0 if the rest waits for the client, -1 if it cannot be sent.
+ * The deadline runs while the client takes no byte. */
+static int write_out(struct connection *c)
+{
+    bool stalled = event_pending(&c->writable, EV_WRITE, NULL);
+    while (evbuffer_get_length(c->out) > 0) {
+        ssize_t n = c->tls ? tls_send(c->tls, c->out) : evbuffer_write(c->out, c->fd);
+        if (n > 0) {
+            stalled = false;
+            continue;
+        }
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return -1;
+        event_add(&c->writable, NULL);
+        if (c->phase == PHASE_BUSY && !stalled)
+            connection_set_deadline(c, c->server->options.limits.send_timeout_ms);
+        return 0;
+    }
+    event_del(&c->writable);
+    if (c->phase == PHASE_BUSY)
+        event_del(&c->deadline);
+    return 1;
+}
+
+void connection_flush(struct connection *c)
+{
+    int out = write_out(c);
+    if (out < 0 && c->answered)
+        connection_close(c);
+    else if (out < 0)
+        event_active(&c->deadline, EV_TIMEOUT, 1); /* close, but not under the handler */
+    else if (out > 0 && c->phase == PHASE_BUSY && c->answered && c->close_after)
+        connection_linger(c);
+    else if (out > 0 && c->phase == PHASE_BUSY && c->answered)
+        connection_advance(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct connection *c = arg;
+    if (c->tls && tls_wants_write(c->tls))
+        event_active(&c->readable, EV_READ, 1);
+    if (c->phase != PHASE_BUSY || c->answered) {
+        connection_flush(c);
+        return;
+    }
+    int out = write_out(c);
+    const struct server_request *r = c->request;
+    if (out < 0)
+        connection_close(c);
+    else if (out > 0 && r->watch && r->watch->on_drained)
+        r->watch->on_drained(r->watch_arg);
+}
+
+/* ---- the life of a connection ---- */
+
+struct connection *connection_new(struct server *s, evutil_socket_t fd)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    struct evbuffer *out = c ? evbuffer_new() : NULL;
+    struct tls_stream *tls = out && s->tls ? tls_stream_new(s->tls, fd) : NULL;
+    if (!out || (s->tls && !tls)) {
+        if (out)
+            evbuffer_free(out);
+        free(c);
+        return NULL;
+    }
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    c->server = s;
+    c->fd = fd;
+    c->tls = tls;
+    c->out = out;
+    llhttp_init(&c->parser, HTTP_REQUEST, &s->settings);
+    c->parser.data = c;
+    event_assign(&c->readable, s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    event_assign(&c->writable, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    evtimer_assign(&c->deadline, s->base, on_deadline, c);
+    c->next = s->connections;
+    if (c->next)
+        c->next->previous = c;
+    s->connections = c;
+    s->n_connections++;
+    event_add(&c->readable, NULL);
+    /* A connection that says nothing has as long as a request head may take. */
+    connection_set_deadline(c, s->options.limits.header_timeout_ms);
+    return c;
+}

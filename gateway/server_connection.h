@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of the HTTP server, shared by its files and by nobody else: server.c (listening,
+ * routes), server_connection.c (phases, reading, writing), server_request.c (parsing, answers) and
+ * server_tls.c.
+ *
+ * A connection is in one phase at a time and has one deadline, that of its phase:
+ *     IDLE -> HEAD -> BODY -> BUSY (a handler owns the request) -> IDLE | LINGER -> closed
+ * While BUSY the socket is still read, so that a client that leaves is noticed; what a pipelining
+ * client sends ahead waits in `ahead`, up to its size, and then in the kernel.
+ */
+#ifndef MOA_GATEWAY_SERVER_CONNECTION_H
+#define MOA_GATEWAY_SERVER_CONNECTION_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <event2/listener.h>
+#include <llhttp.h>
+
+#include "server.h"
+#include "server_tls.h"
+
+#define SERVER_READ_BYTES 65536
+#define SERVER_HEADERS_MAX 100
+
+enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_BUSY, PHASE_LINGER };
+
+struct server_request {
+    struct connection *connection;
+    char *head; /* path, query, names and values, each with a NUL behind */
+    size_t head_n, head_room;
+    size_t query;                                                 /* 0: none */
+    size_t names[SERVER_HEADERS_MAX], values[SERVER_HEADERS_MAX]; /* in head; the path is at 0 */
+    size_t n_headers;
+    char *body;
+    size_t body_n, body_room;
+    int64_t arrived_us;
+    bool keep_alive;
+    bool is_1_0;
+    bool chunked; /* the answer is */
+    const struct server_watch *watch;
+    void *watch_arg;
+};
+
+struct connection {
+    struct server *server;
+    struct connection *previous, *next;
+    evutil_socket_t fd;
+    struct tls_stream *tls; /* NULL: plain */
+    enum phase phase;
+    struct event readable, writable, deadline;
+    llhttp_t parser;
+    struct server_request *request;
+    struct http_error error; /* set by parser callbacks that refuse */
+    struct evbuffer *out;
+    bool close_after; /* when `out` is empty */
+    bool answered;    /* the request is over; what is left is in `out` */
+    size_t lingered;
+    char *ahead; /* bytes behind the current request */
+    size_t ahead_n;
+};
+
+struct server {
+    struct event_base *base;
+    struct server_options options;
+    struct server_tls *tls; /* NULL: plain */
+    struct evconnlistener *listener;
+    struct event accept_again;
+    struct connection *connections;
+    size_t n_connections;
+    llhttp_settings_t settings;
+    bool draining;
+    void (*on_drained)(void *arg);
+    void *drained_arg;
+    char scratch[SERVER_READ_BYTES];
+};
+
+/* ---- server.c ---- */
+
+/** Whether the request whose head has come may go on; else `c->error` is filled. 0 or -1. */
+int server_admit(struct connection *c);
+/** Hands the complete request to its handler. */
+void server_dispatch(struct connection *c);
+/** A connection has been closed. */
+void server_forget(struct server *s);
+
+/* ---- server_connection.c ---- */
+
+/** Takes over `fd`. NULL if out of memory; `fd` is then still the caller's. */
+struct connection *connection_new(struct server *s, evutil_socket_t fd);
+void connection_close(struct connection *c);
+void connection_set_deadline(struct connection *c, int64_t ms);
+/** Writes what it can. When all is out and the request has been answered: on to the next one, or
+ * close; `c` may then be free. */
+void connection_flush(struct connection *c);
+
+/* ---- server_request.c ---- */
+
+void request_settings_init(llhttp_settings_t *settings);
+void request_free(struct server_request *r);
+/** Answers `c->error`, for what never became a request of a handler, into `c->out`. */
+void request_refuse(struct connection *c);
+
+#endif

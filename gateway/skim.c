@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bodies without the bulk of their images; see skim.h.
+ */
+#include "skim.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char opening[] = "\"data:image/";
+
+#define KEPT 32         /* bytes of a cut string, its quote and scheme among them */
+#define CUT_MIN 4096    /* less is not worth it */
+#define BLOCK_BYTES 128 /* looked at together, in vector registers */
+
+/* 0 for a byte that stands for itself inside of a JSON string: ASCII (as a signed number the rest
+ * is below 0), no control character, quote or backslash. */
+static unsigned char special(signed char c)
+{
+    return (unsigned char)((c < 0x20) | (c == '"') | (c == '\\'));
+}
+
+/* How many bytes are not special from `p` on. */
+static size_t plain_run(const char *p, size_t n)
+{
+    size_t at = 0;
+    for (; at + BLOCK_BYTES <= n; at += BLOCK_BYTES) {
+        unsigned char any = 0;
+        for (size_t i = 0; i < BLOCK_BYTES; i++)
+            any |= special((signed char)p[at + i]);
+        if (any)
+            break;
+    }
+    while (at < n && !special((signed char)p[at]))
+        at++;
+    return at;
+}
+
+/* Behind an odd number of backslashes a quote is a character of a string. */
+static bool is_escaped(const char *json, size_t at)
+{
+    size_t backslashes = 0;
+    while (backslashes < at && json[at - backslashes - 1] == '\\')
+        backslashes++;
+    return backslashes % 2 == 1;
+}
+
+/* The next string that is worth a cut, from *at on: the bytes to remove, and *at behind them. */
+static struct moa_bytes next_cut(struct moa_bytes body, size_t *at)
+{
+    const char *json = body.p;
+    for (;;) {
+        const char *found = memmem(json + *at, body.n - *at, opening, sizeof(opening) - 1);
+        if (!found || body.n - (size_t)(found - json) < KEPT + CUT_MIN)
+            return (struct moa_bytes){NULL, 0};
+        size_t begin = (size_t)(found - json);
+        size_t end = begin + 1 + plain_run(found + 1, body.n - begin - 1);
+        *at = end;
+        bool whole = end < body.n && json[end] == '"';
+        if (whole && end - begin >= KEPT + CUT_MIN && !is_escaped(json, begin))
+            return (struct moa_bytes){found + KEPT, end - begin - KEPT};
+    }
+}
+
+int skim_init(struct skim *skim, struct moa_bytes body)
+{
+    struct moa_bytes cuts[SKIM_CUTS_MAX];
+    size_t n = 0, removed = 0, at = 0;
+    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, &at)).n > 0)
+        removed += cuts[n++].n;
+
+    skim->n_cuts = n;
+    skim->owned = NULL;
+    skim->json = body;
+    if (n == 0)
+        return 0;
+    skim->owned = malloc(body.n - removed);
+    if (!skim->owned)
+        return -1;
+    const char *from = body.p;
+    size_t room = 0;
+    removed = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t kept = (size_t)((const char *)cuts[i].p - from);
+        memcpy(skim->owned + room, from, kept);
+        room += kept;
+        from = (const char *)cuts[i].p + cuts[i].n;
+        removed += cuts[i].n;
+        skim->cuts[i] = room;
+        skim->removed[i] = removed;
+    }
+    memcpy(skim->owned + room, from, body.n - removed - room);
+    skim->json = (struct moa_bytes){skim->owned, body.n - removed};
+    return 0;
+}
+
+void skim_done(struct skim *skim)
+{
+    free(skim->owned);
+    *skim = (struct skim){0};
+}
+
+size_t skim_origin(const struct skim *skim, size_t offset)
+{
+    size_t i = skim->n_cuts;
+    while (i > 0 && skim->cuts[i - 1] > offset)
+        i--;
+    return offset + (i > 0 ? skim->removed[i - 1] : 0);
+}

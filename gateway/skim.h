@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A JSON body without the bulk of its images. Nearly all of a body with a photograph is one string,
+ * a data URI, in which a JSON parser has nothing to find: chat.c parses the skim instead, which has
+ * that string's first characters only, and asks here where in the body a place of the skim is.
+ */
+#ifndef MOA_GATEWAY_SKIM_H
+#define MOA_GATEWAY_SKIM_H
+
+#include <moaoff/base.h>
+
+#define SKIM_CUTS_MAX 64 /* longer strings beyond that number stay whole */
+
+struct skim {
+    struct moa_bytes json; /* the body itself if nothing was cut */
+    char *owned;           /* what holds `json` if something was */
+    size_t n_cuts;
+    size_t cuts[SKIM_CUTS_MAX];    /* where bytes are missing, as offsets in `json`, ascending */
+    size_t removed[SKIM_CUTS_MAX]; /* how many, this cut and those before it together */
+};
+
+/**
+ * Cuts the data URIs of images out of `body`, which must outlive the skim. What is cut is
+ * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
+ * included, is in the skim as in the body. Returns 0, or -1 if out of memory.
+ */
+int skim_init(struct skim *skim, struct moa_bytes body);
+void skim_done(struct skim *skim);
+
+/** Where the byte at `offset` of the skim is in the body. */
+size_t skim_origin(const struct skim *skim, size_t offset);
+
+#endif

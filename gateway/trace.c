@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Request ids and trace context; see trace.h.
+ */
+#include "trace.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+
+#define PARENT_LENGTH 55
+#define ID_RANDOM 12     /* random bytes of an id that is made */
+#define PARENT_RANDOM 24 /* and of a traceparent */
+
+static bool id_valid(const char *id)
+{
+    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:");
+    return n > 0 && n <= TRACE_ID_BYTES && id[n] == '\0';
+}
+
+/* `n` hexadecimal digits at `at`, not all of them 0. */
+static bool digits_valid(const char *at, size_t n)
+{
+    return strspn(at, "0123456789abcdef") >= n && strspn(at, "0") < n;
+}
+
+/* Version 00; a later version may be longer, and is begun anew. */
+static bool parent_valid(const char *parent)
+{
+    return strlen(parent) == PARENT_LENGTH && strncmp(parent, "00-", 3) == 0 &&
+           digits_valid(parent + 3, 32) && parent[35] == '-' && digits_valid(parent + 36, 16) &&
+           parent[52] == '-' && strspn(parent + 53, "0123456789abcdef") == 2;
+}
+
+/* Two digits for each of `n` bytes, and a NUL. */
+static void print_digits(const unsigned char *bytes, size_t n, char *ret_digits)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        ret_digits[2 * i] = digits[bytes[i] >> 4];
+        ret_digits[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    ret_digits[2 * n] = '\0';
+}
+
+void trace_begin(const char *id, const char *traceparent, const char *tracestate,
+                 struct trace *ret_trace)
+{
+    struct trace *t = ret_trace;
+    unsigned char random[ID_RANDOM + PARENT_RANDOM];
+    memset(random, 1, sizeof(random)); /* an id of 0 is none, even if there is no randomness */
+    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
+    (void)ignored;
+    t->state[0] = '\0';
+    if (id && id_valid(id))
+        snprintf(t->id, sizeof(t->id), "%s", id);
+    else
+        print_digits(random, ID_RANDOM, t->id);
+    if (traceparent && parent_valid(traceparent)) {
+        snprintf(t->parent, sizeof(t->parent), "%s", traceparent);
+        if (tracestate && strlen(tracestate) <= TRACE_STATE_BYTES)
+            snprintf(t->state, sizeof(t->state), "%s", tracestate);
+        return;
+    }
+    char digits[2 * PARENT_RANDOM + 1];
+    print_digits(random + ID_RANDOM, PARENT_RANDOM, digits);
+    snprintf(t->parent, sizeof(t->parent), "00-%.32s-%.16s-00", digits, digits + 32);
+}
+
+void trace_id(const struct trace *trace, char ret_id[33])
+{
+    snprintf(ret_id, 33, "%.32s", trace->parent + 3);
+}

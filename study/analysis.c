@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Records to figures; see analysis.h. Records come sorted by setting, policy, seed and item.
+ */
+#include "analysis.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moaoff/policy.h>
+
+/* ---- one sample ---- */
+
+static size_t plan_of(const char *name)
+{
+    for (size_t i = 0; i < ANALYSIS_PLANS; i++) {
+        if (strcmp(name, moa_plan_name((enum moa_plan)i)) == 0)
+            return i;
+    }
+    return ANALYSIS_PLANS;
+}
+
+static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttft)
+{
+    double right = 0.0;
+    double plans[ANALYSIS_PLANS + 1] = {0};
+    for (size_t i = 0; i < s->n; i++) {
+        const struct record *r = &s->records[i];
+        s->n_failed += !r->ok;
+        s->n_fallbacks += r->fallback[0] != '\0';
+        s->n_infeasible += strstr(r->reason, "infeasible") != NULL;
+        if (!isnan(r->correct)) {
+            s->n_scored++;
+            right += r->correct;
+        }
+        if (!r->ok)
+            continue;
+        plans[plan_of(r->plan)] += 1.0;
+        latency[s->n_ok++] = r->total_ms;
+        if (!isnan(r->ttft_ms))
+            ttft[(*n_ttft)++] = r->ttft_ms;
+    }
+    if (s->n_scored > 0)
+        s->n_scored += s->n_failed;
+    s->accuracy = stats_wilson(right, s->n_scored);
+    for (size_t i = 0; i < ANALYSIS_PLANS; i++)
+        s->plans[i] = s->n_ok > 0 ? plans[i] / (double)s->n_ok : NAN;
+    s->cloud_share = 1.0 - s->plans[MOA_PLAN_EDGE];
+}
+
+static int measure(struct sample *s)
+{
+    double *latency = malloc((s->n + 1) * sizeof(*latency));
+    double *ttft = malloc((s->n + 1) * sizeof(*ttft));
+    size_t n_ttft = 0;
+    if (latency && ttft) {
+        count(s, latency, ttft, &n_ttft);
+        s->mean_ms = stats_bootstrap_mean(latency, s->n_ok, 1);
+        s->p50_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.50, 2);
+        s->p95_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.95, 3);
+        s->p99_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.99, 4);
+        s->ttft_ms = stats_bootstrap_quantile(ttft, n_ttft, 0.50, 5);
+    }
+    int failed = latency && ttft ? 0 : -1;
+    free(latency);
+    free(ttft);
+    return failed;
+}
+
+static bool same_setting(const struct condition *a, const struct condition *b)
+{
+    bool same_link = (isnan(a->link_mbps) && isnan(b->link_mbps)) || a->link_mbps == b->link_mbps;
+    return same_link && strcmp(a->dataset, b->dataset) == 0 && strcmp(a->load, b->load) == 0;
+}
+
+static bool same_sample(const struct condition *a, const struct condition *b)
+{
+    return same_setting(a, b) && strcmp(a->policy, b->policy) == 0;
+}
+
+/* What the passes of a sample took, over the requests they made. */
+static void add_passes(struct sample *s, const struct records *records)
+{
+    double n = 0.0;
+    double sums[3][2] = {{0}};
+    double uplink = 0.0;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        s->peak_bytes[tier] = NAN;
+    for (size_t i = 0; i < records->n_passes; i++) {
+        const struct pass *p = &records->passes[i];
+        if (!same_sample(&p->condition, &s->records[0].condition))
+            continue;
+        n += (double)(p->n_done + p->n_failed);
+        uplink += p->sent_bytes[MOA_CLOUD];
+        for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+            sums[0][tier] += p->cpu_s[tier];
+            sums[1][tier] +=
+                2e-9 * p->n_params[tier] * (p->prompt_tokens[tier] + p->completion_tokens[tier]);
+            s->peak_bytes[tier] = fmax(s->peak_bytes[tier], p->peak_bytes[tier]);
+        }
+    }
+    s->uplink_bytes = n > 0.0 ? uplink / n : NAN;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        s->cpu_s[tier] = n > 0.0 ? sums[0][tier] / n : NAN;
+        s->gflops[tier] = n > 0.0 ? sums[1][tier] / n : NAN;
+    }
+}
+
+/* ---- settings ---- */
+
+static size_t slice_end(const struct records *records, size_t begin,
+                        bool (*same)(const struct condition *, const struct condition *))
+{
+    size_t end = begin + 1;
+    while (end < records->n &&
+           same(&records->records[begin].condition, &records->records[end].condition))
+        end++;
+    return end;
+}
+
+static int add_samples(const struct records *records, size_t begin, size_t end,
+                       struct setting *setting)
+{
+    for (size_t i = begin; i < end;) {
+        size_t next = slice_end(records, i, same_sample);
+        struct sample *grown =
+            realloc(setting->samples, (setting->n + 1) * sizeof(*setting->samples));
+        if (!grown)
+            return -1;
+        setting->samples = grown;
+        struct sample *s = &setting->samples[setting->n++];
+        *s = (struct sample){.policy = records->records[i].condition.policy,
+                             .records = &records->records[i],
+                             .n = next - i};
+        if (measure(s))
+            return -1;
+        add_passes(s, records);
+        i = next;
+    }
+    return 0;
+}
+
+int analysis_make(const struct records *records, struct analysis *ret_analysis)
+{
+    struct analysis a = {NULL, 0};
+    for (size_t i = 0; i < records->n;) {
+        size_t next = slice_end(records, i, same_setting);
+        struct setting *grown = realloc(a.settings, (a.n + 1) * sizeof(*a.settings));
+        if (!grown) {
+            analysis_done(&a);
+            return -1;
+        }
+        a.settings = grown;
+        const struct condition *c = &records->records[i].condition;
+        a.settings[a.n++] =
+            (struct setting){.dataset = c->dataset, .load = c->load, .link_mbps = c->link_mbps};
+        if (add_samples(records, i, next, &a.settings[a.n - 1])) {
+            analysis_done(&a);
+            return -1;
+        }
+        i = next;
+    }
+    *ret_analysis = a;
+    return 0;
+}
+
+void analysis_done(struct analysis *analysis)
+{
+    for (size_t i = 0; i < analysis->n; i++)
+        free(analysis->settings[i].samples);
+    free(analysis->settings);
+    *analysis = (struct analysis){NULL, 0};
+}
+
+const struct sample *analysis_find(const struct setting *setting, const char *policy)
+{
+    for (size_t i = 0; i < setting->n; i++) {
+        if (strcmp(setting->samples[i].policy, policy) == 0)
+            return &setting->samples[i];
+    }
+    return NULL;
+}
+
+void analysis_setting_name(const struct setting *setting, char *name, size_t n)
+{
+    if (isnan(setting->link_mbps))
+        snprintf(name, n, "%s, %s", setting->dataset, setting->load);
+    else
+        snprintf(name, n, "%s, %s, %g Mbit/s", setting->dataset, setting->load, setting->link_mbps);
+}
+
+bool analysis_is_right(const struct record *record)
+{
+    return record->correct >= 0.5;
+}
+
+/* ---- pairs and reference lines ---- */
+
+static int compare_pairing(const struct record *a, const struct record *b)
+{
+    if (a->condition.seed != b->condition.seed)
+        return a->condition.seed < b->condition.seed ? -1 : 1;
+    return strcmp(a->item, b->item);
+}
+
+struct pair *analysis_pairs(const struct setting *setting, size_t *ret_n)
+{
+    const struct sample *edge = analysis_find(setting, "edge");
+    const struct sample *cloud = analysis_find(setting, "cloud");
+    *ret_n = 0;
+    struct pair *pairs = edge && cloud ? malloc((edge->n + 1) * sizeof(*pairs)) : NULL;
+    size_t k = 0;
+    for (size_t i = 0; pairs && i < edge->n; i++) {
+        const struct record *e = &edge->records[i];
+        while (k < cloud->n && compare_pairing(&cloud->records[k], e) < 0)
+            k++;
+        bool both = k < cloud->n && compare_pairing(&cloud->records[k], e) == 0;
+        if (both && !isnan(e->correct) && !isnan(cloud->records[k].correct))
+            pairs[(*ret_n)++] = (struct pair){e, &cloud->records[k]};
+    }
+    if (*ret_n == 0) {
+        free(pairs);
+        pairs = NULL;
+    }
+    return pairs;
+}
+
+static const struct reference no_reference = {NAN, NAN, NAN};
+
+struct reference analysis_oracle(const struct pair *pairs, size_t n)
+{
+    struct reference r = {0.0, 0.0, 0.0};
+    for (size_t i = 0; i < n; i++) {
+        bool cloud = pairs[i].cloud->correct > pairs[i].edge->correct;
+        const struct record *taken = cloud ? pairs[i].cloud : pairs[i].edge;
+        r.accuracy += taken->correct / (double)n;
+        r.mean_ms += taken->total_ms / (double)n;
+        r.cloud_share += (cloud ? 1.0 : 0.0) / (double)n;
+    }
+    return n > 0 ? r : no_reference;
+}
+
+struct reference analysis_random(const struct pair *pairs, size_t n, double cloud_share)
+{
+    struct reference r = {0.0, 0.0, cloud_share};
+    for (size_t i = 0; i < n; i++) {
+        const struct record *e = pairs[i].edge;
+        const struct record *c = pairs[i].cloud;
+        r.accuracy += (cloud_share * c->correct + (1.0 - cloud_share) * e->correct) / (double)n;
+        r.mean_ms += (cloud_share * c->total_ms + (1.0 - cloud_share) * e->total_ms) / (double)n;
+    }
+    return n > 0 ? r : no_reference;
+}
+
+struct ranked {
+    double score;
+    const struct pair *pair;
+};
+
+static int compare_ranked(const void *a, const void *b)
+{
+    double x = ((const struct ranked *)a)->score;
+    double y = ((const struct ranked *)b)->score;
+    return (x < y) - (x > y);
+}
+
+struct reference analysis_route(const struct pair *pairs, size_t n, size_t score,
+                                double cloud_share)
+{
+    struct ranked *ranked = malloc((n + 1) * sizeof(*ranked));
+    if (!ranked || n == 0 || isnan(cloud_share)) {
+        free(ranked);
+        return no_reference;
+    }
+    for (size_t i = 0; i < n; i++)
+        ranked[i] = (struct ranked){analysis_score(&pairs[i].edge->features, score), &pairs[i]};
+    qsort(ranked, n, sizeof(*ranked), compare_ranked);
+    struct reference r = {0.0, 0.0, 0.0};
+    size_t n_cloud = (size_t)lround(cloud_share * (double)n);
+    for (size_t i = 0; i < n; i++) {
+        const struct record *taken = i < n_cloud ? ranked[i].pair->cloud : ranked[i].pair->edge;
+        r.accuracy += taken->correct / (double)n;
+        r.mean_ms += taken->total_ms / (double)n;
+    }
+    r.cloud_share = (double)n_cloud / (double)n;
+    free(ranked);
+    return r;
+}
+
+/* ---- scores ---- */
+
+double analysis_score(const struct item_features *f, size_t i)
+{
+    const double scores[ANALYSIS_SCORES] = {
+        f->image,         f->resolution,     f->edge, f->entropy,     f->sharpness,  f->pixels,
+        f->edge_fraction, f->bits_per_pixel, f->text, f->text_length, f->text_entity};
+    return scores[i];
+}
+
+const char *analysis_score_name(size_t i)
+{
+    static const char *const names[ANALYSIS_SCORES] = {
+        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "pixels",
+        "edge fraction", "bits per pixel", "c_text", "C_L",   "C_ner"};
+    return names[i];
+}
+
+/* ---- scores together: ridge-penalised logistic regression by gradient descent ---- */
+
+#define FOLDS 10
+#define STEPS 400
+#define RATE 0.5
+#define RIDGE 0.01
+
+struct fit {
+    double mean[ANALYSIS_SCORES], scale[ANALYSIS_SCORES], weight[ANALYSIS_SCORES], bias;
+};
+
+static double standard(const struct fit *fit, const struct record *r, size_t k)
+{
+    return (analysis_score(&r->features, k) - fit->mean[k]) / fit->scale[k];
+}
+
+static double predict(const struct fit *fit, const struct record *r)
+{
+    double sum = fit->bias;
+    for (size_t k = 0; k < ANALYSIS_SCORES; k++)
+        sum += fit->weight[k] * standard(fit, r, k);
+    return 1.0 / (1.0 + exp(-sum));
+}
+
+/* The copies of one question under several seeds are in one fold. */
+static size_t fold_of(const struct record *r)
+{
+    return (size_t)((stats_hash(r->item) >> 32) % FOLDS);
+}
+
+static void standardise(struct fit *fit, const struct record *const *records, size_t n,
+                        size_t left_out)
+{
+    for (size_t k = 0; k < ANALYSIS_SCORES; k++) {
+        double sum = 0.0;
+        double squares = 0.0;
+        double count_in = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            if (fold_of(records[i]) == left_out)
+                continue;
+            double x = analysis_score(&records[i]->features, k);
+            sum += x;
+            squares += x * x;
+            count_in += 1.0;
+        }
+        fit->mean[k] = count_in > 0.0 ? sum / count_in : 0.0;
+        double variance = count_in > 0.0 ? squares / count_in - fit->mean[k] * fit->mean[k] : 0.0;
+        fit->scale[k] = variance > 1e-18 ? sqrt(variance) : 1.0;
+    }
+}
+
+static void descend(struct fit *fit, const struct record *const *records,
+                    const unsigned char *labels, size_t n, size_t left_out)
+{
+    double slope[ANALYSIS_SCORES] = {0};
+    double slope_bias = 0.0;
+    double count_in = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        if (fold_of(records[i]) == left_out)
+            continue;
+        double error = predict(fit, records[i]) - labels[i];
+        for (size_t k = 0; k < ANALYSIS_SCORES; k++)
+            slope[k] += error * standard(fit, records[i], k);
+        slope_bias += error;
+        count_in += 1.0;
+    }
+    if (count_in == 0.0)
+        return;
+    for (size_t k = 0; k < ANALYSIS_SCORES; k++)
+        fit->weight[k] -= RATE * (slope[k] / count_in + RIDGE * fit->weight[k]);
+    fit->bias -= RATE * slope_bias / count_in;
+}
+
+void analysis_combine(const struct record *const *records, const unsigned char *labels, size_t n,
+                      double *ret_scores)
+{
+    for (size_t fold = 0; fold < FOLDS; fold++) {
+        struct fit fit = {.bias = 0.0};
+        standardise(&fit, records, n, fold);
+        for (int step = 0; step < STEPS; step++)
+            descend(&fit, records, labels, n, fold);
+        for (size_t i = 0; i < n; i++) {
+            if (fold_of(records[i]) == fold)
+                ret_scores[i] = predict(&fit, records[i]);
+        }
+    }
+}

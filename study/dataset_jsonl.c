@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lines of JSON, one question a line:
+ *
+ *     {"id": "7", "image": "a.jpg", "question": "What is it?", "answers": ["cup", "mug"]}
+ *
+ * "image" (or "images", an array) is relative to the file's folder and may be missing; "answer" is
+ * the only right one, "answers" are those of several people; "options", an array, makes it a choice
+ * and "answer" the letter; "category" and "hint" are free.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "dataset.h"
+
+static const char *string_of(yyjson_val *root, const char *key)
+{
+    return yyjson_get_str(yyjson_obj_get(root, key));
+}
+
+static int add_path(struct item *item, const char *path, const char *folder)
+{
+    if (!path || item->n_images == ITEM_IMAGES_MAX)
+        return -1;
+    char *whole = NULL;
+    if (path[0] == '/')
+        whole = strdup(path);
+    else if (asprintf(&whole, "%s/%s", folder, path) < 0)
+        whole = NULL;
+    item->paths[item->n_images] = whole;
+    item->n_images += whole != NULL;
+    return whole ? 0 : -1;
+}
+
+static const char *take_images(struct item *item, yyjson_val *root, const char *folder)
+{
+    yyjson_val *one = yyjson_obj_get(root, "image");
+    yyjson_val *many = yyjson_obj_get(root, "images");
+    size_t i;
+    size_t max;
+    yyjson_val *entry;
+    if (one && add_path(item, yyjson_get_str(one), folder))
+        return "\"image\" is not a string";
+    if (many && !yyjson_is_arr(many))
+        return "\"images\" is not an array";
+    yyjson_arr_foreach(many, i, max, entry)
+    {
+        if (add_path(item, yyjson_get_str(entry), folder))
+            return "\"images\" holds something that is not a string, or too many";
+    }
+    return NULL;
+}
+
+/* Copies an array of strings; -1 if it is none or too long. */
+static int take_strings(yyjson_val *array, char **to, size_t max_n, size_t *ret_n)
+{
+    size_t i;
+    size_t max;
+    yyjson_val *entry;
+    if (!yyjson_is_arr(array) || yyjson_arr_size(array) > max_n)
+        return -1;
+    yyjson_arr_foreach(array, i, max, entry)
+    {
+        to[*ret_n] = yyjson_is_str(entry) ? strdup(yyjson_get_str(entry)) : NULL;
+        if (!to[*ret_n])
+            return -1;
+        (*ret_n)++;
+    }
+    return 0;
+}
+
+static const char *take_answers(struct item *item, yyjson_val *root)
+{
+    yyjson_val *answers = yyjson_obj_get(root, "answers");
+    const char *answer = string_of(root, "answer");
+    if (answers) {
+        item->scoring = ITEM_VQA;
+        if (take_strings(answers, item->answers, ITEM_ANSWERS_MAX, &item->n_answers))
+            return "\"answers\" is not an array of at most 16 strings";
+    } else if (answer) {
+        item->scoring = ITEM_EXACT;
+        item->answers[0] = strdup(answer);
+        item->n_answers = 1;
+    }
+    return NULL;
+}
+
+static const char *take_options(struct item *item, yyjson_val *root, yyjson_val *options)
+{
+    if (take_strings(options, item->options, CHOICE_OPTIONS_MAX, &item->n_options) ||
+        item->n_options < 2)
+        return "\"options\" is not an array of 2 to 8 strings";
+    const char *answer = string_of(root, "answer");
+    if (!answer)
+        return NULL;
+    int right = answer[0] && !answer[1] ? answer[0] - 'A' : -1;
+    if (right < 0 || (size_t)right >= item->n_options)
+        return "\"answer\" is not the letter of an option";
+    item->right = right;
+    return NULL;
+}
+
+static const char *add_line(struct dataset *set, yyjson_val *root, const char *folder, size_t line,
+                            const struct dataset_options *options)
+{
+    const char *question = string_of(root, "question");
+    const char *id = string_of(root, "id");
+    const char *category = string_of(root, "category");
+    const char *hint = string_of(root, "hint");
+    yyjson_val *choices = yyjson_obj_get(root, "options");
+    if (!question)
+        return "no \"question\"";
+    struct item *item = dataset_add(set);
+    if (!item)
+        return "out of memory";
+    size_t at = set->n - 1;
+    if (id)
+        item->id = strdup(id);
+    else if (asprintf(&item->id, "%zu", line) < 0)
+        item->id = NULL;
+    item->category = strdup(category ? category : "");
+    const char *why = take_images(item, root, folder);
+    item->group = strdup(item->paths[0] ? item->paths[0] : item->id ? item->id : "");
+    if (!why && (!item->id || !item->category || !item->group))
+        why = "out of memory";
+    if (!why)
+        why = choices ? take_options(item, root, choices) : take_answers(item, root);
+    if (!why && choices && dataset_make_choice(set, at, question, hint ? hint : "", options))
+        why = "out of memory";
+    if (!why && !choices && asprintf(&item->prompt, "%s%s", question, options->suffix) < 0)
+        why = "out of memory";
+    while (why && set->n > at)
+        dataset_drop(set);
+    return why;
+}
+
+static void read_lines(struct dataset *set, FILE *in, const char *path, const char *folder,
+                       const struct dataset_options *options)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    for (size_t number = 1; (n = getline(&line, &room, in)) > 0; number++) {
+        if (line[strspn(line, " \t\r\n")] == '\0')
+            continue;
+        yyjson_read_err error;
+        yyjson_doc *doc = yyjson_read_opts(line, (size_t)n, YYJSON_READ_NOFLAG, NULL, &error);
+        if (!doc) {
+            dataset_fault(set, options, path, number, "%s (at byte %zu)", error.msg, error.pos);
+            continue;
+        }
+        const char *why = add_line(set, yyjson_doc_get_root(doc), folder, number, options);
+        if (why)
+            dataset_fault(set, options, path, number, "%s", why);
+        yyjson_doc_free(doc);
+    }
+    free(line);
+}
+
+int dataset_read_jsonl(struct dataset *set, const char *path, const struct dataset_options *options)
+{
+    FILE *in = fopen(path, "re");
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+    if (in && folder)
+        read_lines(set, in, path, folder, options);
+    else
+        fprintf(stderr, "%s: %s: %s\n", options->log_name, path, strerror(errno));
+    int failed = in && folder ? 0 : -1;
+    if (in)
+        fclose(in);
+    free(folder);
+    return failed;
+}

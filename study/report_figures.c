@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The figures of a report: accuracy against latency and cost with the Pareto front, latency
+ * distributions, decisions over load.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moaoff/policy.h>
+
+#include "chart.h"
+#include "report.h"
+
+#define POINTS_MAX 24
+
+struct point {
+    double x;
+    struct estimate y;
+    const char *name;
+    const char *color;
+};
+
+/* ---- scatter with Pareto front ---- */
+
+static double cost_of(const struct sample *s)
+{
+    double cpu_s = s->cpu_s[MOA_EDGE] + s->cpu_s[MOA_CLOUD];
+    return isnan(cpu_s) ? 100.0 * s->cloud_share : 1000.0 * cpu_s;
+}
+
+static bool has_cpu(const struct setting *setting)
+{
+    for (size_t i = 0; i < setting->n; i++) {
+        if (isnan(setting->samples[i].cpu_s[MOA_EDGE] + setting->samples[i].cpu_s[MOA_CLOUD]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_on_front(const struct point *points, size_t n, size_t i)
+{
+    for (size_t k = 0; k < n; k++) {
+        bool no_worse = points[k].x <= points[i].x && points[k].y.value >= points[i].y.value;
+        bool better = points[k].x < points[i].x || points[k].y.value > points[i].y.value;
+        if (no_worse && better)
+            return false;
+    }
+    return true;
+}
+
+static int compare_points(const void *a, const void *b)
+{
+    double x = ((const struct point *)a)->x;
+    double y = ((const struct point *)b)->x;
+    return (x > y) - (x < y);
+}
+
+static void draw_front(struct chart *chart, struct point *points, size_t n)
+{
+    double x[2 * POINTS_MAX];
+    double y[2 * POINTS_MAX];
+    size_t m = 0;
+    qsort(points, n, sizeof(*points), compare_points);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_on_front(points, n, i))
+            continue;
+        if (m > 0) {
+            x[m] = points[i].x;
+            y[m] = y[m - 1];
+            m++;
+        }
+        x[m] = points[i].x;
+        y[m] = 100.0 * points[i].y.value;
+        m++;
+    }
+    chart_line(chart, x, y, m, "#9aa0a6", 1);
+}
+
+static void draw_scatter(struct page *page, const char *title, const char *x_label,
+                         struct point *points, size_t n)
+{
+    double x_high = 0.0;
+    double y_low = 1.0;
+    double y_high = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        x_high = fmax(x_high, points[i].x);
+        y_low = fmin(y_low, points[i].y.low);
+        y_high = fmax(y_high, points[i].y.high);
+    }
+    if (n == 0)
+        return;
+    struct chart chart;
+    chart_begin(
+        &chart, page->html, title, (struct chart_axis){x_label, 0.0, 1.08 * x_high},
+        (struct chart_axis){"accuracy, %", floor(100.0 * y_low - 1.0), ceil(100.0 * y_high + 1.0)});
+    draw_front(&chart, points, n);
+    for (size_t i = 0; i < n; i++) {
+        chart_point(&chart, points[i].x, 100.0 * points[i].y.value, 100.0 * points[i].y.low,
+                    100.0 * points[i].y.high, points[i].color, NULL);
+        chart_legend(&chart, points[i].name, points[i].color);
+    }
+    chart_end(&chart);
+}
+
+static void draw_scatters(struct page *page, const struct setting *setting, const char *name)
+{
+    struct point latency[POINTS_MAX];
+    struct point cost[POINTS_MAX];
+    size_t n = 0;
+    char title[200];
+    for (size_t i = 0; i < setting->n && n < POINTS_MAX; i++) {
+        const struct sample *s = &setting->samples[i];
+        if (isnan(s->accuracy.value) || isnan(s->mean_ms.value))
+            continue;
+        latency[n] = (struct point){s->mean_ms.value, s->accuracy, s->policy, chart_color(i)};
+        cost[n] = (struct point){cost_of(s), s->accuracy, s->policy, chart_color(i)};
+        n++;
+    }
+    snprintf(title, sizeof(title), "Accuracy and latency: %s", name);
+    draw_scatter(page, title, "mean latency, ms (dashed: Pareto front)", latency, n);
+    snprintf(title, sizeof(title), "Accuracy and cost: %s", name);
+    draw_scatter(page, title,
+                 has_cpu(setting) ? "CPU of both engines a request, ms (dashed: Pareto front)"
+                                  : "requests that used the cloud, % (dashed: Pareto front)",
+                 cost, n);
+}
+
+/* ---- latency distributions ---- */
+
+static size_t sorted_latencies(const struct sample *s, double *values)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->records[i].ok)
+            values[n++] = s->records[i].total_ms;
+    }
+    stats_sort(values, n);
+    return n;
+}
+
+#define CDF_POINTS 200
+
+static void draw_distribution(struct chart *chart, const struct sample *s, const char *color)
+{
+    double x[CDF_POINTS];
+    double y[CDF_POINTS];
+    double *values = malloc((s->n + 1) * sizeof(*values));
+    size_t n = values ? sorted_latencies(s, values) : 0;
+    for (size_t i = 0; i < CDF_POINTS && n > 0; i++) {
+        double p = (double)i / (CDF_POINTS - 1);
+        x[i] = stats_quantile(values, n, p);
+        y[i] = 100.0 * p;
+    }
+    if (n > 0)
+        chart_line(chart, x, y, CDF_POINTS, color, 0);
+    free(values);
+}
+
+static void draw_distributions(struct page *page, const struct setting *setting, const char *name)
+{
+    char title[200];
+    double high = 0.0;
+    for (size_t i = 0; i < setting->n; i++) {
+        if (!isnan(setting->samples[i].p99_ms.value))
+            high = fmax(high, setting->samples[i].p99_ms.value);
+    }
+    struct chart chart;
+    snprintf(title, sizeof(title), "Latency: %s", name);
+    chart_begin(&chart, page->html, title,
+                (struct chart_axis){"latency, ms, up to the highest 99th percentile", 0.0, high},
+                (struct chart_axis){"requests answered by then, %", 0.0, 100.0});
+    for (size_t i = 0; i < setting->n; i++) {
+        draw_distribution(&chart, &setting->samples[i], chart_color(i));
+        chart_legend(&chart, setting->samples[i].policy, chart_color(i));
+    }
+    chart_end(&chart);
+}
+
+/* ---- decisions over load ---- */
+
+/* All settings of one set under one policy, a bar each. */
+static void draw_mix(struct page *page, const struct analysis *a, const char *dataset,
+                     const char *policy)
+{
+    char title[160];
+    size_t n = 0;
+    for (size_t s = 0; s < a->n; s++)
+        n += strcmp(a->settings[s].dataset, dataset) == 0 &&
+             analysis_find(&a->settings[s], policy) != NULL;
+    if (n == 0)
+        return;
+    struct chart chart;
+    snprintf(title, sizeof(title), "Decisions of %s: %s", policy, dataset);
+    chart_begin(&chart, page->html, title, (struct chart_axis){NULL, 0.0, (double)n},
+                (struct chart_axis){"requests, %", 0.0, 100.0});
+    double x = 0.5;
+    for (size_t s = 0; s < a->n; s++) {
+        const struct setting *setting = &a->settings[s];
+        const struct sample *sample = analysis_find(setting, policy);
+        if (strcmp(setting->dataset, dataset) != 0 || !sample)
+            continue;
+        double low = 0.0;
+        for (size_t k = 0; k < ANALYSIS_PLANS && sample->n_ok > 0; k++) {
+            double high = low + 100.0 * sample->plans[k];
+            chart_bar(&chart, x, 0.3, low, high, chart_color(k));
+            low = high;
+        }
+        char tick[80];
+        if (isnan(setting->link_mbps))
+            snprintf(tick, sizeof(tick), "%s", setting->load);
+        else
+            snprintf(tick, sizeof(tick), "%s, %g", setting->load, setting->link_mbps);
+        chart_tick(&chart, x, tick);
+        x += 1.0;
+    }
+    for (size_t k = 0; k < ANALYSIS_PLANS; k++)
+        chart_legend(&chart, moa_plan_name((enum moa_plan)k), chart_color(k));
+    chart_end(&chart);
+}
+
+static void draw_mixes(struct page *page, const struct analysis *a)
+{
+    static const char *const policies[] = {"paper", "paper-no-modality", "paper-no-state", "perllm",
+                                           "perllm-accuracy"};
+    for (size_t s = 0; s < a->n; s++) {
+        bool first = true;
+        for (size_t k = 0; k < s; k++)
+            first = first && strcmp(a->settings[k].dataset, a->settings[s].dataset) != 0;
+        for (size_t p = 0; first && p < sizeof(policies) / sizeof(policies[0]); p++)
+            draw_mix(page, a, a->settings[s].dataset, policies[p]);
+    }
+}
+
+void report_figures(struct page *page, const struct analysis *analysis)
+{
+    page_heading(page, 2, "Figures");
+    fputs("Figures are in report.html.\n\n", page->md);
+    for (size_t i = 0; i < analysis->n; i++) {
+        char name[160];
+        analysis_setting_name(&analysis->settings[i], name, sizeof(name));
+        draw_scatters(page, &analysis->settings[i], name);
+        draw_distributions(page, &analysis->settings[i], name);
+    }
+    draw_mixes(page, analysis);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Do the complexity scores know where the edge goes wrong? For every set: the accuracy of the edge
+ * over each score, the area under the ROC curve, and what routing by a score would reach.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chart.h"
+#include "report.h"
+
+#define BINS 8
+#define ROUTE_STEPS 41
+
+/* ---- calibration: edge accuracy over a score ---- */
+
+struct scored {
+    double score, correct;
+};
+
+static int compare_scored(const void *a, const void *b)
+{
+    double x = ((const struct scored *)a)->score;
+    double y = ((const struct scored *)b)->score;
+    return (x > y) - (x < y);
+}
+
+/* Bins of equally many questions. */
+static void draw_bins(struct chart *chart, const struct scored *scored, size_t n, const char *color)
+{
+    double x[BINS];
+    double y[BINS];
+    size_t m = 0;
+    for (size_t b = 0; b < BINS; b++) {
+        size_t begin = b * n / BINS;
+        size_t end = (b + 1) * n / BINS;
+        double score = 0.0;
+        double right = 0.0;
+        for (size_t i = begin; i < end; i++) {
+            score += scored[i].score;
+            right += scored[i].correct;
+        }
+        if (end == begin)
+            continue;
+        struct estimate accuracy = stats_wilson(right, end - begin);
+        x[m] = score / (double)(end - begin);
+        y[m] = 100.0 * accuracy.value;
+        chart_point(chart, x[m], y[m], 100.0 * accuracy.low, 100.0 * accuracy.high, color, NULL);
+        m++;
+    }
+    chart_line(chart, x, y, m, color, 0);
+}
+
+static void draw_calibration(struct page *page, const char *dataset,
+                             const struct record *const *records, size_t n, size_t score)
+{
+    struct scored *scored = malloc((n + 1) * sizeof(*scored));
+    char title[160];
+    if (!scored)
+        return;
+    for (size_t i = 0; i < n; i++)
+        scored[i] =
+            (struct scored){analysis_score(&records[i]->features, score), records[i]->correct};
+    qsort(scored, n, sizeof(*scored), compare_scored);
+    struct chart chart;
+    snprintf(title, sizeof(title), "Edge accuracy over %s: %s", analysis_score_name(score),
+             dataset);
+    chart_begin(&chart, page->html, title,
+                (struct chart_axis){analysis_score_name(score), fmin(0.0, scored[0].score),
+                                    scored[n - 1].score},
+                (struct chart_axis){"accuracy of the edge alone, %", 0.0, 100.0});
+    draw_bins(&chart, scored, n, chart_color(0));
+    chart_end(&chart);
+    free(scored);
+}
+
+/* ---- area under the ROC curve ---- */
+
+static void auc_row(struct page *page, const char *name, const double *scores,
+                    const unsigned char *wrong, const unsigned char *gain, size_t n)
+{
+    page_cell(page, "%s", name);
+    page_estimate(page, stats_auc(scores, wrong, n, 1), 1.0, 3);
+    if (gain)
+        page_estimate(page, stats_auc(scores, gain, n, 2), 1.0, 3);
+    else
+        page_cell(page, "–");
+    page_row_end(page);
+}
+
+static void auc_table(struct page *page, const struct record *const *records,
+                      const unsigned char *wrong, const unsigned char *gain, size_t n)
+{
+    static const char *const columns[] = {"score", "the edge is wrong",
+                                          "the edge is wrong and the cloud right"};
+    double *scores = malloc((n + 1) * sizeof(*scores));
+    if (!scores)
+        return;
+    page_table_begin(page, columns, 3);
+    for (size_t k = 0; k < ANALYSIS_SCORES; k++) {
+        for (size_t i = 0; i < n; i++)
+            scores[i] = analysis_score(&records[i]->features, k);
+        auc_row(page, analysis_score_name(k), scores, wrong, gain, n);
+    }
+    analysis_combine(records, wrong, n, scores);
+    auc_row(page, "= all together, cross-validated", scores, wrong, gain, n);
+    page_table_end(page);
+    free(scores);
+}
+
+/* ---- routing ---- */
+
+static void draw_routes(struct page *page, const char *dataset, const struct pair *pairs, size_t n)
+{
+    static const size_t scores[] = {0, 1, 2, 3, 4, 6, 7, 8};
+    double x[ROUTE_STEPS];
+    double y[ROUTE_STEPS];
+    char title[160];
+    struct reference oracle = analysis_oracle(pairs, n);
+    struct reference ends[2] = {analysis_random(pairs, n, 0.0), analysis_random(pairs, n, 1.0)};
+    double low = fmin(ends[0].accuracy, ends[1].accuracy);
+    struct chart chart;
+    snprintf(title, sizeof(title), "Routing whole requests by one score: %s", dataset);
+    chart_begin(&chart, page->html, title,
+                (struct chart_axis){"requests to the cloud, % (dashed: drawn blindly)", 0.0, 100.0},
+                (struct chart_axis){"accuracy, %", floor(100.0 * low - 5.0),
+                                    ceil(100.0 * oracle.accuracy + 2.0)});
+    for (size_t k = 0; k < sizeof(scores) / sizeof(scores[0]); k++) {
+        for (size_t i = 0; i < ROUTE_STEPS; i++) {
+            struct reference r = analysis_route(pairs, n, scores[k], (double)i / (ROUTE_STEPS - 1));
+            x[i] = 100.0 * r.cloud_share;
+            y[i] = 100.0 * r.accuracy;
+        }
+        chart_line(&chart, x, y, ROUTE_STEPS, chart_color(k), 0);
+        chart_legend(&chart, analysis_score_name(scores[k]), chart_color(k));
+    }
+    const double blind_x[] = {0.0, 100.0};
+    const double blind_y[] = {100.0 * ends[0].accuracy, 100.0 * ends[1].accuracy};
+    chart_line(&chart, blind_x, blind_y, 2, "#1a1a1a", 1);
+    chart_point(&chart, 100.0 * oracle.cloud_share, 100.0 * oracle.accuracy, NAN, NAN, "#1a1a1a",
+                "oracle");
+    chart_end(&chart);
+}
+
+/* What thresholds of c_img would have reached, had whole requests gone by it. */
+static void threshold_table(struct page *page, const struct pair *pairs, size_t n)
+{
+    static const char *const columns[] = {"tau", "to the cloud, %", "accuracy, %",
+                                          "drawn blindly, %"};
+    page_table_begin(page, columns, 4);
+    for (int step = 0; step <= 10; step++) {
+        double tau = 0.1 * step;
+        size_t above = 0;
+        for (size_t i = 0; i < n; i++)
+            above += analysis_score(&pairs[i].edge->features, SCORE_IMAGE) > tau;
+        double share = (double)above / (double)n;
+        struct reference routed = analysis_route(pairs, n, SCORE_IMAGE, share);
+        struct reference blind = analysis_random(pairs, n, share);
+        page_cell(page, "%.1f", tau);
+        page_number(page, 100.0 * share, 1);
+        page_number(page, 100.0 * routed.accuracy, 1);
+        page_number(page, 100.0 * blind.accuracy, 1);
+        page_row_end(page);
+    }
+    page_table_end(page);
+}
+
+/* ---- one set ---- */
+
+static void with_pairs(struct page *page, const char *dataset, const struct pair *pairs, size_t n)
+{
+    const struct record **records = malloc((n + 1) * sizeof(struct record *));
+    unsigned char *wrong = malloc(n + 1);
+    unsigned char *gain = malloc(n + 1);
+    if (records && wrong && gain) {
+        for (size_t i = 0; i < n; i++) {
+            records[i] = pairs[i].edge;
+            wrong[i] = !analysis_is_right(pairs[i].edge);
+            gain[i] = wrong[i] && analysis_is_right(pairs[i].cloud);
+        }
+        page_text(page,
+                  "%zu questions that both tiers answered. Area under the ROC curve of each score "
+                  "as a predictor, higher scores first: 0.5 knows nothing, below it the score "
+                  "points the wrong way.",
+                  n);
+        auc_table(page, records, wrong, gain, n);
+        page_text(page, "Whole requests by c_img with the default parameters, computed:");
+        threshold_table(page, pairs, n);
+        for (size_t k = 0; k < ANALYSIS_SCORES; k++)
+            draw_calibration(page, dataset, records, n, k);
+        draw_routes(page, dataset, pairs, n);
+    }
+    free(records);
+    free(wrong);
+    free(gain);
+}
+
+void report_scores(struct page *page, const struct analysis *analysis)
+{
+    page_heading(page, 2, "What the scores know");
+    page_text(page, "Scores are those of the default parameters. The first setting of each set "
+                    "that has both single-tier policies is used.");
+    for (size_t s = 0; s < analysis->n; s++) {
+        const struct setting *setting = &analysis->settings[s];
+        bool seen = false;
+        size_t n;
+        struct pair *pairs = analysis_pairs(setting, &n);
+        for (size_t k = 0; k < s; k++)
+            seen = seen || (strcmp(analysis->settings[k].dataset, setting->dataset) == 0 &&
+                            analysis_find(&analysis->settings[k], "edge") &&
+                            analysis_find(&analysis->settings[k], "cloud"));
+        if (pairs && !seen) {
+            char name[160];
+            analysis_setting_name(setting, name, sizeof(name));
+            page_heading(page, 3, name);
+            with_pairs(page, setting->dataset, pairs, n);
+        }
+        free(pairs);
+    }
+}

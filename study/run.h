@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One pass of one policy over a set: when each request is sent, and what is written down of it.
+ */
+#ifndef MOA_STUDY_RUN_H
+#define MOA_STUDY_RUN_H
+
+#include "eval.h"
+#include "record.h"
+
+struct run {
+    const struct eval_options *options;
+    struct dataset *set;
+    const bool *done; /* by item: an earlier run has it */
+    struct condition condition;
+    const char *policy; /* to ask for; the condition has its label */
+    FILE *requests;     /* DIR/requests.jsonl */
+    bool show_progress;
+};
+
+/**
+ * Sends what is not done. Fills the counts and the wall time of `pass`. Returns 0, or -1 if the
+ * records could not be written or there was no memory (said on standard error).
+ */
+int run_policy(const struct run *run, struct pass *pass);
+
+#endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/journal.h: what is written is read back, bounds hold, faults are said, and a killed
+ * writer leaves a sound file.
+ */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "gateway/journal.h"
+#include "gateway/log.h"
+
+#include "test.h"
+
+#define DAY_MS INT64_C(86400000)
+
+static char folder[] = "/tmp/moaoff-journal-XXXXXX";
+static char path[64];
+
+static int64_t now_ms(void)
+{
+    return (int64_t)time(NULL) * 1000;
+}
+
+static struct journal_row row_at(int64_t time_ms, int64_t status)
+{
+    return (struct journal_row){
+        .time_ms = time_ms,
+        .id = "id-1",
+        .trace = "0123",
+        .key = "kiosk",
+        .policy = "paper",
+        .plan = "perceive-cloud",
+        .decision = "text=edge, image0=cloud",
+        .reasons = "text=simple, image0=complex",
+        .scores = "text=0.100, image0=0.900",
+        .fallback = "",
+        .status = status,
+        .images = 1,
+        .edge_load = 0.25,
+        .uplink_mbps = NAN,
+        .edge_up = 1,
+        .cloud_up = 0,
+        .cloud_bytes_up = 12345,
+        .edge_prompt_tokens = 7,
+        .edge_completion_tokens = 3,
+        .cloud_prompt_tokens = JOURNAL_UNKNOWN,
+        .cloud_completion_tokens = JOURNAL_UNKNOWN,
+        .overhead_us = 500,
+        .first_byte_us = JOURNAL_UNKNOWN,
+        .total_us = 90000,
+    };
+}
+
+static struct journal *open_bounded(int64_t max_age_ms, int64_t max_bytes)
+{
+    struct journal_options options = {
+        .path = path, .max_age_ms = max_age_ms, .max_bytes = max_bytes};
+    struct journal *journal = NULL;
+    char why[256] = "";
+    if (journal_open(&options, &journal, why, sizeof(why)))
+        fail_msg("%s", why);
+    return journal;
+}
+
+static void remove_file(void)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < N_TESTS(ends); i++) {
+        char name[80];
+        snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+        unlink(name);
+    }
+}
+
+static struct journal *open_fresh(void)
+{
+    remove_file();
+    return open_bounded(DAY_MS, 1 << 30);
+}
+
+struct seen {
+    size_t n;
+    int64_t first, last, status;
+    char text[2048];
+};
+
+static int take(const struct journal_row *row, void *arg)
+{
+    struct seen *seen = arg;
+    if (seen->n++ == 0)
+        seen->first = row->sequence;
+    seen->last = row->sequence;
+    seen->status = row->status;
+    FILE *out = fmemopen(seen->text, sizeof(seen->text), "w");
+    journal_print_json(row, out);
+    fputc('\n', out);
+    journal_print_csv(row, out);
+    fclose(out);
+    return 0;
+}
+
+static struct seen read_with(struct journal_filter filter)
+{
+    struct seen seen = {0};
+    char why[256] = "";
+    if (journal_read(path, &filter, take, &seen, why, sizeof(why)))
+        fail_msg("%s", why);
+    return seen;
+}
+
+static void a_row_is_read_back_as_written(void **state)
+{
+    (void)state;
+    struct journal *journal = open_fresh();
+    struct journal_row row = row_at(1700000000123, 200);
+    row.time_ms = now_ms() / 1000 * 1000;
+    row.key = "a \"quoted\", name\n";
+    journal_add(journal, &row);
+    journal_close(journal);
+
+    struct seen seen = read_with(journal_filter_all(10));
+    assert_int_equal(seen.n, 1);
+    char json[2048], csv[512];
+    snprintf(json, sizeof(json),
+             "{\"sequence\":1,\"time_ms\":%lld,\"id\":\"id-1\",\"trace\":\"0123\",\"key\":\"a "
+             "\\\"quoted\\\", name\\n\",\"policy\":\"paper\",\"plan\":\"perceive-cloud\","
+             "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
+             "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"status\":200,"
+             "\"pinned\":false,\"stream\":false,\"images\":1,\"edge_load\":0.25,"
+             "\"uplink_mbps\":null,\"edge_up\":true,\"cloud_up\":false,\"edge_bytes_up\":0,"
+             "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
+             "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"overhead_us\":500,"
+             "\"first_byte_us\":null,\"total_us\":90000}\n",
+             (long long)row.time_ms);
+    assert_memory_equal(seen.text, json, strlen(json));
+    snprintf(csv, sizeof(csv),
+             "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
+             "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
+             "\"text=0.100, image0=0.900\",,200,0,0,1,0.25,,1,0,0,12345,7,3,,,500,,90000\r\n",
+             (long long)row.time_ms);
+    assert_string_equal(seen.text + strlen(json), csv);
+}
+
+static void filters_choose_rows(void **state)
+{
+    (void)state;
+    struct journal *journal = open_fresh();
+    int64_t now = now_ms();
+    for (int i = 0; i < 10; i++) {
+        struct journal_row row = row_at(now - (10 - i) * 1000, i % 2 ? 200 : 502);
+        row.key = i < 3 ? "early" : "late";
+        row.fallback = i == 4 ? "edge timeout" : "";
+        row.plan = i == 5 ? "edge" : "cloud";
+        journal_add(journal, &row);
+    }
+    journal_close(journal);
+    struct journal_filter all = journal_filter_all(100), f = all;
+    assert_int_equal(read_with(f).n, 10);
+    f.limit = 4;
+    assert_int_equal(read_with(f).first, 7); /* the newest four, oldest first */
+    assert_int_equal(read_with(f).last, 10);
+    f.newest_first = true;
+    assert_int_equal(read_with(f).first, 10);
+    f = all, f.after_sequence = 8;
+    assert_int_equal(read_with(f).n, 2);
+    f = all, f.since_ms = now - 5500;
+    assert_int_equal(read_with(f).n, 5);
+    f = all, f.key = "early";
+    assert_int_equal(read_with(f).n, 3);
+    f = all, f.plan = "edge";
+    assert_int_equal(read_with(f).first, 6);
+    f = all, f.status_min = 500, f.status_max = 599;
+    assert_int_equal(read_with(f).n, 5);
+    f = all, f.fallback_only = true;
+    assert_int_equal(read_with(f).first, 5);
+}
+
+static void old_rows_are_deleted(void **state)
+{
+    (void)state;
+    remove_file();
+    struct journal *journal = open_bounded(1000 * DAY_MS, 1 << 30);
+    for (int i = 0; i < 10; i++) {
+        struct journal_row row = row_at(now_ms() - i * DAY_MS - 1000, 200);
+        journal_add(journal, &row);
+    }
+    journal_close(journal);
+    /* Age is looked at with the first rows that are written. */
+    journal = open_bounded(3 * DAY_MS, 1 << 30);
+    struct journal_row row = row_at(now_ms(), 200);
+    journal_add(journal, &row);
+    journal_close(journal);
+    assert_int_equal(read_with(journal_filter_all(100)).n, 4);
+}
+
+static int64_t file_bytes(void)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_size;
+}
+
+static void the_file_stays_within_its_size(void **state)
+{
+    (void)state;
+    remove_file();
+    int64_t max_bytes = 1 << 20;
+    struct journal *journal = open_bounded(DAY_MS, max_bytes);
+    struct journal_counts counts;
+    uint64_t sent = 0;
+    while (sent < 20000) {
+        struct journal_row row = row_at(now_ms(), 200);
+        journal_add(journal, &row);
+        if (++sent % 500)
+            continue;
+        do { /* let it catch up: this is not about the queue */
+            usleep(1000);
+            journal_count(journal, &counts);
+        } while (counts.written + counts.dropped + counts.failed < sent);
+        assert_true(file_bytes() < 2 * max_bytes);
+    }
+    journal_close(journal);
+    assert_int_equal(counts.written, sent);
+    struct seen seen = read_with(journal_filter_all(100000));
+    assert_int_equal(seen.last, (int64_t)sent);
+    assert_true(seen.n > 500 && seen.n < sent);
+    assert_int_equal(seen.last - seen.first + 1, (int64_t)seen.n); /* only the oldest went */
+}
+
+static void a_full_queue_drops_and_counts(void **state)
+{
+    (void)state;
+    struct journal *journal = open_fresh();
+    /* A reader that holds the write lock keeps the writer from getting on. */
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    const uint64_t sent = 20000;
+    for (uint64_t i = 0; i < sent; i++) {
+        struct journal_row row = row_at(now_ms(), 200);
+        journal_add(journal, &row);
+    }
+    struct journal_counts counts;
+    journal_count(journal, &counts);
+    assert_true(counts.dropped > 0);
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    sqlite3_close(db);
+    uint64_t dropped = counts.dropped;
+    do {
+        usleep(1000);
+        journal_count(journal, &counts);
+    } while (counts.written + counts.dropped + counts.failed < sent);
+    assert_int_equal(counts.dropped, dropped);
+    journal_close(journal);
+    assert_int_equal(read_with(journal_filter_all(100000)).n, counts.written);
+}
+
+static void what_cannot_be_opened_is_said(void **state)
+{
+    (void)state;
+    struct journal_options options = {
+        .path = "/nonexistent/journal.db", .max_age_ms = DAY_MS, .max_bytes = 1 << 20};
+    struct journal *journal;
+    char why[256];
+    assert_int_equal(journal_open(&options, &journal, why, sizeof(why)), -1);
+    assert_non_null(strstr(why, "/nonexistent/journal.db"));
+    remove_file();
+    FILE *file = fopen(path, "w");
+    fputs("this is not a database, whatever its name says; it is long enough to be read as one",
+          file);
+    fclose(file);
+    options.path = path;
+    assert_int_equal(journal_open(&options, &journal, why, sizeof(why)), -1);
+    assert_non_null(strstr(why, "not a database"));
+    struct journal_filter all = journal_filter_all(1);
+    assert_int_equal(journal_read(path, &all, take, NULL, why, sizeof(why)), -1);
+    remove_file();
+}
+
+static void only_its_owner_can_read_it(void **state)
+{
+    (void)state;
+    struct journal *journal = open_fresh();
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    journal_close(journal);
+}
+
+static void write_until_killed(void)
+{
+    struct journal *journal = open_bounded(DAY_MS, 1 << 20);
+    for (;;) {
+        struct journal_row row = row_at(now_ms(), 200);
+        journal_add(journal, &row);
+        usleep(20);
+    }
+}
+
+static void a_killed_writer_leaves_a_sound_file(void **state)
+{
+    (void)state;
+    remove_file();
+    for (int round = 0; round < 5; round++) {
+        pid_t child = fork();
+        if (child == 0)
+            write_until_killed();
+        usleep(200000);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        sqlite3 *db;
+        sqlite3_stmt *statement;
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &statement, NULL);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        assert_string_equal(sqlite3_column_text(statement, 0), "ok");
+        sqlite3_finalize(statement);
+        sqlite3_close(db);
+        assert_true(read_with(journal_filter_all(1 << 20)).n > 0);
+    }
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_ERROR);
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof(path), "%s/journal.db", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    remove_file();
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_row_is_read_back_as_written),
+        cmocka_unit_test(filters_choose_rows),
+        cmocka_unit_test(old_rows_are_deleted),
+        cmocka_unit_test(the_file_stays_within_its_size),
+        cmocka_unit_test(a_full_queue_drops_and_counts),
+        cmocka_unit_test(what_cannot_be_opened_is_said),
+        cmocka_unit_test(only_its_owner_can_read_it),
+        cmocka_unit_test(a_killed_writer_leaves_a_sound_file),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/probe.h: load pages of engines, and anything else that may come in their place.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/probe.h"
+
+#include "test.h"
+
+static struct moa_bytes bytes(const char *text)
+{
+    return (struct moa_bytes){text, strlen(text)};
+}
+
+static const char llama[] = "# HELP llamacpp:requests_processing Number of requests processing.\n"
+                            "# TYPE llamacpp:requests_processing gauge\n"
+                            "llamacpp:requests_processing 2\n"
+                            "llamacpp:requests_deferred 3\n";
+static const char slots[] =
+    "[{\"id\":0,\"is_processing\":true},{\"id\":1,\"is_processing\":false}]";
+
+static void engines_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum probe_engine engine;
+        double running, waiting;
+    } cases[] = {
+        {llama, PROBE_LLAMA, 2, 3},
+        {"vllm:num_requests_running{engine=\"0\",model_name=\"m\"} 4.0\n"
+         "vllm:num_requests_running{engine=\"1\",model_name=\"m\"} 1.0\n"
+         "vllm:num_requests_waiting_by_reason{reason=\"capacity\"} 50\n"
+         "vllm:num_requests_waiting{engine=\"0\"} 2.0\r\n"
+         "vllm:num_requests_waiting{engine=\"1\"} 0.0 1700000000000\n",
+         PROBE_VLLM, 5, 2},
+        {"sglang:num_running_reqs{a=\"} 7\\\"\"} 8\nsglang:num_queue_reqs 1", PROBE_SGLANG, 8, 1},
+        {"llamacpp:requests_processing 1", PROBE_LLAMA, 1, NAN},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct probe_load load;
+        assert_int_equal(probe_metrics(bytes(cases[i].text), &load), cases[i].engine);
+        assert_true(load.running == cases[i].running);
+        assert_true(isnan(cases[i].waiting) ? isnan(load.waiting)
+                                            : load.waiting == cases[i].waiting);
+        assert_true(isnan(load.slots));
+    }
+}
+
+static void nonsense_is_unknown_and_not_zero(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "\n\n\n",
+        "<html>not found</html>",
+        "vllm:num_requests_running",
+        "vllm:num_requests_running\n",
+        "vllm:num_requests_running{",
+        "vllm:num_requests_running{a=\"b} 3",
+        "vllm:num_requests_running{a=\"b\\",
+        "vllm:num_requests_running NaN",
+        "vllm:num_requests_running +Inf",
+        "vllm:num_requests_running -1",
+        "vllm:num_requests_running 1e300",
+        "vllm:num_requests_running 3x",
+        "vllm:num_requests_running 000000000000000000000000000000000000000000000000000000000000",
+        "vllm:num_requests_running_total 3",
+        "xvllm:num_requests_running 3",
+        "# vllm:num_requests_running 3",
+        "llamacpp:requests_deferred 3",
+        "vllm:num_requests_running \n3",
+    };
+    for (size_t i = 0; i < N_TESTS(texts); i++) {
+        struct probe_load load;
+        if (probe_metrics(bytes(texts[i]), &load) != PROBE_UNKNOWN)
+            fail_msg("understood: %s", texts[i]);
+    }
+}
+
+/* In a buffer of its own size, so that reading behind the end is seen; every cut of real text. */
+static void no_cut_reads_behind_the_end(void **state)
+{
+    (void)state;
+    static const char text[] = "vllm:num_requests_running{engine=\"0\",x=\"\\\"\"} 4.0\n"
+                               "vllm:num_requests_waiting 1\n";
+    for (size_t n = 0; n < sizeof(text); n++) {
+        char *copy = malloc(n + !n);
+        assert_non_null(copy);
+        memcpy(copy, text, n);
+        struct probe_load load;
+        enum probe_engine engine = probe_metrics((struct moa_bytes){copy, n}, &load);
+        assert_true(engine == PROBE_UNKNOWN || load.running == 4);
+        (void)!probe_slots((struct moa_bytes){copy, n}, &load);
+        free(copy);
+    }
+    for (uint32_t seed = 1; seed < 2000; seed++) {
+        char noise[97];
+        uint32_t x = seed;
+        for (size_t i = 0; i < sizeof(noise); i++) {
+            x = x * 1664525 + 1013904223;
+            noise[i] = x >> 31 ? text[(x >> 8) % (sizeof(text) - 1)] : (char)(x >> 20);
+        }
+        struct probe_load load;
+        enum probe_engine engine = probe_metrics((struct moa_bytes){noise, sizeof(noise)}, &load);
+        assert_true(engine == PROBE_UNKNOWN || load.running >= 0);
+    }
+}
+
+static void slots_are_counted(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "",     "{}",   "[]",    "null", "[1,2]", "[{\"id\":0}]", "{\"error\":{\"code\":501}}",
+        "[[[[", "[{}]", "[null]"};
+    struct probe_load load;
+    assert_int_equal(probe_slots(bytes(slots), &load), 0);
+    assert_true(load.running == 1 && load.slots == 2 && isnan(load.waiting));
+    for (size_t i = 0; i < N_TESTS(refused); i++)
+        assert_int_equal(probe_slots(bytes(refused[i]), &load), -1);
+}
+
+static void answer(struct probe *p, const char *path, int status, const char *text, bool told)
+{
+    struct probe_load load;
+    assert_string_equal(probe_next(p), path);
+    assert_int_equal(probe_answer(p, status, bytes(text), &load), told);
+}
+
+static void llama_server_with_metrics_is_found(void **state)
+{
+    (void)state;
+    struct probe p = {0};
+    answer(&p, "/slots", 200, slots, true);
+    answer(&p, "/metrics", 200, llama, true);
+    assert_int_equal(p.engine, PROBE_LLAMA);
+    struct probe_load load;
+    assert_string_equal(probe_next(&p), "/metrics");
+    assert_true(probe_answer(&p, 200, bytes(llama), &load));
+    assert_true(load.running == 2 && load.waiting == 3 && load.slots == 2);
+    answer(&p, "/metrics", 404, "", false); /* restarted without --metrics */
+    answer(&p, "/slots", 200, slots, true);
+}
+
+static void llama_server_without_metrics_is_found(void **state)
+{
+    (void)state;
+    struct probe p = {0};
+    answer(&p, "/slots", 200, slots, true);
+    answer(&p, "/metrics", 501, "{\"error\":{}}", false);
+    answer(&p, "/slots", 200, slots, true);
+    answer(&p, "/slots", 503, "{\"error\":{}}", false); /* loading another model */
+    answer(&p, "/slots", 200, slots, true);
+}
+
+static void vllm_is_found(void **state)
+{
+    (void)state;
+    struct probe p = {0};
+    answer(&p, "/slots", 404, "{\"detail\":\"Not Found\"}", false);
+    answer(&p, "/metrics", 200, "vllm:num_requests_running 1\n", true);
+    assert_int_equal(p.engine, PROBE_VLLM);
+    answer(&p, "/metrics", 200, "vllm:num_requests_running 1\n", true);
+}
+
+static void an_engine_that_says_nothing_is_left_alone(void **state)
+{
+    (void)state;
+    struct probe p = {0};
+    answer(&p, "/slots", 404, "", false);
+    answer(&p, "/metrics", 200, "<html>", false);
+    unsigned skipped = 0;
+    while (!probe_next(&p) && skipped < 1000)
+        skipped++;
+    assert_in_range(skipped, 10, 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(engines_are_told_apart),
+        cmocka_unit_test(nonsense_is_unknown_and_not_zero),
+        cmocka_unit_test(no_cut_reads_behind_the_end),
+        cmocka_unit_test(slots_are_counted),
+        cmocka_unit_test(llama_server_with_metrics_is_found),
+        cmocka_unit_test(llama_server_without_metrics_is_found),
+        cmocka_unit_test(vllm_is_found),
+        cmocka_unit_test(an_engine_that_says_nothing_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/recode.h and what it stands on: sizes, the eight orientations, formats, hostile files,
+ * and every allocation failing in turn. Pictures are four quadrants of different colours.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gif_lib.h>
+#include <jpeglib.h>
+#include <modp_b64.h>
+#include <spng.h>
+#include <webp/encode.h>
+#include <webp/mux.h>
+
+#include "gateway/exif.h"
+#include "gateway/pixels.h"
+#include "gateway/recode.h"
+
+#include "test.h"
+
+/* ---- allocations that fail: the linker sends ours here ---- */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+
+static long fail_at = -1; /* 0: this one */
+
+void *__wrap_malloc(size_t n)
+{
+    return fail_at >= 0 && fail_at-- == 0 ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fail_at >= 0 && fail_at-- == 0 ? NULL : __real_calloc(n, size);
+}
+
+/* ---- pictures ---- */
+
+struct file {
+    uint8_t *p;
+    size_t n;
+};
+
+static struct moa_bytes bytes_of(const struct file *file)
+{
+    return (struct moa_bytes){file->p, file->n};
+}
+
+/* Top left, top right, bottom left, bottom right: "rgb." is red, green, blue, black. */
+static void color_of(char name, uint8_t ret_rgb[3])
+{
+    ret_rgb[0] = name == 'r' || name == 'w' ? 255 : 0;
+    ret_rgb[1] = name == 'g' || name == 'w' ? 255 : 0;
+    ret_rgb[2] = name == 'b' || name == 'w' ? 255 : 0;
+}
+
+static uint8_t *quadrants(uint32_t width, uint32_t height)
+{
+    uint8_t *rgb = malloc(3 * (size_t)width * height);
+    for (uint32_t y = 0; y < height; y++) {
+        for (uint32_t x = 0; x < width; x++)
+            color_of("rgb."[2 * (y >= height / 2) + (x >= width / 2)],
+                     rgb + 3 * ((size_t)y * width + x));
+    }
+    return rgb;
+}
+
+/* The EXIF block of one entry. */
+static size_t exif_block(unsigned orientation, bool big_endian, uint8_t out[32])
+{
+    static const uint8_t big[26] = {'M', 'M', 0, '*', 0, 0, 0, 8, 0, 1, 1, 0x12, 0,
+                                    3,   0,   0, 0,   1, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t little[26] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
+                                       0,   1,   0,   0, 0, 0, 0, 0, 0, 0, 0,    0, 0};
+    memcpy(out, big_endian ? big : little, sizeof(big));
+    out[big_endian ? 19 : 18] = (uint8_t)orientation;
+    return sizeof(big);
+}
+
+static struct file jpeg_file(uint32_t width, uint32_t height, unsigned orientation, bool big_endian)
+{
+    struct jpeg_error_mgr errors;
+    struct jpeg_compress_struct cinfo = {.err = jpeg_std_error(&errors)};
+    unsigned char *p = NULL;
+    unsigned long n = 0;
+    uint8_t *rgb = quadrants(width, height);
+    jpeg_create_compress(&cinfo);
+    jpeg_mem_dest(&cinfo, &p, &n);
+    cinfo.image_width = width;
+    cinfo.image_height = height;
+    cinfo.input_components = 3;
+    cinfo.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&cinfo);
+    jpeg_set_quality(&cinfo, 95, TRUE);
+    jpeg_start_compress(&cinfo, TRUE);
+    if (orientation) {
+        uint8_t block[6 + 32] = "Exif\0";
+        jpeg_write_marker(&cinfo, JPEG_APP0 + 1, block,
+                          (unsigned)(6 + exif_block(orientation, big_endian, block + 6)));
+    }
+    while (cinfo.next_scanline < height) {
+        JSAMPROW row = rgb + 3 * (size_t)width * cinfo.next_scanline;
+        jpeg_write_scanlines(&cinfo, &row, 1);
+    }
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    free(rgb);
+    return (struct file){p, n};
+}
+
+/* RGBA with the right half transparent if `alpha`. */
+static struct file png_file(uint32_t width, uint32_t height, unsigned orientation, bool interlaced,
+                            bool alpha)
+{
+    uint8_t *rgb = quadrants(width, height);
+    const size_t n = (size_t)width * height;
+    uint8_t *rgba = malloc(4 * n);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(rgba + 4 * i, rgb + 3 * i, 3);
+        rgba[4 * i + 3] = alpha && i % width >= width / 2 ? 0 : 255;
+    }
+    spng_ctx *ctx = spng_ctx_new(SPNG_CTX_ENCODER);
+    spng_set_option(ctx, SPNG_ENCODE_TO_BUFFER, 1);
+    struct spng_ihdr ihdr = {.width = width,
+                             .height = height,
+                             .bit_depth = 8,
+                             .color_type = SPNG_COLOR_TYPE_TRUECOLOR_ALPHA,
+                             .interlace_method = interlaced};
+    spng_set_ihdr(ctx, &ihdr);
+    uint8_t block[32];
+    struct spng_exif exif = {.data = (char *)block};
+    exif.length = exif_block(orientation, true, block);
+    if (orientation)
+        spng_set_exif(ctx, &exif);
+    struct file file;
+    int status = spng_encode_image(ctx, rgba, 4 * n, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+    assert_int_equal(status, 0);
+    file.p = spng_get_png_buffer(ctx, &file.n, &status);
+    spng_ctx_free(ctx);
+    free(rgb);
+    free(rgba);
+    return file;
+}
+
+static struct file webp_file(uint32_t width, uint32_t height, unsigned orientation, bool lossless)
+{
+    uint8_t *rgb = quadrants(width, height), *p;
+    const int stride = (int)(3 * width);
+    WebPData image = {NULL, 0};
+    image.size = lossless ? WebPEncodeLosslessRGB(rgb, (int)width, (int)height, stride, &p)
+                          : WebPEncodeRGB(rgb, (int)width, (int)height, stride, 95, &p);
+    image.bytes = p;
+    free(rgb);
+    WebPMux *mux = WebPMuxCreate(&image, 1);
+    uint8_t block[32];
+    WebPData exif = {block, exif_block(orientation, false, block)};
+    if (orientation)
+        WebPMuxSetChunk(mux, "EXIF", &exif, 1);
+    WebPData whole;
+    WebPMuxAssemble(mux, &whole);
+    struct file file = {malloc(whole.size), whole.size};
+    memcpy(file.p, whole.bytes, whole.size);
+    WebPDataClear(&whole);
+    WebPMuxDelete(mux);
+    WebPFree(p);
+    return file;
+}
+
+static int append(GifFileType *gif, const GifByteType *p, int n)
+{
+    struct file *file = gif->UserData;
+    file->p = realloc(file->p, file->n + (size_t)n);
+    memcpy(file->p + file->n, p, (size_t)n);
+    file->n += (size_t)n;
+    return n;
+}
+
+/* The frame is 2 px away from the canvas' top left, with its bottom right corner transparent. */
+static struct file gif_file(int width, int height, bool interlaced)
+{
+    struct file file = {NULL, 0};
+    int error;
+    static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2};
+    GifFileType *gif = EGifOpen(&file, append, &error);
+    const GifColorType colors[4] = {{255, 0, 0}, {0, 255, 0}, {0, 0, 255}, {0, 0, 0}};
+    ColorMapObject *map = GifMakeMapObject(4, colors);
+    EGifPutScreenDesc(gif, width + 4, height + 4, 8, 0, map);
+    const GifByteType control[4] = {1, 0, 0, 3}; /* colour 3 is transparent */
+    EGifPutExtension(gif, GRAPHICS_EXT_FUNC_CODE, 4, control);
+    EGifPutImageDesc(gif, 2, 2, width, height, interlaced, NULL);
+    GifPixelType *row = malloc((size_t)width);
+    for (int pass = interlaced ? 0 : 3; pass < 4; pass++) {
+        for (int y = interlaced ? first[pass] : 0; y < height; y += interlaced ? step[pass] : 1) {
+            for (int x = 0; x < width; x++)
+                row[x] = (GifPixelType)(2 * (y >= height / 2) + (x >= width / 2));
+            EGifPutLine(gif, row, width);
+        }
+    }
+    free(row);
+    GifFreeMapObject(map);
+    EGifCloseFile(gif, &error);
+    return file;
+}
+
+/* ---- what comes out ---- */
+
+static struct moa_image_info info_of(struct moa_bytes file)
+{
+    struct moa_image_info info;
+    assert_int_equal(moa_image_probe(file, &info, NULL), MOA_OK);
+    return info;
+}
+
+static struct file file_of_uri(const char *uri, size_t n, enum moa_image_format format)
+{
+    char head[40];
+    const size_t head_n = (size_t)snprintf(head, sizeof(head), "data:image/%s;base64,",
+                                           moa_image_format_name(format));
+    assert_memory_equal(uri, head, head_n);
+    struct file file = {malloc(modp_b64_decode_len(n)), 0};
+    file.n = modp_b64_decode((char *)file.p, uri + head_n, n - head_n);
+    assert_true(file.n != (size_t)-1);
+    return file;
+}
+
+static struct file recode(const struct file *file, unsigned orientation,
+                          const struct recode_target *target, enum moa_image_format expected)
+{
+    const struct moa_image_info info = info_of(bytes_of(file));
+    struct moa_error error = {0};
+    char *uri;
+    size_t n;
+    if (recode_image(bytes_of(file), &info, orientation, target, &uri, &n, &error))
+        fail_msg("%s", error.message);
+    const struct file made = file_of_uri(uri, n, expected);
+    free(uri);
+    assert_int_equal(info_of(bytes_of(&made)).format, expected);
+    return made;
+}
+
+/* The middle of each quarter, within what JPEG does to flat colours. */
+static void assert_quadrants(const struct file *file, const char *names)
+{
+    const struct moa_image_info info = info_of(bytes_of(file));
+    struct pixels pixels;
+    struct moa_error error;
+    assert_int_equal(
+        pixels_decode(bytes_of(file), &info, info.width_px, info.height_px, &pixels, &error),
+        MOA_OK);
+    assert_int_equal(pixels.width_px, info.width_px);
+    assert_int_equal(pixels.height_px, info.height_px);
+    for (uint32_t i = 0; i < 4; i++) {
+        const size_t x = pixels.width_px * (1 + 2 * (i % 2)) / 4;
+        const size_t y = pixels.height_px * (1 + 2 * (i / 2)) / 4;
+        const uint8_t *bgra = pixels.bgra + 4 * (y * pixels.width_px + x);
+        uint8_t rgb[3];
+        color_of(names[i], rgb);
+        if (abs(bgra[2] - rgb[0]) > 12 || abs(bgra[1] - rgb[1]) > 12 || abs(bgra[0] - rgb[2]) > 12)
+            fail_msg("quarter %u is %u %u %u, not '%c'", i, bgra[2], bgra[1], bgra[0], names[i]);
+        assert_int_equal(bgra[3], 255);
+    }
+    pixels_done(&pixels);
+}
+
+static const struct recode_target plain = {.jpeg_quality = 90};
+static const struct recode_target jpeg_only = {.formats = 1 << MOA_IMAGE_JPEG, .jpeg_quality = 90};
+
+/* ---- tests ---- */
+
+static void tokens_are_counted_on_the_grid(void **state)
+{
+    (void)state;
+    assert_int_equal(recode_tokens(28, 28), 1);
+    assert_int_equal(recode_tokens(29, 28), 2);
+    assert_int_equal(recode_tokens(1, 1), 1);
+    assert_int_equal(recode_tokens(640, 480), 23 * 18);
+    assert_int_equal(recode_tokens(1920, 1080), 2691);
+    assert_int_equal(recode_tokens(3840, 2160), 10764);
+    assert_true(recode_tokens(UINT32_MAX, UINT32_MAX) > UINT64_C(1) << 54);
+}
+
+/* The largest scale at which whole columns, or whole rows, stay in the budget; 0: none does. */
+static double best_scale(uint64_t w, uint64_t h, uint64_t budget)
+{
+    double best = 0;
+    for (uint64_t k = 1; 28 * k <= w; k++) {
+        if (k * ((k * h + w - 1) / w) <= budget)
+            best = 28.0 * (double)k / (double)w;
+    }
+    for (uint64_t k = 1; 28 * k <= h; k++) {
+        if (k * ((k * w + h - 1) / h) <= budget)
+            best = fmax(best, 28.0 * (double)k / (double)h);
+    }
+    return best;
+}
+
+static void sizes_fill_the_budget_and_keep_the_shape(void **state)
+{
+    (void)state;
+    unsigned random = 7;
+    for (int i = 0; i < 3000; i++) {
+        random = random * 1664525u + 1013904223u;
+        const uint32_t w = 1 + (random >> 8) % (i % 3 ? 5000 : 100);
+        random = random * 1664525u + 1013904223u;
+        const uint32_t h = 1 + (random >> 8) % (i % 5 ? 5000 : 30);
+        random = random * 1664525u + 1013904223u;
+        const uint32_t budget = 1 + (random >> 8) % 4000;
+        uint32_t got_w, got_h;
+        recode_size(w, h, budget, &got_w, &got_h);
+        assert_true(got_w >= 1 && got_h >= 1 && got_w <= w && got_h <= h);
+        assert_true(recode_tokens(got_w, got_h) <= budget);
+        if (recode_tokens(w, h) <= budget) {
+            assert_int_equal(got_w, w);
+            assert_int_equal(got_h, h);
+            continue;
+        }
+        const double scale = best_scale(w, h, budget);
+        assert_true(fabs(got_w - fmax(1, scale * w)) <= 1);
+        assert_true(fabs(got_h - fmax(1, scale * h)) <= 1);
+    }
+    uint32_t w, h;
+    recode_size(3840, 2160, 1024, &w, &h);
+    assert_int_equal(w, 1176);
+    assert_int_equal(h, 661);
+    recode_size(3840, 2160, 0, &w, &h);
+    assert_int_equal(w, 3840);
+    recode_size(1, 65535, 4, &w, &h);
+    assert_int_equal(w, 1);
+    assert_int_equal(h, 112);
+}
+
+static void an_image_is_changed_for_a_reason(void **state)
+{
+    (void)state;
+    const struct moa_image_info info = {MOA_IMAGE_PNG, 280, 140}; /* 50 tokens */
+    const struct recode_target all = {0};
+    assert_false(recode_needed(&info, 6, &all));
+    assert_false(recode_needed(&info, 1, &(struct recode_target){.max_tokens = 50}));
+    assert_true(recode_needed(&info, 1, &(struct recode_target){.max_tokens = 49}));
+    assert_true(recode_needed(&info, 1, &jpeg_only));
+    assert_false(recode_needed(&info, 1, &(struct recode_target){.formats = 1 << MOA_IMAGE_PNG}));
+    assert_true(recode_needed(&info, 6, &(struct recode_target){.upright = true}));
+    assert_false(recode_needed(&info, 1, &(struct recode_target){.upright = true}));
+    assert_false(recode_needed(&info, 1, &(struct recode_target){.min_side_px = 140}));
+    assert_true(recode_needed(&info, 1, &(struct recode_target){.min_side_px = 141}));
+    assert_true(recode_variant(&all) != 0);
+    assert_true(recode_variant(&all) != recode_variant(&jpeg_only));
+    assert_true(recode_variant(&plain) != recode_variant(&jpeg_only));
+}
+
+static void every_orientation_is_applied(void **state)
+{
+    (void)state;
+    /* What is seen of the stored quadrants "rgb.", by EXIF's definition of each value. */
+    static const char *const seen[9] = {NULL,   "rgb.", "gr.b", ".bgr", "b.rg",
+                                        "rbg.", "br.g", ".gbr", "g.rb"};
+    for (unsigned orientation = 1; orientation <= 8; orientation++) {
+        const struct file files[] = {
+            jpeg_file(160, 96, orientation, false), jpeg_file(160, 96, orientation, true),
+            png_file(160, 96, orientation, false, false), webp_file(160, 96, orientation, false)};
+        for (size_t i = 0; i < N_TESTS(files); i++) {
+            const struct moa_bytes bytes = bytes_of(&files[i]);
+            const struct moa_image_info info = info_of(bytes);
+            assert_int_equal(exif_orientation(bytes, info.format), orientation);
+            const struct file made = recode(&files[i], orientation, &jpeg_only, MOA_IMAGE_JPEG);
+            const bool lies = orientation >= 5;
+            assert_int_equal(info_of(bytes_of(&made)).width_px, lies ? 96 : 160);
+            assert_int_equal(info_of(bytes_of(&made)).height_px, lies ? 160 : 96);
+            assert_int_equal(exif_orientation(bytes_of(&made), MOA_IMAGE_JPEG), 1);
+            assert_quadrants(&made, seen[orientation]);
+            free(made.p);
+            free(files[i].p);
+        }
+    }
+}
+
+static void wrong_exif_is_upright(void **state)
+{
+    (void)state;
+    struct file file = jpeg_file(16, 16, 9, false);
+    assert_int_equal(exif_orientation(bytes_of(&file), MOA_IMAGE_JPEG), 1);
+    free(file.p);
+    /* Any byte wrong, any length: a number from 1 to 8, and no read outside (sanitizers). */
+    const struct file files[] = {jpeg_file(16, 16, 6, true), png_file(16, 16, 6, false, false),
+                                 webp_file(16, 16, 6, false)};
+    for (size_t i = 0; i < N_TESTS(files); i++) {
+        const enum moa_image_format format = info_of(bytes_of(&files[i])).format;
+        for (size_t n = 0; n < files[i].n && n < 300; n++) {
+            uint8_t *cut = malloc(n + 1);
+            memcpy(cut, files[i].p, n);
+            exif_orientation((struct moa_bytes){cut, n}, format);
+            for (unsigned value = 0; n > 0 && value < 256; value += 51) {
+                cut[n - 1] = (uint8_t)value;
+                const unsigned got = exif_orientation((struct moa_bytes){cut, n}, format);
+                assert_true(got >= 1 && got <= 8);
+            }
+            free(cut);
+        }
+        free(files[i].p);
+    }
+}
+
+static void every_format_is_read_and_reduced(void **state)
+{
+    (void)state;
+    const struct file files[] = {
+        jpeg_file(1003, 601, 0, false),      png_file(1003, 601, 0, false, false),
+        png_file(1003, 601, 0, true, false), webp_file(1003, 601, 0, false),
+        webp_file(1003, 601, 0, true),
+    };
+    static const uint32_t budgets[] = {0, 700, 200, 20, 1};
+    for (size_t i = 0; i < N_TESTS(files); i++) {
+        for (size_t k = 0; k < N_TESTS(budgets); k++) {
+            struct recode_target target = jpeg_only;
+            target.max_tokens = budgets[k];
+            const struct file made = recode(&files[i], 1, &target, MOA_IMAGE_JPEG);
+            const struct moa_image_info info = info_of(bytes_of(&made));
+            uint32_t width, height;
+            recode_size(1003, 601, budgets[k], &width, &height);
+            const bool may_be_smaller = i == 0;
+            assert_true(info.width_px <= width && info.height_px <= height);
+            assert_true(info.width_px >= (may_be_smaller ? width * 7 / 8 : width));
+            assert_true(info.height_px >= (may_be_smaller ? height * 7 / 8 : height));
+            if (width > 60)
+                assert_quadrants(&made, "rgb.");
+            free(made.p);
+        }
+        free(files[i].p);
+    }
+}
+
+static void the_first_frame_of_a_gif(void **state)
+{
+    (void)state;
+    for (int interlaced = 0; interlaced < 2; interlaced++) {
+        struct file file = gif_file(96, 60, interlaced);
+        struct file made = recode(&file, 1, &plain, MOA_IMAGE_PNG);
+        const struct moa_image_info info = info_of(bytes_of(&made));
+        assert_int_equal(info.width_px, 100);
+        assert_int_equal(info.height_px, 64);
+        assert_quadrants(&made, "rgbw"); /* the black quarter is transparent: on white */
+        free(made.p);
+        free(file.p);
+    }
+}
+
+static void few_colours_stay_png_and_transparent_is_white(void **state)
+{
+    (void)state;
+    struct file file = png_file(200, 100, 0, false, true);
+    struct recode_target target = plain;
+    target.max_tokens = 10;
+    struct file made = recode(&file, 1, &target, MOA_IMAGE_PNG);
+    assert_quadrants(&made, "rwbw");
+    free(made.p);
+    target.formats = 1 << MOA_IMAGE_PNG;
+    made = recode(&file, 1, &target, MOA_IMAGE_PNG);
+    assert_quadrants(&made, "rwbw");
+    free(made.p);
+    free(file.p);
+    /* A photograph for a tier that reads nothing but PNG: too many colours for a palette. */
+    file = jpeg_file(300, 300, 0, false);
+    made = recode(&file, 1, &target, MOA_IMAGE_PNG);
+    assert_quadrants(&made, "rgb.");
+    free(made.p);
+    free(file.p);
+}
+
+static void short_sides_are_padded(void **state)
+{
+    (void)state;
+    struct file file = png_file(4, 60, 0, false, false);
+    struct recode_target target = {.min_side_px = 28, .jpeg_quality = 90};
+    struct file made = recode(&file, 1, &target, MOA_IMAGE_PNG);
+    const struct moa_image_info info = info_of(bytes_of(&made));
+    assert_int_equal(info.width_px, 28);
+    assert_int_equal(info.height_px, 60);
+    assert_quadrants(&made, "wwww"); /* the stripe stands in the middle */
+    free(made.p);
+    free(file.p);
+}
+
+/* Cut anywhere, any byte wrong: an error or an image, no crash, no leak. */
+static void damaged_files_do_no_harm(void **state)
+{
+    (void)state;
+    const struct file files[] = {
+        jpeg_file(60, 40, 6, false),      png_file(60, 40, 0, false, true),
+        png_file(60, 40, 0, true, false), webp_file(60, 40, 0, false),
+        webp_file(60, 40, 0, true),       gif_file(60, 40, false),
+        gif_file(60, 40, true),
+    };
+    struct recode_target target = plain;
+    target.max_tokens = 2;
+    unsigned random = 3;
+    for (size_t i = 0; i < N_TESTS(files); i++) {
+        for (int turn = 0; turn < 400; turn++) {
+            random = random * 1664525u + 1013904223u;
+            const size_t at = (random >> 8) % files[i].n;
+            const size_t n = turn % 4 == 0 ? at : files[i].n;
+            uint8_t *bad = malloc(files[i].n);
+            memcpy(bad, files[i].p, files[i].n);
+            bad[at] = (uint8_t)(random >> 3);
+            const struct moa_bytes bytes = {bad, n};
+            struct moa_image_info info;
+            struct moa_error error = {0};
+            char *uri;
+            size_t uri_n;
+            if (!moa_image_probe(bytes, &info, NULL) &&
+                (uint64_t)info.width_px * info.height_px < 1 << 20) {
+                if (!recode_image(bytes, &info, 1, &target, &uri, &uri_n, &error))
+                    free(uri);
+                else
+                    assert_true(error.code && error.message);
+            }
+            free(bad);
+        }
+        free(files[i].p);
+    }
+}
+
+/* The header was read, the limits checked; then the decoder sees another size. */
+static void sizes_that_contradict_are_refused(void **state)
+{
+    (void)state;
+    const struct file files[] = {jpeg_file(60, 40, 0, false), png_file(60, 40, 0, false, false)};
+    for (size_t i = 0; i < N_TESTS(files); i++) {
+        struct moa_image_info info = info_of(bytes_of(&files[i]));
+        info.height_px = 20;
+        struct moa_error error;
+        char *uri;
+        size_t n;
+        assert_int_equal(recode_image(bytes_of(&files[i]), &info, 1, &plain, &uri, &n, &error),
+                         MOA_ERR_CORRUPT);
+        free(files[i].p);
+    }
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    const struct file files[] = {
+        jpeg_file(200, 100, 0, false),      png_file(200, 100, 0, false, false),
+        png_file(200, 100, 0, true, false), webp_file(200, 100, 0, false),
+        gif_file(200, 100, true),
+    };
+    const struct recode_target target = {.max_tokens = 8, .min_side_px = 28, .jpeg_quality = 80};
+    for (size_t i = 0; i < N_TESTS(files); i++) {
+        const struct moa_image_info info = info_of(bytes_of(&files[i]));
+        unsigned failed = 0;
+        for (long k = 0;; k++) {
+            struct moa_error error = {0};
+            char *uri = NULL;
+            size_t n;
+            fail_at = k;
+            const enum moa_err err =
+                recode_image(bytes_of(&files[i]), &info, 5, &target, &uri, &n, &error);
+            const bool reached = fail_at < 0;
+            fail_at = -1;
+            if (err)
+                assert_int_equal(err, MOA_ERR_MEMORY);
+            else
+                free(uri);
+            failed += err != MOA_OK;
+            if (!reached)
+                break;
+            assert_true(k < 100);
+        }
+        assert_true(failed >= 3);
+        free(files[i].p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tokens_are_counted_on_the_grid),
+        cmocka_unit_test(sizes_fill_the_budget_and_keep_the_shape),
+        cmocka_unit_test(an_image_is_changed_for_a_reason),
+        cmocka_unit_test(every_orientation_is_applied),
+        cmocka_unit_test(wrong_exif_is_upright),
+        cmocka_unit_test(every_format_is_read_and_reduced),
+        cmocka_unit_test(the_first_frame_of_a_gif),
+        cmocka_unit_test(few_colours_stay_png_and_transparent_is_white),
+        cmocka_unit_test(short_sides_are_padded),
+        cmocka_unit_test(damaged_files_do_no_harm),
+        cmocka_unit_test(sizes_that_contradict_are_refused),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
