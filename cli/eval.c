@@ -25,7 +25,8 @@ static const char help[] =
     "or\n"
     "                         jsonl:FILE\n"
     "      --name NAME        what to call the set in the records (default: its kind)\n"
-    "  -p, --policy NAME      may be repeated; each is asked for as model moaoff/NAME\n"
+    "  -p, --policy NAME      may be repeated; each is asked for as model moaoff/NAME; NAME=LABEL\n"
+    "                         puts LABEL into the records\n"
     "  -u, --url URL          of the gateway (default: http://127.0.0.1:8080)\n"
     "      --api-key-env VAR  environment variable with the gateway's API key\n"
     "  -o, --out DIR          folder for the records; made if it is missing\n"
@@ -135,7 +136,10 @@ static int add_policy(struct eval_options *o)
         fprintf(stderr, "moaoff eval: at most %d policies\n", EVAL_POLICIES_MAX);
         return -1;
     }
-    o->policies[o->n_policies++] = optarg;
+    struct eval_policy *policy = &o->policies[o->n_policies++];
+    size_t n = strcspn(optarg, "=");
+    snprintf(policy->name, sizeof(policy->name), "%.*s", (int)n, optarg);
+    policy->label = optarg[n] && optarg[n + 1] ? optarg + n + 1 : policy->name;
     return 0;
 }
 

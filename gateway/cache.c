@@ -58,21 +58,24 @@ static size_t cost(const struct cache_value *value)
     return value->n + sizeof(*value) + sizeof(struct entry);
 }
 
-static void forget(struct cache *cache, struct entry *entry)
+/* Returns the next to go. */
+static struct entry *forget(struct cache *cache, struct entry *entry)
 {
+    struct entry *next = TAILQ_NEXT(entry, use);
     cache->bytes -= cost(entry->value);
     LIST_REMOVE(entry, chain);
     TAILQ_REMOVE(&cache->uses, entry, use);
     cache_value_drop(entry->value);
     free(entry);
+    return next;
 }
 
 void cache_free(struct cache *cache)
 {
     if (!cache)
         return;
-    for (struct entry *entry; (entry = TAILQ_FIRST(&cache->uses));)
-        forget(cache, entry);
+    for (struct entry *entry = TAILQ_FIRST(&cache->uses); entry;)
+        entry = forget(cache, entry);
     free(cache);
 }
 
@@ -123,8 +126,8 @@ void cache_put(struct cache *cache, const struct cache_key *key, struct cache_va
     LIST_INSERT_HEAD(&cache->buckets[bucket_of(key)], entry, chain);
     TAILQ_INSERT_TAIL(&cache->uses, entry, use);
     cache->bytes += cost(value);
-    while (cache->bytes > cache->max_bytes)
-        forget(cache, TAILQ_FIRST(&cache->uses));
+    for (entry = TAILQ_FIRST(&cache->uses); cache->bytes > cache->max_bytes;)
+        entry = forget(cache, entry);
 }
 
 size_t cache_bytes(const struct cache *cache)

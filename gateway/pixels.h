@@ -17,13 +17,14 @@ struct pixels {
 
 /**
  * Decodes `file`, whose header said `info`: of an animation the first frame; what is transparent
- * lies on white. The result is at least `min_width_px` x `min_height_px`, which are at most the
- * image's own sides, and may be as large as the image; where the format makes it cheap it is not,
- * so that a large photograph never stands in memory whole. Errors: those of moa_image_measure();
+ * lies on white. `width_px` x `height_px`, at most the image's own sides, is the size that is
+ * wanted: the result is to be scaled to it, or to stay if it is not larger. It is larger, up to the
+ * whole image, where the format has no cheap way to come closer; and it may be a JPEG's half,
+ * quarter or eighth if that is 7/8 of what is wanted or more. Errors: those of moa_image_measure();
  * MOA_ERR_LIMIT also for an interlaced image that would have to be held whole and is too large.
  */
 MOA_WARN_UNUSED enum moa_err pixels_decode(struct moa_bytes file, const struct moa_image_info *info,
-                                           uint32_t min_width_px, uint32_t min_height_px,
+                                           uint32_t width_px, uint32_t height_px,
                                            struct pixels *ret_pixels, struct moa_error *ret_error);
 
 /** `pixels` scaled to a size in its place. False if out of memory. */

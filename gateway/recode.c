@@ -271,7 +271,8 @@ static void *encode(const struct pixels *pixels, enum moa_image_format source,
 static bool shape(struct pixels *pixels, uint32_t width, uint32_t height, unsigned orientation,
                   const struct recode_target *target)
 {
-    return pixels_scale(pixels, width, height) && pixels_turn(pixels, orientation) &&
+    const bool fits = pixels->width_px <= width && pixels->height_px <= height;
+    return (fits || pixels_scale(pixels, width, height)) && pixels_turn(pixels, orientation) &&
            pixels_pad(pixels, target->min_side_px);
 }
 

@@ -37,7 +37,8 @@ bool recode_needed(const struct moa_image_info *info, unsigned orientation,
                    const struct recode_target *target);
 
 /**
- * `file`, whose header said `info`, as a data URI that `target` takes, to be freed with free(). It
+ * `file`, whose header said `info`, as a data URI that `target` takes, to be freed with free(): of
+ * the size that recode_size() says, or up to 1/8 smaller where that is a JPEG's half or quarter. It
  * is a PNG if the file was PNG or GIF and the result has at most 256 colours, or if the target
  * takes no JPEG; else a JPEG. What was transparent is white.
  */

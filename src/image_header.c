@@ -180,9 +180,9 @@ static double read_vp8(const uint8_t *p, size_t n)
     }
     read_literal(&b, 2); /* partitions */
     const int base = read_literal(&b, 7);
-    if (!has_segments)
-        return base;
-    return is_absolute ? segment_sum / 4.0 : base + segment_sum / 4.0;
+    const double mean = has_segments ? segment_sum / 4.0 : 0.0;
+    /* The decoder clips each segment; what this file says may be outside. */
+    return fmin(127.0, fmax(0.0, is_absolute ? mean : base + mean));
 }
 
 /* ---- all formats ---- */

@@ -107,13 +107,13 @@ static bool has_plain_luma(const struct jpeg_decompress_struct *cinfo)
 
 /* Rows of units are decoded in bands: every second one in fast mode, and only where bands are many
  * enough that their mean is that of the image. */
-enum { BAND_ROWS = 32, FAST_MIN_ROWS = 640, FAST_MIN_PX = 900000 };
+enum { BAND_ROWS = 16, FAST_MIN_ROWS = 640, FAST_MIN_PX = 900000 };
 
 static bool is_band_measured(const struct moa_decode_job *job, JDIMENSION y)
 {
     const bool all = job->mode == MOA_IMAGE_EXACT || job->info.height_px < FAST_MIN_ROWS ||
                      (uint64_t)job->info.width_px * job->info.height_px < FAST_MIN_PX;
-    return all || y / BAND_ROWS % 2 == 0;
+    return all || y / BAND_ROWS % 4 == 0;
 }
 
 static void decode_units(struct jpeg *jpeg)

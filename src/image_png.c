@@ -28,6 +28,7 @@ static enum moa_err fail_png(int status, struct moa_error *error)
 {
     switch (status) {
     case SPNG_EMEM:
+    case SPNG_EZLIB_INIT: /* only ever for want of memory */
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory in the PNG decoder");
     case SPNG_IO_EOF:
     case SPNG_EOF:

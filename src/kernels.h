@@ -20,7 +20,7 @@
  */
 #define MOA_S_EXACT 16384
 #define MOA_S_MAX 2080800
-#define MOA_N_BINS 73608 /**< a multiple of 8; the last ones stay empty */
+#define MOA_N_BINS 73609 /**< 1 more than a multiple of 8; the last ones stay empty */
 
 /**
  * What is counted. Increments of one counter in a row would wait for each other, and neighbours are

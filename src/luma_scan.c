@@ -139,7 +139,8 @@ void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_ro
 {
     for (size_t y = 0; y < n_rows; y++) {
         const uint8_t *row = luma + y * stride_bytes;
-        add_row(scan, y >= 2 ? row - 2 * stride_bytes : NULL, y >= 1 ? row - stride_bytes : NULL,
+        /* Rows that do not exist are not looked at. */
+        add_row(scan, row - (y >= 2 ? 2 * stride_bytes : 0), row - (y >= 1 ? stride_bytes : 0),
                 row);
     }
     end_band(scan, luma + (n_rows - 1) * stride_bytes);
@@ -181,17 +182,6 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     if (n_values < 2)
         return 0.0;
     return fmax(0.0, log_integer(scan->n_px) - sum / (double)scan->n_px);
-}
-
-/* The gradient that a bin of counts.bins stands for: that of the middle of its values of s. */
-static double bin_gradient(size_t bin)
-{
-    if (bin <= MOA_S_EXACT)
-        return sqrt((double)bin);
-    const size_t shift = ((bin - 1) >> 13) - 1;
-    const size_t width = (size_t)1 << shift;
-    const size_t below_first = (bin - 1 - (shift << 13)) << shift;
-    return sqrt((double)below_first + (double)(width + 1) / 2.0);
 }
 
 /* An order statistic that a walk over the bins is looking for, and numpy's "linear" percentile. */
@@ -265,20 +255,36 @@ static void walk_group(struct walk *walk, const double gradients[GROUP],
     }
 }
 
+/* The gradients that eight bins from `bin` on stand for: of the middle of the values of s that each
+ * holds. Those of one octave, and those of the exact bins, are evenly spaced in s. */
+static void gradients_of(size_t bin, double ret_gradients[GROUP])
+{
+    const size_t t = bin - 1;
+    const size_t shift = t < MOA_S_EXACT ? 0 : (t >> 13) - 1;
+    const double width = (double)(1u << shift);
+    const double first = (double)((t - (shift << 13)) << shift) + (width + 1.0) / 2.0;
+    for (int k = 0; k < GROUP; k++)
+        ret_gradients[k] = sqrt(first + k * width);
+}
+
 static void walk_bins(struct walk *walk, const struct moa_counts *counts)
 {
-    for (size_t bin = 0; bin < MOA_N_BINS; bin += GROUP) {
+    const uint32_t *second = counts->bins + MOA_N_BINS;
+    /* Bin 0 stands alone, so that no group crosses the borders of octaves, 1 + 8192 n. */
+    const double no_gradient[GROUP] = {0.0};
+    const uint32_t n_zero[GROUP] = {counts->bins[0] + second[0]};
+    walk_group(walk, no_gradient, n_zero);
+    for (size_t bin = 1; bin + GROUP <= MOA_N_BINS; bin += GROUP) {
         uint32_t group[GROUP];
         uint32_t any = 0;
         for (size_t k = 0; k < GROUP; k++) {
-            group[k] = counts->bins[bin + k] + counts->bins[MOA_N_BINS + bin + k];
+            group[k] = counts->bins[bin + k] + second[bin + k];
             any |= group[k];
         }
         if (any == 0)
             continue;
         double gradients[GROUP];
-        for (size_t k = 0; k < GROUP; k++)
-            gradients[k] = bin_gradient(bin + k);
+        gradients_of(bin, gradients);
         walk_group(walk, gradients, group);
     }
 }

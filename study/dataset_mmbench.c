@@ -181,14 +181,15 @@ static const char *add_row(struct dataset *set, const struct row *row,
     item->base64 = row->cells[IMAGE];
     item->n_images = 1;
     const char *why = NULL;
-    if (!question || !hint || !item->id || !item->group || !item->category ||
-        take_options(item, row))
+    bool no_memory = !question || !hint || !item->id || !item->group || !item->category ||
+                     take_options(item, row);
+    if (no_memory)
         why = "out of memory";
     else if (item->n_options < 2)
         why = "fewer than two options";
     else if (row->cells[ANSWER].n > 0 && item->right < 0)
         why = "an answer that is none of the options";
-    else if (dataset_make_choice(set, at, question, hint, options))
+    if (!why && dataset_make_choice(set, at, question, hint, options))
         why = "out of memory";
     while (why && set->n > at)
         dataset_drop(set);

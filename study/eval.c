@@ -123,11 +123,11 @@ static bool *find_done(const struct eval *e, const struct condition *condition)
     return done;
 }
 
-static void make_pass(struct eval *e, const char *policy)
+static void make_pass(struct eval *e, const struct eval_policy *policy)
 {
     const struct eval_options *options = e->options;
     struct pass pass = {.condition = {.dataset = e->set->name,
-                                      .policy = policy,
+                                      .policy = policy->label,
                                       .load = e->load,
                                       .link_mbps = options->link_mbps,
                                       .seed = options->dataset.seed},
@@ -149,6 +149,7 @@ static void make_pass(struct eval *e, const char *policy)
                             .set = e->set,
                             .done = done,
                             .condition = pass.condition,
+                            .policy = policy->name,
                             .requests = e->requests,
                             .show_progress = e->progress};
     if (run_policy(&run, &pass))
@@ -161,7 +162,7 @@ static void make_pass(struct eval *e, const char *policy)
         e->failed = true;
     }
     fprintf(stderr, "%s: %s under %s, %s: %llu answered, %llu failed, %llu done before, %.1f s%s\n",
-            options->dataset.log_name, e->set->name, policy, e->load,
+            options->dataset.log_name, e->set->name, policy->label, e->load,
             (unsigned long long)pass.n_done, (unsigned long long)pass.n_failed,
             (unsigned long long)pass.n_before, pass.wall_s,
             pass.interrupted ? "; interrupted, the same command goes on" : "");
@@ -219,10 +220,10 @@ static int check_gateway(const struct eval_options *options)
     int failed = 0;
     for (size_t i = 0; i < options->n_policies; i++) {
         char id[128];
-        snprintf(id, sizeof(id), "\"moaoff/%s\"", options->policies[i]);
+        snprintf(id, sizeof(id), "\"moaoff/%s\"", options->policies[i].name);
         if (!strstr(models, id)) {
             fprintf(stderr, "%s: the gateway at %s has no policy \"%s\"\n",
-                    options->dataset.log_name, options->url, options->policies[i]);
+                    options->dataset.log_name, options->url, options->policies[i].name);
             failed = -1;
         }
     }
@@ -244,11 +245,11 @@ int eval_run(const struct eval_options *options)
         e.requests = open_out(options, "requests.jsonl");
         e.passes = open_out(options, "passes.jsonl");
     }
-    if (e.requests && e.passes) {
+    if (e.set && e.requests && e.passes) {
         e.failed = e.set->n_faults > 0;
         measure_all(&e);
         for (size_t i = 0; i < options->n_policies && !*options->stop; i++)
-            make_pass(&e, options->policies[i]);
+            make_pass(&e, &options->policies[i]);
     } else {
         e.failed = true;
     }
@@ -272,7 +273,7 @@ static int export_image(const struct eval_options *options, const struct item *i
     FILE *out = NULL;
     if (file.p && asprintf(&path, "%s/%s-%zu", options->out, item->group, i) > 0) {
         for (char *c = path + strlen(options->out) + 1; *c; c++)
-            *c = *c == '/' ? '_' : *c;
+            *c = (char)(*c == '/' ? '_' : *c);
         out = fopen(path, "we");
         snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
     }

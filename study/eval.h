@@ -13,13 +13,18 @@
 
 #define EVAL_POLICIES_MAX 16
 
+struct eval_policy {
+    char name[64];     /* asked for as model moaoff/NAME */
+    const char *label; /* in the records */
+};
+
 struct eval_options {
     const char *dataset_spec;
     const char *dataset_name; /* NULL: the kind of the set */
     struct dataset_options dataset;
     const char *url;     /* of the gateway, without a path */
     const char *api_key; /* NULL: none */
-    const char *policies[EVAL_POLICIES_MAX];
+    struct eval_policy policies[EVAL_POLICIES_MAX];
     size_t n_policies;
     double rate;        /* arrivals a second; 0: closed loop */
     size_t concurrency; /* requests at once in a closed loop */

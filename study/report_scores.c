@@ -170,7 +170,7 @@ static void threshold_table(struct page *page, const struct pair *pairs, size_t 
 
 static void with_pairs(struct page *page, const char *dataset, const struct pair *pairs, size_t n)
 {
-    const struct record **records = malloc((n + 1) * sizeof(*records));
+    const struct record **records = malloc((n + 1) * sizeof(struct record *));
     unsigned char *wrong = malloc(n + 1);
     unsigned char *gain = malloc(n + 1);
     if (records && wrong && gain) {

@@ -377,7 +377,7 @@ static int make(struct loop *l)
     const struct eval_options *options = l->run->options;
     snprintf(l->url, sizeof(l->url), "%s/v1/chat/completions", options->url);
     snprintf(l->feedback_url, sizeof(l->feedback_url), "%s/v1/feedback", options->url);
-    snprintf(l->model, sizeof(l->model), "moaoff/%s", l->run->condition.policy);
+    snprintf(l->model, sizeof(l->model), "moaoff/%s", l->run->policy);
     l->call_options = (struct call_options){.url = l->url,
                                             .model = l->model,
                                             .api_key = options->api_key,

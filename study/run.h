@@ -13,7 +13,8 @@ struct run {
     struct dataset *set;
     const bool *done; /* by item: an earlier run has it */
     struct condition condition;
-    FILE *requests; /* DIR/requests.jsonl */
+    const char *policy; /* to ask for; the condition has its label */
+    FILE *requests;     /* DIR/requests.jsonl */
     bool show_progress;
 };
 

@@ -424,8 +424,10 @@ static void every_format_is_read_and_reduced(void **state)
             const struct moa_image_info info = info_of(bytes_of(&made));
             uint32_t width, height;
             recode_size(1003, 601, budgets[k], &width, &height);
-            assert_int_equal(info.width_px, width);
-            assert_int_equal(info.height_px, height);
+            const bool may_be_smaller = i == 0;
+            assert_true(info.width_px <= width && info.height_px <= height);
+            assert_true(info.width_px >= (may_be_smaller ? width * 7 / 8 : width));
+            assert_true(info.height_px >= (may_be_smaller ? height * 7 / 8 : height));
             if (width > 60)
                 assert_quadrants(&made, "rgb.");
             free(made.p);

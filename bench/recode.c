@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPU time of what the workers do with an image: score it, and re-encode it for the default budget
+ * of each tier. For bench/images; prints a row for each file, the least of ROUNDS runs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gateway/config.h"
+#include "gateway/perceive.h"
+#include "gateway/recode.h"
+
+#define ROUNDS 7
+#define FILE_BYTES_MAX (64 << 20)
+
+static double cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+/* Bytes of the data URI, or 0 if it cannot be made. */
+static size_t recode(struct moa_bytes file, const struct image_facts *facts,
+                     const struct recode_target *target)
+{
+    char *uri;
+    size_t n = 0;
+    struct moa_error error;
+    if (recode_image(file, &facts->info, facts->orientation, target, &uri, &n, &error)) {
+        fprintf(stderr, "recode: %s\n", error.message);
+        return 0;
+    }
+    free(uri);
+    return n;
+}
+
+static int measure(const char *name, struct moa_bytes file, const struct config *config)
+{
+    struct image_facts facts;
+    struct http_error error;
+    double score_ms = 1e9, recode_ms[2] = {1e9, 1e9};
+    size_t n[2] = {0, 0};
+    for (int round = 0; round < ROUNDS; round++) {
+        double begin = cpu_ms();
+        if (perceive_measure(file, (uint64_t)config->max_image_px, name, &facts, &error)) {
+            fprintf(stderr, "recode: %s\n", error.message);
+            return -1;
+        }
+        score_ms = least(score_ms, cpu_ms() - begin);
+        for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+            const struct recode_target *target = &config->tier[tier].image_target;
+            if (!recode_needed(&facts.info, facts.orientation, target))
+                continue;
+            begin = cpu_ms();
+            n[tier] = recode(file, &facts, target);
+            recode_ms[tier] = least(recode_ms[tier], cpu_ms() - begin);
+        }
+    }
+    printf("%-20s %5u x %-5u %6.0f KB %8.1f ms", name, facts.info.width_px, facts.info.height_px,
+           (double)file.n / 1024, score_ms);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        if (n[tier])
+            printf(" %8.1f ms %6.0f KB", recode_ms[tier], (double)n[tier] * 3 / 4 / 1024);
+        else
+            printf(" %21s", "as it came");
+    }
+    putchar('\n');
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct config *config;
+    struct config_error error;
+    char *bytes = malloc(FILE_BYTES_MAX);
+    if (!bytes || config_load(NULL, &config, &error))
+        return 1;
+    int result = 0;
+    for (int i = 1; i < argc && !result; i++) {
+        FILE *in = fopen(argv[i], "rb");
+        if (!in) {
+            perror(argv[i]);
+            result = -1;
+            break;
+        }
+        const struct moa_bytes file = {bytes, fread(bytes, 1, FILE_BYTES_MAX, in)};
+        fclose(in);
+        const char *slash = strrchr(argv[i], '/');
+        result = measure(slash ? slash + 1 : argv[i], file, config);
+    }
+    free(bytes);
+    config_free(config);
+    return result ? 1 : 0;
+}

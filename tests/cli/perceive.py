@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`moaoff score`, `calibrate` and `cpu` from outside: exit status, order, streams, formats.
+Usage: perceive.py MOAOFF"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import numpy as np
+from PIL import Image
+
+MOAOFF = os.path.abspath(sys.argv[1])
+IMAGE_KEYS = ["path", "width", "height", "format", "features", "complexity"]
+FEATURES = ["gradient_mean", "gradient_p5", "gradient_p95", "entropy_nats", "laplacian_variance",
+            "edge_fraction", "bits_per_pixel", "bits_per_pixel_normal"]
+
+
+def run(*arguments, stdin=b"", **environment):
+    return subprocess.run([MOAOFF, *map(str, arguments)], input=stdin, capture_output=True,
+                          env={**os.environ, **environment})
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.scratch.name)
+        rng = np.random.default_rng(1)
+        for i in range(12):
+            size = (30 + 10 * i, 40 + 3 * i, 3)
+            Image.fromarray(rng.integers(0, 20 * i + 10, size, dtype=np.uint8)).save(
+                self.folder / f"image-{i:02}.{'png' if i % 2 else 'jpg'}")
+        self.images = sorted(map(str, self.folder.iterdir()))
+
+    def tearDown(self):
+        self.scratch.cleanup()
+
+
+class Score(Folder):
+    def test_json_has_the_documented_keys(self):
+        lines = run("score", "--json", *self.images).stdout.splitlines()
+        self.assertEqual(len(lines), len(self.images))
+        for line, path in zip(lines, self.images):
+            result = json.loads(line)
+            self.assertEqual(list(result), IMAGE_KEYS)
+            self.assertEqual(list(result["features"]), FEATURES)
+            self.assertEqual(result["path"], path)
+            self.assertEqual(list(result["complexity"]),
+                             ["resolution", "edge", "entropy", "sharpness", "score"])
+
+    def test_text_sources_agree(self):
+        text = "Where is Ada Lovelace? In London."
+        (self.folder / "text").write_text(text)
+        by_option = json.loads(run("score", "--json", "--text", text).stdout)
+        by_file = json.loads(run("score", "--json", "--text-file", self.folder / "text").stdout)
+        by_stdin = json.loads(run("score", "--json", "-f", "-", stdin=text.encode()).stdout)
+        self.assertIsNone(by_option["path"])
+        self.assertEqual(list(by_option), ["path", "bytes", "features", "complexity"])
+        self.assertEqual(by_option["features"], by_file["features"])
+        self.assertEqual(by_option["complexity"], by_stdin["complexity"])
+        self.assertEqual(by_option["features"]["sentences"], 2)
+
+    def test_image_from_standard_input(self):
+        data = pathlib.Path(self.images[0]).read_bytes()
+        result = json.loads(run("score", "--json", "-", stdin=data).stdout)
+        self.assertEqual(result["path"], "-")
+        self.assertEqual(result["format"], "jpeg")
+
+    def test_jobs_and_lists_keep_the_order(self):
+        alone = run("score", "--json", *self.images).stdout
+        for arguments, delimiter in ((["-l"], "\n"), (["-0"], "\0")):
+            listed = delimiter.join(self.images + self.images).encode()
+            result = run("score", "--json", "--jobs", "5", *arguments, stdin=listed)
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(result.stdout, alone + alone)
+
+    def test_one_bad_input_does_not_stop_the_others(self):
+        bad = self.folder / "bad.png"
+        bad.write_bytes(pathlib.Path(self.images[1]).read_bytes()[:100])
+        result = run("score", self.images[0], bad, self.folder / "absent", self.images[1])
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(result.stdout.splitlines()), 3)
+        errors = result.stderr.decode().splitlines()
+        self.assertEqual(errors[0], f"moaoff score: {bad}: PNG ends too early")
+        self.assertRegex(errors[1], "^moaoff score: .*absent: No such file")
+
+    def test_usage_errors(self):
+        for arguments in ([], ["--jobs", "x", "a"], ["--jobs", "-1", "a"], ["--unknown"]):
+            result = run("score", *arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertFalse(result.stdout)
+            self.assertTrue(result.stderr)
+
+    def test_header_only_reads_no_pixel(self):
+        cut = self.folder / "cut.jpg"
+        cut.write_bytes(pathlib.Path(self.images[0]).read_bytes()[:700])
+        result = run("score", "--json", "--header-only", self.images[0], cut)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        first = json.loads(result.stdout.splitlines()[0])
+        self.assertGreater(first["features"]["quantiser"], 0)
+
+    def test_quality_hardly_changes_normal_bits(self):
+        y, x = np.mgrid[0:400, 0:600]
+        picture = 128 + 60 * np.sin(x / 17 + y / 31) + np.random.default_rng(2).normal(0, 9, x.shape)
+        image = Image.fromarray(picture.clip(0, 255).astype(np.uint8)).convert("RGB")
+        values = []
+        for quality in (60, 75, 85, 95):
+            path = self.folder / "q.jpg"
+            image.save(path, quality=quality)
+            features = json.loads(run("score", "--json", "--header-only", path).stdout)["features"]
+            values.append(features)
+        raw = [f["bits_per_pixel"] for f in values]
+        normal = [f["bits_per_pixel_normal"] for f in values]
+        self.assertGreater(max(raw) / min(raw), 3)
+        self.assertLess(max(normal) / min(normal), 2)
+
+    def test_fast_is_exact_where_it_is_not_documented_to_differ(self):
+        self.assertEqual(run("score", "--json", *self.images).stdout,
+                         run("score", "--json", "--fast", *self.images).stdout)
+
+    def test_every_level_prints_the_same(self):
+        levels = [line.split()[0] for line in run("cpu").stdout.decode().splitlines()
+                  if "not on this CPU" not in line]
+        self.assertIn("c", levels)
+        outputs = {run("score", "--json", *self.images, MOA_CPU=level).stdout for level in levels}
+        self.assertEqual(len(outputs), 1)
+        self.assertIn(b"c        in use", run("cpu", MOA_CPU="c").stdout)
+        self.assertEqual(run("cpu", MOA_CPU="mmx").returncode, 2)
+
+
+class Calibrate(Folder):
+    def test_fragment(self):
+        (self.folder / "deep" / "er").mkdir(parents=True)
+        os.rename(self.images[0], self.folder / "deep" / "er" / "moved.jpg")
+        (self.folder / "notes.txt").write_text("no image")
+        out = self.folder / "out.yaml"
+        result = run("calibrate", "-j", "3", "--offload-share", "0.25", "-o", out, self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b"ignored", result.stderr)
+        text = out.read_text()
+        self.assertIn("12 images, 1 other files", text)
+        variances = sorted(
+            json.loads(line)["features"]["laplacian_variance"] for line in
+            run("score", "--json", *self.images[1:],
+                self.folder / "deep" / "er" / "moved.jpg").stdout.splitlines())
+        p5, p95 = np.percentile(variances, [5, 95])
+        self.assertAlmostEqual(float(re.search(r"laplacian_p5: (\S+)", text)[1]), p5, delta=1e-4 * p5)
+        self.assertAlmostEqual(float(re.search(r"laplacian_p95: (\S+)", text)[1]), p95,
+                               delta=1e-4 * p95)
+        self.assertRegex(text, r"tau_image: 0\.\d{4}")
+
+    def test_nothing_to_score(self):
+        with tempfile.TemporaryDirectory() as empty:
+            self.assertEqual(run("calibrate", empty).returncode, 1)
+        self.assertEqual(run("calibrate").returncode, 2)
+        self.assertEqual(run("calibrate", "--offload-share", "2", self.folder).returncode, 2)
+
+    def test_interrupt_leaves_a_valid_result(self):
+        for i in range(600):
+            os.link(self.images[i % 12], self.folder / f"link-{i}")
+        process = subprocess.Popen([MOAOFF, "calibrate", "-j", "1", self.folder],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+        # Either it was interrupted before the first image, or it says what it has.
+        if process.returncode == 0:
+            self.assertRegex(out.decode(), r"laplacian_p95: \S+\npaper:\n  tau_image: \S+")
+        else:
+            self.assertIn(process.returncode, (1, -signal.SIGINT))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every allocation fails once, and then every one from there on: each call of the library must
+ * return MOA_ERR_MEMORY (or succeed, if it can do without), leave its results untouched and leak
+ * nothing. The allocator is replaced for the decoders' libraries too. TAP on standard output.
+ * Usage: oom FILE...
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moaoff/moaoff.h>
+
+/* glibc's own allocator, by its other name. */
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t n);
+extern void __libc_free(void *p);
+
+static bool armed;
+static bool keeps_failing;
+static bool has_failed;
+static long n_until_failure;
+static long n_live;
+
+static bool fails(void)
+{
+    if (!armed)
+        return false;
+    if (n_until_failure > 0) {
+        n_until_failure--;
+        return false;
+    }
+    has_failed = true;
+    armed = keeps_failing;
+    errno = ENOMEM;
+    return true;
+}
+
+/* Without this the decoders' libraries would not find them. */
+#pragma GCC visibility push(default)
+
+void *malloc(size_t n)
+{
+    if (fails())
+        return NULL;
+    void *p = __libc_malloc(n);
+    n_live += p != NULL;
+    return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+    if (fails())
+        return NULL;
+    void *p = __libc_calloc(n, size);
+    n_live += p != NULL;
+    return p;
+}
+
+void *realloc(void *p, size_t n)
+{
+    if (fails())
+        return NULL;
+    void *q = __libc_realloc(p, n);
+    n_live += p == NULL && q != NULL;
+    return q;
+}
+
+void free(void *p)
+{
+    n_live -= p != NULL;
+    __libc_free(p);
+}
+
+#pragma GCC visibility pop
+
+/* Runs the call with the i-th allocation failing; false if something is wrong. */
+static bool survives(struct moa_bytes file, bool may_say_corrupt, long i, bool keeps,
+                     bool *ret_reached)
+{
+    struct moa_image_features features;
+    struct moa_image_features before;
+    struct moa_error error = {.code = MOA_OK};
+    memset(&features, 0x5a, sizeof(features));
+    memcpy(&before, &features, sizeof(before));
+    const long n_before = n_live;
+    n_until_failure = i;
+    keeps_failing = keeps;
+    has_failed = false;
+    armed = true;
+    const enum moa_err err = moa_image_measure(file, NULL, NULL, &features, &error);
+    armed = false;
+    *ret_reached = has_failed;
+    if (n_live != n_before) {
+        printf("# allocation %ld: %ld leaked\n", i, n_live - n_before);
+        return false;
+    }
+    if (err == MOA_OK)
+        return true;
+    /* libwebp, and zlib through libspng, call some failed allocations a damaged stream. */
+    const bool is_expected = err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && may_say_corrupt);
+    if (!is_expected || error.code != err || !error.message) {
+        printf("# allocation %ld: error %d\n", i, (int)err);
+        return false;
+    }
+    return memcmp(&features, &before, sizeof(before)) == 0;
+}
+
+static bool file_survives(const char *path)
+{
+    enum { MAX_BYTES = 1 << 20 };
+    static uint8_t buffer[MAX_BYTES];
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        return false;
+    const struct moa_bytes file = {buffer, fread(buffer, 1, MAX_BYTES, in)};
+    fclose(in);
+    const bool may_say_corrupt = strstr(path, "webp") || strstr(path, "png");
+    bool reached = true;
+    long i = 0;
+    for (; reached; i++) {
+        bool reached_too;
+        if (!survives(file, may_say_corrupt, i, false, &reached) ||
+            !survives(file, may_say_corrupt, i, true, &reached_too))
+            return false;
+    }
+    printf("# %ld allocations\n", i - 1);
+    return i > 1;
+}
+
+static bool policy_survives(void)
+{
+    struct moa_policy *policy = NULL;
+    n_until_failure = 0;
+    keeps_failing = true;
+    armed = true;
+    const enum moa_err err = moa_policy_new("paper", NULL, &policy);
+    armed = false;
+    return err == MOA_ERR_MEMORY && policy == NULL;
+}
+
+int main(int argc, char **argv)
+{
+    int n_failed = 0;
+    printf("1..%d\n", argc);
+    fflush(stdout);
+    for (int i = 1; i < argc; i++) {
+        const bool ok = file_survives(argv[i]);
+        printf("%s %d - %s\n", ok ? "ok" : "not ok", i, argv[i]);
+        n_failed += !ok;
+    }
+    const bool ok = policy_survives();
+    printf("%s %d - policy\n", ok ? "ok" : "not ok", argc);
+    return n_failed || !ok ? 1 : 0;
+}
