@@ -143,8 +143,8 @@ static void draw_sorted(struct rng *rng, const double *sorted, size_t n, unsigne
 struct estimate stats_bootstrap_quantile(const double *values, size_t n, double p, uint64_t seed)
 {
     struct estimate estimate = nothing;
-    double *sorted = malloc((n + 1) * sizeof(*sorted));
-    double *drawn = malloc((n + 1) * sizeof(*drawn));
+    double *sorted = calloc(n + 1, sizeof(*sorted));
+    double *drawn = calloc(n + 1, sizeof(*drawn));
     unsigned *counts = malloc((n + 1) * sizeof(*counts));
     if (n > 0 && sorted && drawn && counts) {
         double quantiles[RESAMPLES];
