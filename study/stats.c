@@ -4,6 +4,7 @@
  */
 #include "stats.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,7 @@ double stats_quantile(const double *sorted, size_t n, double p)
 {
     double at = p * (double)(n - 1);
     size_t below = (size_t)at;
-    if (below + 1 >= n)
+    if (below >= n - 1)
         return sorted[n - 1];
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
@@ -237,6 +238,7 @@ struct estimate stats_auc(const double *score, const unsigned char *label, size_
         if (!isnan(area))
             areas[n_areas++] = area;
     }
+    assert(n_areas <= AUC_RESAMPLES);
     if (n_areas > 0)
         interval_of(areas, n_areas, &estimate);
     free(sorted);
