@@ -65,11 +65,12 @@ struct exchange {
     struct gateway *gateway;
     struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
     struct server_request *request; /* NULL once it is answered or the client has left */
-    struct key *key;                /* NULL: none is asked for */
+    struct key *key;                /* NULL: none is asked for, or shown */
     enum stage stage;
     unsigned retry_after_s; /* with a 429 */
     bool dry_run;
     bool pinned;
+    bool entered; /* the request counts among those of its key */
     struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
@@ -166,10 +167,10 @@ static int read_key(struct exchange *x, struct http_error *error)
     struct keys *keys = x->gateway->keys;
     if (!keys)
         return 0;
-    struct key *key = keys_find(keys, server_request_header(x->request, "authorization"), error);
-    if (!key || key_enter(key, x->arrived_us, error, &x->retry_after_s))
+    x->key = keys_find(keys, server_request_header(x->request, "authorization"), error);
+    if (!x->key || key_enter(x->key, x->arrived_us, error, &x->retry_after_s))
         return -1;
-    x->key = key;
+    x->entered = true;
     return 0;
 }
 
@@ -1075,7 +1076,7 @@ static void exchange_finish(struct exchange *x)
         count(x);
         write_journal(x);
     }
-    if (x->key)
+    if (x->entered)
         key_leave(x->key);
     x->gateway->n_exchanges--;
     images_free(x->images);

@@ -171,6 +171,7 @@ static CURLcode set_options(CURL *easy, const char *url, struct download *d)
     SET(CURLOPT_NOPROGRESS, 0L);
     SET(CURLOPT_TIMEOUT_MS, (long)d->options->timeout_ms);
     SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* else a name server that does not answer holds the thread */
     SET(CURLOPT_ERRORBUFFER, d->why);
 #undef SET
     return err;

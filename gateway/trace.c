@@ -35,6 +35,16 @@ static bool parent_valid(const char *parent)
            parent[52] == '-' && strspn(parent + 53, "0123456789abcdef") == 2;
 }
 
+/* Printable ASCII, as the standard has it: nothing that another header parser could stumble over.
+ */
+static bool state_valid(const char *state)
+{
+    size_t n = 0;
+    while (state[n] >= 0x20 && state[n] <= 0x7e)
+        n++;
+    return state[n] == '\0' && n <= TRACE_STATE_BYTES;
+}
+
 /* Two digits for each of `n` bytes, and a NUL. */
 static void print_digits(const unsigned char *bytes, size_t n, char *ret_digits)
 {
@@ -61,7 +71,7 @@ void trace_begin(const char *id, const char *traceparent, const char *tracestate
         print_digits(random, ID_RANDOM, t->id);
     if (traceparent && parent_valid(traceparent)) {
         snprintf(t->parent, sizeof(t->parent), "%s", traceparent);
-        if (tracestate && strlen(tracestate) <= TRACE_STATE_BYTES)
+        if (tracestate && state_valid(tracestate))
             snprintf(t->state, sizeof(t->state), "%s", tracestate);
         return;
     }

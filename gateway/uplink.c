@@ -11,6 +11,9 @@
 
 /* The first part of an upload is slow start and a shaper's burst credit. */
 #define LATE_SHARE 0.4
+#define VOICES_MIN 4.0
+#define SLOPES_MIN 5            /* over all uploads, for them to count beside TCP's rates */
+#define STRETCH_US_MIN 2000     /* a burst of acknowledgements takes less */
 #define STRETCH_BYTES_MIN 65536 /* a stretch below is the grain of acknowledgements */
 #define UPLOAD_US_MAX 2000000   /* under steady traffic an upload would never end: it is cut */
 #define LIMITED_SHARE 0.25      /* of the points or the time; above it the link was not the limit */
@@ -28,18 +31,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts `values`; NaN if there are none. */
-static double median(double *values, size_t n)
-{
-    if (n == 0)
-        return NAN;
-    qsort(values, n, sizeof(*values), compare);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
+/* ---- medians ---- */
 
-/* ---- one upload ---- */
-
-/* One word on the rate, and how much it counts. */
 struct vote {
     double mbps, weight;
 };
@@ -49,58 +42,74 @@ static int compare_votes(const void *a, const void *b)
     return compare(&((const struct vote *)a)->mbps, &((const struct vote *)b)->mbps);
 }
 
+/* Sorts `votes`; NaN if there are none. */
 static double weighted_median(struct vote *votes, size_t n)
 {
     double sum = 0, below = 0;
+    if (n == 0)
+        return NAN;
     for (size_t i = 0; i < n; i++)
         sum += votes[i].weight;
     qsort(votes, n, sizeof(*votes), compare_votes);
     size_t i = 0;
-    while (i + 1 < n && below + votes[i].weight < sum / 2)
+    while (i + 1 < n && below + votes[i].weight < 0.4999 * sum)
         below += votes[i++].weight;
-    return n > 0 ? votes[i].mbps : NAN;
+    bool between = i + 1 < n && below + votes[i].weight < 0.5001 * sum;
+    return between ? (votes[i].mbps + votes[i + 1].mbps) / 2 : votes[i].mbps;
 }
 
-/* The slopes between points far enough apart, by their bytes. Returns how many. */
-static size_t slopes(const struct uplink_point *p, size_t n, struct vote *ret_votes)
+/* One upload has one voice, but one of a single word has less. */
+static size_t add_votes(const struct uplink_votes *from, struct vote *votes)
 {
-    size_t n_votes = 0;
-    for (size_t i = 0, k = 1; k < n; k++) {
+    for (size_t i = 0; i < from->n; i++)
+        votes[i] = (struct vote){from->mbps[i], 1 / fmax(VOICES_MIN, (double)from->n)};
+    return from->n;
+}
+
+static double median_of(const struct uplink_votes *one)
+{
+    struct vote votes[UPLINK_VOTES_MAX];
+    return weighted_median(votes, add_votes(one, votes));
+}
+
+/* ---- one upload ---- */
+
+/* Sorts `mbps` and keeps quantiles of it. */
+static void keep(double *mbps, size_t n, struct uplink_votes *ret_votes)
+{
+    qsort(mbps, n, sizeof(*mbps), compare);
+    ret_votes->n = n < UPLINK_VOTES_MAX ? n : UPLINK_VOTES_MAX;
+    for (size_t i = 0; i < ret_votes->n; i++)
+        ret_votes->mbps[i] = mbps[(2 * i + 1) * n / (2 * ret_votes->n)];
+}
+
+/* The slopes between points far enough apart. The last point has no good time: it came when all
+ * was over. A moment in which this machine had no time to send is an outlier here. */
+static void read_slopes(const struct uplink_point *p, size_t n, struct uplink_votes *ret_votes)
+{
+    double mbps[UPLINK_POINTS_MAX];
+    size_t n_slopes = 0;
+    for (size_t i = 0, k = 1; k < n && p[k].bytes < p[n - 1].bytes; k++) {
         double bytes = (double)(p[k].bytes - p[i].bytes), us = (double)(p[k].t_us - p[i].t_us);
-        if (bytes < STRETCH_BYTES_MIN || us <= 0)
+        if (bytes < STRETCH_BYTES_MIN || us < STRETCH_US_MIN)
             continue;
-        ret_votes[n_votes++] = (struct vote){8 * bytes / us, bytes};
+        mbps[n_slopes++] = 8 * bytes / us;
         i = k;
     }
-    return n_votes;
+    keep(mbps, n_slopes, ret_votes);
 }
 
-/* TCP's own rates. Returns how many. */
-static size_t rates(const struct uplink_point *p, size_t n, struct vote *ret_votes)
+/* TCP's own rates, of which a burst of acknowledgements is an outlier. */
+static void read_rates(const struct uplink_point *p, size_t n, struct uplink_votes *ret_votes)
 {
-    size_t n_votes = 0;
+    double mbps[UPLINK_POINTS_MAX];
+    size_t n_rates = 0;
     for (size_t i = 0; i < n; i++) {
-        if (p[i].delivery_mbps > 0)
-            ret_votes[n_votes++] = (struct vote){p[i].delivery_mbps, 1};
+        bool news = i == 0 || p[i].bytes > p[i - 1].bytes;
+        if (news && p[i].delivery_mbps > 0)
+            mbps[n_rates++] = p[i].delivery_mbps;
     }
-    return n_votes;
-}
-
-/* What the points of an upload say from late on. A moment in which this machine had no time to send
- * is an outlier of the slopes, a burst of acknowledgements one of the rates. */
-static void judge(const struct uplink_point *late, size_t n, struct uplink_upload *upload)
-{
-    struct vote votes[UPLINK_POINTS_MAX];
-    size_t n_timed = n; /* the last has no good time: it came when all was over */
-    while (n_timed > 0 && late[n_timed - 1].bytes >= late[n - 1].bytes)
-        n_timed--;
-    upload->slope_mbps = weighted_median(votes, slopes(late, n_timed, votes));
-    upload->tcp_mbps = weighted_median(votes, rates(late, n, votes));
-}
-
-static double best(const struct uplink_upload *upload)
-{
-    return fmax(upload->slope_mbps, upload->tcp_mbps); /* NaN only if both are */
+    keep(mbps, n_rates, ret_votes);
 }
 
 /* Whether something else than the link was the limit over these points. */
@@ -123,7 +132,7 @@ static size_t n_remembered(const struct uplink *u)
 static bool above_all(const struct uplink *u, double mbps)
 {
     size_t n = n_remembered(u), i = 0;
-    while (i < n && mbps > best(&u->uploads[i]))
+    while (i < n && mbps > u->uploads[i].mbps)
         i++;
     return n > 0 && i == n;
 }
@@ -139,13 +148,14 @@ static void end_upload(struct uplink *u, int64_t now_us)
         late++;
     size_t n = (size_t)(whole - late) + 1;
     struct uplink_upload upload = {.end_us = now_us};
-    judge(late, n, &upload);
-    double mbps = best(&upload);
-    if (isnan(mbps) || (limited(late, n) && !above_all(u, mbps))) {
+    read_slopes(late, n, &upload.slopes);
+    read_rates(late, n, &upload.rates);
+    upload.mbps = fmax(median_of(&upload.slopes), median_of(&upload.rates));
+    if (isnan(upload.mbps) || (limited(late, n) && !above_all(u, upload.mbps))) {
         u->n_discarded++;
         return;
     }
-    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (mbps * 1e6);
+    upload.startup_s = (double)whole->t_us / 1e6 - 8 * (double)whole->bytes / (upload.mbps * 1e6);
     u->uploads[u->n_uploads++ % u->window] = upload;
 }
 
@@ -192,21 +202,23 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimate)
 {
-    size_t n = n_remembered(u), n_slopes = 0, n_tcp = 0;
-    double slope[UPLINK_UPLOADS_MAX], tcp[UPLINK_UPLOADS_MAX], startup_s[UPLINK_UPLOADS_MAX];
+    size_t n = n_remembered(u), n_slopes = 0, n_rates = 0;
+    struct vote slopes[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];
+    struct vote rates[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];
+    double startup_s[UPLINK_UPLOADS_MAX];
     for (size_t i = 0; i < n; i++) {
+        n_slopes += add_votes(&u->uploads[i].slopes, slopes + n_slopes);
+        n_rates += add_votes(&u->uploads[i].rates, rates + n_rates);
         startup_s[i] = u->uploads[i].startup_s;
-        if (!isnan(u->uploads[i].slope_mbps))
-            slope[n_slopes++] = u->uploads[i].slope_mbps;
-        if (!isnan(u->uploads[i].tcp_mbps))
-            tcp[n_tcp++] = u->uploads[i].tcp_mbps;
     }
-    double slope_mbps = median(slope, n_slopes), tcp_mbps = median(tcp, n_tcp);
+    qsort(startup_s, n, sizeof(*startup_s), compare);
+    double slope_mbps = weighted_median(slopes, n_slopes);
+    double tcp_mbps = weighted_median(rates, n_rates);
     *ret_estimate = (struct uplink_estimate){
-        .mbps = fmax(slope_mbps, tcp_mbps),
+        .mbps = n_slopes < SLOPES_MIN && n_rates > 0 ? tcp_mbps : fmax(slope_mbps, tcp_mbps),
         .slope_mbps = slope_mbps,
         .tcp_mbps = tcp_mbps,
-        .startup_s = median(startup_s, n),
+        .startup_s = n > 0 ? startup_s[n / 2] : NAN,
         .measured_us = n > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0,
         .n_uploads = u->n_uploads,
     };

@@ -7,9 +7,9 @@
  * Model: time = a + 8 bytes / b with a slope common to all uploads and an `a` of each one (slow
  * start, a shaper's burst credit). So the slope is taken inside of each upload, between points of
  * bytes that TCP saw acknowledged, and uploads of equal size are as good as others. TCP's own
- * delivery rates at the same points are the second opinion. Over the last few uploads the median of
- * either is taken, and the larger is the estimate: both can be held back by what is not the link (a
- * sender that gets no CPU, rates of flows that began at different times), neither outruns it.
+ * delivery rates at the same points are the second opinion. The median of either is taken over all
+ * of the last few uploads, and the larger is the estimate: both can be held back by what is not the
+ * link (a sender that gets no CPU, rates of flows that began at different times).
  */
 #ifndef MOA_GATEWAY_UPLINK_H
 #define MOA_GATEWAY_UPLINK_H
@@ -20,6 +20,7 @@
 
 #define UPLINK_UPLOADS_MAX 64   /* that an estimate can look back at */
 #define UPLINK_POINTS_MAX 128   /* of one upload; halved when full */
+#define UPLINK_VOTES_MAX 8      /* of one upload and kind: quantiles if there are more */
 #define UPLINK_BYTES_MIN 100000 /* a smaller upload says nothing about the link */
 
 /** TCP's counters over all bodies under way at one moment. */
@@ -40,11 +41,16 @@ struct uplink_point {
     bool starved;
 };
 
-/** What one upload said. */
+/** What one upload said of the rate, in one of the two ways. */
+struct uplink_votes {
+    double mbps[UPLINK_VOTES_MAX];
+    size_t n;
+};
+
 struct uplink_upload {
-    double slope_mbps; /* NaN: too few points */
-    double tcp_mbps;   /* TCP's delivery rate; NaN: unknown */
-    double startup_s;  /* a */
+    struct uplink_votes slopes, rates;
+    double mbps;      /* of this one alone */
+    double startup_s; /* a */
     int64_t end_us;
 };
 

@@ -66,7 +66,7 @@ static void read_body(struct meter *meter, struct meter_body *body, struct sum *
     bool queued = info.tcpi_notsent_bytes > 0 || info.tcpi_unacked > 0;
     sum->delivery_mbps +=
         info.tcpi_delivery_rate_app_limited ? NAN : (double)info.tcpi_delivery_rate * 8 / 1e6;
-    sum->starved |= !body->given && info.tcpi_notsent_bytes == 0;
+    sum->starved |= !body->given && info.tcpi_notsent_bytes == 0 && info.tcpi_unacked <= 2;
     sum->under_way |= queued || !body->given;
 }
 

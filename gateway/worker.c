@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The worker pool; see worker.h. The only locks of the gateway are here: one around the queue to
+ * The worker pool; see worker.h. One lock, around the queue to
  * the workers and the list of finished jobs.
  */
 #include "worker.h"

@@ -24,6 +24,7 @@ static size_t plan_of(const char *name)
 static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttft)
 {
     double right = 0.0;
+    double used_cloud = 0.0;
     double plans[ANALYSIS_PLANS + 1] = {0};
     for (size_t i = 0; i < s->n; i++) {
         const struct record *r = &s->records[i];
@@ -37,6 +38,7 @@ static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttf
         if (!r->ok)
             continue;
         plans[plan_of(r->plan)] += 1.0;
+        used_cloud += strcmp(r->plan, "edge") != 0 || strncmp(r->fallback, "cloud", 5) == 0;
         latency[s->n_ok++] = r->total_ms;
         if (!isnan(r->ttft_ms))
             ttft[(*n_ttft)++] = r->ttft_ms;
@@ -46,7 +48,7 @@ static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttf
     s->accuracy = stats_wilson(right, s->n_scored);
     for (size_t i = 0; i < ANALYSIS_PLANS; i++)
         s->plans[i] = s->n_ok > 0 ? plans[i] / (double)s->n_ok : NAN;
-    s->cloud_share = 1.0 - s->plans[MOA_PLAN_EDGE];
+    s->cloud_share = s->n_ok > 0 ? used_cloud / (double)s->n_ok : NAN;
 }
 
 static int measure(struct sample *s)
@@ -292,16 +294,17 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
 
 double analysis_score(const struct item_features *f, size_t i)
 {
-    const double scores[ANALYSIS_SCORES] = {
-        f->image,         f->resolution,     f->edge, f->entropy,     f->sharpness,  f->pixels,
-        f->edge_fraction, f->bits_per_pixel, f->text, f->text_length, f->text_entity};
+    const double scores[ANALYSIS_SCORES] = {f->image,         f->resolution,     f->edge,
+                                            f->entropy,       f->sharpness,      f->pixels / 1e6,
+                                            f->edge_fraction, f->bits_per_pixel, f->text,
+                                            f->text_length,   f->text_entity};
     return scores[i];
 }
 
 const char *analysis_score_name(size_t i)
 {
     static const char *const names[ANALYSIS_SCORES] = {
-        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "pixels",
+        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "megapixels",
         "edge fraction", "bits per pixel", "c_text", "C_L",   "C_ner"};
     return names[i];
 }

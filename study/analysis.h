@@ -19,7 +19,7 @@ struct sample {
     size_t n, n_ok, n_failed, n_scored, n_fallbacks, n_infeasible;
     struct estimate accuracy; /* a failed request counts as wrong */
     struct estimate mean_ms, p50_ms, p95_ms, p99_ms, ttft_ms;
-    double cloud_share;           /* of the requests that used the cloud at all */
+    double cloud_share;           /* of the requests that used the cloud at all, also in vain */
     double plans[ANALYSIS_PLANS]; /* shares, by enum moa_plan */
     double uplink_bytes;          /* sent to the cloud; NaN: unknown */
     double cpu_s[2], gflops[2];   /* by enum moa_tier */

@@ -93,7 +93,7 @@ void chart_begin(struct chart *chart, FILE *out, const char *title, struct chart
     fprintf(out,
             "<figure><svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
             "xmlns=\"http://www.w3.org/2000/svg\"><title>",
-            WIDTH, HEIGHT + 40, WIDTH, HEIGHT + 40);
+            WIDTH, HEIGHT + 56, WIDTH, HEIGHT + 56);
     page_escape(out, title);
     fprintf(out,
             "</title><text x=\"%d\" y=\"18\" font-weight=\"600\" "
@@ -155,9 +155,9 @@ void chart_tick(struct chart *chart, double x, const char *text)
 
 void chart_legend(struct chart *chart, const char *name, const char *color)
 {
-    const int column = (int)(chart->n_legend % 4);
-    const int row = (int)(chart->n_legend / 4);
-    const int x = 14 + column * 136;
+    const int column = (int)(chart->n_legend % 3);
+    const int row = (int)(chart->n_legend / 3);
+    const int x = 14 + column * 182;
     const int y = BOTTOM + 52 + row * LEGEND_ROW;
     chart->n_legend++;
     fprintf(chart->out,

@@ -147,45 +147,60 @@ static bool same_base(const struct item *a, const struct item *b)
     return n == base_length(b) && strncmp(a->id, b->id, n) == 0;
 }
 
-/* Shuffles runs of rotations as wholes, so that a limit keeps or drops a question with all of them.
- */
+struct run_of_items {
+    size_t first, end;
+};
+
+/* Runs of rotations of one question; returns how many. */
+static size_t find_runs(const struct dataset *set, struct run_of_items *runs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        if (i == 0 || !same_base(&set->items[i], &set->items[i - 1]))
+            runs[n++].first = i;
+        runs[n - 1].end = i + 1;
+    }
+    return n;
+}
+
+static void shuffle_runs(struct run_of_items *runs, size_t n, uint64_t seed)
+{
+    struct rng rng;
+    rng_init(&rng, seed);
+    for (size_t i = n; i > 1; i--) {
+        size_t k = rng_below(&rng, i);
+        struct run_of_items swapped = runs[i - 1];
+        runs[i - 1] = runs[k];
+        runs[k] = swapped;
+    }
+}
+
+/* Rotations stay together, so that a limit keeps or drops a question with all of them. */
 static int shuffle(struct dataset *set, const struct dataset_options *options)
 {
-    size_t *first = malloc((set->n + 1) * sizeof(*first));
+    struct run_of_items *runs = malloc((set->n + 1) * sizeof(*runs));
     struct item *shuffled = malloc((set->n + 1) * sizeof(*shuffled));
-    if (!first || !shuffled) {
-        free(first);
+    if (!runs || !shuffled) {
+        free(runs);
         free(shuffled);
         return -1;
     }
-    size_t n_runs = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        if (i == 0 || !same_base(&set->items[i], &set->items[i - 1]))
-            first[n_runs++] = i;
-    }
-    struct rng rng;
-    rng_init(&rng, options->seed);
-    for (size_t i = n_runs; i > 1; i--) {
-        size_t k = rng_below(&rng, i);
-        size_t swapped = first[i - 1];
-        first[i - 1] = first[k];
-        first[k] = swapped;
-    }
+    size_t n_runs = find_runs(set, runs);
+    shuffle_runs(runs, n_runs, options->seed);
     size_t n = 0;
     for (size_t r = 0; r < n_runs; r++) {
         bool kept = options->limit == 0 || r < options->limit;
-        for (size_t i = first[r]; i < set->n; i++) {
-            if (i > first[r] && !same_base(&set->items[i], &set->items[i - 1]))
-                break;
+        for (size_t i = runs[r].first; i < runs[r].end; i++) {
             if (kept)
                 shuffled[n++] = set->items[i];
             else
                 item_done(&set->items[i]);
         }
     }
-    free(first);
+    free(runs);
     free(set->items);
     set->items = shuffled;
+    set->room = set->n;
     set->n = n;
     return 0;
 }

@@ -136,7 +136,7 @@ static size_t on_text(char *bytes, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-char *engine_get(const char *url)
+char *engine_get(const char *url, const char *api_key)
 {
     struct text text = {NULL, 0};
     long status = 0;
@@ -149,6 +149,10 @@ char *engine_get(const char *url)
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 5000L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (api_key) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+        curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, api_key);
+    }
     CURLcode result = curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(easy);
@@ -173,7 +177,7 @@ double engine_n_params(const char *url)
 {
     char models[512];
     snprintf(models, sizeof(models), "%s/v1/models", url);
-    char *text = engine_get(models);
+    char *text = engine_get(models, NULL);
     yyjson_doc *doc = text ? yyjson_read(text, strlen(text), YYJSON_READ_NOFLAG) : NULL;
     yyjson_val *first = yyjson_arr_get_first(yyjson_obj_get(yyjson_doc_get_root(doc), "data"));
     yyjson_val *n = yyjson_obj_get(yyjson_obj_get(first, "meta"), "n_params");

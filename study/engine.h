@@ -18,8 +18,11 @@ double engine_peak_bytes(pid_t pid);
 /** Forgets the peak so far, where the kernel allows it. */
 void engine_reset_peak(pid_t pid);
 
-/** GET of a text, to be freed; NULL if there is none. Waits 5 s at most. */
-char *engine_get(const char *url);
+/**
+ * GET of a text, to be freed; NULL if there is none. Waits 5 s at most. `api_key` (NULL: none) is
+ * sent as a bearer token.
+ */
+char *engine_get(const char *url, const char *api_key);
 
 /** The value of the series that begins with `series` in Prometheus text; NaN if there is none. */
 double engine_series(const char *text, const char *series);

@@ -26,20 +26,21 @@ struct counters {
     double cpu_s[2], prompt_tokens[2], completion_tokens[2], sent_bytes[2], received_bytes[2];
 };
 
-static char *get_metrics(const char *url)
+static char *get_metrics(const char *url, const char *api_key)
 {
     char whole[512];
     snprintf(whole, sizeof(whole), "%s/metrics", url);
-    return engine_get(whole);
+    return engine_get(whole, api_key);
 }
 
 static void read_counters(const struct eval_options *options, struct counters *c)
 {
     char series[96];
-    char *gateway = get_metrics(options->url);
+    char *gateway = get_metrics(options->url, options->api_key);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const char *name = moa_tier_name((enum moa_tier)tier);
-        char *engine = options->engine_urls[tier] ? get_metrics(options->engine_urls[tier]) : NULL;
+        char *engine =
+            options->engine_urls[tier] ? get_metrics(options->engine_urls[tier], NULL) : NULL;
         c->cpu_s[tier] = options->pids[tier] ? engine_cpu_s(options->pids[tier]) : NAN;
         c->prompt_tokens[tier] = engine_series(engine, "llamacpp:prompt_tokens_total");
         c->completion_tokens[tier] = engine_series(engine, "llamacpp:tokens_predicted_total");
@@ -212,7 +213,7 @@ static int check_gateway(const struct eval_options *options)
 {
     char url[512];
     snprintf(url, sizeof(url), "%s/v1/models", options->url);
-    char *models = engine_get(url);
+    char *models = engine_get(url, options->api_key);
     if (!models) {
         fprintf(stderr, "%s: no gateway answers at %s\n", options->dataset.log_name, options->url);
         return -1;

@@ -192,7 +192,7 @@ static void draw_mix(struct page *page, const struct analysis *a, const char *da
         return;
     struct chart chart;
     snprintf(title, sizeof(title), "Decisions of %s: %s", policy, dataset);
-    chart_begin(&chart, page->html, title, (struct chart_axis){NULL, 0.0, (double)n},
+    chart_begin(&chart, page->html, title, (struct chart_axis){NULL, 0.0, fmax(4.0, (double)n)},
                 (struct chart_axis){"requests, %", 0.0, 100.0});
     double x = 0.5;
     for (size_t s = 0; s < a->n; s++) {

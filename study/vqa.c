@@ -248,9 +248,35 @@ static bool is_article(const char *word)
 
 /* ---- lower case ---- */
 
-static bool is_letter(const struct points *t, size_t i, locale_t locale)
+/* Marks that a word's end looks through, by Unicode's rule for the final sigma: those that occur.
+ */
+static bool is_case_ignorable(uint32_t c)
 {
-    return i < t->n && iswalpha_l((wint_t)t->p[i], locale);
+    static const uint32_t marks[] = {'\'', '.',  ':',  '^',    '`',    0xa8,   0xad,  0xaf,
+                                     0xb4, 0xb7, 0xb8, 0x2018, 0x2019, 0x2024, 0x2027};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (c == marks[i])
+            return true;
+    }
+    return c >= 0x300 && c <= 0x36f;
+}
+
+static bool is_cased(uint32_t c, locale_t locale)
+{
+    return iswupper_l((wint_t)c, locale) || iswlower_l((wint_t)c, locale);
+}
+
+/* A cased letter before it and none behind it. */
+static bool is_final(const struct points *t, size_t at, locale_t locale)
+{
+    size_t before = at;
+    size_t behind = at + 1;
+    while (before > 0 && is_case_ignorable(t->p[before - 1]))
+        before--;
+    while (behind < t->n && is_case_ignorable(t->p[behind]))
+        behind++;
+    return before > 0 && is_cased(t->p[before - 1], locale) &&
+           !(behind < t->n && is_cased(t->p[behind], locale));
 }
 
 /* Simple mappings, and the two that depend on more: a sigma at the end of a word, and the dotted
@@ -266,8 +292,7 @@ static bool lower(const struct points *t, struct points *ret_lower)
         } else if (c == 0x130) {
             out.p[out.n++] = 'i';
             out.p[out.n++] = 0x307;
-        } else if (c == 0x3a3 && i > 0 && is_letter(t, i - 1, locale) &&
-                   !is_letter(t, i + 1, locale)) {
+        } else if (c == 0x3a3 && is_final(t, i, locale)) {
             out.p[out.n++] = 0x3c2;
         } else {
             out.p[out.n++] = (uint32_t)towlower_l((wint_t)c, locale);

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remote image URLs: fetched under a guard, so that both tiers see the same bytes."""
+import http.client
 import json
 import re
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -217,3 +219,19 @@ def test_a_client_that_leaves_ends_its_fetch(duo, site):
     leave(gateway, body, 0.3)
     assert gateway.chat(chat("What is it?", site.url + "/a.png")).status == 200
     assert site.asked[0].path == "/slow"
+
+
+def test_a_fetch_does_not_hold_up_the_end(duo, site):
+    site.pages["/slow"] = (200, {}, drip)
+    gateway = duo({"policy": "edge", "fetch": dict(FETCH, timeout_ms=600000)})
+    leave(gateway, json.dumps(chat("What is it?", site.url + "/slow")), 0.3)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(gateway.open, "POST", "/v1/chat/completions", chat("What is it?", site.url + "/slow"))
+        time.sleep(0.5)
+        assert len(site.asked) == 2
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.process.wait(20) == 0
+        with pytest.raises((OSError, http.client.HTTPException)):
+            waits.result()

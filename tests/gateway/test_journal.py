@@ -103,6 +103,16 @@ def test_rows_of_what_went_wrong(kept, path, edge, cloud):
     assert rows[3]["edge_load"] is None and rows[3]["overhead_us"] is None
 
 
+def test_rows_name_the_key(duo, path, tmp_path):
+    (tmp_path / "keys").write_text("kiosk key-secret-0123456789 per_minute=1\n")
+    gateway = duo({"policy": "edge", "keys_file": str(tmp_path / "keys"), "journal": {"path": path}})
+    headers = {"Authorization": "Bearer key-secret-0123456789"}
+    for status in (200, 429, 429):
+        assert gateway.request("POST", "/v1/chat/completions", chat("Hello."), headers).status == status
+    gateway.chat(chat("Without a key there is no row."))
+    assert [(row["key"], row["status"]) for row in rows_of(path, 3)] == [("kiosk", 200), ("kiosk", 429), ("kiosk", 429)]
+
+
 def test_a_client_that_left_has_its_row(kept, path, edge):
     edge.mode = "silent"
     gateway = kept({"policy": "edge"})

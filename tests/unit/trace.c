@@ -23,6 +23,21 @@ static void the_client_s_are_kept(void **state)
     assert_string_equal(id, "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
+static void a_state_that_is_malformed_is_dropped(void **state)
+{
+    (void)state;
+    char long_one[TRACE_STATE_BYTES + 2];
+    memset(long_one, 'a', sizeof(long_one) - 1);
+    long_one[sizeof(long_one) - 1] = '\0';
+    const char *const states[] = {"a=\x01", "a=\r\nx: y", "a=\x7f", "a=\xc3\xa9", long_one};
+    for (size_t i = 0; i < N_TESTS(states); i++) {
+        struct trace trace;
+        trace_begin(NULL, PARENT, states[i], &trace);
+        assert_string_equal(trace.parent, PARENT);
+        assert_string_equal(trace.state, "");
+    }
+}
+
 static void what_is_malformed_is_made_anew(void **state)
 {
     (void)state;
@@ -63,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_client_s_are_kept),
+        cmocka_unit_test(a_state_that_is_malformed_is_dropped),
         cmocka_unit_test(what_is_malformed_is_made_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
