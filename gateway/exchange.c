@@ -12,100 +12,20 @@
 #include "exchange.h"
 
 #include <assert.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
-#include <moaoff/moaoff.h>
-
-#include "chat.h"
-#include "gateway.h"
-#include "images.h"
-#include "journal.h"
+#include "exchange_private.h"
 #include "keys.h"
 #include "log.h"
-#include "perceive.h"
-#include "server.h"
 #include "state.h"
-#include "trace.h"
 #include "upstream.h"
-#include "usage.h"
 
 #define EVIDENCE_BYTES_MAX (1 << 20)
 #define HELD_BYTES_MAX (8 << 20)        /* of an answer; what is longer is relayed as it comes */
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
-#define LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
-
-enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
-
-struct exchange;
-
-/* Bytes of an answer, gathered. */
-struct gathered {
-    char *p;
-    size_t n, room;
-};
-
-/* One call that turns an image into text. */
-struct perception {
-    struct exchange *exchange;
-    size_t image;
-    struct upstream_call *call;
-    struct endpoint_call at; /* where `call` goes */
-    struct chat_body body;
-    int status;
-    struct gathered answer;
-};
-
-struct exchange {
-    struct gateway *gateway;
-    struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
-    struct server_request *request; /* NULL once it is answered or the client has left */
-    struct key *key;                /* NULL: none is asked for, or shown */
-    enum stage stage;
-    unsigned retry_after_s; /* with a 429 */
-    bool dry_run;
-    bool pinned;
-    bool entered; /* the request counts among those of its key */
-    struct trace trace;
-    int64_t arrived_us;
-    struct moa_policy *policy;
-
-    char *request_body;
-    struct chat chat;      /* spans of the body */
-    struct images *images; /* NULL: there are none */
-    struct perceived perceived;
-    struct moa_state state;
-    struct moa_choice wish; /* of the text, before any fallback */
-    struct moa_decision decision;
-    bool has_decision;
-
-    struct perception *perceptions; /* one per image; those without a call are unused */
-    size_t n_perceiving;
-    char *evidence[MOA_IMAGES_MAX];
-
-    struct upstream_call *call;       /* of the answer */
-    struct endpoint_call at;          /* where it goes */
-    const struct endpoint *failed_at; /* the last that failed; only compared */
-    struct chat_body body;
-    bool retried;      /* at another endpoint of the same tier */
-    bool answering;    /* the head of the answer is with the client */
-    bool event_stream; /* it is one */
-    int engine_status;
-    char content_type[128];
-    struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
-    struct usage_tail tail; /* of an answer that is a stream */
-    struct usage usage[2];  /* by tier */
-    uint64_t bytes_up[2];   /* by tier */
-    int64_t overhead_us;
-    int64_t first_byte_us;
-    int status;        /* what the client got; 0: it left before */
-    char fallback[48]; /* "cloud timeout"; "" if there was none */
-};
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
@@ -205,14 +125,6 @@ static int read_model(struct exchange *x, struct http_error *error)
     return http_fail_at(error, "model");
 }
 
-static const char *policy_name(const struct exchange *x)
-{
-    size_t i = 0;
-    while (x->settings->policies[i]->policy != x->policy)
-        i++;
-    return moa_policy_name(i);
-}
-
 static int read_request(struct exchange *x, struct http_error *error)
 {
     const struct config *config = x->settings->config;
@@ -294,11 +206,6 @@ static void perceive(struct exchange *x)
         fail_memory(x);
 }
 
-static const struct image_score *scores(const struct exchange *x)
-{
-    return x->images ? images_scores(x->images) : NULL;
-}
-
 /* ---- 3. decide ---- */
 
 static void send_everything_to(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
@@ -317,7 +224,8 @@ static bool is_split(const struct moa_decision *d)
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json = perceive_decision_json(&x->perceived, scores(x), &x->state, &x->decision, &n);
+    char *json =
+        perceive_decision_json(&x->perceived, exchange_scores(x), &x->state, &x->decision, &n);
     if (!json) {
         fail_memory(x);
         return;
@@ -335,7 +243,7 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, scores(x), x->settings->config, x->pinned, &x->perceived);
+    perceive_request(&x->chat, exchange_scores(x), x->settings->config, x->pinned, &x->perceived);
     state_read(g, server_now_us(), &x->state);
     enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
     if (err) {
@@ -665,69 +573,6 @@ static void gather_evidence(struct exchange *x)
 
 /* ---- 6. answer ---- */
 
-__attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
-                                                             const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int added = vsnprintf(list + n, LIST_BYTES - n, format, args);
-    va_end(args);
-    return n + (size_t)added;
-}
-
-struct lists {
-    char decision[LIST_BYTES], scores[LIST_BYTES], reasons[LIST_BYTES];
-    char state[64];
-};
-
-/* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
-static void write_state(const struct moa_state *state, char *text, size_t size)
-{
-    char load[16] = "unknown";
-    char uplink[24] = "unknown";
-    if (!isnan(state->edge_load))
-        snprintf(load, sizeof(load), "%.3f", state->edge_load);
-    if (!isnan(state->uplink_mbps))
-        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
-    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
-}
-
-/* "text=edge, image0=cloud" and so on: one entry per modality. */
-static void write_lists(const struct exchange *x, struct lists *l)
-{
-    const struct moa_decision *d = &x->decision;
-    size_t nd = list_add(l->decision, 0, "text=%s", moa_tier_name(d->text.tier));
-    size_t ns = list_add(l->scores, 0, "text=%.3f", x->perceived.text.score);
-    size_t nr = list_add(l->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
-    for (size_t i = 0; i < d->n_images; i++) {
-        nd = list_add(l->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
-        ns = list_add(l->scores, ns, ", image%zu=%.3f", i, scores(x)[i].complexity.score);
-        nr = list_add(l->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
-    }
-}
-
-#define REPLY_HEADERS 8
-
-/* The answer's own headers; `lists` and `overhead` hold their text. */
-static size_t reply_headers(struct exchange *x, struct lists *lists, char overhead[24],
-                            struct server_header headers[REPLY_HEADERS])
-{
-    write_lists(x, lists);
-    write_state(&x->state, lists->state, sizeof(lists->state));
-    snprintf(overhead, 24, "%lld", (long long)x->overhead_us);
-    size_t n = 0;
-    headers[n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
-    headers[n++] = (struct server_header){"x-moaoff-decision", lists->decision};
-    headers[n++] = (struct server_header){"x-moaoff-scores", lists->scores};
-    headers[n++] = (struct server_header){"x-moaoff-reason", lists->reasons};
-    headers[n++] = (struct server_header){"x-moaoff-state", lists->state};
-    headers[n++] = (struct server_header){"x-moaoff-overhead-us", overhead};
-    headers[n++] = (struct server_header){"x-request-id", x->trace.id};
-    if (x->fallback[0])
-        headers[n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
-    return n;
-}
-
 /* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
  * answer may take minutes, and its request may have been megabytes. */
 static void release_request(struct exchange *x)
@@ -743,14 +588,13 @@ static void release_request(struct exchange *x)
 /* Sends the head of the answer and, if `whole`, all of it. From here on nothing can be replaced. */
 static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
 {
-    struct lists lists;
-    char overhead[24];
-    struct server_header headers[REPLY_HEADERS];
+    struct exchange_headers headers;
+    exchange_write_headers(x, &headers);
     struct server_head head = {
         .status = x->engine_status,
         .content_type = x->content_type,
-        .headers = headers,
-        .n_headers = reply_headers(x, &lists, overhead, headers),
+        .headers = headers.list,
+        .n_headers = headers.n,
     };
     x->answering = true;
     x->status = x->engine_status;
@@ -973,109 +817,12 @@ static void on_gone(void *arg)
 
 /* ---- 7. finish ---- */
 
-static void count(const struct exchange *x)
-{
-    struct metrics *m = &x->gateway->metrics;
-    int64_t now = server_now_us();
-    m->status[x->status / 100]++;
-    if (x->overhead_us)
-        metrics_observe(&m->overhead, (double)x->overhead_us / 1e6);
-    if (x->first_byte_us)
-        metrics_observe(&m->first_byte, (double)(x->first_byte_us - x->arrived_us) / 1e6);
-    metrics_observe(&m->total, (double)(now - x->arrived_us) / 1e6);
-    log_event(LOG_LEVEL_INFO, "chat",
-              "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
-              "total_us=%lld",
-              x->trace.id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
-              x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
-}
-
-static int64_t known(bool known, int64_t value)
-{
-    return known ? value : JOURNAL_UNKNOWN;
-}
-
-/* The Unix time, in ms, of a moment of the monotonic clock. */
-static int64_t unix_ms(int64_t moment_us)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-           (server_now_us() - moment_us) / 1000;
-}
-
-static void write_journal(const struct exchange *x)
-{
-    struct lists lists = {0};
-    char trace[33];
-    if (!x->gateway->journal)
-        return;
-    if (x->has_decision)
-        write_lists(x, &lists);
-    trace_id(&x->trace, trace);
-    struct journal_row row = {
-        .time_ms = unix_ms(x->arrived_us),
-        .id = x->trace.id,
-        .trace = trace,
-        .key = x->key ? key_name(x->key) : "",
-        .policy = x->has_decision ? policy_name(x) : "",
-        .plan = x->has_decision ? moa_plan_name(x->decision.plan) : "",
-        .decision = lists.decision,
-        .reasons = lists.reasons,
-        .scores = lists.scores,
-        .fallback = x->fallback,
-        .status = x->status,
-        .pinned = x->pinned,
-        .stream = x->chat.stream,
-        .images = (int64_t)x->chat.n_images,
-        .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
-        .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
-        .edge_up = known(x->has_decision, x->state.edge_up),
-        .cloud_up = known(x->has_decision, x->state.cloud_up),
-        .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],
-        .cloud_bytes_up = (int64_t)x->bytes_up[MOA_CLOUD],
-        .edge_prompt_tokens = x->usage[MOA_EDGE].prompt_tokens,
-        .edge_completion_tokens = x->usage[MOA_EDGE].completion_tokens,
-        .cloud_prompt_tokens = x->usage[MOA_CLOUD].prompt_tokens,
-        .cloud_completion_tokens = x->usage[MOA_CLOUD].completion_tokens,
-        .overhead_us = known(x->overhead_us, x->overhead_us),
-        .first_byte_us = known(x->first_byte_us, x->first_byte_us - x->arrived_us),
-        .total_us = server_now_us() - x->arrived_us,
-    };
-    journal_add(x->gateway->journal, &row);
-}
-
-/* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
-static void observe(struct exchange *x)
-{
-    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
-        return;
-    double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
-    double bits = 8.0 * (double)x->chat.body.n;
-    bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
-    double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
-    struct moa_outcome outcome = {
-        .request = &x->perceived.request,
-        .state = x->state,
-        .choice = x->wish,
-        .transfer_s = transfer_s,
-        .infer_s = total_s > transfer_s ? total_s - transfer_s : 0.0,
-        .failed = x->fallback[0] || x->status != 200,
-        .correct = NAN,
-    };
-    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
-}
-
 static void exchange_finish(struct exchange *x)
 {
     assert(!x->request);
     x->stage = STAGE_OVER;
     drop_stages(x);
-    observe(x);
-    if (!x->dry_run) {
-        count(x);
-        write_journal(x);
-    }
+    exchange_record(x);
     if (x->entered)
         key_leave(x->key);
     x->gateway->n_exchanges--;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The struct exchange, for the two files of the hub: exchange.c carries a request out,
+ * exchange_record.c says what was done, to the client and to everybody who keeps count.
+ */
+#ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
+#define MOA_GATEWAY_EXCHANGE_PRIVATE_H
+
+#include <moaoff/moaoff.h>
+
+#include "chat.h"
+#include "gateway.h"
+#include "images.h"
+#include "perceive.h"
+#include "server.h"
+#include "trace.h"
+#include "usage.h"
+
+enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
+
+/* Bytes of an answer, gathered. */
+struct gathered {
+    char *p;
+    size_t n, room;
+};
+
+/* One call that turns an image into text. */
+struct perception {
+    struct exchange *exchange;
+    size_t image;
+    struct upstream_call *call;
+    struct endpoint_call at; /* where `call` goes */
+    struct chat_body body;
+    int status;
+    struct gathered answer;
+};
+
+struct exchange {
+    struct gateway *gateway;
+    struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
+    struct server_request *request; /* NULL once it is answered or the client has left */
+    struct key *key;                /* NULL: none is asked for, or shown */
+    enum stage stage;
+    unsigned retry_after_s; /* with a 429 */
+    bool dry_run;
+    bool pinned;
+    bool entered; /* the request counts among those of its key */
+    struct trace trace;
+    int64_t arrived_us;
+    struct moa_policy *policy;
+
+    char *request_body;
+    struct chat chat;      /* spans of the body */
+    struct images *images; /* NULL: there are none */
+    struct perceived perceived;
+    struct moa_state state;
+    struct moa_choice wish; /* of the text, before any fallback */
+    struct moa_decision decision;
+    bool has_decision;
+
+    struct perception *perceptions; /* one per image; those without a call are unused */
+    size_t n_perceiving;
+    char *evidence[MOA_IMAGES_MAX];
+
+    struct upstream_call *call;       /* of the answer */
+    struct endpoint_call at;          /* where it goes */
+    const struct endpoint *failed_at; /* the last that failed; only compared */
+    struct chat_body body;
+    bool retried;      /* at another endpoint of the same tier */
+    bool answering;    /* the head of the answer is with the client */
+    bool event_stream; /* it is one */
+    int engine_status;
+    char content_type[128];
+    struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
+    struct usage_tail tail; /* of an answer that is a stream */
+    struct usage usage[2];  /* by tier */
+    uint64_t bytes_up[2];   /* by tier */
+    int64_t overhead_us;
+    int64_t first_byte_us;
+    int status;        /* what the client got; 0: it left before */
+    char fallback[48]; /* "cloud timeout"; "" if there was none */
+};
+
+/* The images' scores; NULL if there are no images. */
+const struct image_score *exchange_scores(const struct exchange *x);
+
+#define EXCHANGE_LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
+#define EXCHANGE_HEADERS 8
+
+/* The headers that an answer gets, and the memory of their values. */
+struct exchange_headers {
+    struct server_header list[EXCHANGE_HEADERS];
+    size_t n;
+    char decision[EXCHANGE_LIST_BYTES], scores[EXCHANGE_LIST_BYTES], reasons[EXCHANGE_LIST_BYTES];
+    char state[64];
+    char overhead[24];
+};
+
+/* The exchange has a decision. */
+void exchange_write_headers(const struct exchange *x, struct exchange_headers *ret_headers);
+
+/* The exchange is over: counts it, logs it, journals it, and tells a policy that learns. */
+void exchange_record(struct exchange *x);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is said of an exchange: in the headers of its answer, and when it is over in the metrics,
+ * the log, the journal and to policies that learn. Never what was asked or shown.
+ */
+#include "exchange_private.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "journal.h"
+#include "keys.h"
+#include "log.h"
+
+const struct image_score *exchange_scores(const struct exchange *x)
+{
+    return x->images ? images_scores(x->images) : NULL;
+}
+
+/* ---- to the client ---- */
+
+__attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
+                                                             const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int added = vsnprintf(list + n, EXCHANGE_LIST_BYTES - n, format, args);
+    va_end(args);
+    return n + (size_t)added;
+}
+
+/* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
+static void write_state(const struct moa_state *state, char *text, size_t size)
+{
+    char load[16] = "unknown";
+    char uplink[24] = "unknown";
+    if (!isnan(state->edge_load))
+        snprintf(load, sizeof(load), "%.3f", state->edge_load);
+    if (!isnan(state->uplink_mbps))
+        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
+    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
+}
+
+/* "text=edge, image0=cloud" and so on: one entry per modality. */
+static void write_lists(const struct exchange *x, struct exchange_headers *h)
+{
+    const struct moa_decision *d = &x->decision;
+    size_t nd = list_add(h->decision, 0, "text=%s", moa_tier_name(d->text.tier));
+    size_t ns = list_add(h->scores, 0, "text=%.3f", x->perceived.text.score);
+    size_t nr = list_add(h->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
+    for (size_t i = 0; i < d->n_images; i++) {
+        nd = list_add(h->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
+        ns = list_add(h->scores, ns, ", image%zu=%.3f", i, exchange_scores(x)[i].complexity.score);
+        nr = list_add(h->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
+    }
+}
+
+void exchange_write_headers(const struct exchange *x, struct exchange_headers *ret_headers)
+{
+    struct exchange_headers *h = ret_headers;
+    write_lists(x, h);
+    write_state(&x->state, h->state, sizeof(h->state));
+    snprintf(h->overhead, sizeof(h->overhead), "%lld", (long long)x->overhead_us);
+    h->n = 0;
+    h->list[h->n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
+    h->list[h->n++] = (struct server_header){"x-moaoff-decision", h->decision};
+    h->list[h->n++] = (struct server_header){"x-moaoff-scores", h->scores};
+    h->list[h->n++] = (struct server_header){"x-moaoff-reason", h->reasons};
+    h->list[h->n++] = (struct server_header){"x-moaoff-state", h->state};
+    h->list[h->n++] = (struct server_header){"x-moaoff-overhead-us", h->overhead};
+    h->list[h->n++] = (struct server_header){"x-request-id", x->trace.id};
+    if (x->fallback[0])
+        h->list[h->n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
+}
+
+/* ---- when it is over ---- */
+
+static const char *policy_name(const struct exchange *x)
+{
+    size_t i = 0;
+    while (x->settings->policies[i]->policy != x->policy)
+        i++;
+    return moa_policy_name(i);
+}
+
+static void count(const struct exchange *x)
+{
+    struct metrics *m = &x->gateway->metrics;
+    int64_t now = server_now_us();
+    m->status[x->status / 100]++;
+    if (x->overhead_us)
+        metrics_observe(&m->overhead, (double)x->overhead_us / 1e6);
+    if (x->first_byte_us)
+        metrics_observe(&m->first_byte, (double)(x->first_byte_us - x->arrived_us) / 1e6);
+    metrics_observe(&m->total, (double)(now - x->arrived_us) / 1e6);
+    log_event(LOG_LEVEL_INFO, "chat",
+              "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
+              "total_us=%lld",
+              x->trace.id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
+              x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
+}
+
+static int64_t known(bool known, int64_t value)
+{
+    return known ? value : JOURNAL_UNKNOWN;
+}
+
+/* The Unix time, in ms, of a moment of the monotonic clock. */
+static int64_t unix_ms(int64_t moment_us)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
+           (server_now_us() - moment_us) / 1000;
+}
+
+static void write_journal(const struct exchange *x)
+{
+    struct exchange_headers lists = {0};
+    char trace[33];
+    if (!x->gateway->journal)
+        return;
+    if (x->has_decision)
+        write_lists(x, &lists);
+    trace_id(&x->trace, trace);
+    struct journal_row row = {
+        .time_ms = unix_ms(x->arrived_us),
+        .id = x->trace.id,
+        .trace = trace,
+        .key = x->key ? key_name(x->key) : "",
+        .policy = x->has_decision ? policy_name(x) : "",
+        .plan = x->has_decision ? moa_plan_name(x->decision.plan) : "",
+        .decision = lists.decision,
+        .reasons = lists.reasons,
+        .scores = lists.scores,
+        .fallback = x->fallback,
+        .status = x->status,
+        .pinned = x->pinned,
+        .stream = x->chat.stream,
+        .images = (int64_t)x->chat.n_images,
+        .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
+        .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
+        .edge_up = known(x->has_decision, x->state.edge_up),
+        .cloud_up = known(x->has_decision, x->state.cloud_up),
+        .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],
+        .cloud_bytes_up = (int64_t)x->bytes_up[MOA_CLOUD],
+        .edge_prompt_tokens = x->usage[MOA_EDGE].prompt_tokens,
+        .edge_completion_tokens = x->usage[MOA_EDGE].completion_tokens,
+        .cloud_prompt_tokens = x->usage[MOA_CLOUD].prompt_tokens,
+        .cloud_completion_tokens = x->usage[MOA_CLOUD].completion_tokens,
+        .overhead_us = known(x->overhead_us, x->overhead_us),
+        .first_byte_us = known(x->first_byte_us, x->first_byte_us - x->arrived_us),
+        .total_us = server_now_us() - x->arrived_us,
+    };
+    journal_add(x->gateway->journal, &row);
+}
+
+/* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
+static void observe(struct exchange *x)
+{
+    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
+        return;
+    double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
+    double bits = 8.0 * (double)x->chat.body.n;
+    bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
+    double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
+    struct moa_outcome outcome = {
+        .request = &x->perceived.request,
+        .state = x->state,
+        .choice = x->wish,
+        .transfer_s = transfer_s,
+        .infer_s = total_s > transfer_s ? total_s - transfer_s : 0.0,
+        .failed = x->fallback[0] || x->status != 200,
+        .correct = NAN,
+    };
+    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
+}
+
+void exchange_record(struct exchange *x)
+{
+    observe(x);
+    if (x->dry_run)
+        return;
+    count(x);
+    write_journal(x);
+}
