@@ -24,7 +24,7 @@ static const char help[] =
     "  -0, --null            the same, with a NUL after each name\n"
     "  -j, --jobs N          score N at once; 0: one for each core (default: 1)\n"
     "      --json            one JSON object a line instead of a table\n"
-    "      --fast            look at every second band of large JPEGs only\n"
+    "      --fast            of large JPEGs look at a quarter of the rows only\n"
     "      --header-only     of images only what their header says; nothing is decoded\n"
     "      --help, --version\n\n"
     "An IMAGE of \"-\" is standard input. Everything is printed in the order given, names from\n"

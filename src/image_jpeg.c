@@ -105,8 +105,8 @@ static bool has_plain_luma(const struct jpeg_decompress_struct *cinfo)
            cinfo->comp_info[0].v_samp_factor == cinfo->max_v_samp_factor;
 }
 
-/* Rows of units are decoded in bands: every second one in fast mode, and only where bands are many
- * enough that their mean is that of the image. */
+/* Fast mode measures one band in four, and only where bands are many enough to stand for the image.
+ * Narrow bands do so better than wide ones of the same share. */
 enum { BAND_ROWS = 16, FAST_MIN_ROWS = 640, FAST_MIN_PX = 900000 };
 
 static bool is_band_measured(const struct moa_decode_job *job, JDIMENSION y)

@@ -4,6 +4,7 @@
  */
 #include "stats.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,7 @@ double stats_quantile(const double *sorted, size_t n, double p)
 {
     double at = p * (double)(n - 1);
     size_t below = (size_t)at;
-    if (below + 1 >= n)
+    if (below >= n - 1)
         return sorted[n - 1];
     return sorted[below] + (at - (double)below) * (sorted[below + 1] - sorted[below]);
 }
@@ -143,8 +144,8 @@ static void draw_sorted(struct rng *rng, const double *sorted, size_t n, unsigne
 struct estimate stats_bootstrap_quantile(const double *values, size_t n, double p, uint64_t seed)
 {
     struct estimate estimate = nothing;
-    double *sorted = malloc((n + 1) * sizeof(*sorted));
-    double *drawn = malloc((n + 1) * sizeof(*drawn));
+    double *sorted = calloc(n + 1, sizeof(*sorted));
+    double *drawn = calloc(n + 1, sizeof(*drawn));
     unsigned *counts = malloc((n + 1) * sizeof(*counts));
     if (n > 0 && sorted && drawn && counts) {
         double quantiles[RESAMPLES];
@@ -237,6 +238,7 @@ struct estimate stats_auc(const double *score, const unsigned char *label, size_
         if (!isnan(area))
             areas[n_areas++] = area;
     }
+    assert(n_areas <= AUC_RESAMPLES);
     if (n_areas > 0)
         interval_of(areas, n_areas, &estimate);
     free(sorted);

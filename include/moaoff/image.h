@@ -72,8 +72,8 @@ struct moa_image_limits {
 enum moa_image_mode {
     MOA_IMAGE_EXACT = 0, /**< every pixel */
     /**
-     * Every second band of 32 rows, if the image is a JPEG of at least 0.9 megapixels and 640 rows;
-     * otherwise the same as exact. The other bands are never transformed. docs/perceive.md gives
+     * 16 rows of every 64, if the image is a JPEG of at least 0.9 megapixels and 640 rows;
+     * otherwise the same as exact. The other rows are never transformed. docs/perceive.md gives
      * the time saved and the errors measured.
      */
     MOA_IMAGE_FAST = 1,

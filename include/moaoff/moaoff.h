@@ -14,6 +14,7 @@
 #define MOAOFF_MOAOFF_H
 
 #include <moaoff/base.h>
+#include <moaoff/cpu.h>
 #include <moaoff/image.h>
 #include <moaoff/policy.h>
 #include <moaoff/text.h>

@@ -172,6 +172,48 @@ static void limits_are_checked_before_decoding(void **state)
     assert_int_equal(moa_image_measure(huge, &limits, NULL, &f, NULL), MOA_ERR_TRUNCATED);
 }
 
+static void header_gives_bits_and_quantiser(void **state)
+{
+    (void)state;
+    /* A baseline JPEG header of 8 x 8 px: one table with every step 17, then one component. */
+    uint8_t file[2 + 69 + 13 + 4] = {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0};
+    memset(file + 7, 17, 64);
+    const uint8_t frame[] = {0xff, 0xc0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0};
+    memcpy(file + 71, frame, sizeof(frame));
+    memcpy(file + 84, (const uint8_t[]){0xff, 0xda, 0, 8}, 4);
+    const struct moa_bytes bytes = {file, sizeof(file)};
+    struct moa_image_header header;
+    assert_int_equal(moa_image_header(bytes, &header, NULL), MOA_OK);
+    assert_int_equal(header.info.width_px, 8);
+    assert_true(header.quantiser == 17.0);
+    assert_true(header.bits_per_pixel == sizeof(file) * 8.0 / 64.0);
+    /* The steps are nearly those of quality 85. */
+    assert_true(fabs(header.bits_per_pixel_normal / header.bits_per_pixel - 1.0) < 0.02);
+
+    /* Twice the step: the picture would have more bits at quality 85. */
+    memset(file + 7, 34, 64);
+    struct moa_image_header coarse;
+    assert_int_equal(moa_image_header(bytes, &coarse, NULL), MOA_OK);
+    assert_true(coarse.bits_per_pixel_normal > 1.4 * header.bits_per_pixel_normal);
+    assert_true(coarse.bits_per_pixel == header.bits_per_pixel);
+}
+
+/* Columns 0, 0, a, b repeated: two gradients that differ by little and are both large. */
+static void nearly_equal_gradients_are_told_apart(void **state)
+{
+    (void)state;
+    enum { WIDTH = 402, HEIGHT = 30 };
+    static uint8_t luma[WIDTH * HEIGHT];
+    const uint8_t columns[4] = {0, 0, 250, 251};
+    for (size_t i = 0; i < sizeof(luma); i++)
+        luma[i] = columns[i % WIDTH % 4];
+    struct moa_image_features f;
+    assert_int_equal(moa_luma_measure(luma, WIDTH, HEIGHT, WIDTH, &f), MOA_OK);
+    assert_true(f.gradient_p5 == 1000.0);
+    assert_true(f.gradient_p95 == 1004.0);
+    assert_true(f.gradient_mean == 1002.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +226,8 @@ int main(void)
         cmocka_unit_test(headers_give_format_and_size),
         cmocka_unit_test(damaged_headers_are_refused),
         cmocka_unit_test(limits_are_checked_before_decoding),
+        cmocka_unit_test(header_gives_bits_and_quantiser),
+        cmocka_unit_test(nearly_equal_gradients_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
