@@ -6,6 +6,7 @@
 #include "gateway.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@
 
 #define WHY_BYTES 512
 #define DAY_MS INT64_C(86400000)
+
+#define KEPT_BYTES (32 << 20)
 
 /* ---- what a configuration becomes: made completely, or not at all ---- */
 
@@ -348,11 +351,20 @@ static void run(struct gateway *g)
     }
 }
 
+/* Bodies come and go by the megabyte. If every one is fresh memory from the kernel, a 1 MB request
+ * costs 260 page faults, half as much again as all the rest: the heap keeps up to this much. */
+static void keep_memory(void)
+{
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 int gateway_run(const char *path, struct config *config)
 {
     struct gateway g = {.config_path = path};
     char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
+    keep_memory();
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     curl_global_init(CURL_GLOBAL_DEFAULT);
