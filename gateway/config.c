@@ -225,7 +225,8 @@ static const struct key keys[] = {
 static const size_t n_keys = sizeof(keys) / sizeof(keys[0]);
 
 struct reader {
-    yaml_parser_t parser;
+    yaml_parser_t *parser;
+    size_t included_at; /* the line of the include that is being read; 0: none */
     struct config *config;
     struct config_error *error;
     size_t line[sizeof(keys) / sizeof(keys[0])]; /* where each key was read; 0: default */
@@ -359,10 +360,10 @@ static size_t line_of(const yaml_event_t *event)
 
 static int next_event(struct reader *r, yaml_event_t *event)
 {
-    if (yaml_parser_parse(&r->parser, event))
+    if (yaml_parser_parse(r->parser, event))
         return 0;
-    return fail(r->error, r->parser.problem_mark.line + 1, "%s",
-                r->parser.problem ? r->parser.problem : "not readable as YAML");
+    return fail(r->error, r->parser->problem_mark.line + 1, "%s",
+                r->parser->problem ? r->parser->problem : "not readable as YAML");
 }
 
 static const struct key *find_key(const char *path)
@@ -390,7 +391,7 @@ static int note_line(struct reader *r, const struct key *key, const yaml_event_t
     size_t *line = &r->line[key - keys];
     if (*line)
         return fail(r->error, line_of(event), "\"%s\" appears twice", key->path);
-    *line = line_of(event);
+    *line = r->included_at ? r->included_at : line_of(event);
     return 0;
 }
 
@@ -429,6 +430,63 @@ static int read_value(struct reader *r, const char *path, const yaml_event_t *ev
     return set(key, r->config, (const char *)event->data.scalar.value, r->error, line_of(event));
 }
 
+static int read_text(struct reader *r, struct moa_bytes yaml);
+
+/* All of the file at `path`, to be freed; NULL with `error` filled. */
+static char *load_text(const char *path, size_t *ret_n, struct config_error *error)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (!file) {
+        fail(error, 0, "%s", strerror(errno));
+        return NULL;
+    }
+    char *text = malloc(CONFIG_BYTES_MAX + 1);
+    size_t n = text ? fread(text, 1, CONFIG_BYTES_MAX + 1, file) : 0;
+    int result = 0;
+    if (!text)
+        result = fail(error, 0, "out of memory");
+    else if (ferror(file))
+        result = fail(error, 0, "%s", strerror(errno));
+    else if (n > CONFIG_BYTES_MAX)
+        result = fail(error, 0, "larger than %d bytes", CONFIG_BYTES_MAX);
+    if (file != stdin)
+        fclose(file);
+    if (result) {
+        free(text);
+        return NULL;
+    }
+    *ret_n = n;
+    return text;
+}
+
+/* The keys of another file, as if they stood here; a fault in it is reported with both places. */
+static int read_include(struct reader *r, const yaml_event_t *value)
+{
+    const size_t line = line_of(value);
+    if (r->included_at)
+        return fail(r->error, line, "an included file cannot include another");
+    const bool scalar = value->type == YAML_SCALAR_EVENT;
+    const char *path = scalar ? (const char *)value->data.scalar.value : "";
+    if (!path[0] || strcmp(path, "-") == 0)
+        return fail(r->error, line, "\"include\" needs the name of a file");
+    size_t n;
+    char *text = load_text(path, &n, r->error);
+    int result = text ? 0 : -1;
+    if (text) {
+        yaml_parser_t *outer = r->parser;
+        r->included_at = line;
+        result = read_text(r, (struct moa_bytes){text, n});
+        r->included_at = 0;
+        r->parser = outer;
+        free(text);
+    }
+    if (result) {
+        struct config_error inner = *r->error;
+        fail(r->error, line, "%.100s:%u: %.140s", path, inner.line, inner.message);
+    }
+    return result;
+}
+
 static int read_mapping(struct reader *r, const char *prefix, int depth);
 
 static int read_entry(struct reader *r, const char *prefix, int depth, const yaml_event_t *name)
@@ -436,8 +494,9 @@ static int read_entry(struct reader *r, const char *prefix, int depth, const yam
     char path[PATH_MAX_BYTES];
     int n = snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] ? "." : "",
                      (const char *)name->data.scalar.value);
+    bool include = strcmp(path, "include") == 0;
     bool known = n > 0 && (size_t)n < sizeof(path) && (find_key(path) || is_section(path));
-    if (!known)
+    if (!known && !include)
         return fail(r->error, line_of(name), "unknown key \"%s\"", path);
 
     const struct key *key = find_key(path);
@@ -445,7 +504,9 @@ static int read_entry(struct reader *r, const char *prefix, int depth, const yam
     if (next_event(r, &value))
         return -1;
     int result;
-    if (value.type == YAML_SEQUENCE_START_EVENT && key && key->type == KEY_URLS)
+    if (include)
+        result = read_include(r, &value);
+    else if (value.type == YAML_SEQUENCE_START_EVENT && key && key->type == KEY_URLS)
         result = read_urls(r, key, &value);
     else if (value.type == YAML_SCALAR_EVENT && is_section(path) && !value.data.scalar.value[0])
         result = 0; /* "limits:" with nothing below it */
@@ -498,6 +559,19 @@ static int read_document(struct reader *r)
         if (result || type == YAML_STREAM_END_EVENT)
             return result;
     }
+}
+
+static int read_text(struct reader *r, struct moa_bytes yaml)
+{
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return fail(r->error, 0, "out of memory");
+    r->parser = &parser;
+    yaml_parser_set_input_string(&parser, yaml.p ? yaml.p : (const void *)"", yaml.n);
+    int result = read_document(r);
+    yaml_parser_delete(&parser);
+    r->parser = NULL;
+    return result;
 }
 
 /* ---- checks that need more than one key ---- */
@@ -676,13 +750,8 @@ int config_parse(struct moa_bytes yaml, struct config **ret_config, struct confi
         return fail(ret_error, 0, "out of memory");
     int result = set_defaults(config, ret_error);
     struct reader r = {.config = config, .error = ret_error};
-    if (!result && !yaml_parser_initialize(&r.parser))
-        result = fail(ret_error, 0, "out of memory");
-    if (!result) {
-        yaml_parser_set_input_string(&r.parser, yaml.p ? yaml.p : (const void *)"", yaml.n);
-        result = read_document(&r);
-        yaml_parser_delete(&r.parser);
-    }
+    if (!result)
+        result = read_text(&r, yaml);
     if (!result)
         result = check(&r);
     if (result)
@@ -697,23 +766,12 @@ int config_load(const char *path, struct config **ret_config, struct config_erro
     if (!path)
         return config_parse((struct moa_bytes){NULL, 0}, ret_config, ret_error);
 
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    if (!file)
-        return fail(ret_error, 0, "%s", strerror(errno));
-    char *text = malloc(CONFIG_BYTES_MAX + 1);
-    size_t n = text ? fread(text, 1, CONFIG_BYTES_MAX + 1, file) : 0;
-    int result;
+    size_t n;
+    char *text = load_text(path, &n, ret_error);
     if (!text)
-        result = fail(ret_error, 0, "out of memory");
-    else if (ferror(file))
-        result = fail(ret_error, 0, "%s", strerror(errno));
-    else if (n > CONFIG_BYTES_MAX)
-        result = fail(ret_error, 0, "larger than %d bytes", CONFIG_BYTES_MAX);
-    else
-        result = config_parse((struct moa_bytes){text, n}, ret_config, ret_error);
+        return -1;
+    int result = config_parse((struct moa_bytes){text, n}, ret_config, ret_error);
     free(text);
-    if (file != stdin)
-        fclose(file);
     return result;
 }
 

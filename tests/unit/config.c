@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gateway/config.h"
 
@@ -153,6 +154,62 @@ static void faults_have_their_line(void **state)
     }
 }
 
+/* Writes `text` to a new file; its name goes to `path`. */
+static void write_file(char path[64], const char *text)
+{
+    snprintf(path, 64, "moaoff-config-test-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void a_file_can_be_included(void **state)
+{
+    (void)state;
+    char path[64], yaml[256];
+    write_file(path, "complexity:\n  laplacian_p5: 2\n  laplacian_p95: 1500\n");
+    snprintf(yaml, sizeof(yaml), "policy: edge\ninclude: %s\ncomplexity: {text_tokens: 99}\n",
+             path);
+    struct config *c = parse(yaml);
+    assert_true(c->image.laplacian_p95 == 1500.0);
+    assert_true(c->text.reference_tokens == 99.0);
+    assert_string_equal(c->policy, "edge");
+    config_free(c);
+    unlink(path);
+}
+
+static void faults_of_an_included_file_have_both_places(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"paper:\n  tau_text: 7\n", ":2: \"paper.tau_text\" is 7"},
+        {"split: fuse\n", "\"split\" appears twice"},
+        {"include: another\n", "cannot include another"},
+        {"complexity: {laplacian_p5: 9, laplacian_p95: 1}\n", "is below laplacian_p5"},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char path[64], yaml[256];
+        write_file(path, cases[i].text);
+        snprintf(yaml, sizeof(yaml), "split: evidence\n\ninclude: %s\n", path);
+        struct config *config;
+        struct config_error error;
+        assert_int_equal(config_parse((struct moa_bytes){yaml, strlen(yaml)}, &config, &error), -1);
+        unlink(path);
+        if (error.line != 3 || !strstr(error.message, cases[i].message))
+            fail_msg("line %u: %s", error.line, error.message);
+    }
+    struct config *config;
+    struct config_error error;
+    static const char absent[] = "include: no/such/file.yaml\n";
+    assert_int_equal(config_parse((struct moa_bytes){absent, sizeof(absent) - 1}, &config, &error),
+                     -1);
+    assert_non_null(strstr(error.message, "No such file"));
+    assert_int_equal(error.line, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +218,8 @@ int main(void)
         cmocka_unit_test(a_tier_has_one_url_or_a_list),
         cmocka_unit_test(printed_defaults_are_a_configuration),
         cmocka_unit_test(faults_have_their_line),
+        cmocka_unit_test(a_file_can_be_included),
+        cmocka_unit_test(faults_of_an_included_file_have_both_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
