@@ -2,8 +2,10 @@
 """bench/testbed with real engines: the link holds its rate, what runs beside it finds the gateway, nothing is left."""
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -60,6 +62,20 @@ def test_command_finds_the_gateway_and_nothing_is_left(tmp_path):
     assert "edge0" not in subprocess.run(["ip", "-br", "link"], capture_output=True, text=True).stdout
     left = [p for p in os.listdir("/proc") if p.isdigit() and str(tmp_path) in command_line(p)]
     assert not left
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_ending_it_ends_everything(tmp_path, number):
+    command = [TESTBED, "--out", str(tmp_path), "--links", "100", "--", "sh", "-c", "echo up; sleep 100"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline() == b"up\n"
+    process.send_signal(number)
+    process.wait(30)
+    deadline = time.monotonic() + 30
+    while any(str(tmp_path) in command_line(p) for p in os.listdir("/proc") if p.isdigit()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.stdout.close()
 
 
 def command_line(pid):
