@@ -54,7 +54,7 @@ class Probe(nn.Module):
 def quality(features, decoded):
     """Share of right colours, shapes, sizes and letters over the cells that hold exactly one thing or letter."""
     out = {}
-    single = features[..., : grid.AT_SHAPE].sum(-1) == 2
+    single = features[..., : grid.AT_SIZE].sum(-1) == 2
     spans = dict(color=(0, grid.AT_SHAPE), shape=(grid.AT_SHAPE, grid.AT_SIZE), size=(grid.AT_SIZE, grid.AT_PAIR))
     for name, (a, b) in spans.items():
         if single.any():

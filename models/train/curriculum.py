@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the language model is asked next: modes (image, text, choice, describe), kinds, difficulty.
+
+Kinds are drawn by how often they still go wrong; levels open one after another.
+"""
+
+import random
+
+import numpy as np
+import torch
+
+import batches
+import grid
+import prompts
+import questions
+import scenes
+
+SCENES_PER_STEP = 8
+DOCUMENT_SHARE = 0.2
+SIMPLE = [k for k, level in questions.LEVEL.items() if level <= 3 and questions.KINDS[k] not in questions.DOCUMENT_KINDS]
+DEEP = [k for k, level in questions.LEVEL.items() if level == 4]
+READ = [f.__name__ for f in questions.DOCUMENT_KINDS]
+# mode: (questions a scene, share of the steps once everything is open) for each model
+MODES = {
+    "image": (7, dict(edge=0.17, cloud=0.27)),
+    "deep": (5, dict(edge=0.07, cloud=0.13)),
+    "choice": (4, dict(edge=0.09, cloud=0.15)),
+    "describe": (2, dict(edge=0.14, cloud=0.17)),
+    "text": (7, dict(edge=0.23, cloud=0.13)),
+    "text deep": (5, dict(edge=0.15, cloud=0.08)),
+    "text choice": (4, dict(edge=0.15, cloud=0.07)),
+}
+LEVEL_STEPS = (500, 900, 1400)  # a level opens at the latest after so many steps
+LEVEL_SCORES = (0.85, 0.8, 0.75)
+
+
+class Curriculum:
+    def __init__(self, c, en, table, cache, state=None):
+        self.c, self.en, self.table, self.cache = c, en, table, cache
+        self.level = 1
+        self.score = {}  # running share of right answers by (mode, kind)
+        if state:
+            self.level, self.score = state["level"], state["score"]
+
+    def state(self):
+        return dict(level=self.level, score=self.score)
+
+    def note(self, mode, kinds, right):
+        for row, hits in zip(kinds, right):
+            for kind, hit in zip(row, hits):
+                key = (mode.replace("deep", "image") if mode == "deep" else mode, kind)
+                self.score[key] = self.score.get(key, 0.2) + 0.01 * (float(hit) - self.score.get(key, 0.2))
+
+    def advance(self, step):
+        if self.level < 4:
+            now = [self.score.get(("image", k), 0) for k in SIMPLE if questions.LEVEL[k] == self.level]
+            if np.mean(now) > LEVEL_SCORES[self.level - 1] or step > LEVEL_STEPS[self.level - 1]:
+                self.level += 1
+
+    def mean(self, mode, kinds):
+        return float(np.mean([self.score.get((mode, k), 0.2) for k in kinds]))
+
+    def _mode(self, rng):
+        if self.level == 1:
+            return "image"
+        modes = ["image", "text", "describe"] if self.level < 4 else list(MODES)
+        return rng.choices(modes, [MODES[m][1][self.c.name] for m in modes])[0]
+
+    def _kinds(self, mode, world, rng, count):
+        if isinstance(world, scenes.Document):
+            pool = READ
+        elif "deep" in mode:
+            pool = DEEP
+        elif "choice" in mode:
+            pool = [k for k in prompts.CHOICE_KINDS if k not in READ]
+        else:
+            pool = [k for k in SIMPLE if questions.LEVEL[k] <= self.level]
+        if "choice" in mode:
+            pool = [k for k in pool if k in prompts.CHOICE_KINDS]
+        name = "image" if mode == "deep" else mode
+        weights = [0.12 + 1 - self.score.get((name, k), 0.2) for k in pool]
+        return rng.choices(pool, weights, k=count)
+
+    def _question(self, mode, world, kind, rng):
+        if mode == "describe":
+            if rng.random() < 0.3:
+                return prompts.describe_plainly(world, rng, self.c.grid)
+            pool = READ if isinstance(world, scenes.Document) else SIMPLE + DEEP
+            q = questions.make_any(rng.choices(pool, k=3), world, rng)
+            q = self._as_choice(q, rng) if rng.random() < 0.3 else prompts.vary(q, rng)
+            return prompts.perceive(world, q.text, self.c.grid)
+        fall_back = READ if isinstance(world, scenes.Document) else ["count_all", "has_pair"]
+        q = questions.make_any([kind] + rng.sample(fall_back, 2), world, rng)
+        return self._as_choice(q, rng) if "choice" in mode else prompts.vary(q, rng)
+
+    def _as_choice(self, q, rng):
+        if q.kind not in prompts.CHOICE_KINDS:
+            return q
+        form = 0 if rng.random() < 0.6 else 1
+        return prompts.multiple_choice(q, prompts.options_for(q, rng), form, "Look closely." if rng.random() < 0.1 else "")
+
+    def _before(self, rng):
+        """Token ids up to the image: usually just the user's turn, sometimes a system message."""
+        if self.level < 3 or rng.random() > 0.15:
+            return self.en.user
+        if rng.random() < 0.4:
+            return self.en.system(rng.choice(prompts.SYSTEM))
+        words = [w for text in prompts.SYSTEM + prompts.DESCRIBE for w in text.split()]
+        return self.en.system(" ".join(rng.choice(words) for _ in range(rng.randint(2, 20))))
+
+    def _earlier_turn(self, world, rng):
+        pool = READ if isinstance(world, scenes.Document) else SIMPLE
+        q = questions.make_any(rng.choices(pool, k=2), world, rng)
+        return self.en.text(q.text)[0], self.en.text(q.answer)[0]
+
+    def _fresh_worlds(self, rng, mode):
+        top = {1: 0.4, 2: 0.7}.get(self.level, 1.0)
+        out = []
+        for _ in range(SCENES_PER_STEP):
+            document = self.level >= 2 and "deep" not in mode and rng.random() < DOCUMENT_SHARE
+            d = rng.random() * top
+            out.append(scenes.make_document(rng, d, rng.random() < 0.5) if document else scenes.make_scene(rng, d))
+        return out
+
+    def _image_tokens(self, rng, mode):
+        """Worlds and their image tokens: from the trained eye if it has been cached, else from the table."""
+        if self.cache and rng.random() < 0.9:
+            pool = self.cache.scenes if mode == "deep" else self.cache.every
+            picked = [rng.choice(pool) for _ in range(SCENES_PER_STEP)]
+            return [self.cache.worlds[i] for i in picked], torch.from_numpy(self.cache.tokens[picked]).float()
+        worlds = self._fresh_worlds(rng, mode)
+        features = grid.cell_features(self.c, worlds)
+        noise = np.random.default_rng(rng.randrange(1 << 30))
+        if self.level >= 3:
+            features = grid.blur(features, noise, 0.12)
+        tokens = torch.from_numpy(features) @ self.table
+        if self.level >= 3:
+            tokens = tokens + torch.from_numpy(noise.normal(0, 0.03, tokens.shape).astype(np.float32))
+        return worlds, tokens
+
+    def draw(self, rng):
+        """-> mode, batch, image tokens or None"""
+        mode = self._mode(rng)
+        before = self._before(rng)
+        if mode.startswith("text"):
+            worlds, tokens = self._fresh_worlds(rng, mode), None
+            told = [questions.describe(w, self.c.grid, rng if rng.random() < 0.5 else None) for w in worlds]
+            prefixes = [batches.text_prefix(self.en, before, *t) for t in told]
+        else:
+            worlds, tokens = self._image_tokens(rng, mode)
+            follow_up = self.level >= 4 and rng.random() < 0.1
+            earlier = [self._earlier_turn(w, rng) if follow_up else None for w in worlds]
+            prefixes = [batches.image_prefix(self.c, self.en, w, before, e) for w, e in zip(worlds, earlier)]
+        count = MODES[mode][0]
+        rows = [
+            [self._question(mode, w, kind, rng) for kind in (self._kinds(mode, w, rng, count))] for w in worlds
+        ]
+        return mode, batches.assemble(self.c, self.en, worlds, prefixes, rows), tokens
+
+
+def step_random(name, seed, step):
+    return random.Random(f"language {name} {seed} {step}")

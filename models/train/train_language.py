@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Train a language model on table tokens and descriptions, later on the trained eye's tokens.
+
+usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S]   (resumes from BUILD_DIR/<name>-language.pt,
+uses BUILD_DIR/<name>-cache.pt as soon as it is there)
+
+Besides the answers it supervises, in training only, where attention goes (noun phrases to the things
+they mean, answers to the things that decide them, options to the question) and what is known there.
+"""
+
+import argparse
+import os
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import batches
+import curriculum
+import grid
+import network
+import scenes
+import tokenizer
+import training
+
+RATE = 2e-3
+ATTENTION_WEIGHT, PROBE_WEIGHT = 0.4, 0.1
+SAVE_EVERY, LOG_EVERY = 250, 100
+ITEM_HEAD, LINK_HEAD, CHOICE_HEAD = 0, 1, 2
+
+
+class Cache:
+    """Outputs of the trained eye for rendered worlds."""
+
+    def __init__(self, path):
+        state = torch.load(path)
+        self.worlds, self.tokens = state["worlds"], state["tokens"]
+        self.every = list(range(len(self.worlds)))
+        self.scenes = [i for i in self.every if isinstance(self.worlds[i], scenes.Scene)]
+
+
+class Probes(nn.Module):
+    """Throw-away read-outs of what a hidden state should know."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.place = nn.ModuleList(nn.Linear(c.dim, 2 * c.grid) for _ in range(2))
+        self.thing = nn.Linear(c.dim, grid.AT_PAIR)
+        self.noun = nn.Linear(c.dim, 2 + scenes.MAX_THINGS + 8)
+        self.difference = nn.Linear(c.dim, 2)
+
+
+class Hooks:
+    """Collects the training-only losses while the model runs."""
+
+    def __init__(self, c, model, probes, batch):
+        self.c, self.model, self.probes, self.batch, self.sup = c, model, probes, batch, batch.supervision
+        self.width = batch.prefix_ids.shape[1]
+        self.attention, self.probe, self.figures = [], [], {}
+
+    def _toward_keys(self, a, entries, name):
+        if entries:
+            row, at = torch.tensor([e[0] for e in entries]), torch.tensor([e[1] for e in entries])
+            p = a[row, ITEM_HEAD, at, : self.width]
+            t = batches.key_targets(entries, self.batch.prefixes, self.width)
+            loss = (t * (torch.log(t + 1e-9) - torch.log(p + 1e-6))).sum(1).mean()
+            self.attention.append(loss)
+            self.figures[name] = loss.item()
+
+    def _toward_token(self, a, links, head, name):
+        if links:
+            row, at, to = (torch.tensor(v) for v in zip(*links))
+            p = a[row, head, at, self.width + to]
+            loss = -torch.log(p + 1e-5).mean()
+            self.attention.append(loss * min(1.0, len(links) / 20))
+            self.figures[name] = loss.item()
+
+    def on_attention(self, layer, a):
+        c, s = self.c, self.sup
+        if layer == c.noun_layer:
+            self._toward_keys(a, s.noun, "noun")
+        if layer == c.link_layer:
+            self._toward_token(a, s.to_first, LINK_HEAD, "first")
+        if layer == c.answer_layer:
+            self._toward_keys(a, s.final, "final")
+            self._toward_token(a, s.to_second, LINK_HEAD, "second")
+        if layer == c.option_layer:
+            self._toward_token(a, s.to_ask, CHOICE_HEAD, "ask")
+        if layer == c.choice_layer:
+            self._toward_token(a, s.to_choice, CHOICE_HEAD, "pick")
+
+    def _at(self, hidden, entries):
+        return hidden[torch.tensor([e[0] for e in entries]), self.width + torch.tensor([e[1] for e in entries])]
+
+    def _place_of_cells(self, layer, hidden):
+        g, at = self.c.grid, self.batch.image_at
+        z = self.probes.place[layer](hidden[:, at : at + g * g])
+        y = torch.arange(g).repeat_interleave(g).repeat(len(z))
+        x = torch.arange(g).repeat(g).repeat(len(z))
+        z = z.reshape(-1, 2 * g)
+        self.probe.append(F.cross_entropy(z[:, :g], y) + F.cross_entropy(z[:, g:], x))
+
+    def _words_of_things(self, hidden):
+        rows, at, wanted = [], [], []
+        for row, (world, prefix) in enumerate(zip(self.batch.worlds, self.batch.prefixes)):
+            for o in getattr(world, "things", []):
+                rows.append(row), at.append(prefix.keys[id(o)])
+                wanted.append(
+                    (scenes.COLOR_NAMES.index(o.color), scenes.SHAPES.index(o.shape), scenes.SIZES.index(o.size))
+                )
+        if rows:
+            z, t = self.probes.thing(hidden[torch.tensor(rows), torch.tensor(at)]), torch.tensor(wanted)
+            spans = ((0, grid.AT_SHAPE), (grid.AT_SHAPE, grid.AT_SIZE), (grid.AT_SIZE, grid.AT_PAIR))
+            self.probe.append(sum(F.cross_entropy(z[:, a:b], t[:, i]) for i, (a, b) in enumerate(spans)))
+
+    def _meaning_of_nouns(self, hidden):
+        z = self.probes.noun(self._at(hidden, self.sup.noun))
+        count = torch.tensor([m[0] for m in self.sup.noun_meaning])
+        place = torch.tensor([m[1:] for m in self.sup.noun_meaning])
+        self.attention.append(0.5 * F.cross_entropy(z[:, 2:], count.clamp(max=z.shape[1] - 3)))
+        some = count > 0
+        if some.any():
+            self.attention.append(2 * (z[some, :2] - (place[some] - 0.5) * 2).pow(2).mean())
+
+    def on_layer(self, layer, hidden):
+        c = self.c
+        if layer < 2 and self.batch.image_at is not None:
+            self._place_of_cells(layer, hidden)
+        if layer == c.noun_layer - 1 and self.batch.image_at is None:
+            self._words_of_things(hidden)
+        if layer == c.noun_layer and self.sup.noun:
+            self._meaning_of_nouns(hidden)
+        if layer == c.link_layer and self.sup.difference:
+            z = self.probes.difference(self._at(hidden, self.sup.difference))
+            t = torch.tensor([e[2:] for e in self.sup.difference])
+            self.attention.append((z - 2 * t).pow(2).mean())
+        if layer == c.answer_layer and self.sup.early:
+            h = network.rms_norm(self._at(hidden, self.sup.early), self.model.norm, c.eps)
+            t = torch.tensor([e[2] for e in self.sup.early])
+            loss = F.cross_entropy(self.model.logits(h), t)
+            self.attention.append(0.6 * loss)
+            self.figures["early"] = loss.item()
+
+
+def step_loss(c, model, probes, batch, tokens):
+    x = model.embed(batch.prefix_ids)
+    if tokens is not None:
+        at = batch.image_at
+        x = torch.cat([x[:, :at], tokens, x[:, at + c.cells :]], 1)
+    hooks = Hooks(c, model, probes, batch)
+    y = model(x, model.embed(batch.ids), batch.positions, batch.prefix_pad, hooks.on_layer, hooks.on_attention)
+    asked = batch.labels >= 0
+    logits = model.logits(y[asked])
+    weight = batch.weights[asked]
+    loss = (F.cross_entropy(logits, batch.labels[asked], reduction="none") * weight).sum() / weight.sum()
+    with torch.no_grad():
+        right = torch.ones_like(batch.labels, dtype=torch.bool)
+        right[asked] = logits.argmax(-1) == batch.labels[asked]
+    total = loss + ATTENTION_WEIGHT * sum(hooks.attention) + PROBE_WEIGHT * sum(hooks.probe)
+    return total, loss.item(), right.all(-1), hooks.figures
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", choices=network.CONFIGS)
+    parser.add_argument("build")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=RATE)
+    args = parser.parse_args()
+
+    tk = tokenizer.Tokenizer.load(f"{args.build}/merges.json")
+    en = batches.Encoder(tk)
+    c = network.config(args.name, len(tk.tokens))
+    torch.manual_seed(args.seed)
+    model = network.VisionLanguageModel(c).language
+    probes = Probes(c)
+    parameters = list(model.parameters()) + list(probes.parameters())
+    opt = training.optimiser(parameters, args.rate)
+    path, step, school = f"{args.build}/{args.name}-language.pt", 0, None
+    state = training.load_if_there(path)
+    if state:
+        model.load_state_dict(state["language"]), probes.load_state_dict(state["probes"])
+        opt.load_state_dict(state["opt"])
+        step, school = state["step"], state["curriculum"]
+    cache_path = f"{args.build}/{args.name}-cache.pt"
+    lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
+    log = training.Log(f"{args.build}/{args.name}-language.log")
+    while step < args.steps:
+        if lessons.cache is None and step % 50 == 0 and os.path.exists(cache_path):
+            lessons.cache = Cache(cache_path)
+        mode, batch, tokens = lessons.draw(curriculum.step_random(args.name, args.seed, step))
+        loss, answers, right, figures = step_loss(c, model, probes, batch, tokens)
+        training.set_rate(opt, training.rate_at(step, args.steps, args.rate))
+        opt.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        opt.step()
+        step += 1
+        lessons.note(mode, batch.kinds, right.tolist())
+        lessons.advance(step)
+        log.note(**{"L " + mode: answers, **figures})
+        if step % LOG_EVERY == 0:
+            scores = {f"{m} {k}": round(v, 2) for (m, k), v in sorted(lessons.score.items())}
+            log.line(step, level=lessons.level, cache=bool(lessons.cache), **scores)
+        if step % SAVE_EVERY == 0 or step == args.steps:
+            training.save(
+                path,
+                language=model.state_dict(),
+                probes=probes.state_dict(),
+                opt=opt.state_dict(),
+                step=step,
+                curriculum=lessons.state(),
+            )
+
+
+if __name__ == "__main__":
+    main()
