@@ -30,20 +30,20 @@ MODES = {
     "text deep": (5, dict(edge=0.15, cloud=0.08)),
     "text choice": (4, dict(edge=0.15, cloud=0.07)),
 }
-LEVEL_STEPS = (500, 900, 1400)  # a level opens at the latest after so many steps
+LEVEL_STEPS = 900  # the next level opens after so many steps at the latest
 LEVEL_SCORES = (0.85, 0.8, 0.75)
 
 
 class Curriculum:
     def __init__(self, c, en, table, cache, state=None):
         self.c, self.en, self.table, self.cache = c, en, table, cache
-        self.level = 1
+        self.level, self.opened = 1, 0  # and the step at which it opened
         self.score = {}  # running share of right answers by (mode, kind)
         if state:
-            self.level, self.score = state["level"], state["score"]
+            self.level, self.opened, self.score = state["level"], state["opened"], state["score"]
 
     def state(self):
-        return dict(level=self.level, score=self.score)
+        return dict(level=self.level, opened=self.opened, score=self.score)
 
     def note(self, mode, kinds, right):
         for row, hits in zip(kinds, right):
@@ -54,8 +54,8 @@ class Curriculum:
     def advance(self, step):
         if self.level < 4:
             now = [self.score.get(("image", k), 0) for k in SIMPLE if questions.LEVEL[k] == self.level]
-            if np.mean(now) > LEVEL_SCORES[self.level - 1] or step > LEVEL_STEPS[self.level - 1]:
-                self.level += 1
+            if np.mean(now) > LEVEL_SCORES[self.level - 1] or step - self.opened > LEVEL_STEPS:
+                self.level, self.opened = self.level + 1, step
 
     def mean(self, mode, kinds):
         return float(np.mean([self.score.get((mode, k), 0.2) for k in kinds]))
@@ -63,7 +63,7 @@ class Curriculum:
     def _mode(self, rng):
         if self.level == 1:
             return "image"
-        modes = ["image", "text", "describe"] if self.level < 4 else list(MODES)
+        modes = {2: ["image", "text"], 3: ["image", "text", "describe"]}.get(self.level, list(MODES))
         return rng.choices(modes, [MODES[m][1][self.c.name] for m in modes])[0]
 
     def _kinds(self, mode, world, rng, count):
@@ -91,7 +91,9 @@ class Curriculum:
             return prompts.perceive(world, q.text, self.c.grid)
         fall_back = READ if isinstance(world, scenes.Document) else ["count_all", "has_pair"]
         q = questions.make_any([kind] + rng.sample(fall_back, 2), world, rng)
-        return self._as_choice(q, rng) if "choice" in mode else prompts.vary(q, rng)
+        if "choice" in mode:
+            return self._as_choice(q, rng)
+        return prompts.vary(q, rng) if self.level >= 3 else q
 
     def _as_choice(self, q, rng):
         if q.kind not in prompts.CHOICE_KINDS:
@@ -117,7 +119,7 @@ class Curriculum:
         top = {1: 0.4, 2: 0.7}.get(self.level, 1.0)
         out = []
         for _ in range(SCENES_PER_STEP):
-            document = self.level >= 2 and "deep" not in mode and rng.random() < DOCUMENT_SHARE
+            document = self.level >= 3 and "deep" not in mode and rng.random() < DOCUMENT_SHARE
             d = rng.random() * top
             out.append(scenes.make_document(rng, d, rng.random() < 0.5) if document else scenes.make_scene(rng, d))
         return out

@@ -22,18 +22,20 @@ SPECIAL = [
 ]
 VOCABULARY_MULTIPLE = 32
 
-# Images first, then the text parts a line each: the order of a client's parts does not matter.
+# llama-server hands the template one string per message, each image a marker such as <__media_x__> in it.
+# The template puts the images first and the text after them, so the order of a client's parts does not matter.
 CHAT_TEMPLATE = (
     "{%- for m in messages -%}{{ '<|im_start|>' + m['role'] + '\\n' }}"
-    "{%- if m['content'] is string -%}{{ m['content'] }}"
+    "{%- set ns = namespace(images='', text='') -%}"
+    "{%- for piece in m['content'].split('<__media') -%}"
+    "{%- if loop.first -%}{%- set ns.text = piece -%}"
     "{%- else -%}"
-    "{%- for c in m['content'] -%}{%- if c['type'] != 'text' -%}"
-    "{{ c['text'] if c['text'] else '<|vision_start|><|image_pad|><|vision_end|>' }}"
+    "{%- set cut = piece.split('__>', 1) -%}"
+    "{%- set ns.images = ns.images + '<__media' + cut[0] + '__>' -%}"
+    "{%- set gap = '\\n' if ns.text and cut[1] else '' -%}"
+    "{%- set ns.text = ns.text + gap + cut[1] -%}"
     "{%- endif -%}{%- endfor -%}"
-    "{%- set ns = namespace(join='') -%}"
-    "{%- for c in m['content'] -%}{%- if c['type'] == 'text' -%}"
-    "{{ ns.join + c['text'] }}{%- set ns.join = '\\n' -%}{%- endif -%}{%- endfor -%}"
-    "{%- endif -%}{{ '<|im_end|>\\n' }}{%- endfor -%}"
+    "{{ ns.images + ns.text + '<|im_end|>\\n' }}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
 

@@ -24,7 +24,7 @@ import scenes
 import tokenizer
 import training
 
-RATE = 2e-3
+RATE = 1.2e-3
 ATTENTION_WEIGHT, PROBE_WEIGHT = 0.4, 0.1
 SAVE_EVERY, LOG_EVERY = 250, 100
 ITEM_HEAD, LINK_HEAD, CHOICE_HEAD = 0, 1, 2
