@@ -125,8 +125,13 @@ def _supervise_question(sup, en, q, prefix, row, base, ends, answer_ends, last):
         for k, end in enumerate(answer_ends + [answer_ends[-1] + 1]):
             items = next((items for e, items in q.spans if e >= end), [])
             sup.final.append((row, base + last + k, where(items)))
+            if at and not q.options:
+                sup.to_first.append((row, base + last + k, at[0]))
     elif q.final is not None:
         sup.final.append((row, base + think, where(q.final)))
+    if len(at) == 1 and q.spans is None:
+        sup.to_first.append((row, base + think, at[0]))
+        sup.to_second.append((row, base + think, at[0]))
     if q.pair:
         second, first = at[q.pair[0]], at[q.pair[1]]
         sup.to_first.append((row, base + second, first))

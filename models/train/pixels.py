@@ -14,7 +14,7 @@ def to_grid(c, image):
     """Square images only: every one lands on the same grid (the pixel limits in the mmproj see to it)."""
     if image.size != (c.side_px, c.side_px):
         image = image.resize((c.side_px, c.side_px), Image.BICUBIC)
-    return np.asarray(image.convert("RGB"))
+    return np.array(image.convert("RGB"))
 
 
 def normalise(stack):

@@ -93,6 +93,7 @@ def multiple_choice(q, options, form=0, hint=""):
         text=text + after,
         answer=OPTION_LETTERS[options.index(q.answer)],
         mentions=[(end + len(head), items) for end, items in q.mentions],
+        final=q.spans[0][1] if q.spans else q.final,  # of a text to read, the first letter
         spans=None,
         ask_end=ask_end,
         options=ends,

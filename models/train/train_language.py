@@ -168,6 +168,7 @@ def main():
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--open", action="store_true", help="ask everything from the first step (for quick checks)")
     args = parser.parse_args()
 
     tk = tokenizer.Tokenizer.load(f"{args.build}/merges.json")
@@ -186,6 +187,8 @@ def main():
         step, school = state["step"], state["curriculum"]
     cache_path = f"{args.build}/{args.name}-cache.pt"
     lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
+    if args.open:
+        lessons.level = 4
     log = training.Log(f"{args.build}/{args.name}-language.log")
     while step < args.steps:
         if lessons.cache is None and step % 50 == 0 and os.path.exists(cache_path):
