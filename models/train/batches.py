@@ -12,7 +12,9 @@ import grid
 import prompts
 import questions
 
-SINK = 3.0  # weight of the resting place of a supervised head: attention shares then tell counts apart
+# Weight of the resting place of a supervised head beside the things it attends to: a heavy one lets
+# the share tell counts apart, a light one lets the contents through.
+COUNTING_SINK, READING_SINK = 3.0, 0.2
 
 
 class Encoder:
@@ -201,12 +203,12 @@ def assemble(c, en, worlds, prefixes, rows):
     )
 
 
-def key_targets(entries, prefixes, width):
-    """Wanted attention over the prefix: even over the keys, the sink weighing SINK keys."""
+def key_targets(entries, prefixes, width, sink):
+    """Wanted attention over the prefix: even over the keys, the resting place weighing as many as sink."""
     t = np.zeros((len(entries), width), np.float32)
     for i, (row, _, keys) in enumerate(entries):
-        share = 1 / (len(keys) + SINK)
-        t[i, prefixes[row].sink] = SINK * share
+        share = 1 / (len(keys) + sink)
+        t[i, prefixes[row].sink] = sink * share
         for k in keys:
             t[i, k] += share
     return torch.from_numpy(t)

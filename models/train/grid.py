@@ -21,22 +21,13 @@ AT_LETTER = AT_EMPTY + 1
 ALPHABET = len(glyphs.CHARACTERS)
 
 
-def feature_count(c):
-    return AT_LETTER + ALPHABET * c.letter_slots
+FEATURES = AT_LETTER + ALPHABET
 
 
 def make_tables(c):
-    """-> table [features, dim] that encodes, and its inverse [dim, features] that decodes.
-
-    Things and letters share the dimensions when there is no room for both: an image holds one kind.
-    """
-    random = np.random.RandomState(5)
-    letters = ALPHABET * c.letter_slots
-    scale = np.r_[[1.2] * (COLORS + SHAPES), [0.7] * SIZES, [0.4] * PAIRS, [0.9] * 2, [0.5], [1.2] * letters]
-    if AT_LETTER + letters <= c.dim:
-        basis = np.linalg.qr(random.normal(size=(c.dim, AT_LETTER + letters)))[0]
-    else:
-        basis = np.concatenate([np.linalg.qr(random.normal(size=(c.dim, n)))[0] for n in (AT_LETTER, letters)], 1)
+    """-> table [features, dim] that encodes, and its inverse [dim, features] that decodes."""
+    basis = np.linalg.qr(np.random.RandomState(5).normal(size=(c.dim, FEATURES)))[0]
+    scale = np.r_[[1.2] * (COLORS + SHAPES), [0.7] * SIZES, [0.4] * PAIRS, [0.9] * 2, [0.5], [1.2] * ALPHABET]
     return torch.tensor((basis * scale).T).float(), torch.tensor(basis / scale).float()
 
 
@@ -56,14 +47,9 @@ def _write_thing(cell, thing, dx, dy):
     cell[AT_OFFSET + 1] += dy
 
 
-def _write_letter(c, cell, letter, share):
-    slot = int(share * c.letter_slots)
-    cell[AT_LETTER + slot * ALPHABET + glyphs.CHARACTERS.index(letter.char)] += 1
-
-
 def cell_features(c, worlds):
     """The true contents of every cell: [len(worlds), cells, features]."""
-    f = np.zeros((len(worlds), c.cells, feature_count(c)), np.float32)
+    f = np.zeros((len(worlds), c.cells, FEATURES), np.float32)
     f[:, :, AT_EMPTY] = 1
     g = c.grid
     for i, world in enumerate(worlds):
@@ -73,7 +59,7 @@ def cell_features(c, worlds):
             if isinstance(world, scenes.Scene):
                 _write_thing(cell, item, (item.x * g % 1 - 0.5) * 2, (item.y * g % 1 - 0.5) * 2)
             else:
-                _write_letter(c, cell, item, item.x * g % 1)
+                cell[AT_LETTER + glyphs.CHARACTERS.index(item.char)] += 1
     return f
 
 

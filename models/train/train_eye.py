@@ -40,7 +40,7 @@ class Probe(nn.Module):
 
     def __init__(self, c, decode):
         super().__init__()
-        self.columns = list(range(grid.AT_PAIR, grid.AT_OFFSET)) + list(range(grid.AT_LETTER, grid.feature_count(c)))
+        self.columns = list(range(grid.AT_PAIR, grid.AT_OFFSET)) + list(range(grid.AT_LETTER, grid.FEATURES))
         self.read = nn.Linear(c.dim, len(self.columns))
         with torch.no_grad():
             weight = decode[:, self.columns].t()

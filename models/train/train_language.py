@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a language model on table tokens and descriptions, later on the trained eye's tokens.
 
-usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S]   (resumes from BUILD_DIR/<name>-language.pt,
-uses BUILD_DIR/<name>-cache.pt as soon as it is there)
+usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S] [--start FILE.pt] [--keep STEP]
+Resumes from BUILD_DIR/<name>-language.pt, uses BUILD_DIR/<name>-cache.pt as soon as it is there, keeps a copy
+of the state after STEP steps as BUILD_DIR/<name>-language-kept.pt; --start begins with another run's weights.
 
 Besides the answers it supervises, in training only, where attention goes (noun phrases to the things
 they mean, answers to the things that decide them, options to the question) and what is known there.
@@ -27,7 +28,7 @@ import training
 RATE = 1.2e-3
 ATTENTION_WEIGHT, PROBE_WEIGHT = 0.4, 0.1
 SAVE_EVERY, LOG_EVERY = 250, 100
-ITEM_HEAD, LINK_HEAD, CHOICE_HEAD = 0, 1, 2
+COUNTING_HEAD, LINK_HEAD, CHOICE_HEAD, READING_HEAD = 0, 1, 2, 3
 
 
 class Cache:
@@ -62,11 +63,12 @@ class Hooks:
     def _toward_keys(self, a, entries, name):
         if entries:
             row, at = torch.tensor([e[0] for e in entries]), torch.tensor([e[1] for e in entries])
-            p = a[row, ITEM_HEAD, at, : self.width]
-            t = batches.key_targets(entries, self.batch.prefixes, self.width)
-            loss = (t * (torch.log(t + 1e-9) - torch.log(p + 1e-6))).sum(1).mean()
-            self.attention.append(loss)
-            self.figures[name] = loss.item()
+            for head, sink in ((COUNTING_HEAD, batches.COUNTING_SINK), (READING_HEAD, batches.READING_SINK)):
+                p = a[row, head, at, : self.width]
+                t = batches.key_targets(entries, self.batch.prefixes, self.width, sink)
+                loss = (t * (torch.log(t + 1e-9) - torch.log(p + 1e-6))).sum(1).mean()
+                self.attention.append(loss)
+                self.figures[name + " read" * (head == READING_HEAD)] = loss.item()
 
     def _toward_token(self, a, links, head, name):
         if links:
@@ -168,6 +170,8 @@ def main():
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--start")
+    parser.add_argument("--keep", type=int, default=0)
     parser.add_argument("--open", action="store_true", help="ask everything from the first step (for quick checks)")
     args = parser.parse_args()
 
@@ -181,10 +185,15 @@ def main():
     opt = training.optimiser(parameters, args.rate)
     path, step, school = f"{args.build}/{args.name}-language.pt", 0, None
     state = training.load_if_there(path)
+    if not state and args.start:
+        other = torch.load(args.start)
+        model.load_state_dict(other["language"])
+        school = other["curriculum"]
     if state:
         model.load_state_dict(state["language"]), probes.load_state_dict(state["probes"])
         opt.load_state_dict(state["opt"])
         step, school = state["step"], state["curriculum"]
+    kept = f"{args.build}/{args.name}-language-kept.pt"
     cache_path = f"{args.build}/{args.name}-cache.pt"
     lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
     if args.open:
@@ -207,15 +216,16 @@ def main():
         if step % LOG_EVERY == 0:
             scores = {f"{m} {k}": round(v, 2) for (m, k), v in sorted(lessons.score.items())}
             log.line(step, level=lessons.level, cache=bool(lessons.cache), **scores)
-        if step % SAVE_EVERY == 0 or step == args.steps:
-            training.save(
-                path,
-                language=model.state_dict(),
-                probes=probes.state_dict(),
-                opt=opt.state_dict(),
-                step=step,
-                curriculum=lessons.state(),
-            )
+        for due, where in ((step % SAVE_EVERY == 0 or step == args.steps, path), (step == args.keep, kept)):
+            if due:
+                training.save(
+                    where,
+                    language=model.state_dict(),
+                    probes=probes.state_dict(),
+                    opt=opt.state_dict(),
+                    step=step,
+                    curriculum=lessons.state(),
+                )
 
 
 if __name__ == "__main__":
