@@ -55,7 +55,11 @@ class Curriculum:
         if self.level < 4:
             now = [self.score.get(("image", k), 0) for k in SIMPLE if questions.LEVEL[k] == self.level]
             if np.mean(now) > LEVEL_SCORES[self.level - 1] or step - self.opened > LEVEL_STEPS:
-                self.level, self.opened = self.level + 1, step
+                self.open(self.level + 1, step)
+
+    def open(self, level, step):
+        if level > self.level:
+            self.level, self.opened = level, step
 
     def mean(self, mode, kinds):
         return float(np.mean([self.score.get((mode, k), 0.2) for k in kinds]))
@@ -81,25 +85,32 @@ class Curriculum:
         weights = [0.12 + 1 - self.score.get((name, k), 0.2) for k in pool]
         return rng.choices(pool, weights, k=count)
 
-    def _question(self, mode, world, kind, rng):
+    def _style(self, rng):
+        """What the questions of a step have in common, so that they are about equally long."""
+        return dict(
+            plain=rng.random() < 0.3,
+            choice=rng.random() < 0.3,
+            form=0 if rng.random() < 0.6 else 1,
+            hint="Look closely." if rng.random() < 0.1 else "",
+            ending=rng.choice(prompts.SHORT) if self.level >= 3 and rng.random() < 0.25 else "",
+        )
+
+    def _question(self, mode, world, kind, rng, style):
         if mode == "describe":
-            if rng.random() < 0.3:
+            if style["plain"]:
                 return prompts.describe_plainly(world, rng, self.c.grid)
             pool = READ if isinstance(world, scenes.Document) else SIMPLE + DEEP
             q = questions.make_any(rng.choices(pool, k=3), world, rng)
-            q = self._as_choice(q, rng) if rng.random() < 0.3 else prompts.vary(q, rng)
+            q = self._as_choice(q, rng, style) if style["choice"] else prompts.ask_short(q, style["ending"])
             return prompts.perceive(world, q.text, self.c.grid)
         fall_back = READ if isinstance(world, scenes.Document) else ["count_all", "has_pair"]
         q = questions.make_any([kind] + rng.sample(fall_back, 2), world, rng)
-        if "choice" in mode:
-            return self._as_choice(q, rng)
-        return prompts.vary(q, rng) if self.level >= 3 else q
+        return self._as_choice(q, rng, style) if "choice" in mode else prompts.ask_short(q, style["ending"])
 
-    def _as_choice(self, q, rng):
+    def _as_choice(self, q, rng, style):
         if q.kind not in prompts.CHOICE_KINDS:
             return q
-        form = 0 if rng.random() < 0.6 else 1
-        return prompts.multiple_choice(q, prompts.options_for(q, rng), form, "Look closely." if rng.random() < 0.1 else "")
+        return prompts.multiple_choice(q, prompts.options_for(q, rng), style["form"], style["hint"])
 
     def _before(self, rng):
         """Token ids up to the image: usually just the user's turn, sometimes a system message."""
@@ -153,12 +164,10 @@ class Curriculum:
             follow_up = self.level >= 4 and rng.random() < 0.1
             earlier = [self._earlier_turn(w, rng) if follow_up else None for w in worlds]
             prefixes = [batches.image_prefix(self.c, self.en, w, before, e) for w, e in zip(worlds, earlier)]
-        count = MODES[mode][0]
-        rows = [
-            [self._question(mode, w, kind, rng) for kind in (self._kinds(mode, w, rng, count))] for w in worlds
-        ]
+        count, style = MODES[mode][0], self._style(rng)
+        rows = [[self._question(mode, w, k, rng, style) for k in self._kinds(mode, w, rng, count)] for w in worlds]
         return mode, batches.assemble(self.c, self.en, worlds, prefixes, rows), tokens
 
 
-def step_random(name, seed, step):
-    return random.Random(f"language {name} {seed} {step}")
+def step_random(name, seed, step, member):
+    return random.Random(f"language {name} {seed} {step} {member}")

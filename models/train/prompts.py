@@ -112,8 +112,6 @@ def describe_plainly(world, rng, grid):
     return questions.Question("describe", rng.choice(DESCRIBE), text, [], [], spans=spans)
 
 
-def vary(q, rng):
-    """Sometimes ask for a short answer, as evaluation harnesses do."""
-    if q.options or rng.random() > 0.25:
-        return q
-    return dataclasses.replace(q, text=q.text + rng.choice(SHORT))
+def ask_short(q, ending):
+    """An open question with a harness's demand for a short answer after it."""
+    return q if q.options or not ending else dataclasses.replace(q, text=q.text + ending)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a language model on table tokens and descriptions, later on the trained eye's tokens.
 
-usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S] [--start FILE.pt] [--keep STEP]
+usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S] [--workers W] [--start FILE.pt] [--keep STEP]
 Resumes from BUILD_DIR/<name>-language.pt, uses BUILD_DIR/<name>-cache.pt as soon as it is there, keeps a copy
 of the state after STEP steps as BUILD_DIR/<name>-language-kept.pt; --start begins with another run's weights.
 
@@ -171,6 +171,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--start")
+    parser.add_argument("--workers", type=int, default=1, help="processes that train together")
     parser.add_argument("--keep", type=int, default=0)
     parser.add_argument("--open", action="store_true", help="ask everything from the first step (for quick checks)")
     args = parser.parse_args()
@@ -197,12 +198,13 @@ def main():
     cache_path = f"{args.build}/{args.name}-cache.pt"
     lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
     if args.open:
-        lessons.level = 4
-    log = training.Log(f"{args.build}/{args.name}-language.log")
+        lessons.open(4, 0)
+    team = training.Team(args.workers, opt)
+    log = training.Log(f"{args.build}/{args.name}-language{team.member or ''}.log")
     while step < args.steps:
         if lessons.cache is None and step % 50 == 0 and os.path.exists(cache_path):
             lessons.cache = Cache(cache_path)
-        mode, batch, tokens = lessons.draw(curriculum.step_random(args.name, args.seed, step))
+        mode, batch, tokens = lessons.draw(curriculum.step_random(args.name, args.seed, step, team.member))
         loss, answers, right, figures = step_loss(c, model, probes, batch, tokens)
         training.set_rate(opt, training.rate_at(step, args.steps, args.rate))
         opt.zero_grad(set_to_none=True)
@@ -212,12 +214,13 @@ def main():
         step += 1
         lessons.note(mode, batch.kinds, right.tolist())
         lessons.advance(step)
+        lessons.open(team.meet(step, lessons.level), step)
         log.note(**{"L " + mode: answers, **figures})
         if step % LOG_EVERY == 0:
             scores = {f"{m} {k}": round(v, 2) for (m, k), v in sorted(lessons.score.items())}
             log.line(step, level=lessons.level, cache=bool(lessons.cache), **scores)
         for due, where in ((step % SAVE_EVERY == 0 or step == args.steps, path), (step == args.keep, kept)):
-            if due:
+            if due and team.member == 0:
                 training.save(
                     where,
                     language=model.state_dict(),

@@ -2,6 +2,7 @@
 """What the training stages share: optimiser, schedule, checkpoints, log."""
 
 import json
+import multiprocessing
 import os
 import time
 
@@ -64,3 +65,50 @@ class Log:
         record = dict(s=round(time.time() - self.start), step=step, **extra)
         record.update({k: round(v, 3) for k, v in self.mean.items()})
         print(json.dumps(record), file=self.file, flush=True)
+
+
+class Team:
+    """Processes that train the same model on different batches and meet every few steps to average
+    weights and optimiser moments. The caller's process is member 0; the others are forked here.
+    """
+
+    MEET_EVERY = 20
+    PATIENCE_SECONDS = 900
+
+    def __init__(self, size, opt):
+        self.opt = opt
+        self.parameters = [p for group in opt.param_groups for p in group["params"]]
+        self.count = sum(p.numel() for p in self.parameters)
+        self.size, self.member = size, 0
+        if size > 1:
+            self.board = torch.zeros(size, 3 * self.count + 1).share_memory_()
+            self.barrier = multiprocessing.get_context("fork").Barrier(size)
+            for member in range(1, size):
+                if os.fork() == 0:
+                    self.member = member
+                    break
+
+    def _flat(self, kind):
+        empty = lambda p: torch.zeros(p.numel())
+        return torch.cat([self.opt.state[p][kind].reshape(-1) if self.opt.state[p] else empty(p) for p in self.parameters])
+
+    def meet(self, step, level):
+        """Average, when it is time to. -> the highest level a member has reached."""
+        if self.size == 1 or step % self.MEET_EVERY:
+            return level
+        weights = torch.cat([p.detach().reshape(-1) for p in self.parameters])
+        mine = [weights, self._flat("exp_avg"), self._flat("exp_avg_sq"), torch.tensor([float(level)])]
+        torch.cat(mine, out=self.board[self.member])
+        self.barrier.wait(self.PATIENCE_SECONDS)
+        mean, level = self.board.mean(0), int(self.board[:, -1].max())
+        self.barrier.wait(self.PATIENCE_SECONDS)
+        at = 0
+        with torch.no_grad():
+            for p in self.parameters:
+                n, state = p.numel(), self.opt.state[p]
+                p.copy_(mean[at : at + n].view_as(p))
+                for i, kind in ((1, "exp_avg"), (2, "exp_avg_sq")):
+                    if state:
+                        state[kind].copy_(mean[i * self.count + at : i * self.count + at + n].view_as(p))
+                at += n
+        return level
