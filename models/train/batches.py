@@ -96,7 +96,7 @@ class Supervision:
     difference: list = field(default_factory=list)  # (row, at, dx, dy)
     to_ask: list = field(default_factory=list)  # option layer: likewise
     to_choice: list = field(default_factory=list)  # choice layer: likewise
-    early: list = field(default_factory=list)  # (row, at, token the answer starts with)
+    early: list = field(default_factory=list)  # (row, at, token that should be known here)
 
 
 @dataclass
@@ -114,41 +114,59 @@ class Batch:
     prefixes: list
 
 
-def _supervise_question(sup, en, q, prefix, row, base, ends, answer_ends, last):
-    """last: index of the token that predicts the answer's first token."""
+def _early_answer(en, q):
+    """The token that the answer starts with inside a sentence: what should be known at the question mark."""
+    text = q.choices["ABCD".index(q.answer)] if q.options else q.answer
+    ids = en.text(" " + text)[0]
+    return ids[1] if len(ids) > 1 and en.tk.decode(ids[:1]) == " " else ids[0]
+
+
+def _supervise_answer(sup, en, q, prefix, row, base, ends, at, answer, answer_ends, last):
+    """Where the answer must be known: at the question mark and, of an open question, before each answer token."""
     where = lambda items: [prefix.keys[id(o)] for o in items]
-    at = [token_at(ends, end) for end, _ in q.mentions]
-    for t, (_, items) in zip(at, q.mentions):
-        sup.noun.append((row, base + t, where(items)))
-        n = len(items)
-        sup.noun_meaning.append((n, sum(o.x for o in items) / n if n else 0, sum(o.y for o in items) / n if n else 0))
-    think = token_at(ends, q.ask_end) if q.options else last  # where the answer must be known
+    thinks = []
+    if q.kind != "describe":
+        ask = token_at(ends, q.ask_end or q.text.rfind("?") + 1)
+        thinks.append((ask, q.spans[0][1] if q.spans else q.final, _early_answer(en, q)))
     if q.spans is not None:
         for k, end in enumerate(answer_ends + [answer_ends[-1] + 1]):
             items = next((items for e, items in q.spans if e >= end), [])
-            sup.final.append((row, base + last + k, where(items)))
-            if at and not q.options:
-                sup.to_first.append((row, base + last + k, at[0]))
-    elif q.final is not None:
-        sup.final.append((row, base + think, where(q.final)))
-    if len(at) == 1 and q.spans is None:
-        sup.to_first.append((row, base + think, at[0]))
-        sup.to_second.append((row, base + think, at[0]))
+            thinks.append((last + k, items, answer[k]))
+    elif not q.options:
+        thinks.append((last, q.final, answer[0]))
+    for t, items, token in thinks:
+        sup.early.append((row, base + t, token))
+        if items is not None:
+            sup.final.append((row, base + t, where(items)))
+        if len(at) == 1:
+            sup.to_first.append((row, base + t, at[0]))
+            sup.to_second.append((row, base + t, at[0]))
+        if q.pair:
+            sup.to_second.append((row, base + t, at[q.pair[0]]))
+        if q.reference is not None:
+            sup.to_first.append((row, base + t, at[q.reference]))
+    return thinks[0][0]
+
+
+def _supervise_question(sup, en, q, prefix, row, base, ends, answer, answer_ends, last):
+    """last: index of the token that predicts the answer's first token."""
+    at = [token_at(ends, end) for end, _ in q.mentions]
+    for t, (_, items) in zip(at, q.mentions):
+        sup.noun.append((row, base + t, [prefix.keys[id(o)] for o in items]))
+        n = len(items)
+        sup.noun_meaning.append((n, sum(o.x for o in items) / n if n else 0, sum(o.y for o in items) / n if n else 0))
+    ask = _supervise_answer(sup, en, q, prefix, row, base, ends, at, answer, answer_ends, last)
     if q.pair:
         second, first = at[q.pair[0]], at[q.pair[1]]
         sup.to_first.append((row, base + second, first))
-        sup.to_second.append((row, base + think, second))
-        a, b = q.mentions[q.pair[1]][1], q.mentions[q.pair[0]][1]
         if q.kind == "relation":
+            a, b = q.mentions[q.pair[1]][1], q.mentions[q.pair[0]][1]
             sup.difference.append((row, base + second, a[0].x - b[0].x, a[0].y - b[0].y))
-    if q.reference is not None:
-        sup.to_first.append((row, base + think, at[q.reference]))
     for end, right in q.options:
         t = token_at(ends, end)
-        sup.to_ask.append((row, base + t, think))
+        sup.to_ask.append((row, base + t, ask))
         if right:
             sup.to_choice.append((row, base + last, t))
-    return think
 
 
 def assemble(c, en, worlds, prefixes, rows):
@@ -174,11 +192,7 @@ def assemble(c, en, worlds, prefixes, rows):
         weights[j, last : last + len(answer)] = len(answer) ** -0.5
         weights[j, last + len(answer) - 1] *= 0.3
         q = rows[row][n]
-        think = _supervise_question(sup, en, q, prefixes[row], row, n * s_, ends, answer_ends, last)
-        if q.options:
-            right = next(o for o in q.choices if q.answer == "ABCD"[q.choices.index(o)])
-            spaced = en.text(" " + right)[0]
-            sup.early.append((row, n * s_ + think, spaced[1] if len(spaced) > 1 else spaced[0]))
+        _supervise_question(sup, en, q, prefixes[row], row, n * s_, ends, answer, answer_ends, last)
     prefix_ids = np.zeros((b_, p_), np.int64)
     pad = np.ones((b_, p_), bool)
     positions = np.zeros((b_, 3, p_ + s_), np.int64)

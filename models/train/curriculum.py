@@ -16,22 +16,30 @@ import questions
 import scenes
 
 SCENES_PER_STEP = 8
-DOCUMENT_SHARE = 0.2
+DOCUMENT_SHARES = (0.15, 0.45)  # of the worlds: when reading goes well, when it does not yet
 SIMPLE = [k for k, level in questions.LEVEL.items() if level <= 3 and questions.KINDS[k] not in questions.DOCUMENT_KINDS]
 DEEP = [k for k, level in questions.LEVEL.items() if level == 4]
 READ = [f.__name__ for f in questions.DOCUMENT_KINDS]
-# mode: (questions a scene, share of the steps once everything is open) for each model
+# mode: (questions a scene, share of the steps once everything is open for each model)
 MODES = {
-    "image": (7, dict(edge=0.17, cloud=0.27)),
-    "deep": (5, dict(edge=0.07, cloud=0.13)),
-    "choice": (4, dict(edge=0.09, cloud=0.15)),
-    "describe": (2, dict(edge=0.14, cloud=0.17)),
-    "text": (7, dict(edge=0.23, cloud=0.13)),
-    "text deep": (5, dict(edge=0.15, cloud=0.08)),
-    "text choice": (4, dict(edge=0.15, cloud=0.07)),
+    "image": (4, dict(edge=0.17, cloud=0.27)),
+    "deep": (3, dict(edge=0.07, cloud=0.13)),
+    "choice": (2, dict(edge=0.09, cloud=0.15)),
+    "describe": (1, dict(edge=0.14, cloud=0.17)),
+    "text": (4, dict(edge=0.23, cloud=0.13)),
+    "text deep": (3, dict(edge=0.15, cloud=0.08)),
+    "text choice": (2, dict(edge=0.15, cloud=0.07)),
 }
-LEVEL_STEPS = 900  # the next level opens after so many steps at the latest
-LEVEL_SCORES = (0.85, 0.8, 0.75)
+LEVEL_STEPS = 1500  # the next level opens after so many steps at the latest
+LEVEL_SCORES = {1: 0.85, 2: 0.8, 3: 0.75, 4: 0.85}  # or as soon as its kinds are answered this well
+OPEN_MODES = {  # what a level adds to the short questions about images: the last two are the chained ones
+    1: ["image"],
+    2: ["image", "text"],
+    3: ["image", "text", "describe"],
+    4: ["image", "text", "describe", "choice", "text choice"],
+    5: list(MODES),
+}
+LAST_LEVEL = 5
 
 
 class Curriculum:
@@ -52,9 +60,9 @@ class Curriculum:
                 self.score[key] = self.score.get(key, 0.2) + 0.01 * (float(hit) - self.score.get(key, 0.2))
 
     def advance(self, step):
-        if self.level < 4:
-            now = [self.score.get(("image", k), 0) for k in SIMPLE if questions.LEVEL[k] == self.level]
-            if np.mean(now) > LEVEL_SCORES[self.level - 1] or step - self.opened > LEVEL_STEPS:
+        if self.level < LAST_LEVEL:
+            now = [self.score.get(("image", k), 0) for k in SIMPLE if questions.LEVEL[k] == min(3, self.level)]
+            if np.mean(now) > LEVEL_SCORES[self.level] or step - self.opened > LEVEL_STEPS:
                 self.open(self.level + 1, step)
 
     def open(self, level, step):
@@ -65,9 +73,7 @@ class Curriculum:
         return float(np.mean([self.score.get((mode, k), 0.2) for k in kinds]))
 
     def _mode(self, rng):
-        if self.level == 1:
-            return "image"
-        modes = {2: ["image", "text"], 3: ["image", "text", "describe"]}.get(self.level, list(MODES))
+        modes = OPEN_MODES[self.level]
         return rng.choices(modes, [MODES[m][1][self.c.name] for m in modes])[0]
 
     def _kinds(self, mode, world, rng, count):
@@ -126,11 +132,18 @@ class Curriculum:
         q = questions.make_any(rng.choices(pool, k=2), world, rng)
         return self.en.text(q.text)[0], self.en.text(q.answer)[0]
 
+    def _documents(self, rng, mode):
+        """Which worlds of a step are documents."""
+        if self.level < 3 or "deep" in mode:
+            return [False] * SCENES_PER_STEP
+        low, high = DOCUMENT_SHARES
+        share = high - (high - low) * self.mean("image", READ)
+        return [rng.random() < share for _ in range(SCENES_PER_STEP)]
+
     def _fresh_worlds(self, rng, mode):
         top = {1: 0.4, 2: 0.7}.get(self.level, 1.0)
         out = []
-        for _ in range(SCENES_PER_STEP):
-            document = self.level >= 3 and "deep" not in mode and rng.random() < DOCUMENT_SHARE
+        for document in self._documents(rng, mode):
             d = rng.random() * top
             out.append(scenes.make_document(rng, d, rng.random() < 0.5) if document else scenes.make_scene(rng, d))
         return out
@@ -138,8 +151,7 @@ class Curriculum:
     def _image_tokens(self, rng, mode):
         """Worlds and their image tokens: from the trained eye if it has been cached, else from the table."""
         if self.cache and rng.random() < 0.9:
-            pool = self.cache.scenes if mode == "deep" else self.cache.every
-            picked = [rng.choice(pool) for _ in range(SCENES_PER_STEP)]
+            picked = [rng.choice(self.cache.pools[document]) for document in self._documents(rng, mode)]
             return [self.cache.worlds[i] for i in picked], torch.from_numpy(self.cache.tokens[picked]).float()
         worlds = self._fresh_worlds(rng, mode)
         features = grid.cell_features(self.c, worlds)

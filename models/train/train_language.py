@@ -37,8 +37,8 @@ class Cache:
     def __init__(self, path):
         state = torch.load(path)
         self.worlds, self.tokens = state["worlds"], state["tokens"]
-        self.every = list(range(len(self.worlds)))
-        self.scenes = [i for i in self.every if isinstance(self.worlds[i], scenes.Scene)]
+        document = [isinstance(w, scenes.Document) for w in self.worlds]
+        self.pools = {kind: [i for i, d in enumerate(document) if d == kind] for kind in (False, True)}
 
 
 class Probes(nn.Module):
@@ -136,7 +136,9 @@ class Hooks:
         if layer == c.link_layer and self.sup.difference:
             z = self.probes.difference(self._at(hidden, self.sup.difference))
             t = torch.tensor([e[2:] for e in self.sup.difference])
-            self.attention.append((z - 2 * t).pow(2).mean())
+            loss = (z - 2 * t).pow(2).mean()
+            self.attention.append(loss)
+            self.figures["difference"] = loss.item()
         if layer == c.answer_layer and self.sup.early:
             h = network.rms_norm(self._at(hidden, self.sup.early), self.model.norm, c.eps)
             t = torch.tensor([e[2] for e in self.sup.early])
@@ -198,7 +200,7 @@ def main():
     cache_path = f"{args.build}/{args.name}-cache.pt"
     lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
     if args.open:
-        lessons.open(4, 0)
+        lessons.open(curriculum.LAST_LEVEL, 0)
     team = training.Team(args.workers, opt)
     log = training.Log(f"{args.build}/{args.name}-language{team.member or ''}.log")
     while step < args.steps:
