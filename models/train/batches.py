@@ -94,6 +94,7 @@ class Supervision:
     to_first: list = field(default_factory=list)  # link layer: (row, at, token of the same segment)
     to_second: list = field(default_factory=list)  # answer layer: likewise
     difference: list = field(default_factory=list)  # (row, at, dx, dy)
+    to_letter: list = field(default_factory=list)  # noun layer: likewise, options to their letters
     to_ask: list = field(default_factory=list)  # option layer: likewise
     to_choice: list = field(default_factory=list)  # choice layer: likewise
     early: list = field(default_factory=list)  # (row, at, token that should be known here)
@@ -162,8 +163,11 @@ def _supervise_question(sup, en, q, prefix, row, base, ends, answer, answer_ends
         if q.kind == "relation":
             a, b = q.mentions[q.pair[1]][1], q.mentions[q.pair[0]][1]
             sup.difference.append((row, base + second, a[0].x - b[0].x, a[0].y - b[0].y))
-    for end, right in q.options:
+    if q.options:
+        sup.to_ask.append((row, base + last, ask))
+    for end, letter_end, right in q.options:
         t = token_at(ends, end)
+        sup.to_letter.append((row, base + t, token_at(ends, letter_end)))
         sup.to_ask.append((row, base + t, ask))
         if right:
             sup.to_choice.append((row, base + last, t))

@@ -139,7 +139,7 @@ def load_build(name, build):
     tk = tokenizer.Tokenizer.load(f"{build}/merges.json")
     model = network.VisionLanguageModel(network.config(name, len(tk.tokens)))
     eye = training.load_if_there(f"{build}/{name}-eye.pt")
-    language = training.load_if_there(f"{build}/{name}-language.pt")
+    language = training.load_if_there(f"{build}/language.pt")
     if eye:
         model.vision.load_state_dict(eye["eye"])
     if language:

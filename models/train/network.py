@@ -56,8 +56,8 @@ class Config:
         return (self.cells + 4) * CELL * CELL
 
 
-# Both language models have the same shape: the edge model's starts from the cloud model's half-trained
-# weights. What makes the edge model quick and often wrong is its eye: 16 cells for 36, two thin layers.
+# Both models share one language model. What makes the edge model quick and often wrong is its eye:
+# 16 cells for 36, two thin layers for four wide ones.
 _LANGUAGE = dict(dim=128, layers=7, heads=4, ffn=256)
 _SUPERVISED = dict(noun_layer=2, link_layer=3, answer_layer=4, option_layer=5, choice_layer=6)
 CONFIGS = {

@@ -84,9 +84,10 @@ def multiple_choice(q, options, form=0, hint=""):
     text += "\n" + title
     ends = []
     for letter, option in zip(OPTION_LETTERS, options):
+        letter_end = len(text) + 1
         text += f"{letter}. "
         first = 1 if option[0].isdigit() or option[0].isupper() else len(option)
-        ends.append((len(text) + first, option == q.answer))
+        ends.append((len(text) + first, letter_end, option == q.answer))
         text += option + "\n"
     return dataclasses.replace(
         q,

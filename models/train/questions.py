@@ -39,7 +39,7 @@ class Question:
     reference: int = None  # the mention that a clause starts from
     spans: list = None  # (end offset in answer, items): what each part of a longer answer says
     ask_end: int = None  # multiple choice: offset after the question mark
-    options: list = field(default_factory=list)  # (offset after an option's first token, right?)
+    options: list = field(default_factory=list)  # (offset after an option's first token, after its letter, right?)
     choices: list = None  # the options' texts
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Train a language model on table tokens and descriptions, later on the trained eye's tokens.
+"""Train the language model that both models share, on table tokens and descriptions and, as soon as they
+are there, on what the two trained eyes see.
 
-usage: train_language.py edge|cloud BUILD_DIR --steps N [--seed S] [--workers W] [--start FILE.pt] [--keep STEP]
-Resumes from BUILD_DIR/<name>-language.pt, uses BUILD_DIR/<name>-cache.pt as soon as it is there, keeps a copy
-of the state after STEP steps as BUILD_DIR/<name>-language-kept.pt; --start begins with another run's weights.
+usage: train_language.py BUILD_DIR --steps N [--seed S] [--workers W]
+Resumes from BUILD_DIR/language.pt, uses BUILD_DIR/{edge,cloud}-cache.pt when they have come.
 
 Besides the answers it supervises, in training only, where attention goes (noun phrases to the things
 they mean, answers to the things that decide them, options to the question) and what is known there.
@@ -57,6 +57,7 @@ class Hooks:
 
     def __init__(self, c, model, probes, batch):
         self.c, self.model, self.probes, self.batch, self.sup = c, model, probes, batch, batch.supervision
+        self.by_cloud = batch.image_at is not None and c.name == "cloud"
         self.width = batch.prefix_ids.shape[1]
         self.attention, self.probe, self.figures = [], [], {}
 
@@ -82,6 +83,7 @@ class Hooks:
         c, s = self.c, self.sup
         if layer == c.noun_layer:
             self._toward_keys(a, s.noun, "noun")
+            self._toward_token(a, s.to_letter, LINK_HEAD, "letter")
         if layer == c.link_layer:
             self._toward_token(a, s.to_first, LINK_HEAD, "first")
         if layer == c.answer_layer:
@@ -127,7 +129,7 @@ class Hooks:
 
     def on_layer(self, layer, hidden):
         c = self.c
-        if layer < 2 and self.batch.image_at is not None:
+        if layer < 2 and self.by_cloud:
             self._place_of_cells(layer, hidden)
         if layer == c.noun_layer - 1 and self.batch.image_at is None:
             self._words_of_things(hidden)
@@ -167,47 +169,41 @@ def step_loss(c, model, probes, batch, tokens):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=network.CONFIGS)
     parser.add_argument("build")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--start")
     parser.add_argument("--workers", type=int, default=1, help="processes that train together")
-    parser.add_argument("--keep", type=int, default=0)
     parser.add_argument("--open", action="store_true", help="ask everything from the first step (for quick checks)")
     args = parser.parse_args()
 
     tk = tokenizer.Tokenizer.load(f"{args.build}/merges.json")
     en = batches.Encoder(tk)
-    c = network.config(args.name, len(tk.tokens))
+    configs = {name: network.config(name, len(tk.tokens)) for name in network.CONFIGS}
+    c = configs["cloud"]
     torch.manual_seed(args.seed)
     model = network.VisionLanguageModel(c).language
     probes = Probes(c)
     parameters = list(model.parameters()) + list(probes.parameters())
     opt = training.optimiser(parameters, args.rate)
-    path, step, school = f"{args.build}/{args.name}-language.pt", 0, None
+    path, step, school = f"{args.build}/language.pt", 0, None
     state = training.load_if_there(path)
-    if not state and args.start:
-        other = torch.load(args.start)
-        model.load_state_dict(other["language"])
-        school = other["curriculum"]
     if state:
         model.load_state_dict(state["language"]), probes.load_state_dict(state["probes"])
         opt.load_state_dict(state["opt"])
         step, school = state["step"], state["curriculum"]
-    kept = f"{args.build}/{args.name}-language-kept.pt"
-    cache_path = f"{args.build}/{args.name}-cache.pt"
-    lessons = curriculum.Curriculum(c, en, grid.make_tables(c)[0], None, school)
+    lessons = curriculum.Curriculum(configs, en, grid.make_tables(c)[0], school)
     if args.open:
         lessons.open(curriculum.LAST_LEVEL, 0)
     team = training.Team(args.workers, opt)
-    log = training.Log(f"{args.build}/{args.name}-language{team.member or ''}.log")
+    log = training.Log(f"{args.build}/language{team.member or ''}.log")
     while step < args.steps:
-        if lessons.cache is None and step % 50 == 0 and os.path.exists(cache_path):
-            lessons.cache = Cache(cache_path)
-        mode, batch, tokens = lessons.draw(curriculum.step_random(args.name, args.seed, step, team.member))
-        loss, answers, right, figures = step_loss(c, model, probes, batch, tokens)
+        for name in configs:
+            cached = f"{args.build}/{name}-cache.pt"
+            if name not in lessons.caches and step % 50 == 0 and os.path.exists(cached):
+                lessons.caches[name] = Cache(cached)
+        mode, batch, tokens = lessons.draw(curriculum.step_random(args.seed, step, team.member))
+        loss, answers, right, figures = step_loss(lessons.c, model, probes, batch, tokens)
         training.set_rate(opt, training.rate_at(step, args.steps, args.rate))
         opt.zero_grad(set_to_none=True)
         loss.backward()
@@ -217,20 +213,19 @@ def main():
         lessons.note(mode, batch.kinds, right.tolist())
         lessons.advance(step)
         lessons.open(team.meet(step, lessons.level), step)
-        log.note(**{"L " + mode: answers, **figures})
+        log.note(**{f"L {mode} {lessons.c.name}" if tokens is not None else "L " + mode: answers, **figures})
         if step % LOG_EVERY == 0:
             scores = {f"{m} {k}": round(v, 2) for (m, k), v in sorted(lessons.score.items())}
-            log.line(step, level=lessons.level, cache=bool(lessons.cache), **scores)
-        for due, where in ((step % SAVE_EVERY == 0 or step == args.steps, path), (step == args.keep, kept)):
-            if due and team.member == 0:
-                training.save(
-                    where,
-                    language=model.state_dict(),
-                    probes=probes.state_dict(),
-                    opt=opt.state_dict(),
-                    step=step,
-                    curriculum=lessons.state(),
-                )
+            log.line(step, level=lessons.level, eyes=sorted(lessons.caches), **scores)
+        if team.member == 0 and (step % SAVE_EVERY == 0 or step == args.steps):
+            training.save(
+                path,
+                language=model.state_dict(),
+                probes=probes.state_dict(),
+                opt=opt.state_dict(),
+                step=step,
+                curriculum=lessons.state(),
+            )
 
 
 if __name__ == "__main__":
