@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the pair through llama-server on the sets of make_sets.py: accuracies with 95 % Wilson intervals.
 
-usage: evaluate.py SETS_DIR MODELS_DIR [--limit N] [--part direct|text|split|forms] ... [--out FILE.json]
+usage: evaluate.py SETS_DIR MODELS_DIR [--limit N] [--part direct|text|split|forms] ... [--model edge|cloud] ...
+                   [--set vqa|mmbench] [--out FILE.json]
 
 direct  each model alone on both sets
 text    each model from a true description, without the image
@@ -12,6 +13,7 @@ forms   part order, system message, earlier turn, JPEG and PNG, size: the same q
 
 import argparse
 import collections
+import contextlib
 import csv
 import glob
 import json
@@ -124,7 +126,7 @@ def easiest_quarter(items):
 def measure_direct(engines, sets, tallies):
     for set_name, items in sets.items():
         easy = easiest_quarter(items)
-        for name in MODELS:
+        for name in engines:
             tally = tallies[f"{name} alone, {set_name}"]
             for item in items:
                 ok = same(ask_directly(engines[name], item), item.answer)
@@ -142,7 +144,7 @@ def measure_direct(engines, sets, tallies):
 
 def measure_text(engines, sets, tallies):
     for set_name, items in sets.items():
-        for name in MODELS:
+        for name in engines:
             tally = tallies[f"{name} from a true description, {set_name}"]
             for item in items:
                 ok = same(answer_from(engines[name], item.truth["description"], item), item.answer)
@@ -156,9 +158,9 @@ def described_right(evidence, truth):
     return parts(evidence) == parts(truth)
 
 
-def measure_split(engines, sets, tallies):
+def measure_split(engines, eyes, sets, tallies):
     for set_name, items in sets.items():
-        for eye in ("cloud", "edge"):
+        for eye in eyes:
             tally = tallies[f"perceive-{eye}, {set_name}"]
             for item in items:
                 evidence = perceive(engines[eye], item)
@@ -193,7 +195,7 @@ FORMS += ["JPEG 95", "JPEG 85", "JPEG 60", "64 px", "128 px", "224 px", "1000 px
 
 
 def measure_forms(engines, count, seed, tallies):
-    for name in MODELS:
+    for name in engines:
         tally = tallies[f"{name}: forms of the same questions"]
         for i in range(count):
             rng = make_sets.random_of("forms", seed, i)
@@ -211,23 +213,29 @@ def main():
     parser.add_argument("models")
     parser.add_argument("--limit", type=int, help="only the first questions of each set")
     parser.add_argument("--part", action="append", choices=["direct", "text", "split", "forms"])
+    parser.add_argument("--model", action="append", choices=MODELS, help="only this one (split: only this one perceives)")
+    parser.add_argument("--set", choices=["vqa", "mmbench"], help="only this one")
     parser.add_argument("--forms", type=int, default=300, help="questions for the part forms")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out")
     args = parser.parse_args()
     parts = args.part or ["direct", "text", "split", "forms"]
-    sets = {"VQAv2 layout": list(read_vqa(args.sets))[: args.limit], "MMBench layout": list(read_mmbench(args.sets))[: args.limit]}
+    readers = {"vqa": ("VQAv2 layout", read_vqa), "mmbench": ("MMBench layout", read_mmbench)}
+    sets = {title: list(read(args.sets))[: args.limit] for key, (title, read) in readers.items() if args.set in (None, key)}
+    chosen = args.model or MODELS
     tallies = collections.defaultdict(Tally)
-    with server.Server("edge", args.models) as edge, server.Server("cloud", args.models) as cloud:
-        engines = dict(edge=edge, cloud=cloud)
+    with contextlib.ExitStack() as stack:
+        need = MODELS if "split" in parts else chosen
+        engines = {name: stack.enter_context(server.Server(name, args.models)) for name in need}
+        alone = {name: engines[name] for name in chosen}
         if "direct" in parts:
-            measure_direct(engines, sets, tallies)
+            measure_direct(alone, sets, tallies)
         if "text" in parts:
-            measure_text(engines, sets, tallies)
+            measure_text(alone, sets, tallies)
         if "split" in parts:
-            measure_split(engines, sets, tallies)
+            measure_split(engines, chosen, sets, tallies)
         if "forms" in parts:
-            measure_forms(engines, min(args.forms, args.limit or args.forms), args.seed, tallies)
+            measure_forms(alone, min(args.forms, args.limit or args.forms), args.seed, tallies)
         rss = {name: engine.rss_bytes() for name, engine in engines.items()}
     print("\nRSS after the run: " + ", ".join(f"{name} {v / 1e6:.0f} MB" for name, v in rss.items()))
     if args.out:

@@ -25,7 +25,7 @@ import scenes
 import tokenizer
 import training
 
-RATE = 1.2e-3
+RATE = 1.8e-3
 ATTENTION_WEIGHT, PROBE_WEIGHT = 0.4, 0.1
 SAVE_EVERY, LOG_EVERY = 250, 100
 COUNTING_HEAD, LINK_HEAD, CHOICE_HEAD, READING_HEAD = 0, 1, 2, 3
@@ -145,7 +145,7 @@ class Hooks:
             h = network.rms_norm(self._at(hidden, self.sup.early), self.model.norm, c.eps)
             t = torch.tensor([e[2] for e in self.sup.early])
             loss = F.cross_entropy(self.model.logits(h), t)
-            self.attention.append(0.6 * loss)
+            self.attention.append(loss)
             self.figures["early"] = loss.item()
 
 
