@@ -97,6 +97,7 @@ class Supervision:
     to_letter: list = field(default_factory=list)  # noun layer: likewise, options to their letters
     to_ask: list = field(default_factory=list)  # option layer: likewise
     to_choice: list = field(default_factory=list)  # choice layer: likewise
+    carried: list = field(default_factory=list)  # option layer: (row, at, token carried over from the question)
     early: list = field(default_factory=list)  # (row, at, token that should be known here)
 
 
@@ -165,6 +166,7 @@ def _supervise_question(sup, en, q, prefix, row, base, ends, answer, answer_ends
             sup.difference.append((row, base + second, a[0].x - b[0].x, a[0].y - b[0].y))
     if q.options:
         sup.to_ask.append((row, base + last, ask))
+        sup.carried.append((row, base + last, _early_answer(en, q)))
     for end, letter_end, right in q.options:
         t = token_at(ends, end)
         sup.to_letter.append((row, base + t, token_at(ends, letter_end)))

@@ -22,13 +22,13 @@ DEEP = [k for k, level in questions.LEVEL.items() if level == 4]
 READ = [f.__name__ for f in questions.DOCUMENT_KINDS]
 # mode: questions a scene, share of the steps once everything is open
 MODES = {
-    "image": (4, 0.24),
-    "deep": (3, 0.10),
-    "choice": (2, 0.17),
+    "image": (4, 0.22),
+    "deep": (3, 0.09),
+    "choice": (2, 0.20),
     "describe": (1, 0.18),
-    "text": (4, 0.12),
-    "text deep": (3, 0.09),
-    "text choice": (2, 0.10),
+    "text": (4, 0.10),
+    "text deep": (3, 0.08),
+    "text choice": (2, 0.13),
 }
 EDGE_SHARE = 0.25  # of the steps with images: seen with the edge model's eye
 LEVEL_STEPS = 1500  # the next level opens after so many steps at the latest
@@ -48,6 +48,7 @@ class Curriculum:
         """configs: by name. caches, filled by the caller, hold what each trained eye sees."""
         self.configs, self.en, self.table, self.caches = configs, en, table, {}
         self.c = configs["cloud"]  # the eye of the current step
+        self.mode_shares = {mode: share for mode, (_, share) in MODES.items()}
         self.level, self.opened = 1, 0  # and the step at which it opened
         self.score = {}  # running share of right answers by (mode, kind)
         if state:
@@ -79,7 +80,7 @@ class Curriculum:
 
     def _mode(self, rng):
         modes = OPEN_MODES[self.level]
-        return rng.choices(modes, [MODES[m][1] for m in modes])[0]
+        return rng.choices(modes, [self.mode_shares[m] for m in modes])[0]
 
     def _kinds(self, mode, world, rng, count):
         if isinstance(world, scenes.Document):

@@ -142,20 +142,30 @@ class Hooks:
             self.attention.append(loss)
             self.figures["difference"] = loss.item()
         if layer == c.answer_layer and self.sup.early:
-            h = network.rms_norm(self._at(hidden, self.sup.early), self.model.norm, c.eps)
-            t = torch.tensor([e[2] for e in self.sup.early])
-            loss = F.cross_entropy(self.model.logits(h), t)
-            self.attention.append(loss)
-            self.figures["early"] = loss.item()
+            self._token_known(hidden, self.sup.early, "early")
+        if layer == c.option_layer and self.sup.carried:
+            self._token_known(hidden, self.sup.carried, "carried")
+
+    def _token_known(self, hidden, entries, name):
+        h = network.rms_norm(self._at(hidden, entries), self.model.norm, self.c.eps)
+        loss = F.cross_entropy(self.model.logits(h), torch.tensor([e[2] for e in entries]))
+        self.attention.append(loss)
+        self.figures[name] = loss.item()
 
 
-def step_loss(c, model, probes, batch, tokens):
+def embed(c, model, batch, tokens):
+    """-> prefix and segments as the first layer takes them"""
     x = model.embed(batch.prefix_ids)
     if tokens is not None:
         at = batch.image_at
         x = torch.cat([x[:, :at], tokens, x[:, at + c.cells :]], 1)
+    return x, model.embed(batch.ids)
+
+
+def step_loss(c, model, probes, batch, prefix, segments, first=0):
+    """-> loss to train on, loss of the answers, which answers are right, figures for the log"""
     hooks = Hooks(c, model, probes, batch)
-    y = model(x, model.embed(batch.ids), batch.positions, batch.prefix_pad, hooks.on_layer, hooks.on_attention)
+    y = model(prefix, segments, batch.positions, batch.prefix_pad, hooks.on_layer, hooks.on_attention, first)
     asked = batch.labels >= 0
     logits = model.logits(y[asked])
     weight = batch.weights[asked]
@@ -203,7 +213,7 @@ def main():
             if name not in lessons.caches and step % 50 == 0 and os.path.exists(cached):
                 lessons.caches[name] = Cache(cached)
         mode, batch, tokens = lessons.draw(curriculum.step_random(args.seed, step, team.member))
-        loss, answers, right, figures = step_loss(lessons.c, model, probes, batch, tokens)
+        loss, answers, right, figures = step_loss(lessons.c, model, probes, batch, *embed(lessons.c, model, batch, tokens))
         training.set_rate(opt, training.rate_at(step, args.steps, args.rate))
         opt.zero_grad(set_to_none=True)
         loss.backward()
