@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the top layers of the language model alone, on kept states of the layers below.
 
-usage: train_top.py BUILD_DIR --batches N --steps N [--seed S]
+usage: train_top.py BUILD_DIR --batches N --steps N [--seed S] [--workers W]
 A step costs less than half of a whole one, so what only the top layers have to learn (picking an option,
 spelling what has been found) is learned cheaply. Continues BUILD_DIR/language.pt and writes it back.
 """
@@ -22,7 +22,7 @@ import train_language
 import training
 
 RATE = 1.5e-3
-MODE_SHARES = dict(zip(curriculum.MODES, (0.12, 0.04, 0.34, 0.16, 0.06, 0.04, 0.24)))
+MODE_SHARES = dict(zip(curriculum.MODES, (0.20, 0.07, 0.26, 0.17, 0.09, 0.06, 0.15)))
 
 
 def keep_states(model, lessons, first, count, seed):
@@ -43,6 +43,7 @@ def main():
     parser.add_argument("--batches", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that train together")
     args = parser.parse_args()
     tk = tokenizer.Tokenizer.load(f"{args.build}/merges.json")
     configs = {name: network.config(name, len(tk.tokens)) for name in network.CONFIGS}
@@ -54,12 +55,13 @@ def main():
     lessons.open(curriculum.LAST_LEVEL, state["step"])
     lessons.caches = {name: train_language.Cache(f"{args.build}/{name}-cache.pt") for name in configs}
     first = c.answer_layer
-    with torch.no_grad():
-        kept = keep_states(model, lessons, first, args.batches, args.seed)
-    print("states kept", flush=True)
     parameters = [p for block in model.blocks[first:] for p in block.parameters()] + [model.norm]
     opt = training.optimiser(parameters, RATE)
-    log, rng = training.Log(f"{args.build}/top.log"), random.Random(f"top {args.seed}")
+    team = training.Team(args.workers, opt)
+    name = f"{args.seed} {team.member}"
+    with torch.no_grad():
+        kept = keep_states(model, lessons, first, args.batches, name)
+    log, rng = training.Log(f"{args.build}/top{team.member or ''}.log"), random.Random(f"top {name}")
     for step in range(args.steps):
         config, mode, batch, x = rng.choice(kept)
         b, n, s = batch.ids.shape
@@ -70,10 +72,11 @@ def main():
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         opt.step()
+        team.meet(step + 1, lessons.level)
         log.note(**{"L " + mode: answers, "right " + mode: right.float().mean().item(), **figures})
         if (step + 1) % 50 == 0:
             log.line(step + 1)
-        if (step + 1) % 200 == 0 or step + 1 == args.steps:
+        if team.member == 0 and ((step + 1) % 100 == 0 or step + 1 == args.steps):
             state.update(language=model.state_dict(), curriculum=lessons.state())
             training.save(path, **state)
 

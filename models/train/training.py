@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 
 WARMUP_STEPS = 150
-DECAY_SHARE = 0.15  # the last share of the steps, in which the rate falls to a hundredth
+DECAY_SHARE = 0.3  # the last share of the steps, in which the rate falls to a hundredth
 
 
 def optimiser(parameters, rate):
