@@ -3,7 +3,7 @@
 """Measure the pair through llama-server on the sets of make_sets.py: accuracies with 95 % Wilson intervals.
 
 usage: evaluate.py SETS_DIR MODELS_DIR [--limit N] [--part direct|text|split|forms] ... [--model edge|cloud] ...
-                   [--set vqa|mmbench] [--out FILE.json]
+                   [--set vqa|mmbench] [--minutes M] [--out FILE.json]
 
 direct  each model alone on both sets
 text    each model from a true description, without the image
@@ -21,6 +21,7 @@ import math
 import os
 import random
 import sys
+import time
 
 import make_sets
 import prompts
@@ -123,12 +124,21 @@ def easiest_quarter(items):
     return {id(i) for i in scene[: len(scene) // 4]}
 
 
-def measure_direct(engines, sets, tallies):
+def within(items, minutes):
+    """The items in order until the time is over."""
+    end = time.monotonic() + minutes * 60 if minutes else math.inf
+    for item in items:
+        if time.monotonic() > end:
+            return
+        yield item
+
+
+def measure_direct(engines, sets, minutes, tallies):
     for set_name, items in sets.items():
         easy = easiest_quarter(items)
         for name in engines:
             tally = tallies[f"{name} alone, {set_name}"]
-            for item in items:
+            for item in within(items, minutes):
                 ok = same(ask_directly(engines[name], item), item.answer)
                 t = item.truth
                 tally.add("all", ok)
@@ -142,11 +152,11 @@ def measure_direct(engines, sets, tallies):
             tally.show(f"{name} alone, {set_name}")
 
 
-def measure_text(engines, sets, tallies):
+def measure_text(engines, sets, minutes, tallies):
     for set_name, items in sets.items():
         for name in engines:
             tally = tallies[f"{name} from a true description, {set_name}"]
-            for item in items:
+            for item in within(items, minutes):
                 ok = same(answer_from(engines[name], item.truth["description"], item), item.answer)
                 tally.add("all", ok)
                 tally.add(f"level {item.truth['level']}" if item.truth["world"] == "scene" else "documents", ok)
@@ -158,11 +168,11 @@ def described_right(evidence, truth):
     return parts(evidence) == parts(truth)
 
 
-def measure_split(engines, eyes, sets, tallies):
+def measure_split(engines, eyes, sets, minutes, tallies):
     for set_name, items in sets.items():
         for eye in eyes:
             tally = tallies[f"perceive-{eye}, {set_name}"]
-            for item in items:
+            for item in within(items, minutes):
                 evidence = perceive(engines[eye], item)
                 tally.add("all", same(answer_from(engines[OTHER[eye]], evidence, item), item.answer))
                 tally.add("description exact", described_right(evidence, item.truth["description"]))
@@ -194,10 +204,10 @@ FORMS = ["plain (PNG, 448 px)", "text first", "system message (known)", "system 
 FORMS += ["JPEG 95", "JPEG 85", "JPEG 60", "64 px", "128 px", "224 px", "1000 px", "2000 px"]
 
 
-def measure_forms(engines, count, seed, tallies):
+def measure_forms(engines, count, seed, minutes, tallies):
     for name in engines:
         tally = tallies[f"{name}: forms of the same questions"]
-        for i in range(count):
+        for i in within(range(count), minutes):
             rng = make_sets.random_of("forms", seed, i)
             world = make_sets.draw_world(rng)
             q = make_sets.draw_question(world, rng)
@@ -212,6 +222,7 @@ def main():
     parser.add_argument("sets")
     parser.add_argument("models")
     parser.add_argument("--limit", type=int, help="only the first questions of each set")
+    parser.add_argument("--minutes", type=float, help="for each table: as many questions as fit")
     parser.add_argument("--part", action="append", choices=["direct", "text", "split", "forms"])
     parser.add_argument("--model", action="append", choices=MODELS, help="only this one (split: only this one perceives)")
     parser.add_argument("--set", choices=["vqa", "mmbench"], help="only this one")
@@ -229,13 +240,13 @@ def main():
         engines = {name: stack.enter_context(server.Server(name, args.models)) for name in need}
         alone = {name: engines[name] for name in chosen}
         if "direct" in parts:
-            measure_direct(alone, sets, tallies)
+            measure_direct(alone, sets, args.minutes, tallies)
         if "text" in parts:
-            measure_text(alone, sets, tallies)
+            measure_text(alone, sets, args.minutes, tallies)
         if "split" in parts:
-            measure_split(engines, chosen, sets, tallies)
+            measure_split(engines, chosen, sets, args.minutes, tallies)
         if "forms" in parts:
-            measure_forms(alone, min(args.forms, args.limit or args.forms), args.seed, tallies)
+            measure_forms(alone, min(args.forms, args.limit or args.forms), args.seed, args.minutes, tallies)
         rss = {name: engine.rss_bytes() for name, engine in engines.items()}
     print("\nRSS after the run: " + ", ".join(f"{name} {v / 1e6:.0f} MB" for name, v in rss.items()))
     if args.out:
