@@ -21,12 +21,6 @@ def example(name):
         return data_uri(f.read(), "png" if name.endswith(".png") else "jpeg")
 
 
-def truth(name, question):
-    with open(os.path.join(EXAMPLES, "truth.json")) as f:
-        scene = next(s for s in json.load(f)["scenes"] if s["file"] == name)
-    return next(q["answer"] for q in scene["questions"] if q["question"] == question)
-
-
 def data_uri(data, kind):
     return "data:image/%s;base64,%s" % (kind, base64.b64encode(data).decode())
 

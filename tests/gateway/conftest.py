@@ -251,10 +251,9 @@ def engines(tmp_path_factory):
 
 @pytest.fixture
 def real(gateway, engines):
-    """real({"policy": "edge"}) → a gateway between the two real engines, with the prompts their models know."""
+    """real({"policy": "edge"}) → a gateway between the two real engines."""
     def start(config=None):
         return gateway(merged({
             "edge": {"url": engines["edge"], "slots": 2}, "cloud": {"url": engines["cloud"]},
-            "perceive": {"prompt": "Describe the scene.", "evidence": "The scene contains: {evidence}"},
         }, config or {}))
     return start

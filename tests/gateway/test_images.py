@@ -14,7 +14,7 @@ import numpy
 import pytest
 from PIL import Image, ImageOps
 
-from bodies import chat, data_uri, example, image, picture, text, truth
+from bodies import chat, data_uri, example, image, picture, text
 from conftest import TAUS, events_of, text_of_events
 from test_clients import COLOR, photograph
 
@@ -284,11 +284,11 @@ def test_a_real_engine_answers_a_webp(real):
     with Image.open(io.BytesIO(base64.b64decode(example("simple-2.png").split(",", 1)[1]))) as png:
         webp = uri(png.convert("RGB"), "webp", lossless=True)
     answer = real({"policy": "edge"}).chat(chat(COLOR, webp))
-    assert answer.status == 200 and answer.text.strip() == truth("simple-2.png", COLOR), answer
+    assert answer.status == 200 and answer.text.strip() == "purple", answer
 
 
 def test_a_real_engine_answers_a_4k_photo(real):
     photo = data_uri(photograph(1_000_000), "jpeg")
     assert opened(photo).size[0] >= 3840
-    answer = real({"policy": "edge"}).chat(chat("Describe the scene.", photo))
+    answer = real({"policy": "edge"}).chat(chat("How many objects are there?", photo))
     assert answer.status == 200 and answer.plan == "edge" and answer.text, answer
