@@ -23,9 +23,10 @@ SPECIAL = [
 VOCABULARY_MULTIPLE = 32
 
 # llama-server hands the template one string per message, each image a marker such as <__media_x__> in it.
-# The template puts the images first and the text after them, so the order of a client's parts does not matter.
+# The template puts the images first and the text after them, so the order of a client's parts does not matter, and
+# leaves system messages out: the models know no instructions and unknown words only lead them astray.
 CHAT_TEMPLATE = (
-    "{%- for m in messages -%}{{ '<|im_start|>' + m['role'] + '\\n' }}"
+    "{%- for m in messages -%}"
     "{%- set ns = namespace(images='', text='') -%}"
     "{%- for piece in m['content'].split('<__media') -%}"
     "{%- if loop.first -%}{%- set ns.text = piece -%}"
@@ -35,7 +36,9 @@ CHAT_TEMPLATE = (
     "{%- set gap = '\\n' if ns.text and cut[1] else '' -%}"
     "{%- set ns.text = ns.text + gap + cut[1] -%}"
     "{%- endif -%}{%- endfor -%}"
-    "{{ ns.images + ns.text + '<|im_end|>\\n' }}{%- endfor -%}"
+    "{%- if m['role'] != 'system' -%}"
+    "{{ '<|im_start|>' + m['role'] + '\\n' + ns.images + ns.text + '<|im_end|>\\n' }}"
+    "{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
 

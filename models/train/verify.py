@@ -37,8 +37,7 @@ def draw_request(i, seed):
         text = prompts.PERCEIVE.format(question=text)
     image = None if i % 4 == 3 else scenes.render(world)
     system = rng.choice(prompts.SYSTEM) if rng.random() < 0.2 else None
-    before = f"<|im_start|>system\n{system}<|im_end|>\n" if system else ""
-    messages = [{"role": "system", "content": system}] if system else []
+    messages = [{"role": "system", "content": system}] if system else []  # left out by the chat template
     if image is None:
         evidence = prompts.EVIDENCE.format(n=1, evidence=questions.describe(world)[0])
         parts = [server.text_part(evidence), server.text_part(text)]
@@ -49,7 +48,7 @@ def draw_request(i, seed):
             parts.reverse()
         body = f"<|vision_start|><|image_pad|><|vision_end|>{text}"
     messages.append({"role": "user", "content": parts})
-    return messages, f"{before}<|im_start|>user\n{body}<|im_end|>\n<|im_start|>assistant\n", image
+    return messages, f"<|im_start|>user\n{body}<|im_end|>\n<|im_start|>assistant\n", image
 
 
 def compare(model, tk, engine, i, seed):
