@@ -43,6 +43,20 @@ static void handle_health(struct server_request *request, void *arg)
     server_reply(request, &head, (struct moa_bytes){ok, sizeof(ok) - 1});
 }
 
+/* Ready: some tier takes calls. A gateway that drains accepts no connection to ask on. */
+static void handle_ready(struct server_request *request, void *arg)
+{
+    const struct gateway *g = arg;
+    if (endpoints_up(&g->settings->endpoints[MOA_EDGE]) ||
+        endpoints_up(&g->settings->endpoints[MOA_CLOUD])) {
+        handle_health(request, arg);
+        return;
+    }
+    struct http_error error;
+    http_fail(&error, 503, "not_ready", "Neither the edge nor the cloud can be reached.");
+    server_reply_error(request, &error, NULL, 0);
+}
+
 static void write_journal_metrics(struct journal *journal, FILE *out)
 {
     struct journal_counts counts;
@@ -281,6 +295,7 @@ const struct server_route routes_table[] = {
     {"GET", "/v1/state", handle_state, ACCESS_OBSERVER},
     {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER},
     {"GET", "/healthz", handle_health, ACCESS_OPEN},
+    {"GET", "/readyz", handle_ready, ACCESS_OPEN},
     {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER},
     {NULL, NULL, NULL, 0},
 };

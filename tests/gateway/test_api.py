@@ -42,6 +42,17 @@ def test_healthz(duo):
     assert duo().get("/healthz").status == 200
 
 
+def test_readyz_says_whether_any_tier_takes_calls(gateway, refusing, edge):
+    half = gateway({"edge": {"url": refusing.url}, "cloud": {"url": edge.url}})
+    assert half.chat(chat("Hello.", model="moaoff/edge")).plan == "cloud"
+    assert half.get("/readyz").status == 200
+    none = gateway({"edge": {"url": refusing.url}, "cloud": {"url": refusing.url}, "breaker": {"retry_ms": 60000}})
+    assert none.get("/readyz").status == 200  # nobody has tried yet
+    assert none.chat(chat("Hello.")).status == 502
+    assert none.get("/readyz").status == 503 and none.get("/readyz").error["code"] == "not_ready"
+    assert none.get("/healthz").status == 200
+
+
 def test_metrics_count_requests(duo):
     gateway = duo({"policy": "edge"})
     gateway.chat(chat("Hello."))
