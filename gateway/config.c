@@ -3,11 +3,9 @@
  * YAML to struct config through one table of keys; see config.h. libyaml gives the events and their
  * lines; the table gives types, ranges and defaults, so that every fault is reported with its line.
  */
-#include "config.h"
+#include "config_private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -19,9 +17,6 @@
 #define CONFIG_BYTES_MAX (1 << 20)
 #define DEPTH_MAX 4
 #define PATH_MAX_BYTES 128
-#define API_KEY_BYTES_MAX 4096
-#define PATTERN_SPACE " \t,"
-#define PATTERN_BYTES_MAX 256
 #define URLS_MAX 16
 
 enum key_type { KEY_TEXT, KEY_URLS, KEY_INTEGER, KEY_NUMBER, KEY_CHOICE };
@@ -574,163 +569,16 @@ static int read_text(struct reader *r, struct moa_bytes yaml)
     return result;
 }
 
-/* ---- checks that need more than one key ---- */
-
-/* Refuses the value of the key `path`, at the line where it was read. */
-__attribute__((format(printf, 3, 4))) static int refuse(const struct reader *r, const char *path,
-                                                        const char *message, ...)
-{
-    char what[sizeof(r->error->message)];
-    va_list args;
-    va_start(args, message);
-    vsnprintf(what, sizeof(what), message, args);
-    va_end(args);
-    return fail(r->error, r->line[find_key(path) - keys], "\"%s\" %.200s", path, what);
-}
-
-static int check_policy(const struct reader *r)
-{
-    for (size_t i = 0; moa_policy_name(i); i++) {
-        if (strcmp(moa_policy_name(i), r->config->policy) == 0)
-            return 0;
-    }
-    return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
-}
-
-/* The first line of the file as the API key. */
-static int read_api_key_file(const struct reader *r, struct tier_config *tier,
-                             const char *file_path)
-{
-    char line[API_KEY_BYTES_MAX + 2];
-    FILE *file = fopen(tier->api_key_file, "re");
-    if (!file)
-        return refuse(r, file_path, "names %s: %s", tier->api_key_file, strerror(errno));
-    bool empty = !fgets(line, sizeof(line), file);
-    fclose(file);
-    size_t n = empty ? 0 : strcspn(line, "\r\n");
-    bool whole = n < sizeof(line) - 1;
-    if (n > 0 && whole)
-        tier->api_key = strndup(line, n);
-    explicit_bzero(line, sizeof(line));
-    if (n == 0 || !whole)
-        return refuse(r, file_path, "names %s, whose first line is %s", tier->api_key_file,
-                      n == 0 ? "empty" : "too long");
-    return 0;
-}
-
-static int read_api_key(const struct reader *r, enum moa_tier which, const char *env_path,
-                        const char *file_path)
-{
-    struct tier_config *tier = &r->config->tier[which];
-    const char *value = tier->api_key_env[0] ? getenv(tier->api_key_env) : "";
-    if (!value)
-        return refuse(r, env_path, "names %s, which is not set", tier->api_key_env);
-    if (tier->api_key_env[0] && tier->api_key_file[0])
-        return refuse(r, file_path, "stands beside api_key_env; one of the two");
-    if (tier->api_key_file[0] && read_api_key_file(r, tier, file_path))
-        return -1;
-    if (!tier->api_key)
-        tier->api_key = strdup(value);
-    return tier->api_key ? 0 : fail(r->error, 0, "out of memory");
-}
-
-/* A pattern that is cut would pin less than it says. */
-static int check_patterns(const struct reader *r)
-{
-    const char *at = r->config->pin_models;
-    while (*at) {
-        size_t n = strcspn(at, PATTERN_SPACE);
-        if (n >= PATTERN_BYTES_MAX)
-            return refuse(r, "pin_models", "has a pattern longer than %d bytes", PATTERN_BYTES_MAX);
-        at += n;
-        at += strspn(at, PATTERN_SPACE);
-    }
-    return 0;
-}
-
-static int check_listen(const struct reader *r)
-{
-    const struct config *c = r->config;
-    if (c->tls_certificate[0] && !c->tls_key[0])
-        return refuse(r, "listen.tls_certificate", "needs listen.tls_key");
-    if (c->tls_key[0] && !c->tls_certificate[0])
-        return refuse(r, "listen.tls_key", "needs listen.tls_certificate");
-    if (!config_is_guarded(c))
-        return refuse(r, "listen.host",
-                      "is %s, which others can reach, and no keys_file says who may; give one, or "
-                      "set listen.insecure: true",
-                      c->listen_host);
-    return 0;
-}
-
-/* The bits of a list of format names; -1 if there is another word in it. */
-static int read_formats(const char *text, uint32_t *ret_formats)
-{
-    static const char gaps[] = ", ";
-    uint32_t formats = 0;
-    for (text += strspn(text, gaps); *text; text += strspn(text, gaps)) {
-        const size_t n = strcspn(text, gaps);
-        int format = MOA_IMAGE_JPEG;
-        for (; format <= MOA_IMAGE_GIF; format++) {
-            const char *name = moa_image_format_name((enum moa_image_format)format);
-            if (strlen(name) == n && memcmp(name, text, n) == 0)
-                break;
-        }
-        if (format > MOA_IMAGE_GIF)
-            return -1;
-        formats |= UINT32_C(1) << format;
-        text += n;
-    }
-    *ret_formats = formats;
-    return 0;
-}
-
-static int check_tier_images(const struct reader *r, enum moa_tier tier, const char *formats_path)
-{
-    struct tier_config *t = &r->config->tier[tier];
-    const uint32_t writable = 1 << MOA_IMAGE_JPEG | 1 << MOA_IMAGE_PNG;
-    uint32_t formats;
-    if (read_formats(t->image_formats, &formats))
-        return refuse(r, formats_path, "has a word other than jpeg, png, webp and gif");
-    if (formats && !(formats & writable))
-        return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
-    t->image_target = (struct recode_target){
-        .max_tokens = (uint32_t)t->image_tokens,
-        .formats = formats,
-        .min_side_px = (uint32_t)t->image_min_px,
-        .upright = t->image_upright != 0,
-        .jpeg_quality = (int)r->config->jpeg_quality,
-    };
-    return 0;
-}
-
-static int check_images(const struct reader *r)
-{
-    char why[128];
-    if (address_list_parse(r->config->fetch_allow, &r->config->fetch_allowed, why, sizeof(why)))
-        return refuse(r, "fetch.allow", "%s", why);
-    return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
-                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats")
-               ? -1
-               : 0;
-}
-
+/* The checks, with the line of the key that fails one. */
 static int check(const struct reader *r)
 {
-    const struct moa_image_params *image = &r->config->image;
-    const struct moa_text_params *text = &r->config->text;
-    if (image->laplacian_p95 < image->laplacian_p5)
-        return refuse(r, "complexity.laplacian_p95", "is below laplacian_p5");
-    if (image->weight_resolution + image->weight_edge + image->weight_entropy +
-            image->weight_sharpness <=
-        0)
-        return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
-    if (text->weight_length + text->weight_entity <= 0)
-        return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r) ||
-        read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file"))
-        return -1;
-    return read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file");
+    struct config_fault fault;
+    if (config_check(r->config, &fault) == 0)
+        return 0;
+    if (!fault.path)
+        return fail(r->error, 0, "%s", fault.what);
+    return fail(r->error, r->line[find_key(fault.path) - keys], "\"%s\" %s", fault.path,
+                fault.what);
 }
 
 static int set_defaults(struct config *config, struct config_error *error)
@@ -792,38 +640,6 @@ void config_free(struct config *config)
         free(key);
     }
     free(config);
-}
-
-/* ---- questions ---- */
-
-bool config_pins_model(const struct config *config, const char *model)
-{
-    char pattern[PATTERN_BYTES_MAX];
-    for (const char *at = config->pin_models + strspn(config->pin_models, PATTERN_SPACE); *at;) {
-        size_t n = strcspn(at, PATTERN_SPACE);
-        snprintf(pattern, sizeof(pattern), "%.*s", (int)n, at);
-        if (fnmatch(pattern, model, FNM_CASEFOLD) == 0)
-            return true;
-        at += n;
-        at += strspn(at, PATTERN_SPACE);
-    }
-    return false;
-}
-
-static bool is_loopback(const char *host)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (inet_pton(AF_INET, host, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, host, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6);
-    return strcmp(host, "localhost") == 0;
-}
-
-bool config_is_guarded(const struct config *config)
-{
-    return config->keys_file[0] || config->insecure || is_loopback(config->listen_host);
 }
 
 /* ---- the commented file of defaults ---- */
