@@ -23,6 +23,8 @@
 
 #define QUEUE_ROWS 8192
 #define BATCH_ROWS 512
+#define BUSY_MS 2000      /* another process writes to the file: SQLite waits so long, */
+#define BUSY_TRIES 5      /* so many times, while further rows queue up */
 #define GATHER_MS 50      /* rows that come close together are one transaction */
 #define SWEEP_MS 3600000L /* how often age is looked at when nothing else happens */
 #define DELETE_ROUNDS_MAX 16
@@ -33,7 +35,7 @@ struct journal {
     pthread_cond_t work;
     struct journal_row *queue[QUEUE_ROWS]; /* a ring */
     size_t first, n;
-    bool ending;
+    bool ending, full;
     struct journal_counts counts;
     int64_t max_age_ms, max_bytes;
 
@@ -109,7 +111,9 @@ static int insert(struct journal *j, const struct journal_row *row)
 
 static int write_batch(struct journal *j, struct journal_row *const *rows, size_t n)
 {
-    int err = sqlite3_exec(j->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int err = SQLITE_BUSY;
+    for (int i = 0; i < BUSY_TRIES && err == SQLITE_BUSY; i++)
+        err = sqlite3_exec(j->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (size_t i = 0; i < n && !err; i++)
         err = insert(j, rows[i]);
     if (!err)
@@ -204,7 +208,7 @@ static int open_database(struct journal *j, const char *path, char *why, size_t 
         return -1;
     if (sqlite3_open_v2(path, &j->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL))
         return fail(j, why, n, path);
-    sqlite3_busy_timeout(j->db, 2000);
+    sqlite3_busy_timeout(j->db, BUSY_MS);
     static const char setup[] = "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;"
                                 "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304;"
                                 "PRAGMA cache_size=-512;";
@@ -287,16 +291,24 @@ void journal_add(struct journal *j, const struct journal_row *row)
     struct journal_row *copy = journal_row_copy(row);
     pthread_mutex_lock(&j->lock);
     bool taken = copy && j->n < QUEUE_ROWS;
+    bool say = false;
     if (taken) {
         j->queue[(j->first + j->n++) % QUEUE_ROWS] = copy;
-        if (j->n == 1)
+        if (j->n == 1) {
+            j->full = false;
             pthread_cond_signal(&j->work);
+        }
     } else {
         j->counts.dropped++;
+        say = !j->full;
+        j->full = true;
     }
     pthread_mutex_unlock(&j->lock);
     if (!taken)
         free(copy);
+    if (say)
+        log_event(LOG_LEVEL_ERROR, "journal-full", "rows=%d error=\"the disk does not follow\"",
+                  QUEUE_ROWS);
 }
 
 void journal_set_bounds(struct journal *j, const struct journal_options *options)

@@ -204,6 +204,18 @@ def test_a_journal_that_cannot_be_written_stops_nobody(kept, path):
     assert gateway.get("/v1/decisions").error["code"] == "journal_unavailable"
 
 
+def test_rows_wait_while_another_program_writes(kept, path):
+    gateway = kept({"policy": "edge"})
+    db = sqlite3.connect(path)
+    db.execute("BEGIN IMMEDIATE")
+    assert [gateway.chat(chat("Hello.")).status for _ in range(3)] == [200] * 3
+    time.sleep(2.5)  # longer than SQLite itself waits
+    db.rollback()
+    db.close()
+    assert [row["status"] for row in rows_of(path, 3)] == [200] * 3
+    assert "journal-failed" not in gateway.log_text
+
+
 def test_a_journal_that_cannot_be_opened_is_a_clear_error(tmp_path):
     (tmp_path / "m.yaml").write_text("listen: {port: 0}\njournal: {path: /nonexistent/j.db}\n")
     done = subprocess.run([MOAOFF, "serve", "-c", str(tmp_path / "m.yaml")], capture_output=True, text=True, timeout=20)
