@@ -807,6 +807,7 @@ static void on_gone(void *arg)
 {
     struct exchange *x = arg;
     x->request = NULL;
+    x->status = 0; /* even if an answer had begun: the client has not got it */
     if (x->has_decision)
         cancel_calls(x);
     if (x->images && images_busy(x->images))

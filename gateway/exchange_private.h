@@ -77,7 +77,7 @@ struct exchange {
     uint64_t bytes_up[2];   /* by tier */
     int64_t overhead_us;
     int64_t first_byte_us;
-    int status;        /* what the client got; 0: it left before */
+    int status;        /* what the client got; 0: it left before it had all */
     char fallback[48]; /* "cloud timeout"; "" if there was none */
 };
 

@@ -30,7 +30,7 @@ struct journal_row {
     const char *plan;
     const char *decision, *reasons, *scores; /* as in the headers of the answer */
     const char *fallback;
-    int64_t status; /* of HTTP; 0: the client left before it got one */
+    int64_t status; /* of HTTP; 0: the client left before it had the whole answer */
     int64_t pinned, stream, images;
     double edge_load, uplink_mbps;
     int64_t edge_up, cloud_up;

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import re
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -80,6 +81,20 @@ def events_of(stream):
 def text_of_events(events):
     return "".join(choice["delta"].get("content") or "" for event in events if event != "[DONE]"
                    for choice in json.loads(event).get("choices", []))
+
+
+def rows_of(path, n, timeout_s=10):
+    """All rows of the journal, oldest first, when there are n."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
+            db.row_factory = sqlite3.Row
+            rows = [dict(row) for row in db.execute("SELECT * FROM requests ORDER BY sequence")]
+        db.close()
+        if len(rows) >= n or time.monotonic() > deadline:
+            assert len(rows) == n, rows
+            return rows
+        time.sleep(0.02)
 
 
 class RunningGateway(local.Gateway):

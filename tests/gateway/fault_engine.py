@@ -18,6 +18,9 @@ Modes, each for whole and for streamed answers:
     drip        a complete answer, one byte at a time
     wrong-type  200 with an HTML page
     hold        streams half of the answer, waits for engine.release.set(), streams the rest
+    stall       streams half of the answer and no more; as a whole answer: silent
+
+An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 """
 import json
 import socket
@@ -26,7 +29,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold")
+MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold", "stall")
 
 
 class Recorded:
@@ -61,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         self.engine.requests.append(Recorded(self.path, self.headers, body))
         mode = self.engine.mode
         try:
-            if mode == "silent":
+            if mode == "silent" or mode == "stall" and not json.loads(body).get("stream"):
                 self.wait_for_hangup()
             elif mode in ("500", "429", "503", "400", "404"):
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
@@ -95,9 +98,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def whole(self, mode):
+        message = {"role": "assistant", "content": self.engine.answer}
+        if self.engine.tool_call:
+            name, arguments = self.engine.tool_call
+            message = {"role": "assistant", "content": None, "tool_calls": [
+                {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}]}
         answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": self.engine.name,
-                  "choices": [{"index": 0, "finish_reason": "stop",
-                               "message": {"role": "assistant", "content": self.engine.answer}}],
+                  "choices": [{"index": 0, "finish_reason": self.finish, "message": message}],
                   "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
         body = json.dumps(answer).encode()
         if mode == "malformed":
@@ -114,6 +121,21 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
+    @property
+    def finish(self):
+        return "tool_calls" if self.engine.tool_call else "stop"
+
+    def deltas(self):
+        if self.engine.tool_call:
+            name, arguments = self.engine.tool_call
+            pieces = [{"id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}] + [
+                {"function": {"arguments": arguments[i:i + 5]}} for i in range(0, len(arguments), 5)]
+            return [{"role": "assistant", "content": None}] + [
+                {"tool_calls": [dict(piece, index=0)]} for piece in pieces] + [{}]
+        words = self.engine.answer.split(" ")
+        return [{"role": "assistant", "content": ""}] + [
+            {"content": word if i == 0 else " " + word} for i, word in enumerate(words)] + [{}]
+
     def stream(self, mode, with_usage):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
@@ -121,15 +143,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if mode == "cut-early":
             return self.hang_up()
-        words = self.engine.answer.split(" ")
-        deltas = [{"role": "assistant", "content": ""}] + [
-            {"content": word if i == 0 else " " + word} for i, word in enumerate(words)] + [{}]
-        for i, delta in enumerate(deltas):
+        for i, delta in enumerate(self.deltas()):
             if i == 2:
                 if mode == "cut-event":
                     self.chunk(b'data: {"choices": [{"delta": {"con')
                 if mode in ("cut", "cut-event"):
                     return self.hang_up()
+                if mode == "stall":
+                    return self.wait_for_hangup()
                 if mode == "hold":
                     self.engine.release.wait(30)
                 if mode == "malformed":
@@ -137,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
                     continue
             event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
                      "choices": [{"index": 0, "delta": delta,
-                                  "finish_reason": "stop" if delta == {} else None}]}
+                                  "finish_reason": self.finish if delta == {} else None}]}
             data = b"data: " + json.dumps(event).encode() + b"\n\n"
             if mode == "drip":
                 for byte in data:
@@ -179,7 +200,7 @@ class FaultEngine:
     def __init__(self, name, port=0, tls=None):
         self.name = name
         self.pages = {}
-        self.mode, self.answer = "ok", "the answer of " + name
+        self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)

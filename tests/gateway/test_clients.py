@@ -4,12 +4,14 @@ import glob
 import json
 import os
 import subprocess
+import time
+import urllib.request
 
 import pytest
 
 import local
 from bodies import chat, data_uri, example
-from conftest import HERE, TAUS, events_of, text_of_events
+from conftest import HERE, TAUS, events_of, rows_of, text_of_events
 
 COLOR, COUNT = "What color is the triangle?", "How many objects are there?"
 
@@ -85,19 +87,92 @@ def test_curl_waits_for_100_continue(real, tmp_path):
     assert float(done.stdout.decode().splitlines()[-1]) < 45
 
 
-def test_openai_client(real):
+def ask_openai(gateway, *asked):
+    """What OpenAI's client makes of each answer; the last line is what it finds under models."""
     assert os.path.isdir(os.path.join(HERE, "openai", "node_modules", "openai")), "run tools/setup --test"
+    done = subprocess.run(["node", os.path.join(HERE, "openai", "client.mjs"), gateway.url + "/v1"],
+                          input=json.dumps(asked), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_openai_client(real):
     gateway = real({"paper": TAUS["edge"]})
     asked = [{"question": COLOR, "image": example("simple-2.png"), "stream": stream} for stream in (False, True)]
     asked.append({"question": "Image 1: small red square b1.\nHow many objects are there?", "stream": False})
     asked.append({"question": "What is it?", "image": "data:image/png;base64,@@@@", "stream": False})
-    done = subprocess.run(["node", os.path.join(HERE, "openai", "client.mjs"), gateway.url + "/v1"],
-                          input=json.dumps(asked), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    whole, streamed, words, refused, listed = [json.loads(line) for line in done.stdout.splitlines()]
+    whole, streamed, words, refused, listed = ask_openai(gateway, *asked)
     assert whole == {"plan": "edge", "answer": "purple", "finish": "stop"}
     assert streamed["answer"] == "purple" and streamed["finish"] == "stop" and streamed["chunks"] >= 2
     assert words["answer"] == "1"
     assert refused["error"] == "BadRequestError" and refused["status"] == 400
     assert refused["param"].startswith("messages[0].content[0].image_url")
     assert "moaoff" in listed["models"]
+
+
+TOOLS = [{"type": "function", "function": {
+    "name": "point_at", "description": "Points the arm at a color.", "strict": True,
+    "parameters": {"type": "object", "properties": {"color": {"type": "string", "enum": ["red", "purple"]}},
+                   "required": ["color"], "additionalProperties": False}}}]
+CHOICE = {"type": "function", "function": {"name": "point_at"}}
+
+
+@pytest.mark.parametrize("tier", ["edge", "cloud"])
+def test_openai_client_calls_tools(duo, edge, cloud, tier):
+    engine = {"edge": edge, "cloud": cloud}[tier]
+    engine.tool_call = "point_at", '{"color": "purple", "why": "caf\\u00e9"}'
+    asked = [{"question": "Point at it.", "stream": stream, "tools": TOOLS, "tool_choice": CHOICE} for stream in (False, True)]
+    whole, streamed, _ = ask_openai(duo({"policy": tier}), *asked)
+    for answer in (whole, streamed):
+        assert answer["finish"] == "tool_calls" and not answer["answer"]
+        assert answer["calls"] == [{"name": "point_at", "arguments": engine.tool_call[1]}]
+    assert len(engine.requests) == 2
+    for request in engine.requests:
+        assert request.json["tools"] == TOOLS and request.json["tool_choice"] == CHOICE
+        # As the client writes it: not a byte of it was written anew.
+        assert json.dumps(TOOLS, separators=(",", ":")).encode() in request.body
+
+
+def test_what_tools_answered_reaches_the_engine(duo, edge):
+    """The turns of a conversation with tools have no text, or a content that is null."""
+    body = chat("Point at it.", tools=TOOLS)
+    body["messages"] += [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function",
+                                                               "function": {"name": "point_at", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"}]
+    assert duo({"policy": "edge"}).chat(body).status == 200
+    assert edge.requests[0].json == body
+
+
+@pytest.mark.parametrize("fields", [
+    {"tools": TOOLS}, {"tools": TOOLS, "tool_choice": "none"}, {"tools": TOOLS, "tool_choice": "required"}])
+def test_tools_of_a_real_engine(real, engines, fields):
+    """What llama-server makes of tools, with a model that was taught none, is the same through the gateway."""
+    body = json.dumps(chat(COLOR, example("simple-2.png"), **fields)).encode()
+    with urllib.request.urlopen(urllib.request.Request(engines["edge"] + "/chat/completions", body), timeout=60) as direct:
+        said = json.load(direct)
+    answer = real({"policy": "edge"}).chat(body)
+    assert answer.status == 200 and answer.json["choices"] == said["choices"]
+
+
+@pytest.mark.parametrize("stream,abort", [(False, "before"), (True, "before"), (True, "within")])
+def test_openai_client_aborts(duo, edge, cloud, tmp_path, stream, abort):
+    edge.mode = "stall" if abort == "within" else "silent"
+    path = str(tmp_path / "journal.db")
+    gateway = duo({"policy": "edge", "journal": {"path": path}})
+    seen, _ = ask_openai(gateway, {"question": "Hello.", "stream": stream, "abort": abort})
+    if abort == "before":
+        assert seen["error"] == "APIUserAbortError"
+    else:  # the client's own rule: the loop over the chunks ends
+        assert seen["ended"] and seen["chunks"] == 2
+    deadline = time.monotonic() + 10
+    while not edge.hangups and time.monotonic() < deadline:
+        time.sleep(0.01)
+    left_s = edge.hangups[0] - (seen["aborted"] if abort == "before" else seen["aborted"]["at"])
+    assert left_s < 2, "the engine worked on for %.3f s" % left_s
+    edge.mode = "ok"
+    assert gateway.chat(chat("Hello.", stream=stream)).status == 200
+    assert not cloud.requests and len(edge.requests) == 2
+    left, _ = rows_of(path, 2)
+    assert left["status"] == 0 and (left["first_byte_us"] is None) == (abort == "before")
+    assert 'moaoff_chat_requests_total{status="gone"} 1' in gateway.get("/metrics").body.decode()

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from bodies import chat, data_uri, picture
-from conftest import MOAOFF, TAUS
+from conftest import MOAOFF, TAUS, rows_of
 
 PICTURE = picture()
 PIXELS = data_uri(PICTURE, "png")
@@ -30,20 +30,6 @@ def path(tmp_path):
 def kept(duo, path):
     """kept({...}) → a gateway with a journal."""
     return lambda config=None: duo(dict(config or {}, journal={"path": path}))
-
-
-def rows_of(path, n, timeout_s=10):
-    """All rows, oldest first, when there are n."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as db:
-            db.row_factory = sqlite3.Row
-            rows = [dict(row) for row in db.execute("SELECT * FROM requests ORDER BY sequence")]
-        db.close()
-        if len(rows) >= n or time.monotonic() > deadline:
-            assert len(rows) == n, rows
-            return rows
-        time.sleep(0.02)
 
 
 def log(path, *options):
