@@ -331,7 +331,8 @@ static int read_model(struct reader *r, yyjson_val *model)
         http_fail(r->error, 400, "invalid_value", "model must be a string.");
         return http_fail_at(r->error, "model");
     }
-    chat->model_name = strdup(model ? yyjson_get_str(model) : "");
+    struct moa_bytes name = model ? string_value(r, model) : (struct moa_bytes){"", 0};
+    chat->model_name = strndup(name.p, name.n);
     if (!chat->model_name)
         return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
     if (model) {

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes as the body of a chat request, with skim.c under it: what is refused as JSON is just
+ * what yyjson refuses in the whole body, at the same byte; spans are inside of the body and hold
+ * what they are said to hold; every edited body is JSON again, with the edits and nothing else.
+ *
+ * A long data URI would drown a fuzzing engine, so each input is taken twice: as it is, and with
+ * every byte 0x01, which JSON has no use for, as a run of characters that skim.c cuts.
+ */
+#include <string.h>
+
+#include <yyjson.h>
+
+#include "gateway/chat.h"
+
+#include "fuzz.h"
+
+#define RUN_BYTES 4200
+#define RUNS_MAX 66 /* more than skim.c cuts */
+
+static const struct chat_limits limits = {.max_text_bytes = 2000, .max_images = 5};
+/* What is put into a body may be more than came in. */
+static const struct chat_limits after = {.max_text_bytes = 8000, .max_images = 5};
+
+static const char model[] = "other \"model\"";
+static const char evidence[] = "a \"cat\"\n";
+static const struct moa_bytes new_url = {"data:,x", 7};
+
+/* ---- what was read ---- */
+
+static void check_error(struct moa_bytes body, const struct http_error *error)
+{
+    FUZZ_ASSERT(error->status == 400 || error->status == 413);
+    FUZZ_ASSERT(error->message[0] && memchr(error->message, '\0', sizeof(error->message)));
+    FUZZ_ASSERT(memchr(error->param, '\0', sizeof(error->param)));
+    yyjson_read_err why = {0};
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)body.p, body.n, YYJSON_READ_NOFLAG, NULL, &why);
+    FUZZ_ASSERT((doc == NULL) == (strcmp(error->code, "invalid_json") == 0));
+    yyjson_doc_free(doc);
+    if (doc || body.n == 0)
+        return;
+    char place[40];
+    snprintf(place, sizeof(place), " at byte %zu.", why.pos);
+    FUZZ_ASSERT(strstr(error->message, place));
+}
+
+static char at(const struct chat *chat, size_t offset)
+{
+    return ((const char *)chat->body.p)[offset];
+}
+
+static void check_object(const struct chat *chat, struct span span)
+{
+    FUZZ_ASSERT(span.begin < span.end && span.end <= chat->body.n);
+    FUZZ_ASSERT(at(chat, span.begin) == '{' && at(chat, span.end - 1) == '}');
+}
+
+static yyjson_val *content_of(yyjson_val *root, unsigned message)
+{
+    return yyjson_obj_get(yyjson_arr_get(yyjson_obj_get(root, "messages"), message), "content");
+}
+
+static const char *url_of(yyjson_val *root, const struct chat_image *image)
+{
+    yyjson_val *part = yyjson_arr_get(content_of(root, image->message), image->index);
+    yyjson_val *url = yyjson_obj_get(part, "image_url");
+    url = yyjson_is_obj(url) ? yyjson_obj_get(url, "url") : url;
+    FUZZ_ASSERT(yyjson_is_str(url));
+    return yyjson_get_str(url);
+}
+
+static void check_images(const struct chat *chat, yyjson_val *root)
+{
+    FUZZ_ASSERT(chat->n_images <= limits.max_images);
+    for (size_t i = 0; i < chat->n_images; i++) {
+        const struct chat_image *image = &chat->images[i];
+        check_object(chat, image->part);
+        FUZZ_ASSERT(i == 0 || chat->images[i - 1].part.end <= image->part.begin);
+        FUZZ_ASSERT(image->part.begin < image->url.begin && image->url.begin <= image->url.end &&
+                    image->url.end < image->part.end);
+        FUZZ_ASSERT(at(chat, image->url.begin - 1) == '"' && at(chat, image->url.end) == '"');
+        char *url = chat_image_url(chat, i);
+        FUZZ_ASSERT(url && strcmp(url, url_of(root, image)) == 0);
+        free(url);
+    }
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const struct chat_part *part = &chat->parts[i];
+        check_object(chat, part->span);
+        FUZZ_ASSERT(i == 0 || part[-1].span.end <= part->span.begin);
+        FUZZ_ASSERT(!part->is_image || (part->image < chat->n_images &&
+                                        chat->images[part->image].part.begin == part->span.begin));
+    }
+}
+
+static void check_chat(const struct chat *chat, yyjson_val *root)
+{
+    const char *name = yyjson_get_str(yyjson_obj_get(root, "model"));
+    FUZZ_ASSERT((name != NULL) == (chat->model.end > 0));
+    FUZZ_ASSERT(strcmp(chat->model_name, name ? name : "") == 0);
+    FUZZ_ASSERT(chat->stream == yyjson_is_true(yyjson_obj_get(root, "stream")));
+    FUZZ_ASSERT(chat->text_all.bytes <= limits.max_text_bytes);
+    FUZZ_ASSERT(chat->text_last_turn.bytes <= chat->text_all.bytes);
+    FUZZ_ASSERT(strlen(chat->last_turn) <= chat->body.n);
+    check_images(chat, root);
+}
+
+/* ---- what is written ---- */
+
+static char *join(const struct chat_body *body)
+{
+    char *text = malloc(body->total_bytes + 1);
+    FUZZ_ASSERT(text);
+    size_t n = 0;
+    for (size_t i = 0; i < body->n_segments; i++) {
+        FUZZ_ASSERT(body->segments[i].n <= body->total_bytes - n);
+        memcpy(text + n, body->segments[i].p, body->segments[i].n);
+        n += body->segments[i].n;
+    }
+    FUZZ_ASSERT(n == body->total_bytes);
+    return text;
+}
+
+static void check_no_edits(const struct chat *chat)
+{
+    const struct chat_edits none = {.model = ""};
+    struct chat_body body;
+    FUZZ_ASSERT(chat_render(chat, &none, &body) == 0);
+    char *text = join(&body);
+    FUZZ_ASSERT(body.total_bytes == chat->body.n && memcmp(text, chat->body.p, chat->body.n) == 0);
+    free(text);
+    chat_body_done(&body);
+}
+
+/* Of three images the first stays, the second becomes words, the third gets another URL. */
+static void check_edits(const struct chat *chat, bool images_first)
+{
+    char *words[MOA_IMAGES_MAX] = {0};
+    struct moa_bytes urls[MOA_IMAGES_MAX] = {0};
+    size_t n_words = 0;
+    for (size_t i = 0; i < chat->n_images; i++) {
+        if (i % 3 == 1)
+            words[i] = (char *)(uintptr_t)evidence;
+        if (i % 3 == 2)
+            urls[i] = new_url;
+        n_words += i % 3 == 1;
+    }
+    const struct chat_edits edits = {model, words, urls, images_first};
+    struct chat_body body;
+    FUZZ_ASSERT(chat_render(chat, &edits, &body) == 0);
+    char *text = join(&body);
+    struct chat again;
+    struct http_error error;
+    FUZZ_ASSERT(chat_parse((struct moa_bytes){text, body.total_bytes}, &after, &again, &error) ==
+                0);
+    FUZZ_ASSERT(strcmp(again.model_name, model) == 0 && again.stream == chat->stream);
+    FUZZ_ASSERT(again.text_all.bytes == chat->text_all.bytes + n_words * (sizeof(evidence) - 1));
+    FUZZ_ASSERT(again.n_images == chat->n_images - n_words);
+    for (size_t i = 0, k = 0; i < chat->n_images; i++) {
+        if (words[i])
+            continue;
+        char *was = chat_image_url(chat, i), *is = chat_image_url(&again, k++);
+        FUZZ_ASSERT(was && is && strcmp(is, urls[i].p ? (const char *)urls[i].p : was) == 0);
+        free(was);
+        free(is);
+    }
+    chat_done(&again);
+    free(text);
+    chat_body_done(&body);
+}
+
+static void check_perception(const struct chat *chat, size_t i)
+{
+    struct chat_body body;
+    const struct moa_bytes as_it_is = {0};
+    FUZZ_ASSERT(chat_render_perception(chat, i, i % 2 ? new_url : as_it_is, model, evidence, 7,
+                                       &body) == 0);
+    char *text = join(&body);
+    struct chat again;
+    struct http_error error;
+    FUZZ_ASSERT(chat_parse((struct moa_bytes){text, body.total_bytes}, &after, &again, &error) ==
+                0);
+    FUZZ_ASSERT(again.n_images == 1 && again.n_parts == 0 && !again.stream);
+    FUZZ_ASSERT(strcmp(again.last_turn, evidence) == 0 && strcmp(again.model_name, model) == 0);
+    chat_done(&again);
+    free(text);
+    chat_body_done(&body);
+}
+
+static void run(struct moa_bytes body)
+{
+    struct chat chat;
+    struct http_error error;
+    if (chat_parse(body, &limits, &chat, &error)) {
+        check_error(body, &error);
+        return;
+    }
+    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
+    FUZZ_ASSERT(doc);
+    check_chat(&chat, yyjson_doc_get_root(doc));
+    check_no_edits(&chat);
+    check_edits(&chat, false);
+    check_edits(&chat, true);
+    for (size_t i = 0; i < chat.n_images; i++)
+        check_perception(&chat, i);
+    yyjson_doc_free(doc);
+    chat_done(&chat);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    run((struct moa_bytes){size ? data : NULL, size});
+    size_t runs = 0;
+    for (size_t i = 0; i < size; i++)
+        runs += data[i] == 1;
+    if (runs == 0 || runs > RUNS_MAX)
+        return 0;
+    const size_t n = size + runs * (RUN_BYTES - 1);
+    char *body = malloc(n), *to = body;
+    FUZZ_ASSERT(body);
+    for (size_t i = 0; i < size; i++) {
+        size_t times = data[i] == 1 ? RUN_BYTES : 1;
+        memset(to, data[i] == 1 ? 'A' : data[i], times);
+        to += times;
+    }
+    run((struct moa_bytes){body, n});
+    free(body);
+    return 0;
+}
