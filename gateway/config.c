@@ -357,6 +357,8 @@ static int next_event(struct reader *r, yaml_event_t *event)
 {
     if (yaml_parser_parse(r->parser, event))
         return 0;
+    if (r->parser->error == YAML_MEMORY_ERROR)
+        return fail(r->error, 0, "out of memory");
     return fail(r->error, r->parser->problem_mark.line + 1, "%s",
                 r->parser->problem ? r->parser->problem : "not readable as YAML");
 }

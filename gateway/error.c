@@ -68,6 +68,10 @@ static const char *type_of(int status)
     }
 }
 
+const char http_error_no_memory[] =
+    "{\"error\":{\"message\":\"Out of memory.\",\"type\":\"server_error\",\"param\":null,"
+    "\"code\":\"out_of_memory\"}}";
+
 char *http_error_json(const struct http_error *error, size_t *ret_n)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);

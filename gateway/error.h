@@ -30,6 +30,9 @@ __attribute__((format(printf, 2, 3))) int http_fail_at(struct http_error *error,
 int http_status_of(enum moa_err err);
 const char *http_code_of(enum moa_err err);
 
+/** What stands for the JSON text of any error if there is no memory for it. */
+extern const char http_error_no_memory[];
+
 /** The JSON text, to be freed with free(); NULL if out of memory. `ret_n` is its length. */
 char *http_error_json(const struct http_error *error, size_t *ret_n);
 

@@ -80,7 +80,8 @@ static int read_secret(struct key *key, const char *secret, unsigned line,
     if (n < SECRET_BYTES_MIN)
         return fail(error, line, "key \"%s\": shorter than %d characters", key->name,
                     SECRET_BYTES_MIN);
-    SHA256((const unsigned char *)secret, n, key->digest);
+    if (!SHA256((const unsigned char *)secret, n, key->digest)) /* OpenSSL 3 allocates in it */
+        return fail(error, line, "out of memory");
     return 0;
 }
 
@@ -285,7 +286,11 @@ struct key *keys_find(struct keys *keys, const char *authorization, struct http_
         return NULL;
     }
     unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256((const unsigned char *)token, strcspn(token, blanks), digest);
+    /* Without memory there is no digest, and what lies on the stack may be that of a right key. */
+    if (!SHA256((const unsigned char *)token, strcspn(token, blanks), digest)) {
+        http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+        return NULL;
+    }
     struct key *found = NULL;
     for (size_t i = 0; i < keys->n; i++) {
         if (CRYPTO_memcmp(keys->list[i]->digest, digest, sizeof(digest)) == 0)

@@ -40,7 +40,7 @@ struct keys *keys_replace(struct keys *old, struct keys *fresh);
 
 /**
  * The key that the value of an Authorization header shows (NULL: no header), or NULL with the 401
- * in `ret_error`. Takes as long for a wrong key as for a right one.
+ * in `ret_error`, or a 503 if memory is out. Takes as long for a wrong key as for a right one.
  */
 struct key *keys_find(struct keys *keys, const char *authorization, struct http_error *ret_error);
 

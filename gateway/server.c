@@ -105,20 +105,31 @@ static void pause_accepting(struct server *s)
     event_add(&s->accept_again, &after);
 }
 
+/* Neither a connection nor memory is needed for it. */
+static void send_busy(evutil_socket_t fd)
+{
+    static const char body[] =
+        "{\"error\":{\"message\":\"Too many connections.\",\"type\":"
+        "\"server_error\",\"param\":null,\"code\":\"too_many_connections\"}}";
+    char answer[sizeof(body) + 200];
+    int n = snprintf(answer, sizeof(answer),
+                     "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Type: "
+                     "application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                     sizeof(body) - 1, body);
+    ssize_t ignored = send(fd, answer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)ignored;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int n, void *arg)
 {
     (void)listener, (void)address, (void)n;
-    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
-                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
     struct server *s = arg;
     bool room = s->n_connections < s->options.limits.max_connections;
     if (room && connection_new(s, fd))
         return;
-    if (!s->tls) {
-        ssize_t ignored = send(fd, busy, sizeof(busy) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        (void)ignored;
-    }
+    if (!s->tls)
+        send_busy(fd);
     close(fd);
 }
 

@@ -239,6 +239,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static int write_out(struct connection *c)
 {
     bool stalled = event_pending(&c->writable, EV_WRITE, NULL);
+    if (c->lost)
+        return -1;
     while (evbuffer_get_length(c->out) > 0) {
         ssize_t n = c->tls ? tls_send(c->tls, c->out) : evbuffer_write(c->out, c->fd);
         if (n > 0) {
@@ -318,8 +320,8 @@ struct connection *connection_new(struct server *s, evutil_socket_t fd)
         c->next->previous = c;
     s->connections = c;
     s->n_connections++;
-    event_add(&c->readable, NULL);
+    bool read = event_add(&c->readable, NULL) == 0;
     /* A connection that says nothing has as long as a request head may take. */
-    connection_set_deadline(c, s->options.limits.header_timeout_ms);
+    connection_set_deadline(c, read ? s->options.limits.header_timeout_ms : 0);
     return c;
 }

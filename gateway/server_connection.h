@@ -56,6 +56,7 @@ struct connection {
     struct evbuffer *out;
     bool close_after; /* when `out` is empty */
     bool answered;    /* the request is over; what is left is in `out` */
+    bool lost;        /* no memory for a part of the answer: nothing more of it is sent */
     size_t lingered;
     char *ahead; /* bytes behind the current request */
     size_t ahead_n;

@@ -280,12 +280,28 @@ static void add_head(struct evbuffer *out, const struct server_head *head, const
     evbuffer_add(out, "\r\n", 2);
 }
 
+/* Makes room for an answer's head and `n` bytes, so that no part of it can be missing. Without
+ * memory the connection is closed instead. */
+static bool reserve(struct connection *c, const struct server_head *head, size_t n)
+{
+    n += 256;
+    if (head)
+        n += strlen(head->content_type);
+    for (size_t i = 0; head && i < head->n_headers; i++)
+        n += strlen(head->headers[i].name) + strlen(head->headers[i].value) + 4;
+    if (!c->lost && evbuffer_expand(c->out, n))
+        c->lost = true;
+    return !c->lost;
+}
+
 void request_refuse(struct connection *c)
 {
     static const struct server_header challenge = {"www-authenticate", "Bearer"};
     size_t n = 0;
     char *json = http_error_json(&c->error, &n);
+    const char *text = json ? json : http_error_no_memory;
     char framing[48];
+    n = strlen(text);
     snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", n);
     struct server_head head = {
         .status = c->error.status,
@@ -293,8 +309,10 @@ void request_refuse(struct connection *c)
         .headers = &challenge,
         .n_headers = c->error.status == 401 ? 1 : 0,
     };
-    add_head(c->out, &head, framing, false);
-    evbuffer_add(c->out, json ? json : "", n);
+    if (reserve(c, &head, n)) {
+        add_head(c->out, &head, framing, false);
+        evbuffer_add(c->out, text, n);
+    }
     free(json);
 }
 
@@ -311,8 +329,10 @@ void server_reply(struct server_request *request, const struct server_head *head
     struct connection *c = request->connection;
     char framing[48];
     snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", body.n);
-    add_head(c->out, head, framing, request->keep_alive);
-    evbuffer_add(c->out, body.p, body.n);
+    if (reserve(c, head, body.n)) {
+        add_head(c->out, head, framing, request->keep_alive);
+        evbuffer_add(c->out, body.p, body.n);
+    }
     finish(c);
 }
 
@@ -325,7 +345,8 @@ void server_reply_error(struct server_request *request, const struct http_error 
                                .content_type = "application/json",
                                .headers = headers,
                                .n_headers = n_headers};
-    server_reply(request, &head, (struct moa_bytes){json, n});
+    const char *text = json ? json : http_error_no_memory;
+    server_reply(request, &head, (struct moa_bytes){text, strlen(text)});
     free(json);
 }
 
@@ -335,15 +356,16 @@ void server_reply_begin(struct server_request *request, const struct server_head
     request->chunked = !request->is_1_0;
     if (request->is_1_0)
         request->keep_alive = false;
-    add_head(request->connection->out, head,
-             request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive);
+    if (reserve(request->connection, head, 0))
+        add_head(request->connection->out, head,
+                 request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive);
     connection_flush(request->connection);
 }
 
 size_t server_reply_write(struct server_request *request, struct moa_bytes bytes)
 {
     struct connection *c = request->connection;
-    if (bytes.n > 0) {
+    if (bytes.n > 0 && reserve(c, NULL, bytes.n)) {
         if (request->chunked)
             evbuffer_add_printf(c->out, "%zx\r\n", bytes.n);
         evbuffer_add(c->out, bytes.p, bytes.n);
@@ -357,7 +379,7 @@ size_t server_reply_write(struct server_request *request, struct moa_bytes bytes
 void server_reply_end(struct server_request *request)
 {
     struct connection *c = request->connection;
-    if (request->chunked)
+    if (request->chunked && reserve(c, NULL, 5))
         evbuffer_add(c->out, "0\r\n\r\n", 5);
     finish(c);
 }

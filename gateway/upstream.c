@@ -67,6 +67,7 @@ struct upstream_call {
     bool answering; /* the head of the answer has been passed on */
     bool paused;
     bool timed_out;
+    bool lost; /* no memory to go on: on_timeout() ends it at once */
     bool complete;
     uint64_t bytes_down;
     char error[CURL_ERROR_SIZE];
@@ -124,6 +125,12 @@ static int want_timer(CURLM *multi, long ms, void *arg)
     return 0;
 }
 
+static void lose(struct upstream_call *call)
+{
+    call->lost = true;
+    set_timer(&call->timeout, 0);
+}
+
 /* Keeps track of the socket on which a metered call sends. A new connection's is known before the
  * body begins; a kept one's only after the first bytes. */
 static void follow_socket(struct upstream *u, CURL *easy, curl_socket_t fd, int what)
@@ -158,8 +165,13 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     }
     if (!watch) {
         watch = calloc(1, sizeof(*watch));
-        if (!watch)
-            return -1;
+        if (!watch) { /* -1 would end all calls, not only this one */
+            struct upstream_call *call = NULL;
+            curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+            if (call && call->stage == CALL_RUNNING)
+                lose(call);
+            return 0;
+        }
         curl_multi_assign(u->multi, fd, watch);
     }
     short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
@@ -352,10 +364,11 @@ static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
 
 static void finish(struct upstream_call *call, CURLcode code)
 {
-    const char *why = call->timed_out && call->answering ? "the answer stalled"
-                      : call->timed_out                  ? "no answer in time"
-                      : call->error[0]                   ? call->error
-                                                         : curl_easy_strerror(code);
+    const char *why = call->lost                           ? "out of memory"
+                      : call->timed_out && call->answering ? "the answer stalled"
+                      : call->timed_out                    ? "no answer in time"
+                      : call->error[0]                     ? call->error
+                                                           : curl_easy_strerror(code);
     enum upstream_end end = end_of(call, code);
     curl_off_t up = 0;
     curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
@@ -375,7 +388,8 @@ static void finish(struct upstream_call *call, CURLcode code)
 static void start(struct upstream_call *call)
 {
     call->stage = CALL_RUNNING;
-    curl_multi_add_handle(call->upstream->multi, call->easy);
+    if (curl_multi_add_handle(call->upstream->multi, call->easy))
+        lose(call);
 }
 
 /* Runs with libcurl off the stack: carries out what callbacks asked for, reports what has ended. */
@@ -408,7 +422,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct upstream_call *call = arg;
-    call->timed_out = true;
+    call->timed_out = !call->lost;
     finish(call, CURLE_ABORTED_BY_CALLBACK);
 }
 

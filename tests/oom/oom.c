@@ -2,80 +2,16 @@
  *
  * Every allocation fails once, and then every one from there on: each call of the library must
  * return MOA_ERR_MEMORY (or succeed, if it can do without), leave its results untouched and leak
- * nothing. The allocator is replaced for the decoders' libraries too. TAP on standard output.
+ * nothing. TAP on standard output.
  * Usage: oom FILE...
  */
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <moaoff/moaoff.h>
 
-/* glibc's own allocator, by its other name. */
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-extern void __libc_free(void *p);
-
-static bool armed;
-static bool keeps_failing;
-static bool has_failed;
-static long n_until_failure;
-static long n_live;
-
-static bool fails(void)
-{
-    if (!armed)
-        return false;
-    if (n_until_failure > 0) {
-        n_until_failure--;
-        return false;
-    }
-    has_failed = true;
-    armed = keeps_failing;
-    errno = ENOMEM;
-    return true;
-}
-
-/* Without this the decoders' libraries would not find them. */
-#pragma GCC visibility push(default)
-
-void *malloc(size_t n)
-{
-    if (fails())
-        return NULL;
-    void *p = __libc_malloc(n);
-    n_live += p != NULL;
-    return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-    if (fails())
-        return NULL;
-    void *p = __libc_calloc(n, size);
-    n_live += p != NULL;
-    return p;
-}
-
-void *realloc(void *p, size_t n)
-{
-    if (fails())
-        return NULL;
-    void *q = __libc_realloc(p, n);
-    n_live += p == NULL && q != NULL;
-    return q;
-}
-
-void free(void *p)
-{
-    n_live -= p != NULL;
-    __libc_free(p);
-}
-
-#pragma GCC visibility pop
+#include "failing.h"
 
 /* Runs the call with the i-th allocation failing; false if something is wrong. */
 static bool survives(struct moa_bytes file, bool may_say_corrupt, long i, bool keeps,
@@ -86,16 +22,12 @@ static bool survives(struct moa_bytes file, bool may_say_corrupt, long i, bool k
     struct moa_error error = {.code = MOA_OK};
     memset(&features, 0x5a, sizeof(features));
     memcpy(&before, &features, sizeof(before));
-    const long n_before = n_live;
-    n_until_failure = i;
-    keeps_failing = keeps;
-    has_failed = false;
-    armed = true;
+    const long n_before = failing_live();
+    failing_begin(i, keeps);
     const enum moa_err err = moa_image_measure(file, NULL, NULL, &features, &error);
-    armed = false;
-    *ret_reached = has_failed;
-    if (n_live != n_before) {
-        printf("# allocation %ld: %ld leaked\n", i, n_live - n_before);
+    *ret_reached = failing_end();
+    if (failing_live() != n_before) {
+        printf("# allocation %ld: %ld leaked\n", i, failing_live() - n_before);
         return false;
     }
     if (err == MOA_OK)
@@ -134,11 +66,9 @@ static bool file_survives(const char *path)
 static bool policy_survives(void)
 {
     struct moa_policy *policy = NULL;
-    n_until_failure = 0;
-    keeps_failing = true;
-    armed = true;
+    failing_begin(0, true);
     const enum moa_err err = moa_policy_new("paper", NULL, &policy);
-    armed = false;
+    failing_end();
     return err == MOA_ERR_MEMORY && policy == NULL;
 }
 
