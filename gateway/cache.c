@@ -109,8 +109,7 @@ struct cache_value *cache_get(struct cache *cache, const struct cache_key *key)
         return NULL;
     TAILQ_REMOVE(&cache->uses, entry, use);
     TAILQ_INSERT_TAIL(&cache->uses, entry, use);
-    entry->value->references++;
-    return entry->value;
+    return cache_value_share(entry->value);
 }
 
 void cache_put(struct cache *cache, const struct cache_key *key, struct cache_value *value)
@@ -143,6 +142,12 @@ struct cache_value *cache_value_new(void *p, size_t n)
         return NULL;
     }
     *value = (struct cache_value){.p = p, .n = n, .references = 1};
+    return value;
+}
+
+struct cache_value *cache_value_share(struct cache_value *value)
+{
+    value->references++;
     return value;
 }
 

@@ -51,6 +51,8 @@ size_t cache_bytes(const struct cache *cache);
 /** Takes ownership of `p`, from malloc(), also on failure. One reference, the caller's; NULL if out
  * of memory. */
 struct cache_value *cache_value_new(void *p, size_t n);
+/** One more reference. Returns `value`. */
+struct cache_value *cache_value_share(struct cache_value *value);
 /** Gives a reference back. NULL is allowed. */
 void cache_value_drop(struct cache_value *value);
 

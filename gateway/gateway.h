@@ -7,6 +7,7 @@
 #define MOA_GATEWAY_GATEWAY_H
 
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "config.h"
 #include "endpoint.h"
@@ -14,6 +15,8 @@
 #include "metrics.h"
 #include "sense.h"
 #include "settings.h"
+
+struct picture;
 
 struct gateway {
     const char *config_path;     /* NULL: defaults only */
@@ -23,10 +26,11 @@ struct gateway {
     struct server *server;
     struct upstream *upstream;
     struct worker_pool *workers;
-    struct worker_pool *fetchers; /* threads that may wait; NULL if nothing is fetched */
-    struct cache *cache;          /* of what is known about images */
-    struct keys *keys;            /* NULL: no key is asked for */
-    struct journal *journal;      /* NULL: none */
+    struct worker_pool *fetchers;  /* threads that may wait; NULL if nothing is fetched */
+    struct cache *cache;           /* of what is known about images */
+    LIST_HEAD(, picture) pictures; /* that are worked on; images.c's */
+    struct keys *keys;             /* NULL: no key is asked for */
+    struct journal *journal;       /* NULL: none */
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;

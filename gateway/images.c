@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Fetch, score, re-encode; see images.h. The functions stand in this order. A job touches its
- * picture and nothing else; the loop does not touch the picture while a job has it.
+ * picture and nothing else; the loop does not touch what a job uses of the picture while a job has
+ * it. A picture that is being worked on already, for this request or another, is not worked on
+ * again: the second waits for what comes of the first.
  */
 #include "images.h"
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,6 +43,11 @@ struct picture {
     struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
     char *made;
     size_t made_n;
+
+    bool leads; /* in the gateway's list of pictures that are worked on */
+    LIST_ENTRY(picture) leading;
+    struct picture *waiters; /* for what comes of it */
+    struct picture *next_waiter;
 };
 
 struct images {
@@ -137,6 +145,64 @@ static bool is_cancelled(struct picture *p)
     perceive_fail(&p->error, p->name, 503, "cancelled", "nobody waits for it any more");
     return true;
 }
+
+/* ---- the same picture more than once at the same time ---- */
+
+/* If the same is being made of the same content already, `p` waits for it. */
+static bool join(struct picture *p, enum metrics_cache what, uint64_t variant)
+{
+    struct gateway *g = p->images->gateway;
+    struct picture *other;
+    p->key.variant = variant;
+    LIST_FOREACH(other, &g->pictures, leading)
+    {
+        if (other->images->config == p->images->config &&
+            memcmp(&other->key, &p->key, sizeof(p->key)) == 0)
+            break;
+    }
+    if (!other)
+        return false;
+    p->next_waiter = other->waiters;
+    other->waiters = p;
+    p->images->n_working++;
+    g->metrics.cache_hits[what]++;
+    return true;
+}
+
+static void lead(struct picture *p)
+{
+    p->leads = true;
+    LIST_INSERT_HEAD(&p->images->gateway->pictures, p, leading);
+}
+
+/* Returns who has waited. */
+static struct picture *end_lead(struct picture *p)
+{
+    struct picture *waiters = p->waiters;
+    if (p->leads)
+        LIST_REMOVE(p, leading);
+    p->leads = false;
+    p->waiters = NULL;
+    return waiters;
+}
+
+static bool was_cancelled(const struct picture *p)
+{
+    return p->error.status && strcmp(p->error.code, "cancelled") == 0;
+}
+
+/* The same fault, under the name of the picture that waited. */
+static void take_error(struct picture *p, const struct picture *from)
+{
+    const size_t n = strlen(from->name);
+    const char *what = from->error.message;
+    p->error = from->error;
+    if (strncmp(what, from->name, n) == 0)
+        snprintf(p->error.message, sizeof(p->error.message), "%s%s", p->name, what + n);
+    http_fail_at(&p->error, "%s", p->name);
+}
+
+/* ---- the cache ---- */
 
 /* Looks for what was made of the picture before. */
 static struct cache_value *recall(struct picture *p, enum metrics_cache what, uint64_t variant)
@@ -239,9 +305,25 @@ static void keep_score(struct picture *p)
     moa_image_complexity(&images->config->image, &p->facts.features, &to->complexity);
 }
 
+/* `p` has waited for `from`, whose client may have left before it was looked at. */
+static void take_score(struct picture *p, const struct picture *from)
+{
+    if (was_cancelled(from)) {
+        score(p);
+    } else if (from->error.status) {
+        take_error(p, from);
+    } else {
+        p->facts = from->facts;
+        p->is_known = true;
+        keep_score(p);
+    }
+    end_one(p->images);
+}
+
 static void on_scored(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
+    struct picture *waiter = end_lead(p);
     if (!p->error.status) {
         keep_score(p);
         struct image_facts *copy = p->is_known ? NULL : malloc(sizeof(*copy));
@@ -253,12 +335,18 @@ static void on_scored(struct worker_job *job)
             cache_value_drop(value);
         }
     }
+    for (struct picture *next; waiter; waiter = next) {
+        next = waiter->next_waiter;
+        take_score(waiter, p);
+    }
     end_one(p->images);
 }
 
-/* From the cache, or on a worker. */
+/* From the cache, from the same picture beside it, or on a worker. */
 static void score(struct picture *p)
 {
+    if (!p->file && join(p, METRICS_CACHE_SCORE, 0))
+        return;
     struct cache_value *known = recall(p, METRICS_CACHE_SCORE, 0);
     if (known) {
         memcpy(&p->facts, known->p, sizeof(p->facts));
@@ -269,8 +357,11 @@ static void score(struct picture *p)
     }
     if (p->is_known && !p->file)
         keep_score(p);
-    else
+    else {
+        if (!p->file)
+            lead(p);
         submit(p->images->gateway->workers, p, run_score, on_scored);
+    }
 }
 
 static bool is_remote(struct moa_bytes url)
@@ -362,9 +453,23 @@ static void run_recode(struct worker_job *job)
     free(bytes);
 }
 
+static void prepare_one(struct picture *p, enum moa_tier tier);
+
+static void take_other(struct picture *p, const struct picture *from)
+{
+    if (was_cancelled(from))
+        prepare_one(p, p->tier);
+    else if (from->error.status)
+        take_error(p, from);
+    else
+        take_recoded(p, cache_value_share(from->recoded));
+    end_one(p->images);
+}
+
 static void on_recoded(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
+    struct picture *waiter = end_lead(p);
     if (!p->error.status) {
         struct cache_value *value = cache_value_new(p->made, p->made_n);
         p->made = NULL;
@@ -374,6 +479,10 @@ static void on_recoded(struct worker_job *job)
         } else {
             perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
         }
+    }
+    for (struct picture *next; waiter; waiter = next) {
+        next = waiter->next_waiter;
+        take_other(waiter, p);
     }
     end_one(p->images);
 }
@@ -386,11 +495,15 @@ static void prepare_one(struct picture *p, enum moa_tier tier)
     const struct recode_target *target = target_of(p);
     if (!recode_needed(&p->facts.info, p->facts.orientation, target))
         return;
+    if (join(p, METRICS_CACHE_RECODED, recode_variant(target)))
+        return;
     struct cache_value *value = recall(p, METRICS_CACHE_RECODED, recode_variant(target));
-    if (value)
+    if (value) {
         take_recoded(p, value);
-    else
-        submit(p->images->gateway->workers, p, run_recode, on_recoded);
+        return;
+    }
+    lead(p);
+    submit(p->images->gateway->workers, p, run_recode, on_recoded);
 }
 
 void images_prepare(struct images *images, const struct moa_decision *decision,

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import threading
 import socket
 import time
 import urllib.parse
@@ -73,6 +74,59 @@ def assert_same_but_urls(body, sent):
 
 
 ODD = '{"x_custom": {"n": 1.50, "e": 1E3, "u": "\\u00e9\\/"}, "seed": 12345678901234567890, '
+
+
+# ---- the same image more than once at the same time ----
+
+def lookups(gateway, kind):
+    return tuple(metric(gateway, 'moaoff_cache_lookups_total{kind="%s",result="%s"}' % (kind, result))
+                 for result in ("miss", "hit"))
+
+
+def test_the_same_image_six_times_is_worked_on_once(duo, edge):
+    """Without a cache: five wait for the first."""
+    gateway = duo({"policy": "edge", "cache": {"bytes": 0}, "edge": {"image_tokens": 100}})
+    photo = uri(scene(1200, 900))
+    answer = gateway.chat(chat("What is it?", *[photo] * 6))
+    assert answer.status == 200 and len(set(answer.scores.values()) - {answer.scores["text"]}) == 1
+    sent = urls(edge.requests[0])
+    assert len(sent) == 6 and len(set(sent)) == 1 and sent[0] != photo
+    assert lookups(gateway, "score") == lookups(gateway, "recoded") == (1, 5)
+    assert metric(gateway, 'moaoff_images_recoded_total{tier="edge"}') == 6
+
+
+def test_the_same_image_in_many_requests_is_worked_on_once(duo, edge):
+    gateway = duo({"policy": "edge", "edge": {"image_tokens": 100, "slots": 20}})
+    photo, answers = uri(scene(1600, 1200)), []
+    clients = [threading.Thread(target=lambda: answers.append(gateway.chat(chat("What is it?", photo)))) for _ in range(10)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert [answer.status for answer in answers] == [200] * 10
+    assert lookups(gateway, "score") == lookups(gateway, "recoded") == (1, 9)
+
+
+def test_who_waited_for_a_bad_image_gets_its_error(duo, edge):
+    answer = duo({"policy": "edge"}).chat(chat("What is it?", *[data_uri(picture()[:200], "png")] * 3))
+    assert answer.status == 400 and answer.error["param"] == "messages[0].content[0].image_url"
+    assert answer.error["message"].startswith(answer.error["param"] + ": ")
+
+
+def test_who_waited_for_the_image_of_a_client_that_left_is_answered(duo, edge):
+    gateway = duo({"policy": "edge", "workers": 1})
+    photo = uri(scene(800, 600))
+    host, port = gateway.url.removeprefix("http://").split(":")
+    body = json.dumps(chat("What is it?", uri(scene(1800, 1400)), photo)).encode()
+    with socket.create_connection((host, int(port)), 20) as leaver:
+        leaver.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        answers = []
+        stayer = threading.Thread(target=lambda: answers.append(gateway.chat(chat("What is it?", photo))))
+        stayer.start()
+        time.sleep(0.03)
+    stayer.join()
+    assert answers[0].status == 200, answers
+    assert len(edge.requests) == 1
 
 
 # ---- budgets ----
