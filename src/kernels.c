@@ -5,24 +5,51 @@
  */
 #include "kernels_count.h"
 
+/* The squared gradients of a block, and its Laplacians into `counts`. */
+static void measure_block(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
+                          uint32_t *ret_s, struct moa_counts *counts)
+{
+    /* |L| <= 1020, so a block adds at most 2048 * 1020^2 < 2^31 to the sum of squares. */
+    int32_t sum = 0;
+    int32_t squares = 0;
+
+    /* One pixel to the left, so that indices stay unsigned. */
+    const uint8_t *a = above - 1;
+    const uint8_t *r = row - 1;
+    const uint8_t *b = below - 1;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t gx = (a[i + 2] + 2 * r[i + 2] + b[i + 2]) - (a[i] + 2 * r[i] + b[i]);
+        const int32_t gy = (b[i] + 2 * b[i + 1] + b[i + 2]) - (a[i] + 2 * a[i + 1] + a[i + 2]);
+        const int32_t laplacian = a[i + 1] + r[i] + r[i + 2] + b[i + 1] - 4 * r[i + 1];
+        ret_s[i] = (uint32_t)(gx * gx + gy * gy);
+        sum += laplacian;
+        squares += laplacian * laplacian;
+    }
+    counts->laplacian += sum;
+    counts->laplacian_squares += squares;
+}
+
 static void count_block_c(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
                           struct moa_counts *counts)
 {
     uint32_t slots[MOA_BLOCK_PX];
     measure_block(above, row, below, n, slots, counts);
-    for (size_t i = 0; i < n; i++)
-        slots[i] = moa_bin_of(slots[i]) + (i % 2 ? MOA_N_BINS : 0);
+    uint32_t *bins = counts->exact ? counts->exact : counts->bins;
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t s = slots[i];
+        if (counts->exact) {
+            widen_exact(counts, s, s);
+            slots[i] = s + (i % 2 ? MOA_N_EXACT : 0);
+        } else {
+            slots[i] = moa_bin_of(s) + (i % 2 ? MOA_N_BINS : 0);
+        }
+    }
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
-        count_8(counts, row + i, slots + i);
+        count_8(counts, bins, row + i, slots + i);
+    count_luma(counts, row + i, n - i);
     for (; i < n; i++)
-        count_1(counts, row, slots, i, i, 1);
-}
-
-static void count_block_exact_c(const uint8_t *above, const uint8_t *row, const uint8_t *below,
-                                size_t n, struct moa_counts *counts, uint32_t *bins)
-{
-    count_block_exact(above, row, below, n, counts, bins);
+        bins[slots[i]]++;
 }
 
 static void luma_from_rgb_c(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
@@ -37,6 +64,5 @@ static void luma_from_rgb_c(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
 const struct moa_kernels moa_kernels_c = {
     .name = "c",
     .count_block = count_block_c,
-    .count_block_exact = count_block_exact_c,
     .luma_from_rgb = luma_from_rgb_c,
 };

@@ -14,23 +14,31 @@
 #define MOA_BLOCK_PX 2048
 
 /**
- * Bins of s = gx^2 + gy^2 <= 2 * 1020^2, the squared gradient. Up to MOA_S_EXACT, which is G = 128,
- * each s has its own; above, s - 1 is rounded down to 14 significant bits, which is G to one part
- * in 16384. moa_bin_of() is the definition.
+ * Bins of s = gx^2 + gy^2 <= 2 * 1020^2, the squared gradient. Up to MOA_S_EXACT, which is G = 64,
+ * each s has its own; above, s - 1 is rounded down to 12 significant bits, and the middle of a bin
+ * is G to one part in MOA_G_PARTS. moa_bin_of() is the definition.
  */
-#define MOA_S_EXACT 16384
+#define MOA_BIN_BITS 11
+#define MOA_S_EXACT (2 << MOA_BIN_BITS)
 #define MOA_S_MAX 2080800
-#define MOA_N_BINS 73609 /**< 1 more than a multiple of 8; the last ones stay empty */
+#define MOA_G_PARTS (4 << MOA_BIN_BITS)
+#define MOA_N_BINS 22505            /**< 1 more than a multiple of 8; the last ones stay empty */
+#define MOA_N_EXACT (MOA_S_MAX + 8) /**< a bin for every s, and some that stay empty */
 
 /**
- * What is counted. Increments of one counter in a row would wait for each other, and neighbours are
- * often equal: so luma is counted in eight copies and gradients in two. Which pixel goes to which
- * copy is up to the kernel.
+ * What is counted. Every counter is read, raised and written back, and the writes are what limits
+ * the kernels: so luma is counted two neighbours at a time. Increments of one counter in a row
+ * would wait for each other: so gradients are counted in two copies, one after the other. Which
+ * pixels form a pair, and which go to which copy, is up to the kernel.
  */
 struct moa_counts {
     int64_t laplacian;         /**< sum of the Laplacian */
     int64_t laplacian_squares; /**< sum of its squares */
-    uint32_t luma[8][256];
+    uint32_t *exact;           /**< 2 * MOA_N_EXACT counters of s, or NULL: then `bins` */
+    uint32_t exact_min;        /**< at most the least s counted in `exact` */
+    uint32_t exact_max;        /**< at least the largest */
+    uint32_t luma[256];        /**< of pixels without a neighbour */
+    uint32_t luma_pairs[256 * 256];
     uint32_t bins[2 * MOA_N_BINS];
 };
 
@@ -38,8 +46,8 @@ static inline uint32_t moa_bin_of(uint32_t s)
 {
     if (s <= MOA_S_EXACT)
         return s;
-    const uint32_t shift = 18u - (uint32_t)__builtin_clz(s - 1);
-    return (shift << 13) + ((s - 1) >> shift) + 1;
+    const uint32_t shift = (31u - MOA_BIN_BITS) - (uint32_t)__builtin_clz(s - 1);
+    return (shift << MOA_BIN_BITS) + ((s - 1) >> shift) + 1;
 }
 
 struct moa_kernels {
@@ -52,13 +60,6 @@ struct moa_kernels {
      */
     void (*count_block)(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
                         struct moa_counts *counts);
-
-    /**
-     * Like count_block, but counts every s exactly: in bins[s], MOA_S_MAX + 1 of them, instead of
-     * counts->bins. luma_scan.h says when it is needed.
-     */
-    void (*count_block_exact)(const uint8_t *above, const uint8_t *row, const uint8_t *below,
-                              size_t n, struct moa_counts *counts, uint32_t *bins);
 
     /** Packed 8-bit RGB to luma: (19595 R + 38470 G + 7471 B + 32768) >> 16. Any n. */
     void (*luma_from_rgb)(const uint8_t *rgb, size_t n, uint8_t *ret_luma);

@@ -5,10 +5,11 @@
  * two are kept. Memory is bounded by the width of the image, whatever its height.
  *
  * Percentiles and mean of G = sqrt(s), s = gx^2 + gy^2, come from one histogram of s: exact up to
- * G = 128 and to one part in 16384 of G above (kernels.h). Nothing has to be guessed before the
- * last row was seen. What that can do to C_edge, the quotient (mean - P5) / (P95 - P5 + 1), is
- * known at the end; only where nearly all gradients are large and nearly equal, as in some periodic
- * patterns, can it exceed 0.001. Then the image is scanned once more with a bin for every s.
+ * G = 64 and to one part in 8192 of G above (kernels.h). Nothing has to be guessed before the last
+ * row was seen. What that can do to C_edge, the quotient (mean - P5) / (P95 - P5 + 1), is known at
+ * the end; only where nearly all gradients are large and nearly equal, as in some periodic
+ * patterns, can it exceed 0.001. Such an image needs a bin for every s. Mostly its first rows give
+ * it away, and are counted again; if not, it is scanned once more.
  */
 #ifndef MOA_SRC_LUMA_SCAN_H
 #define MOA_SRC_LUMA_SCAN_H
@@ -28,8 +29,8 @@ struct moa_luma_scan;
  */
 struct moa_luma_scan *moa_scan_new(uint32_t width_px);
 /**
- * Forgets all rows and gives every s a bin of its own, for 8 MiB more memory and several times the
- * time; false if out of memory.
+ * Forgets all rows and gives every s a bin of its own: up to 16 MiB more memory, as far as
+ * gradients differ; false if there is none. To be called once.
  */
 bool moa_scan_restart_exact(struct moa_luma_scan *scan);
 /** NULL is allowed. */

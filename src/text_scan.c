@@ -250,15 +250,10 @@ static bool is_upper(uint32_t code)
 /* An accented word says this much about those after it. */
 enum { FOREIGN_WORDS = 8 };
 
-static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen, bool title)
+/* A word of small letters, perhaps with a capital in front. */
+static void count_plain(struct scanner *s, size_t n)
 {
-    if (n >= 2 && !(seen & SEEN_LOWER)) {
-        add(s, MOA_COUNT_UPPER_WORDS, 1);
-        add(s, MOA_COUNT_UPPER_LETTERS, n);
-    } else if ((seen & SEEN_UPPER) && !title) {
-        add(s, MOA_COUNT_MIXED_WORDS, 1);
-        add(s, MOA_COUNT_MIXED_LETTERS, n);
-    } else if (s->n_foreign > 0) {
+    if (s->n_foreign > 0) {
         s->n_foreign--;
         add(s, MOA_COUNT_FOREIGN_WORDS, 1);
         add(s, MOA_COUNT_FOREIGN_LETTERS, n);
@@ -267,11 +262,30 @@ static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen
         add(s, (enum moa_text_count)(MOA_COUNT_LATIN_1 + (bucket - 1)), 1);
         add(s, MOA_COUNT_LATIN_EXCESS, n - bucket);
     }
+}
+
+/* Whether something stands right before the word at `begin`. */
+static void count_glued(struct scanner *s, size_t begin, size_t n)
+{
     if (begin > 0 && moa_ascii_class[s->p[begin - 1]] != CLASS_SPACE &&
         moa_ascii_class[s->p[begin - 1]] != CLASS_NEWLINE) {
         add(s, MOA_COUNT_GLUED_WORDS, 1);
         add(s, MOA_COUNT_GLUED_LETTERS, n);
     }
+}
+
+static void count_latin(struct scanner *s, size_t begin, size_t n, unsigned seen, bool title)
+{
+    if (n >= 2 && !(seen & SEEN_LOWER)) {
+        add(s, MOA_COUNT_UPPER_WORDS, 1);
+        add(s, MOA_COUNT_UPPER_LETTERS, n);
+    } else if ((seen & SEEN_UPPER) && !title) {
+        add(s, MOA_COUNT_MIXED_WORDS, 1);
+        add(s, MOA_COUNT_MIXED_LETTERS, n);
+    } else {
+        count_plain(s, n);
+    }
+    count_glued(s, begin, n);
 }
 
 static void count_script(struct scanner *s, uint8_t class, size_t n)
@@ -513,7 +527,9 @@ static bool read_plain_words(struct scanner *s)
         const size_t at = begin + n;
         if (n == 0 || !is_plain_end(s, at))
             return begin > start;
-        count_latin(s, begin, n, SEEN_LOWER, true);
+        count_plain(s, n);
+        if (begin == start) /* a space is before the others */
+            count_glued(s, begin, n);
         end_plain_word(s, s->p + begin, n);
         s->opens_with_digit = false;
         s->has_content = true;

@@ -6,6 +6,7 @@
 #include "../kernels_count.h"
 
 #include <arm_neon.h>
+#include <stdbool.h>
 
 enum { STEP_PX = 8 };
 
@@ -14,16 +15,26 @@ static int16x8_t words(uint16x8_t v)
     return vreinterpretq_s16_u16(v);
 }
 
-/* moa_bin_of(), and every second pixel in the second copy. The bits of a float below 2^24 are its
- * rounding to significant bits: 1 + 13 of them are left after the shift. */
-static uint32x4_t slots_of(int32x4_t s)
+/* moa_bin_of(). The bits of a float below 2^24 are its rounding to significant bits:
+ * 1 + MOA_BIN_BITS of them are left after the shift. */
+static uint32x4_t bins_of(int32x4_t s)
 {
-    static const uint32_t copies[4] = {1, 1 + MOA_N_BINS, 1, 1 + MOA_N_BINS};
     const int32x4_t t = vsubq_s32(s, vdupq_n_s32(1));
     const uint32x4_t bits = vreinterpretq_u32_f32(vcvtq_f32_s32(t));
-    const uint32x4_t rounded = vsubq_u32(vshrq_n_u32(bits, 10), vdupq_n_u32(139 << 13));
+    const uint32x4_t rounded = vsubq_u32(vshrq_n_u32(bits, 23 - MOA_BIN_BITS),
+                                         vdupq_n_u32((126 + MOA_BIN_BITS) << MOA_BIN_BITS));
     const uint32x4_t is_large = vcgtq_s32(t, vdupq_n_s32(MOA_S_EXACT - 1));
-    return vaddq_u32(vbslq_u32(is_large, rounded, vreinterpretq_u32_s32(t)), vld1q_u32(copies));
+    const uint32x4_t bins = vbslq_u32(is_large, rounded, vreinterpretq_u32_s32(t));
+    return vaddq_u32(bins, vdupq_n_u32(1));
+}
+
+/* Every second pixel's slot is in the second copy. */
+static void store_slots(int32x4_t s, bool is_exact, uint32_t *ret_slots)
+{
+    static const uint32_t copies[2][4] = {{0, MOA_N_BINS, 0, MOA_N_BINS},
+                                          {0, MOA_N_EXACT, 0, MOA_N_EXACT}};
+    const uint32x4_t bins = is_exact ? vreinterpretq_u32_s32(s) : bins_of(s);
+    vst1q_u32(ret_slots, vaddq_u32(bins, vld1q_u32(copies[is_exact])));
 }
 
 static void count_block_neon(const uint8_t *above, const uint8_t *row, const uint8_t *below,
@@ -32,6 +43,10 @@ static void count_block_neon(const uint8_t *above, const uint8_t *row, const uin
     /* A lane takes 2048 / 4 squares of at most 1020^2: below 2^31. */
     int32x4_t sum = vdupq_n_s32(0);
     int32x4_t squares = vdupq_n_s32(0);
+    int32x4_t least_s = vdupq_n_s32(MOA_S_MAX);
+    int32x4_t largest_s = vdupq_n_s32(0);
+    const bool is_exact = counts->exact != NULL;
+    uint32_t *bins = is_exact ? counts->exact : counts->bins;
     uint32_t slots[2][STEP_PX];
     size_t i = 0;
     for (; i + STEP_PX <= n; i += STEP_PX) {
@@ -58,17 +73,21 @@ static void count_block_neon(const uint8_t *above, const uint8_t *row, const uin
         const int32x4_t s0 = vmlal_s16(gx0, vget_low_s16(gy), vget_low_s16(gy));
         const int32x4_t s1 = vmlal_high_s16(gx1, gy, gy);
         const size_t now = i / STEP_PX % 2;
-        vst1q_u32(slots[now], slots_of(s0));
-        vst1q_u32(slots[now] + 4, slots_of(s1));
+        least_s = vminq_s32(least_s, vminq_s32(s0, s1));
+        largest_s = vmaxq_s32(largest_s, vmaxq_s32(s0, s1));
+        store_slots(s0, is_exact, slots[now]);
+        store_slots(s1, is_exact, slots[now] + 4);
 
         sum = vpadalq_s16(sum, laplacian);
         squares = vmlal_s16(squares, vget_low_s16(laplacian), vget_low_s16(laplacian));
         squares = vmlal_high_s16(squares, laplacian, laplacian);
         if (i > 0)
-            count_8(counts, row + i - STEP_PX, slots[1 - now]);
+            count_8(counts, bins, row + i - STEP_PX, slots[1 - now]);
     }
     if (i > 0)
-        count_8(counts, row + i - STEP_PX, slots[(i / STEP_PX - 1) % 2]);
+        count_8(counts, bins, row + i - STEP_PX, slots[(i / STEP_PX - 1) % 2]);
+    if (is_exact)
+        widen_exact(counts, (uint32_t)vminvq_s32(least_s), (uint32_t)vmaxvq_s32(largest_s));
     counts->laplacian += vaddlvq_s32(sum);
     counts->laplacian_squares += vaddlvq_s32(squares);
     if (i < n)
@@ -96,15 +115,8 @@ static void luma_from_rgb_neon(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
     moa_kernels_c.luma_from_rgb(rgb + 3 * i, n - i, ret_luma + i);
 }
 
-static void count_block_exact_neon(const uint8_t *above, const uint8_t *row, const uint8_t *below,
-                                   size_t n, struct moa_counts *counts, uint32_t *bins)
-{
-    count_block_exact(above, row, below, n, counts, bins);
-}
-
 const struct moa_kernels moa_kernels_neon = {
     .name = "neon",
     .count_block = count_block_neon,
-    .count_block_exact = count_block_exact_neon,
     .luma_from_rgb = luma_from_rgb_neon,
 };

@@ -70,7 +70,7 @@ def main():
             text, spans = assemble(post)
             texts.append(text)
             gold.append(spans)
-    predicted = []
+    predicted, sentences = [], []
     with tempfile.TemporaryDirectory() as scratch:
         name = os.path.join(scratch, "post")
         for text in texts:
@@ -78,7 +78,9 @@ def main():
                 f.write(text)
             out = subprocess.run([program, "--entities", name], capture_output=True, text=True,
                                  check=True).stdout
-            predicted.append([tuple(map(int, line.split())) for line in out.splitlines()])
+            *spans, n_sentences = out.splitlines()
+            predicted.append([tuple(map(int, line.split())) for line in spans])
+            sentences.append(max(1, int(n_sentences)))
     names = [[span for span in spans if is_name(text[span[0]:span[1]])]
              for text, spans in zip(texts, predicted)]
     n_gold = sum(map(len, gold))
@@ -92,7 +94,9 @@ def main():
     print(f"equal spans:       precision {exact / n_names:.2f}, recall {exact / n_gold:.2f}")
     a = np.array(list(map(len, gold)), float)
     b = np.array(list(map(len, names)), float)
-    print(f"names per post:    correlation {np.corrcoef(a, b)[0, 1]:.2f} (posts are mostly one sentence)")
+    n = np.array(sentences, float)
+    print(f"names per post:     correlation {np.corrcoef(a, b)[0, 1]:.2f}")
+    print(f"names per sentence: correlation {np.corrcoef(a / n, b / n)[0, 1]:.2f} ({n.sum():.0f} sentences)")
     return 0
 
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Prints what text_scan.c counts, one line a file: the counts of enum moa_text_count, then the
- * estimated tokens. With --entities the spans of entities of one file instead, "begin end" a line.
- * For tests/text/fit_tokens.py and tests/text/entities.py.
+ * estimated tokens. With --entities the spans of entities of one file instead, "begin end" a line,
+ * and then the number of sentences. For tests/text/tokens.py and tests/text/entities.py.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,8 +24,10 @@ static void print(struct moa_bytes text, int entities)
     struct moa_text_scan scan;
     struct moa_text_features f;
     moa_text_scan(text, entities ? on_entity : NULL, NULL, &scan);
-    if (entities)
+    if (entities) {
+        printf("%" PRIu64 "\n", scan.sentences);
         return;
+    }
     for (size_t i = 0; i < MOA_N_COUNTS; i++)
         printf("%" PRIu64 " ", scan.counts[i]);
     moa_text_measure(text, &f);
