@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `moaoff calibrate`: scores every image below some folders and writes what the configuration of
- * `serve` takes from it: P5 and P95 of the Laplacian variance (Eq. 4), and the tau that offloads a
- * wanted share of such images. An interrupt ends the walk, not the result.
+ * `moaoff calibrate`: scores every image below some folders, and the texts of a file, and writes
+ * what the configuration of `serve` takes from it: the references of the complexities (H0 x W0, P5
+ * and P95 of the Laplacian variance, L0, gamma), and the tau that offloads a wanted share of such
+ * images and of such texts. An interrupt ends the walk, not the result.
  */
 #include <errno.h>
 #include <fts.h>
@@ -13,7 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <yyjson.h>
 
 #include <moaoff/moaoff.h>
 
@@ -25,9 +29,15 @@ static const char help[] =
     "Usage: moaoff calibrate [OPTION]... DIR...\n"
     "Scores the images below each DIR and prints a YAML fragment for the configuration of "
     "`serve`:\n"
-    "percentiles of the Laplacian variance, and the threshold that sends the wanted share of such\n"
-    "images to the cloud. Files that are no images are listed on standard error.\n\n"
-    "  -s, --offload-share S  share of images above the threshold, 0 to 1 (default: 0.5)\n"
+    "the size at which C_res reaches 1, percentiles of the Laplacian variance, and the threshold\n"
+    "that sends the wanted share of such images to the cloud. Files that are no images are listed "
+    "on\n"
+    "standard error.\n\n"
+    "  -t, --text FILE        the same for texts: a text a line; a line that begins with \" is a "
+    "JSON\n"
+    "                         string. \"-\": standard input\n"
+    "  -s, --offload-share S  share of images, and of texts, above the threshold, 0 to 1\n"
+    "                         (default: 0.5)\n"
     "  -o, --output FILE      write there instead of to standard output\n"
     "  -j, --jobs N           score N at once (default: one for each core)\n"
     "      --help, --version\n\n"
@@ -35,6 +45,7 @@ static const char help[] =
     "Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong usage.\n";
 
 static const struct option options[] = {
+    {"text", required_argument, NULL, 't'},
     {"offload-share", required_argument, NULL, 's'},
     {"output", required_argument, NULL, 'o'},
     {"jobs", required_argument, NULL, 'j'},
@@ -54,6 +65,10 @@ static void on_interrupt(int signal)
 struct calibration {
     double offload_share;
     const char *output;
+    const char *text_path; /* NULL: no texts */
+    struct stat text_stat; /* so that the walk passes the file over */
+    struct moa_text_features *texts;
+    size_t n_texts;
     unsigned n_threads;
     FTS *walk;
     struct moa_image_features *features; /* of every image scored */
@@ -78,6 +93,11 @@ static void free_job(struct job *job)
     free(job);
 }
 
+static bool is_text_file(const struct calibration *c, const struct stat *st)
+{
+    return c->text_path && st->st_dev == c->text_stat.st_dev && st->st_ino == c->text_stat.st_ino;
+}
+
 static void *on_next(void *user)
 {
     struct calibration *c = user;
@@ -86,7 +106,7 @@ static void *on_next(void *user)
         if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
             fprintf(stderr, "moaoff calibrate: %s: %s\n", entry->fts_path,
                     strerror(entry->fts_errno));
-        if (entry->fts_info != FTS_F)
+        if (entry->fts_info != FTS_F || is_text_file(c, entry->fts_statp))
             continue;
         struct job *job = calloc(1, sizeof(*job));
         if (job && (job->path = strdup(entry->fts_path)) != NULL)
@@ -127,13 +147,13 @@ static bool append(struct calibration *c, const struct moa_image_features *featu
 }
 
 /* Walking without reading takes a moment where scoring takes minutes. */
-static size_t count_files(char **folders)
+static size_t count_files(const struct calibration *c, char **folders)
 {
     FTS *walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     size_t n = 0;
     FTSENT *entry;
     while (walk && !interrupted && (entry = fts_read(walk)) != NULL)
-        n += entry->fts_info == FTS_F;
+        n += entry->fts_info == FTS_F && !is_text_file(c, entry->fts_statp);
     if (walk)
         fts_close(walk);
     return n;
@@ -182,6 +202,77 @@ static double quantile(const double *sorted, size_t n, double q)
     return sorted[i] + (next - sorted[i]) * (at - (double)i);
 }
 
+/* ---- texts ---- */
+
+/* A line is the text itself, or a JSON string, which may hold line breaks. */
+static void measure_line(struct moa_bytes line, struct moa_text_features *ret_features)
+{
+    yyjson_doc *doc = NULL;
+    if (line.n > 0 && *(const char *)line.p == '"')
+        doc = yyjson_read(line.p, line.n, YYJSON_READ_ALLOW_INVALID_UNICODE);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (yyjson_is_str(root))
+        line = (struct moa_bytes){yyjson_get_str(root), yyjson_get_len(root)};
+    moa_text_measure(line, ret_features);
+    yyjson_doc_free(doc);
+}
+
+/* NULL, or why there are no texts. */
+static const char *read_texts(struct calibration *c)
+{
+    struct moa_bytes file;
+    const char *failure = input_read(c->text_path, &file);
+    if (failure)
+        return failure;
+    const char *at = file.p;
+    const char *const file_end = at + file.n;
+    size_t n_lines = 1;
+    for (size_t i = 0; i < file.n; i++)
+        n_lines += at[i] == '\n';
+    c->texts = calloc(n_lines, sizeof(*c->texts));
+    while (c->texts && at < file_end) {
+        const char *found = memchr(at, '\n', (size_t)(file_end - at));
+        const char *end = found ? found : file_end;
+        if (end > at)
+            measure_line((struct moa_bytes){at, (size_t)(end - at)}, &c->texts[c->n_texts++]);
+        at = end + 1;
+    }
+    free((void *)file.p);
+    if (!c->texts)
+        return "out of memory";
+    return c->n_texts > 0 ? NULL : "no text in it";
+}
+
+/* ---- what is written ---- */
+
+/* A size above this share of them has the full complexity. */
+#define HIGH 0.95
+
+/* Of `values`, which are sorted for it: their quantiles, as one line of comment. */
+static void write_quantiles(FILE *out, const char *name, double *values, size_t n)
+{
+    static const double at[] = {0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0};
+    qsort(values, n, sizeof(*values), compare_numbers);
+    fprintf(out, "#   %-10s", name);
+    for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++)
+        fprintf(out, "  %.4f", quantile(values, n, at[k]));
+    fputc('\n', out);
+}
+
+/* Rounded up, so that scores equal to the threshold stay below it. */
+static double threshold(const double *sorted, size_t n, double share)
+{
+    return fmin(1.0, ceil(1e6 * quantile(sorted, n, 1.0 - share) - 1e-9) / 1e6);
+}
+
+static double percent_above(const double *values, size_t n, double tau)
+{
+    size_t above = 0;
+    for (size_t i = 0; i < n; i++)
+        above += values[i] > tau;
+    return 100.0 * (double)above / (double)n;
+}
+
 enum { RESOLUTION, EDGE, ENTROPY, SHARPNESS, SCORE, N_COMPLEXITIES };
 
 static double pick(const struct moa_image_complexity *c, int which)
@@ -190,13 +281,13 @@ static double pick(const struct moa_image_complexity *c, int which)
     return all[which];
 }
 
-static void write_complexities(FILE *out, const struct calibration *c,
-                               const struct moa_image_params *params, double *values,
-                               double *ret_tau)
+/* Leaves the scores in `values`, sorted. */
+static void write_image_complexities(FILE *out, const struct calibration *c,
+                                     const struct moa_image_params *params, double *values)
 {
     static const char *const names[N_COMPLEXITIES] = {"resolution", "edge", "entropy", "sharpness",
                                                       "score"};
-    fputs("# quantiles of the complexities with these percentiles:\n"
+    fputs("# quantiles of the complexities with these references:\n"
           "#              min     5 %    25 %    50 %    75 %    95 %     max\n",
           out);
     for (int which = 0; which < N_COMPLEXITIES; which++) {
@@ -205,51 +296,111 @@ static void write_complexities(FILE *out, const struct calibration *c,
             moa_image_complexity(params, &c->features[i], &complexity);
             values[i] = pick(&complexity, which);
         }
-        qsort(values, c->n_features, sizeof(*values), compare_numbers);
-        fprintf(out, "#   %-10s", names[which]);
-        static const double at[] = {0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0};
-        for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++)
-            fprintf(out, "  %.4f", quantile(values, c->n_features, at[k]));
-        fputc('\n', out);
+        write_quantiles(out, names[which], values, c->n_features);
     }
-    /* The last were those of the score. */
-    *ret_tau = quantile(values, c->n_features, 1.0 - c->offload_share);
 }
 
-static void write_yaml(FILE *out, const struct calibration *c, double *values)
+static struct moa_image_params image_params(const struct calibration *c, double *values)
 {
+    struct moa_image_params params;
+    moa_image_params_default(&params);
+    for (size_t i = 0; i < c->n_features; i++)
+        values[i] = (double)c->features[i].width_px * (double)c->features[i].height_px;
+    qsort(values, c->n_features, sizeof(*values), compare_numbers);
+    params.reference_px = fmax(1.0, round(quantile(values, c->n_features, HIGH)));
     for (size_t i = 0; i < c->n_features; i++)
         values[i] = c->features[i].laplacian_variance;
     qsort(values, c->n_features, sizeof(*values), compare_numbers);
-    struct moa_image_params params;
-    moa_image_params_default(&params);
     params.laplacian_p5 = quantile(values, c->n_features, 0.05);
     params.laplacian_p95 = quantile(values, c->n_features, 0.95);
+    return params;
+}
 
+static double entities_per_sentence(const struct moa_text_features *text)
+{
+    return text->sentences > 0 ? (double)text->entities / (double)text->sentences : 0.0;
+}
+
+/* Where no text has an entity, gamma stays. */
+static struct moa_text_params text_params(const struct calibration *c, double *values)
+{
+    struct moa_text_params params;
+    moa_text_params_default(&params);
+    for (size_t i = 0; i < c->n_texts; i++)
+        values[i] = c->texts[i].tokens;
+    qsort(values, c->n_texts, sizeof(*values), compare_numbers);
+    params.reference_tokens = fmax(1.0, round(quantile(values, c->n_texts, HIGH)));
+    for (size_t i = 0; i < c->n_texts; i++)
+        values[i] = entities_per_sentence(&c->texts[i]);
+    qsort(values, c->n_texts, sizeof(*values), compare_numbers);
+    const double high = quantile(values, c->n_texts, HIGH);
+    if (high >= 0.001)
+        params.reference_entities = high;
+    return params;
+}
+
+static void write_text_complexities(FILE *out, const struct calibration *c,
+                                    const struct moa_text_params *params, double *values)
+{
+    static const char *const names[] = {"length", "entity", "text"};
+    fprintf(out, "# and of %zu texts:\n", c->n_texts);
+    for (int which = 0; which < 3; which++) {
+        for (size_t i = 0; i < c->n_texts; i++) {
+            struct moa_text_complexity complexity;
+            moa_text_complexity(params, &c->texts[i], &c->texts[i], &complexity);
+            const double all[] = {complexity.length, complexity.entity, complexity.score};
+            values[i] = all[which];
+        }
+        write_quantiles(out, names[which], values, c->n_texts);
+    }
+}
+
+static void write_yaml(FILE *out, const struct calibration *c, double *values, double *text_values)
+{
+    const struct moa_image_params image = image_params(c, values);
     fprintf(out, "# moaoff calibrate: %zu images, %zu other files%s\n", c->n_features, c->n_ignored,
             interrupted ? "; interrupted, so not all of them" : "");
-    double tau;
-    write_complexities(out, c, &params, values, &tau);
+    write_image_complexities(out, c, &image, values);
+    const double tau_image = threshold(values, c->n_features, c->offload_share);
+    struct moa_text_params text = {0};
+    if (c->n_texts > 0) {
+        text = text_params(c, text_values);
+        write_text_complexities(out, c, &text, text_values);
+    }
     fprintf(out,
             "complexity:\n"
+            "  resolution_px: %.0f\n"
             "  laplacian_p5: %.6g\n"
-            "  laplacian_p95: %.6g\n"
+            "  laplacian_p95: %.6g\n",
+            image.reference_px, image.laplacian_p5, image.laplacian_p95);
+    if (c->n_texts > 0)
+        fprintf(out,
+                "  text_tokens: %.0f\n"
+                "  text_entities: %.6g\n",
+                text.reference_tokens, text.reference_entities);
+    fprintf(out,
             "paper:\n"
-            "  tau_image: %.4f  # %.0f %% of these images are above\n",
-            params.laplacian_p5, params.laplacian_p95, tau, 100.0 * c->offload_share);
+            "  tau_image: %.6f  # %.0f %% of these images are above\n",
+            tau_image, percent_above(values, c->n_features, tau_image));
+    if (c->n_texts > 0) {
+        const double tau_text = threshold(text_values, c->n_texts, c->offload_share);
+        fprintf(out, "  tau_text: %.6f  # %.0f %% of these texts are above\n", tau_text,
+                percent_above(text_values, c->n_texts, tau_text));
+    }
 }
 
 /* A file appears whole or not at all. */
 static bool write_result(const struct calibration *c)
 {
     double *values = calloc(c->n_features, sizeof(*values));
+    double *text_values = calloc(c->n_texts + 1, sizeof(*text_values));
     char *temporary = NULL;
     if (c->output && asprintf(&temporary, "%s.part", c->output) < 0)
         temporary = NULL;
     FILE *out = c->output ? temporary ? fopen(temporary, "w") : NULL : stdout;
-    bool ok = values && out;
+    bool ok = values && text_values && out;
     if (ok) {
-        write_yaml(out, c, values);
+        write_yaml(out, c, values, text_values);
         ok = fflush(out) == 0 && !ferror(out);
     }
     if (out && out != stdout)
@@ -261,6 +412,7 @@ static bool write_result(const struct calibration *c)
                 strerror(errno));
     free(temporary);
     free(values);
+    free(text_values);
     return ok;
 }
 
@@ -282,8 +434,11 @@ static int parse(int argc, char **argv, struct calibration *c)
 {
     int option;
     double n_threads = 0.0;
-    while ((option = getopt_long(argc, argv, "s:o:j:h", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "t:s:o:j:h", options, NULL)) != -1) {
         switch (option) {
+        case 't':
+            c->text_path = optarg;
+            break;
         case 's':
             if (!parse_number("--offload-share", optarg, 1.0, &c->offload_share))
                 return EXIT_USAGE;
@@ -316,6 +471,13 @@ static int parse(int argc, char **argv, struct calibration *c)
 static int calibrate(struct calibration *c, char **folders)
 {
     static const struct batch_ops ops = {on_next, on_work, on_done};
+    const char *failure = c->text_path ? read_texts(c) : NULL;
+    if (failure) {
+        fprintf(stderr, "moaoff calibrate: %s: %s\n", c->text_path, failure);
+        return EXIT_FAILED;
+    }
+    if (c->text_path)
+        (void)!stat(c->text_path, &c->text_stat);
     c->walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     if (!c->walk) {
         perror("moaoff calibrate");
@@ -325,7 +487,7 @@ static int calibrate(struct calibration *c, char **folders)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (c->shows_progress)
-        c->n_files = count_files(folders);
+        c->n_files = count_files(c, folders);
     const bool ran = batch_run(&ops, c, c->n_threads);
     fts_close(c->walk);
     if (c->shows_progress)
@@ -349,5 +511,6 @@ int calibrate_main(int argc, char **argv)
     if (status < 0)
         status = calibrate(&c, argv + optind);
     free(c.features);
+    free(c.texts);
     return status;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <curl/curl.h>
+#include <yyjson.h>
 
 #include <moaoff/policy.h>
 
@@ -264,7 +265,7 @@ int eval_run(const struct eval_options *options)
     return e.failed ? 1 : 0;
 }
 
-/* ---- images for `moaoff calibrate` ---- */
+/* ---- images and questions for `moaoff calibrate` ---- */
 
 static int export_image(const struct eval_options *options, const struct item *item, size_t i)
 {
@@ -288,6 +289,30 @@ static int export_image(const struct eval_options *options, const struct item *i
     return written ? 0 : -1;
 }
 
+/* A question a line, as a JSON string. */
+static int export_questions(const struct eval_options *options, const struct dataset *set)
+{
+    char *path;
+    if (asprintf(&path, "%s/questions.txt", options->out) < 0)
+        return -1;
+    FILE *out = fopen(path, "we");
+    bool written = out != NULL;
+    for (size_t k = 0; written && k < set->n; k++) {
+        yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+        yyjson_mut_doc_set_root(doc, yyjson_mut_str(doc, set->items[k].prompt));
+        char *line = doc ? yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL) : NULL;
+        written = line && fprintf(out, "%s\n", line) > 0;
+        free(line);
+        yyjson_mut_doc_free(doc);
+    }
+    if (out && fclose(out) != 0)
+        written = false;
+    if (!written)
+        fprintf(stderr, "%s: %s: %s\n", options->dataset.log_name, path, strerror(errno));
+    free(path);
+    return written ? 0 : -1;
+}
+
 int eval_export_images(const struct eval_options *options)
 {
     struct dataset *set = make_folder(options) ? NULL : open_set(options);
@@ -301,6 +326,8 @@ int eval_export_images(const struct eval_options *options)
                 n++;
         }
     }
+    if (set && export_questions(options, set))
+        failed = true;
     fprintf(stderr, "%s: %zu images written to %s\n", options->dataset.log_name, n, options->out);
     dataset_free(set);
     return failed ? 1 : 0;

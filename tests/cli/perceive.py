@@ -161,6 +161,25 @@ class Calibrate(Folder):
         self.assertEqual(run("calibrate").returncode, 2)
         self.assertEqual(run("calibrate", "--offload-share", "2", self.folder).returncode, 2)
 
+    def test_texts_and_sizes(self):
+        notes = self.folder / "questions.txt"
+        short, long = "What is it?", "What is the number on line two?\nAnswer with 3 words, as in NASA."
+        notes.write_text("\n".join([short] * 6 + [json.dumps(long)] * 4) + "\n")
+        result = run("calibrate", "--text", notes, "--offload-share", "0.5", self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        text = result.stdout.decode()
+        self.assertIn("12 images, 0 other files", text)
+        self.assertIn("# and of 10 texts", text)
+        sizes = [json.loads(line) for line in run("score", "--json", *self.images).stdout.splitlines()]
+        expected = np.percentile([s["width"] * s["height"] for s in sizes], 95)
+        self.assertAlmostEqual(float(re.search(r"resolution_px: (\S+)", text)[1]), expected, delta=1)
+        # Six of ten share the lower score: the threshold is that score, and four are above.
+        self.assertIn("# 40 % of these texts are above", text)
+        scored = json.loads(run("score", "--json", "--text", long).stdout)
+        self.assertAlmostEqual(float(re.search(r"text_tokens: (\S+)", text)[1]),
+                               scored["features"]["tokens"], delta=0.51)
+        self.assertEqual(run("calibrate", "--text", self.folder / "none", self.folder).returncode, 1)
+
     def test_interrupt_leaves_a_valid_result(self):
         for i in range(600):
             os.link(self.images[i % 12], self.folder / f"link-{i}")

@@ -198,7 +198,10 @@ def test_splits_part_images_and_export_writes_them(duo, tmp_path):
         out = tmp_path / split
         made = run("eval", "--dataset", dataset, "--split", split, "--export-images", "--out", str(out))
         assert made.returncode == 0, made.stderr
-        names[split] = set(os.listdir(out))
+        names[split] = set(os.listdir(out)) - {"questions.txt"}
+        with open(out / "questions.txt") as f:
+            asked = [json.loads(line) for line in f]
+        assert len(asked) == len(names[split]) and all("single word" in text for text in asked)
     assert not names["calibration"] & names["test"] and len(names["calibration"] | names["test"]) == 40
     assert 2 <= len(names["calibration"]) <= 16
 
