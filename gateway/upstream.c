@@ -278,12 +278,9 @@ static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 /* ---- handles ---- */
 
-/* A handle with the options that are the same for every call. */
-static CURL *make_handle(void)
+/* The options that are the same for every call. */
+static bool set_common(CURL *easy)
 {
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        return NULL;
     CURLcode err = CURLE_OK;
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_READFUNCTION, give_body);
@@ -292,15 +289,21 @@ static CURL *make_handle(void)
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
     SET(CURLOPT_NOSIGNAL, 1L);
-    if (!err)
+    return !err;
+}
+
+/* A used one is reset: libcurl counts connections that turned out to be closed over all calls of a
+ * handle, and the sixth is an error instead of a new connection. `u` NULL: a new one. */
+static CURL *take_handle(struct upstream *u)
+{
+    CURL *easy = u && u->n_spares > 0 ? u->spares[--u->n_spares] : curl_easy_init();
+    if (!easy)
+        return NULL;
+    curl_easy_reset(easy);
+    if (set_common(easy))
         return easy;
     curl_easy_cleanup(easy);
     return NULL;
-}
-
-static CURL *take_handle(struct upstream *u)
-{
-    return u->n_spares > 0 ? u->spares[--u->n_spares] : make_handle();
 }
 
 /* After a call that went wrong the handle's state is not worth a thought: it goes. */
@@ -534,7 +537,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     const bool post = request->method == UPSTREAM_POST;
     const bool small = post && request->total_bytes <= ONE_WRITE_BYTES;
     call->method = request->method;
-    call->easy = post ? take_handle(u) : make_handle();
+    call->easy = take_handle(post ? u : NULL);
     if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
         add_headers(call, request) || set_options(call, request)) {
         call_free(call);

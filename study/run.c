@@ -330,8 +330,10 @@ static void show_progress(struct loop *l, bool last)
 
 static int wait_ms(const struct loop *l)
 {
-    if (l->run->options->rate <= 0.0 || !l->ahead)
+    if (!l->ahead)
         return WAIT_MS_MAX;
+    if (l->run->options->rate <= 0.0)
+        return l->n_active < l->run->options->concurrency ? 0 : WAIT_MS_MAX;
     int64_t left_ms = (l->due_us - call_now_us()) / 1000;
     if (left_ms < 0)
         return 0;

@@ -17,6 +17,7 @@ Modes, each for whole and for streamed answers:
     malformed   200, but the JSON is broken
     drip        a complete answer, one byte at a time
     wrong-type  200 with an HTML page
+    once        answers one request on each connection and hangs up on the second without a byte
     hold        streams half of the answer, waits for engine.release.set(), streams the rest
     stall       streams half of the answer and no more; as a whole answer: silent
 
@@ -29,7 +30,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "hold", "stall")
+MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "once", "hold",
+         "stall")
 
 
 class Recorded:
@@ -43,6 +45,7 @@ class Recorded:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    answered = False
 
     def log_message(self, *args):
         pass
@@ -61,8 +64,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.engine.requests.append(Recorded(self.path, self.headers, body))
         mode = self.engine.mode
+        if mode == "once" and self.answered:
+            self.close_connection = True
+            return
+        self.answered = True  # a handler lives as long as its connection
+        self.engine.requests.append(Recorded(self.path, self.headers, body))
         try:
             if mode == "silent" or mode == "stall" and not json.loads(body).get("stream"):
                 self.wait_for_hangup()

@@ -44,6 +44,15 @@ def test_refusing_tier_is_replaced_by_the_other(gateway, edge, refusing, tier, s
     assert answer.status == 200 and answer.plan == other, answer
 
 
+def test_connections_closed_by_the_engine_are_replaced_however_often(duo, edge):
+    edge.mode = "once"
+    running = duo({"policy": "edge"})
+    for _ in range(30):
+        answer = running.chat(chat("Hello."), pin="edge")
+        assert answer.status == 200 and answer.text == "the answer of edge", answer
+    assert len(edge.requests) == 30
+
+
 def test_silent_tier_is_replaced_after_its_timeout(duo, edge):
     edge.mode = "silent"
     answer = duo({"policy": "edge", "edge": {"first_byte_timeout_ms": 200}}).chat(chat("Hello."))
