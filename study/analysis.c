@@ -51,6 +51,38 @@ static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttf
     s->cloud_share = s->n_ok > 0 ? used_cloud / (double)s->n_ok : NAN;
 }
 
+/* Requests of an open loop that were answered when the last one came in; a few always are not. */
+static void count_arrivals(struct sample *s)
+{
+    double duration_s = 0.0;
+    size_t n_answered = 0;
+    size_t n_seeds = 0;
+    s->arrived_per_s = s->answered_per_s = NAN;
+    if (strncmp(s->records[0].condition.load, "rate=", 5) != 0)
+        return;
+    for (size_t begin = 0, end; begin < s->n; begin = end) {
+        double last_s = 0.0;
+        for (end = begin;
+             end < s->n && s->records[end].condition.seed == s->records[begin].condition.seed;
+             end++) {
+            if (s->records[end].scheduled_s > last_s)
+                last_s = s->records[end].scheduled_s;
+        }
+        for (size_t i = begin; i < end; i++) {
+            const struct record *r = &s->records[i];
+            n_answered += r->ok && r->scheduled_s + r->total_ms / 1e3 <= last_s;
+        }
+        duration_s += last_s;
+        n_seeds++;
+    }
+    if (duration_s <= 0.0)
+        return;
+    s->arrived_per_s = (double)s->n / duration_s;
+    s->answered_per_s = (double)n_answered / duration_s;
+    s->behind =
+        (double)(s->n - s->n_failed - n_answered) > 0.1 * (double)s->n + 4.0 * (double)n_seeds;
+}
+
 static int measure(struct sample *s)
 {
     double *latency = malloc((s->n + 1) * sizeof(*latency));
@@ -58,6 +90,7 @@ static int measure(struct sample *s)
     size_t n_ttft = 0;
     if (latency && ttft) {
         count(s, latency, ttft, &n_ttft);
+        count_arrivals(s);
         s->mean_ms = stats_bootstrap_mean(latency, s->n_ok, 1);
         s->p50_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.50, 2);
         s->p95_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.95, 3);
@@ -309,9 +342,108 @@ const char *analysis_score_name(size_t i)
     return names[i];
 }
 
+/* ---- halves, and the best threshold ---- */
+
+#define FOLDS 2
+#define CANDIDATES 100
+
+/* The copies of one question under several seeds are in one half. */
+static size_t fold_of(const struct record *r)
+{
+    return (size_t)((stats_hash(r->item) * 0x9e3779b97f4a7c15u) >> 63);
+}
+
+static double gain_of(const struct pair *pair)
+{
+    return pair->cloud->correct - pair->edge->correct;
+}
+
+/* What routing by tau gains over a blind draw, in one half. */
+static double gain_at(const struct pair *pairs, const double *scores, size_t n, size_t fold,
+                      double tau, double *ret_share)
+{
+    double routed = 0.0;
+    double all = 0.0;
+    double above = 0.0;
+    double count_in = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        if (fold_of(pairs[i].edge) != fold)
+            continue;
+        bool cloud = scores[i] > tau;
+        routed += cloud ? gain_of(&pairs[i]) : 0.0;
+        all += gain_of(&pairs[i]);
+        above += cloud ? 1.0 : 0.0;
+        count_in += 1.0;
+    }
+    *ret_share = count_in > 0.0 ? above / count_in : 0.0;
+    return count_in > 0.0 ? (routed - *ret_share * all) / count_in : 0.0;
+}
+
+static double find_tau(const struct pair *pairs, const double *scores, size_t n,
+                       const double *sorted, size_t fold)
+{
+    double best = sorted[n - 1];
+    double best_gain = 0.0;
+    for (size_t k = 0; k < CANDIDATES; k++) {
+        double share;
+        double tau = stats_quantile(sorted, n, (double)k / CANDIDATES);
+        double gain = gain_at(pairs, scores, n, fold, tau, &share);
+        if (gain > best_gain) {
+            best = tau;
+            best_gain = gain;
+        }
+    }
+    return best;
+}
+
+struct routed analysis_best_tau(const struct pair *pairs, const double *scores, size_t n)
+{
+    struct routed r = {{NAN, NAN}, NAN, NAN, {NAN, NAN, NAN}};
+    double *sorted = malloc((n + 1) * sizeof(*sorted));
+    double *gains = malloc((n + 1) * sizeof(*gains));
+    if (n > 0 && sorted && gains) {
+        double share[FOLDS];
+        memcpy(sorted, scores, n * sizeof(*sorted));
+        stats_sort(sorted, n);
+        for (size_t fold = 0; fold < FOLDS; fold++) {
+            r.tau[fold] = find_tau(pairs, scores, n, sorted, fold);
+            gain_at(pairs, scores, n, 1 - fold, r.tau[fold], &share[1 - fold]);
+        }
+        r.cloud_share = 0.0;
+        r.accuracy = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            size_t fold = fold_of(pairs[i].edge);
+            bool cloud = scores[i] > r.tau[1 - fold];
+            gains[i] = ((cloud ? 1.0 : 0.0) - share[fold]) * gain_of(&pairs[i]);
+            r.cloud_share += (cloud ? 1.0 : 0.0) / (double)n;
+            r.accuracy += (cloud ? pairs[i].cloud : pairs[i].edge)->correct / (double)n;
+        }
+        r.gain = stats_bootstrap_mean(gains, n, 6);
+    }
+    free(sorted);
+    free(gains);
+    return r;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    return strcmp(((const struct pair *)a)->edge->item, ((const struct pair *)b)->edge->item);
+}
+
+size_t analysis_unique(struct pair *pairs, size_t n)
+{
+    size_t kept = 0;
+    if (n > 0)
+        qsort(pairs, n, sizeof(*pairs), compare_items);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || compare_items(&pairs[kept - 1], &pairs[i]) != 0)
+            pairs[kept++] = pairs[i];
+    }
+    return kept;
+}
+
 /* ---- scores together: ridge-penalised logistic regression by gradient descent ---- */
 
-#define FOLDS 10
 #define STEPS 400
 #define RATE 0.5
 #define RIDGE 0.01
@@ -331,12 +463,6 @@ static double predict(const struct fit *fit, const struct record *r)
     for (size_t k = 0; k < ANALYSIS_SCORES; k++)
         sum += fit->weight[k] * standard(fit, r, k);
     return 1.0 / (1.0 + exp(-sum));
-}
-
-/* The copies of one question under several seeds are in one fold. */
-static size_t fold_of(const struct record *r)
-{
-    return (size_t)((stats_hash(r->item) >> 32) % FOLDS);
 }
 
 static void standardise(struct fit *fit, const struct record *const *records, size_t n,

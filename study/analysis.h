@@ -19,6 +19,8 @@ struct sample {
     size_t n, n_ok, n_failed, n_scored, n_fallbacks, n_infeasible;
     struct estimate accuracy; /* a failed request counts as wrong */
     struct estimate mean_ms, p50_ms, p95_ms, p99_ms, ttft_ms;
+    double arrived_per_s, answered_per_s; /* while requests came in; NaN: no open loop */
+    bool behind;                  /* it did not keep up, so its latency is how long the run was */
     double cloud_share;           /* of the requests that used the cloud at all, also in vain */
     double plans[ANALYSIS_PLANS]; /* shares, by enum moa_plan */
     double uplink_bytes;          /* sent to the cloud; NaN: unknown */
@@ -81,9 +83,25 @@ double analysis_score(const struct item_features *features, size_t i);
 const char *analysis_score_name(size_t i);
 enum { SCORE_IMAGE = 0, SCORE_PIXELS = 5 };
 
+/** What routing by a threshold reached on questions that did not choose it. */
+struct routed {
+    double tau[2]; /* found on either half */
+    double cloud_share, accuracy;
+    struct estimate gain; /* in accuracy, over as many requests drawn blindly */
+};
+
+/**
+ * The threshold with the largest gain over a blind draw, found on one half of the questions and
+ * judged on the other, both ways: the cloud for scores above it. `scores` are those of the pairs.
+ */
+struct routed analysis_best_tau(const struct pair *pairs, const double *scores, size_t n);
+
+/** The questions of `pairs` once each, whichever seeds asked them; returns how many are left. */
+size_t analysis_unique(struct pair *pairs, size_t n);
+
 /**
  * How well a linear combination of all scores predicts the labels (1: the edge was wrong): scores
- * of questions by logistic regressions that did not see them, in ten folds of questions.
+ * of each half of the questions by a logistic regression that saw the other half.
  */
 void analysis_combine(const struct record *const *records, const unsigned char *labels, size_t n,
                       double *ret_scores);

@@ -22,8 +22,9 @@ static void write_all(struct page *page, const struct analysis *analysis,
     report_latency(page, analysis);
     report_resources(page, analysis);
     report_decisions(page, analysis);
-    report_figures(page, analysis);
     report_scores(page, analysis);
+    report_figures(page, analysis);
+    report_latency_detail(page, analysis);
     report_categories(page, analysis);
     report_failures(page, analysis, records);
     page_end(page);

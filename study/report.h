@@ -15,6 +15,7 @@ int report_run(const char *folder);
 
 void report_accuracy(struct page *page, const struct analysis *analysis);
 void report_latency(struct page *page, const struct analysis *analysis);
+void report_latency_detail(struct page *page, const struct analysis *analysis);
 void report_resources(struct page *page, const struct analysis *analysis);
 void report_decisions(struct page *page, const struct analysis *analysis);
 void report_categories(struct page *page, const struct analysis *analysis);

@@ -108,17 +108,20 @@ static void draw_scatters(struct page *page, const struct setting *setting, cons
     struct point latency[POINTS_MAX];
     struct point cost[POINTS_MAX];
     size_t n = 0;
+    size_t n_latency = 0;
     char title[200];
     for (size_t i = 0; i < setting->n && n < POINTS_MAX; i++) {
         const struct sample *s = &setting->samples[i];
         if (isnan(s->accuracy.value) || isnan(s->mean_ms.value))
             continue;
-        latency[n] = (struct point){s->mean_ms.value, s->accuracy, s->policy, chart_color(i)};
-        cost[n] = (struct point){cost_of(s), s->accuracy, s->policy, chart_color(i)};
-        n++;
+        if (!s->behind)
+            latency[n_latency++] =
+                (struct point){s->mean_ms.value, s->accuracy, s->policy, chart_color(i)};
+        cost[n++] = (struct point){cost_of(s), s->accuracy, s->policy, chart_color(i)};
     }
     snprintf(title, sizeof(title), "Accuracy and latency: %s", name);
-    draw_scatter(page, title, "mean latency, ms (dashed: Pareto front)", latency, n);
+    draw_scatter(page, title, "mean latency, ms, of those that kept up (dashed: Pareto front)",
+                 latency, n_latency);
     snprintf(title, sizeof(title), "Accuracy and cost: %s", name);
     draw_scatter(page, title,
                  has_cpu(setting) ? "CPU of both engines a request, ms (dashed: Pareto front)"
@@ -162,14 +165,17 @@ static void draw_distributions(struct page *page, const struct setting *setting,
     char title[200];
     double high = 0.0;
     for (size_t i = 0; i < setting->n; i++) {
-        if (!isnan(setting->samples[i].p99_ms.value))
+        if (!isnan(setting->samples[i].p99_ms.value) && !setting->samples[i].behind)
             high = fmax(high, setting->samples[i].p99_ms.value);
     }
+    if (high <= 0.0)
+        return;
     struct chart chart;
     snprintf(title, sizeof(title), "Latency: %s", name);
-    chart_begin(&chart, page->html, title,
-                (struct chart_axis){"latency, ms, up to the highest 99th percentile", 0.0, high},
-                (struct chart_axis){"requests answered by then, %", 0.0, 100.0});
+    chart_begin(
+        &chart, page->html, title,
+        (struct chart_axis){"latency, ms, up to the highest p99 of those that kept up", 0.0, high},
+        (struct chart_axis){"requests answered by then, %", 0.0, 100.0});
     for (size_t i = 0; i < setting->n; i++) {
         draw_distribution(&chart, &setting->samples[i], chart_color(i));
         chart_legend(&chart, setting->samples[i].policy, chart_color(i));

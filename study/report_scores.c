@@ -82,10 +82,7 @@ static void auc_row(struct page *page, const char *name, const double *scores,
 {
     page_cell(page, "%s", name);
     page_estimate(page, stats_auc(scores, wrong, n, 1), 1.0, 3);
-    if (gain)
-        page_estimate(page, stats_auc(scores, gain, n, 2), 1.0, 3);
-    else
-        page_cell(page, "–");
+    page_estimate(page, stats_auc(scores, gain, n, 2), 1.0, 3);
     page_row_end(page);
 }
 
@@ -104,7 +101,9 @@ static void auc_table(struct page *page, const struct record *const *records,
         auc_row(page, analysis_score_name(k), scores, wrong, gain, n);
     }
     analysis_combine(records, wrong, n, scores);
-    auc_row(page, "= all together, cross-validated", scores, wrong, gain, n);
+    auc_row(page, "= all together, fitted to wrong", scores, wrong, gain, n);
+    analysis_combine(records, gain, n, scores);
+    auc_row(page, "= all together, fitted to wrong and the cloud right", scores, wrong, gain, n);
     page_table_end(page);
     free(scores);
 }
@@ -166,6 +165,39 @@ static void threshold_table(struct page *page, const struct pair *pairs, size_t 
     page_table_end(page);
 }
 
+static void best_row(struct page *page, const char *name, const struct pair *pairs,
+                     const double *scores, size_t n)
+{
+    const struct routed r = analysis_best_tau(pairs, scores, n);
+    page_cell(page, "%s", name);
+    page_cell(page, "%.3f, %.3f", r.tau[0], r.tau[1]);
+    page_number(page, 100.0 * r.cloud_share, 1);
+    page_number(page, 100.0 * r.accuracy, 1);
+    page_estimate(page, r.gain, 100.0, 1);
+    page_row_end(page);
+}
+
+/* For each score the threshold that separates best, judged on questions that did not choose it. */
+static void best_table(struct page *page, const struct record *const *records,
+                       const struct pair *pairs, const unsigned char *gain, size_t n)
+{
+    static const char *const columns[] = {"score", "tau of either half", "to the cloud, %",
+                                          "accuracy, %", "points over a blind draw"};
+    double *scores = malloc((n + 1) * sizeof(*scores));
+    if (!scores)
+        return;
+    page_table_begin(page, columns, 5);
+    for (size_t k = 0; k < ANALYSIS_SCORES; k++) {
+        for (size_t i = 0; i < n; i++)
+            scores[i] = analysis_score(&records[i]->features, k);
+        best_row(page, analysis_score_name(k), pairs, scores, n);
+    }
+    analysis_combine(records, gain, n, scores);
+    best_row(page, "= all together", pairs, scores, n);
+    page_table_end(page);
+    free(scores);
+}
+
 /* ---- one set ---- */
 
 static void with_pairs(struct page *page, const char *dataset, const struct pair *pairs, size_t n)
@@ -182,11 +214,17 @@ static void with_pairs(struct page *page, const char *dataset, const struct pair
         page_text(page,
                   "%zu questions that both tiers answered. Area under the ROC curve of each score "
                   "as a predictor, higher scores first: 0.5 knows nothing, below it the score "
-                  "points the wrong way.",
+                  "points the wrong way. All together: logistic regressions over all of them, "
+                  "fitted on one half of the questions and judged on the other, both ways.",
                   n);
         auc_table(page, records, wrong, gain, n);
         page_text(page, "Whole requests by c_img with the default parameters, computed:");
         threshold_table(page, pairs, n);
+        page_text(page,
+                  "Which tau is best? For each score the threshold with the largest gain over "
+                  "drawing as many requests blindly, found on one half of the questions and judged "
+                  "on the other, both ways; a gain whose interval holds 0 may be none.");
+        best_table(page, records, pairs, gain, n);
         for (size_t k = 0; k < ANALYSIS_SCORES; k++)
             draw_calibration(page, dataset, records, n, k);
         draw_routes(page, dataset, pairs, n);
@@ -199,23 +237,38 @@ static void with_pairs(struct page *page, const char *dataset, const struct pair
 void report_scores(struct page *page, const struct analysis *analysis)
 {
     page_heading(page, 2, "What the scores know");
-    page_text(page, "Scores are those of the default parameters. The first setting of each set "
-                    "that has both single-tier policies is used.");
+    page_text(page,
+              "Scores are those of the default parameters. Of each set the setting is used in "
+              "which both single-tier policies answered most questions; each counts once.");
     for (size_t s = 0; s < analysis->n; s++) {
-        const struct setting *setting = &analysis->settings[s];
+        const char *dataset = analysis->settings[s].dataset;
         bool seen = false;
-        size_t n;
-        struct pair *pairs = analysis_pairs(setting, &n);
         for (size_t k = 0; k < s; k++)
-            seen = seen || (strcmp(analysis->settings[k].dataset, setting->dataset) == 0 &&
-                            analysis_find(&analysis->settings[k], "edge") &&
-                            analysis_find(&analysis->settings[k], "cloud"));
-        if (pairs && !seen) {
-            char name[160];
-            analysis_setting_name(setting, name, sizeof(name));
-            page_heading(page, 3, name);
-            with_pairs(page, setting->dataset, pairs, n);
+            seen = seen || strcmp(analysis->settings[k].dataset, dataset) == 0;
+        const struct setting *best = NULL;
+        struct pair *best_pairs = NULL;
+        size_t best_n = 0;
+        for (size_t k = s; !seen && k < analysis->n; k++) {
+            size_t n = 0;
+            struct pair *pairs = strcmp(analysis->settings[k].dataset, dataset) == 0
+                                     ? analysis_pairs(&analysis->settings[k], &n)
+                                     : NULL;
+            n = pairs ? analysis_unique(pairs, n) : 0;
+            if (n > best_n) {
+                struct pair *worse = best_pairs;
+                best = &analysis->settings[k];
+                best_pairs = pairs;
+                best_n = n;
+                pairs = worse;
+            }
+            free(pairs);
         }
-        free(pairs);
+        if (best) {
+            char name[160];
+            analysis_setting_name(best, name, sizeof(name));
+            page_heading(page, 3, name);
+            with_pairs(page, dataset, best_pairs, best_n);
+        }
+        free(best_pairs);
     }
 }

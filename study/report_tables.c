@@ -53,47 +53,69 @@ static struct names policies_of(const struct analysis *a)
     return ordered;
 }
 
-static struct names loads_of(const struct analysis *a)
+/* A set under a load: its settings differ by the link alone. At most COLUMNS_MAX - 1 of them fit
+ * beside the policies. */
+struct group {
+    const struct setting *settings[COLUMNS_MAX];
+    size_t n;
+    struct names policies; /* that were asked in it */
+};
+
+static bool same_group(const struct setting *a, const struct setting *b)
 {
-    struct names loads = {.n = 0};
-    for (size_t s = 0; s < a->n; s++)
-        add_name(&loads, a->settings[s].load);
-    return loads;
+    return strcmp(a->dataset, b->dataset) == 0 && strcmp(a->load, b->load) == 0;
 }
 
-/* The settings of one load; at most COLUMNS_MAX - 1 of them fit beside the policies. */
-static size_t settings_of(const struct analysis *a, const char *load,
-                          const struct setting *ret_settings[COLUMNS_MAX])
+/* The group that begins with a setting; n 0 if an earlier one begins it. */
+static struct group group_at(const struct analysis *a, size_t first)
 {
-    size_t n = 0;
-    for (size_t s = 0; s < a->n && n < COLUMNS_MAX - 1; s++) {
-        if (strcmp(a->settings[s].load, load) == 0)
-            ret_settings[n++] = &a->settings[s];
+    struct group g = {.n = 0};
+    for (size_t s = 0; s < first; s++) {
+        if (same_group(&a->settings[s], &a->settings[first]))
+            return g;
     }
-    return n;
+    for (size_t s = first; s < a->n && g.n < COLUMNS_MAX - 1; s++) {
+        if (same_group(&a->settings[s], &a->settings[first]))
+            g.settings[g.n++] = &a->settings[s];
+    }
+    const struct names all = policies_of(a);
+    for (size_t p = 0; p < all.n; p++) {
+        for (size_t i = 0; i < g.n; i++) {
+            if (analysis_find(g.settings[i], all.names[p]))
+                add_name(&g.policies, all.names[p]);
+        }
+    }
+    return g;
 }
 
-static void begin_table(struct page *page, const char *title, const char *load,
-                        const struct setting *const *settings, size_t n)
+static void group_heading(struct page *page, const struct group *g, const char *more)
+{
+    struct setting without_link = *g->settings[0];
+    char name[128];
+    char heading[160];
+    without_link.link_mbps = NAN;
+    analysis_setting_name(&without_link, name, sizeof(name));
+    snprintf(heading, sizeof(heading), "%s%s", name, more);
+    page_heading(page, 3, heading);
+}
+
+/* A column for each link. */
+static void begin_table(struct page *page, const struct group *g)
 {
     char text[COLUMNS_MAX][COLUMN_BYTES];
     const char *columns[COLUMNS_MAX];
-    char heading[160];
-    snprintf(heading, sizeof(heading), "%s, %s", title, load);
-    page_heading(page, 3, heading);
     columns[0] = "policy";
-    for (size_t i = 0; i < n; i++) {
-        if (isnan(settings[i]->link_mbps))
-            snprintf(text[i], COLUMN_BYTES, "%s", settings[i]->dataset);
+    for (size_t i = 0; i < g->n; i++) {
+        if (isnan(g->settings[i]->link_mbps))
+            snprintf(text[i], COLUMN_BYTES, "any link");
         else
-            snprintf(text[i], COLUMN_BYTES, "%s, %g Mbit/s", settings[i]->dataset,
-                     settings[i]->link_mbps);
+            snprintf(text[i], COLUMN_BYTES, "%g Mbit/s", g->settings[i]->link_mbps);
         columns[i + 1] = text[i];
     }
-    page_table_begin(page, columns, n + 1);
+    page_table_begin(page, columns, g->n + 1);
 }
 
-/* ---- accuracy and latency ---- */
+/* ---- accuracy and mean latency ---- */
 
 enum figure { FIGURE_ACCURACY, FIGURE_MEAN };
 
@@ -115,33 +137,46 @@ static struct reference reference_of(const struct setting *setting, int kind)
     return r;
 }
 
-static void reference_rows(struct page *page, const struct setting *const *settings, size_t n,
-                           enum figure figure)
+static bool is_behind(const struct setting *setting, const char *policy)
+{
+    const struct sample *s = analysis_find(setting, policy);
+    return s && s->behind;
+}
+
+static void reference_rows(struct page *page, const struct group *g, enum figure figure)
 {
     static const char *const names[] = {"= oracle", "= random at paper's cloud share",
                                         "= largest images at paper's cloud share"};
     for (int kind = 0; kind < 3; kind++) {
+        bool any = false;
+        for (size_t i = 0; i < g->n; i++)
+            any = any || !isnan(reference_of(g->settings[i], kind).accuracy);
+        if (!any)
+            continue;
         page_cell(page, "%s", names[kind]);
-        for (size_t i = 0; i < n; i++) {
-            struct reference r = reference_of(settings[i], kind);
-            page_number(page, figure == FIGURE_ACCURACY ? 100.0 * r.accuracy : r.mean_ms,
-                        figure == FIGURE_ACCURACY ? 1 : 0);
+        for (size_t i = 0; i < g->n; i++) {
+            struct reference r = reference_of(g->settings[i], kind);
+            bool behind = is_behind(g->settings[i], "edge") || is_behind(g->settings[i], "cloud");
+            if (figure == FIGURE_ACCURACY)
+                page_number(page, 100.0 * r.accuracy, 1);
+            else
+                page_number(page, behind ? NAN : r.mean_ms, 0);
         }
         page_row_end(page);
     }
 }
 
-static void policy_rows(struct page *page, const struct analysis *a,
-                        const struct setting *const *settings, size_t n, enum figure figure)
+static void policy_rows(struct page *page, const struct group *g, enum figure figure)
 {
-    const struct names policies = policies_of(a);
     const struct estimate none = {NAN, NAN, NAN};
-    for (size_t p = 0; p < policies.n; p++) {
-        page_cell(page, "%s", policies.names[p]);
-        for (size_t i = 0; i < n; i++) {
-            const struct sample *s = analysis_find(settings[i], policies.names[p]);
+    for (size_t p = 0; p < g->policies.n; p++) {
+        page_cell(page, "%s", g->policies.names[p]);
+        for (size_t i = 0; i < g->n; i++) {
+            const struct sample *s = analysis_find(g->settings[i], g->policies.names[p]);
             if (figure == FIGURE_ACCURACY)
                 page_estimate(page, s ? s->accuracy : none, 100.0, 1);
+            else if (s && s->behind)
+                page_cell(page, "behind: %.0f of %.0f /s", s->answered_per_s, s->arrived_per_s);
             else
                 page_estimate(page, s ? s->mean_ms : none, 1.0, 0);
         }
@@ -149,95 +184,179 @@ static void policy_rows(struct page *page, const struct analysis *a,
     }
 }
 
-static void by_load(struct page *page, const struct analysis *a, const char *title,
-                    enum figure figure)
+static void by_group(struct page *page, const struct analysis *a, enum figure figure)
 {
-    const struct names loads = loads_of(a);
-    for (size_t l = 0; l < loads.n; l++) {
-        const struct setting *settings[COLUMNS_MAX];
-        size_t n = settings_of(a, loads.names[l], settings);
-        begin_table(page, title, loads.names[l], settings, n);
-        policy_rows(page, a, settings, n, figure);
-        reference_rows(page, settings, n, figure);
+    for (size_t s = 0; s < a->n; s++) {
+        const struct group g = group_at(a, s);
+        if (g.n == 0)
+            continue;
+        group_heading(page, &g, "");
+        begin_table(page, &g);
+        policy_rows(page, &g, figure);
+        reference_rows(page, &g, figure);
         page_table_end(page);
     }
 }
 
 void report_accuracy(struct page *page, const struct analysis *analysis)
 {
-    page_heading(page, 2, "Accuracy");
+    page_heading(page, 2, "Accuracy (the paper's Table 1)");
     page_text(page, "Per cent. The oracle takes the edge unless the cloud alone is better; random "
                     "and largest images send as many requests to the cloud as the policy paper "
                     "used it for.");
-    by_load(page, analysis, "Accuracy (the paper's Table 1)", FIGURE_ACCURACY);
+    by_group(page, analysis, FIGURE_ACCURACY);
 }
 
 void report_latency(struct page *page, const struct analysis *analysis)
 {
-    static const char *const columns[] = {"policy", "mean", "p50",
-                                          "p95",    "p99",  "first token, p50"};
+    page_heading(page, 2, "Mean latency, ms (the paper's Fig. 3)");
+    page_text(page,
+              "\"behind: 13 of 30 /s\": the policy did not keep up. While 30 requests a second "
+              "came in, 13 were answered; the longer the run, the longer they would have waited, "
+              "so a mean would say nothing. It is said where more than a tenth of the requests, "
+              "and more than four a seed, were open when the last one came in.");
+    by_group(page, analysis, FIGURE_MEAN);
+}
+
+/* ---- latency in detail ---- */
+
+static void detail_row(struct page *page, const struct sample *s)
+{
+    page_cell(page, "%s", s->policy);
+    const struct estimate *const estimates[] = {&s->mean_ms, &s->p50_ms, &s->p95_ms, &s->p99_ms,
+                                                &s->ttft_ms};
+    for (size_t k = 0; k < 5; k++) {
+        if (s->behind)
+            page_cell(page, "behind");
+        else
+            page_estimate(page, *estimates[k], 1.0, 0);
+    }
+    page_number(page, s->arrived_per_s, 1);
+    page_number(page, s->answered_per_s, 1);
+    page_row_end(page);
+}
+
+void report_latency_detail(struct page *page, const struct analysis *analysis)
+{
+    static const char *const columns[] = {"policy",       "mean",
+                                          "p50",          "p95",
+                                          "p99",          "first token, p50",
+                                          "came in, 1/s", "answered meanwhile, 1/s"};
     const struct names policies = policies_of(analysis);
-    page_heading(page, 2, "Latency");
-    by_load(page, analysis, "Mean latency, ms (the paper's Fig. 3)", FIGURE_MEAN);
+    page_heading(page, 2, "Latency in detail, ms");
     for (size_t i = 0; i < analysis->n; i++) {
         const struct setting *setting = &analysis->settings[i];
         char name[160];
         analysis_setting_name(setting, name, sizeof(name));
         page_heading(page, 3, name);
-        page_table_begin(page, columns, 6);
+        page_table_begin(page, columns, sizeof(columns) / sizeof(columns[0]));
         for (size_t p = 0; p < policies.n; p++) {
             const struct sample *s = analysis_find(setting, policies.names[p]);
-            if (!s)
-                continue;
-            page_cell(page, "%s", s->policy);
-            const struct estimate *const estimates[] = {&s->mean_ms, &s->p50_ms, &s->p95_ms,
-                                                        &s->p99_ms, &s->ttft_ms};
-            for (size_t k = 0; k < 5; k++)
-                page_estimate(page, *estimates[k], 1.0, 0);
-            page_row_end(page);
+            if (s)
+                detail_row(page, s);
         }
         page_table_end(page);
     }
 }
 
-/* ---- resources and decisions ---- */
+/* ---- resources and decisions: all links together ---- */
 
-static void resource_row(struct page *page, const struct sample *s)
+struct weighted {
+    double sum, weight;
+};
+
+static void weigh(struct weighted *w, double value, size_t n)
 {
-    page_cell(page, "%s", s->policy);
-    page_number(page, 1000.0 * s->cpu_s[MOA_EDGE], 1);
-    page_number(page, 1000.0 * s->cpu_s[MOA_CLOUD], 1);
-    page_number(page, s->gflops[MOA_EDGE], 3);
-    page_number(page, s->gflops[MOA_CLOUD], 3);
-    page_number(page, s->peak_bytes[MOA_EDGE] / 1048576.0, 1);
-    page_number(page, s->peak_bytes[MOA_CLOUD] / 1048576.0, 1);
-    page_number(page, s->uplink_bytes / 1000.0, 1);
+    w->sum += value * (double)n;
+    w->weight += (double)n;
+}
+
+static double mean_of(const struct weighted *w)
+{
+    return w->weight > 0.0 ? w->sum / w->weight : NAN;
+}
+
+static void resource_row(struct page *page, const struct group *g, const char *policy)
+{
+    struct weighted cpu[2] = {{0}};
+    struct weighted gflops[2] = {{0}};
+    struct weighted uplink = {0};
+    double peak[2] = {NAN, NAN};
+    for (size_t i = 0; i < g->n; i++) {
+        const struct sample *s = analysis_find(g->settings[i], policy);
+        if (!s)
+            continue;
+        for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+            weigh(&cpu[tier], s->cpu_s[tier], s->n);
+            weigh(&gflops[tier], s->gflops[tier], s->n);
+            peak[tier] = fmax(peak[tier], s->peak_bytes[tier]);
+        }
+        weigh(&uplink, s->uplink_bytes, s->n);
+    }
+    page_cell(page, "%s", policy);
+    page_number(page, 1000.0 * mean_of(&cpu[MOA_EDGE]), 1);
+    page_number(page, 1000.0 * mean_of(&cpu[MOA_CLOUD]), 1);
+    page_number(page, mean_of(&gflops[MOA_EDGE]), 3);
+    page_number(page, mean_of(&gflops[MOA_CLOUD]), 3);
+    page_number(page, peak[MOA_EDGE] / 1048576.0, 1);
+    page_number(page, peak[MOA_CLOUD] / 1048576.0, 1);
+    page_number(page, mean_of(&uplink) / 1000.0, 1);
     page_row_end(page);
+}
+
+static void decision_row(struct page *page, const struct group *g, const char *policy)
+{
+    struct weighted plans[ANALYSIS_PLANS] = {{0}};
+    struct weighted cloud = {0};
+    size_t n_infeasible = 0;
+    size_t n_fallbacks = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct sample *s = analysis_find(g->settings[i], policy);
+        if (!s || s->n_ok == 0)
+            continue;
+        for (size_t k = 0; k < ANALYSIS_PLANS; k++)
+            weigh(&plans[k], s->plans[k], s->n_ok);
+        weigh(&cloud, s->cloud_share, s->n_ok);
+        n_infeasible += s->n_infeasible;
+        n_fallbacks += s->n_fallbacks;
+    }
+    page_cell(page, "%s", policy);
+    for (size_t k = 0; k < ANALYSIS_PLANS; k++)
+        page_number(page, 100.0 * mean_of(&plans[k]), 1);
+    page_number(page, 100.0 * mean_of(&cloud), 1);
+    page_cell(page, "%zu", n_infeasible);
+    page_cell(page, "%zu", n_fallbacks);
+    page_row_end(page);
+}
+
+static void all_links(struct page *page, const struct analysis *a, const char *const *columns,
+                      size_t n_columns,
+                      void (*row)(struct page *, const struct group *, const char *))
+{
+    for (size_t s = 0; s < a->n; s++) {
+        const struct group g = group_at(a, s);
+        if (g.n == 0)
+            continue;
+        group_heading(page, &g, g.n > 1 ? ", all links" : "");
+        page_table_begin(page, columns, n_columns);
+        for (size_t p = 0; p < g.policies.n; p++)
+            row(page, &g, g.policies.names[p]);
+        page_table_end(page);
+    }
 }
 
 void report_resources(struct page *page, const struct analysis *analysis)
 {
     static const char *const columns[] = {"policy",          "edge CPU, ms",    "cloud CPU, ms",
-                                          "edge GFLOP",      "cloud GFLOP",     "edge peak, MiB",
+                                          "edge LM, GFLOP",  "cloud LM, GFLOP", "edge peak, MiB",
                                           "cloud peak, MiB", "to the cloud, kB"};
-    const struct names policies = policies_of(analysis);
     page_heading(page, 2, "Computing and memory (the paper's Fig. 4)");
-    page_text(page, "Per request, but for peak memory. GFLOP: twice the parameters of the language "
-                    "model times the tokens it read and wrote; the vision tower is not in it. A "
-                    "dash: the engine was not given to moaoff eval.");
-    for (size_t i = 0; i < analysis->n; i++) {
-        const struct setting *setting = &analysis->settings[i];
-        char name[160];
-        analysis_setting_name(setting, name, sizeof(name));
-        page_heading(page, 3, name);
-        page_table_begin(page, columns, 8);
-        for (size_t p = 0; p < policies.n; p++) {
-            const struct sample *s = analysis_find(setting, policies.names[p]);
-            if (s)
-                resource_row(page, s);
-        }
-        page_table_end(page);
-    }
+    page_text(page,
+              "Per request, but for peak memory: what the engines' processes took over whole "
+              "passes, over the requests of the passes. LM, GFLOP: twice the parameters of the "
+              "language model times the tokens it read and wrote; the vision tower is not in it, "
+              "but is in the CPU time. A dash: the engine was not given to moaoff eval.");
+    all_links(page, analysis, columns, 8, resource_row);
 }
 
 void report_decisions(struct page *page, const struct analysis *analysis)
@@ -245,30 +364,10 @@ void report_decisions(struct page *page, const struct analysis *analysis)
     static const char *const columns[] = {"policy",         "edge",          "cloud",
                                           "perceive-cloud", "perceive-edge", "used the cloud",
                                           "infeasible",     "fallbacks"};
-    const struct names policies = policies_of(analysis);
     page_heading(page, 2, "Decisions");
     page_text(page, "Per cent of the answered requests by the plan that was executed; infeasible: "
-                    "every tier broke a hard constraint of the bandit.");
-    for (size_t i = 0; i < analysis->n; i++) {
-        const struct setting *setting = &analysis->settings[i];
-        char name[160];
-        analysis_setting_name(setting, name, sizeof(name));
-        page_heading(page, 3, name);
-        page_table_begin(page, columns, 8);
-        for (size_t p = 0; p < policies.n; p++) {
-            const struct sample *s = analysis_find(setting, policies.names[p]);
-            if (!s)
-                continue;
-            page_cell(page, "%s", s->policy);
-            for (size_t k = 0; k < ANALYSIS_PLANS; k++)
-                page_number(page, 100.0 * s->plans[k], 1);
-            page_number(page, 100.0 * s->cloud_share, 1);
-            page_cell(page, "%zu", s->n_infeasible);
-            page_cell(page, "%zu", s->n_fallbacks);
-            page_row_end(page);
-        }
-        page_table_end(page);
-    }
+                    "requests for which every tier broke a hard constraint of the bandit.");
+    all_links(page, analysis, columns, 8, decision_row);
 }
 
 /* ---- categories and circular evaluation ---- */

@@ -90,7 +90,7 @@ def test_vqa_set_is_scored_and_recorded(duo, tmp_path):
     assert [r["correct"] for r in got if r["policy"] == "cloud"] == [0, 0, 0]
     assert [p["done"] for p in records(tmp_path, "passes")] == [3, 3]
     text = report(tmp_path)
-    assert "vqav2, 200 Mbit/s" in text and "| = oracle | 60.0 |" in text and "6 requests, 0 of them failed" in text
+    assert "### vqav2, concurrency=1\n\n| policy | 200 Mbit/s |" in text and "| = oracle | 60.0 |" in text and "6 requests, 0 of them failed" in text
 
 
 def test_mmbench_rows_are_read_as_csv_and_rotated(duo, edge, tmp_path):

@@ -98,6 +98,73 @@ static void computed_lines_are_what_one_gets_by_hand(void **unused)
     remove_folder(folder);
 }
 
+static void threshold_is_judged_on_the_other_half(void **unused)
+{
+    (void)unused;
+    enum { N = 400 };
+    static struct record edge[N];
+    static struct record cloud[N];
+    static char items[N][16];
+    static struct pair pairs[2 * N];
+    double scores[N];
+    struct rng rng;
+    rng_init(&rng, 9);
+    for (size_t i = 0; i < N; i++) {
+        snprintf(items[i], sizeof(items[i]), "item-%zu", i);
+        scores[i] = rng_uniform(&rng);
+        edge[i] = record_of("edge", items[i], scores[i] < 0.7, 10, 1);
+        cloud[i] = record_of("cloud", items[i], 1.0, 10, 1);
+        pairs[i] = (struct pair){&edge[i], &cloud[i]};
+    }
+    struct routed r = analysis_best_tau(pairs, scores, N);
+    assert_true(fabs(r.tau[0] - 0.7) < 0.03 && fabs(r.tau[1] - 0.7) < 0.03);
+    assert_true(r.accuracy > 0.97 && fabs(r.cloud_share - 0.3) < 0.06);
+    /* Of the 30 % that gain, all are found instead of 30 %. */
+    assert_true(r.gain.low > 0.1 && fabs(r.gain.value - 0.3 * 0.7) < 0.04);
+
+    for (size_t i = 0; i < N; i++)
+        scores[i] = rng_uniform(&rng);
+    r = analysis_best_tau(pairs, scores, N);
+    assert_true(r.gain.low < 0.0 && fabs(r.gain.value) < 0.06);
+
+    for (size_t i = 0; i < N; i++)
+        pairs[N + i] = pairs[i];
+    assert_int_equal(analysis_unique(pairs, (size_t)2 * N), N);
+}
+
+/* Ten requests a second for ten seconds, each answered `late_ms` after it came in. */
+static bool is_behind(double late_ms, double slower_ms)
+{
+    enum { N = 100 };
+    static struct record written[N];
+    static char items[N][16];
+    char folder[32];
+    for (size_t i = 0; i < N; i++) {
+        snprintf(items[i], sizeof(items[i]), "%03zu", i);
+        written[i] = record_of("edge", items[i], 1.0, late_ms + slower_ms * (double)i, 1);
+        written[i].scheduled_s = 0.1 * (double)i;
+    }
+    write_folder(folder, written, N);
+    struct records records = {0};
+    struct analysis analysis;
+    assert_int_equal(records_read(folder, &records), 0);
+    assert_int_equal(analysis_make(&records, &analysis), 0);
+    const struct sample s = analysis.settings[0].samples[0];
+    assert_true(fabs(s.arrived_per_s - 10.1) < 0.1 && s.answered_per_s <= s.arrived_per_s);
+    analysis_done(&analysis);
+    records_done(&records);
+    remove_folder(folder);
+    return s.behind;
+}
+
+static void policy_that_does_not_keep_up_is_told_from_a_slow_one(void **unused)
+{
+    (void)unused;
+    assert_false(is_behind(50, 0));
+    assert_false(is_behind(900, 0));
+    assert_true(is_behind(50, 30));
+}
+
 static void last_success_counts_and_failures_are_wrong(void **unused)
 {
     (void)unused;
@@ -153,6 +220,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(computed_lines_are_what_one_gets_by_hand),
+        cmocka_unit_test(threshold_is_judged_on_the_other_half),
+        cmocka_unit_test(policy_that_does_not_keep_up_is_told_from_a_slow_one),
         cmocka_unit_test(last_success_counts_and_failures_are_wrong),
         cmocka_unit_test(scores_together_find_what_one_of_them_knows),
     };
