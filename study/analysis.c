@@ -176,6 +176,27 @@ static int add_samples(const struct records *records, size_t begin, size_t end,
     return 0;
 }
 
+/* "concurrency=4" before any rate; each by its number. */
+static double load_order(const char *load)
+{
+    const char *number = strchr(load, '=');
+    double value = number ? strtod(number + 1, NULL) : 0.0;
+    return strncmp(load, "rate=", 5) == 0 ? value : -1.0 / (1.0 + value);
+}
+
+static int compare_settings(const void *a, const void *b)
+{
+    const struct setting *x = a;
+    const struct setting *y = b;
+    int datasets = strcmp(y->dataset, x->dataset); /* vqav2 first, as in the paper */
+    if (datasets != 0)
+        return datasets;
+    double loads = load_order(x->load) - load_order(y->load);
+    if (loads == 0.0)
+        loads = x->link_mbps - y->link_mbps;
+    return (loads > 0.0) - (loads < 0.0);
+}
+
 int analysis_make(const struct records *records, struct analysis *ret_analysis)
 {
     struct analysis a = {NULL, 0};
@@ -196,6 +217,8 @@ int analysis_make(const struct records *records, struct analysis *ret_analysis)
         }
         i = next;
     }
+    if (a.n > 1)
+        qsort(a.settings, a.n, sizeof(*a.settings), compare_settings);
     *ret_analysis = a;
     return 0;
 }
@@ -327,18 +350,19 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
 
 double analysis_score(const struct item_features *f, size_t i)
 {
-    const double scores[ANALYSIS_SCORES] = {f->image,         f->resolution,     f->edge,
-                                            f->entropy,       f->sharpness,      f->pixels / 1e6,
-                                            f->edge_fraction, f->bits_per_pixel, f->text,
-                                            f->text_length,   f->text_entity};
-    return scores[i];
+    const double scores[ANALYSIS_SCORES] = {
+        f->image,     f->resolution,   f->edge,          f->entropy,
+        f->sharpness, f->pixels / 1e6, f->edge_fraction, f->bits_per_pixel_normal,
+        f->text,      f->text_length,  f->text_entity};
+    return isnan(scores[i]) ? 0.0 : scores[i]; /* an image that was not measured */
 }
 
 const char *analysis_score_name(size_t i)
 {
     static const char *const names[ANALYSIS_SCORES] = {
-        "c_img",         "C_res",          "C_edge", "C_ent", "C_lap", "megapixels",
-        "edge fraction", "bits per pixel", "c_text", "C_L",   "C_ner"};
+        "c_img",  "C_res",      "C_edge",        "C_ent",
+        "C_lap",  "megapixels", "edge fraction", "bits per pixel, normal",
+        "c_text", "C_L",        "C_ner"};
     return names[i];
 }
 

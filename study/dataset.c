@@ -315,6 +315,7 @@ static void take_features(struct item_features *f, const struct moa_image_featur
     f->image = c.score;
     f->edge_fraction = features->edge_fraction;
     f->bits_per_pixel = features->bits_per_pixel;
+    f->bits_per_pixel_normal = features->bits_per_pixel_normal;
     f->laplacian_variance = features->laplacian_variance;
 }
 

@@ -30,7 +30,7 @@ struct item_features {
     bool known;
     double pixels, file_bytes;
     double resolution, edge, entropy, sharpness, image; /* complexities */
-    double edge_fraction, bits_per_pixel, laplacian_variance;
+    double edge_fraction, bits_per_pixel, bits_per_pixel_normal, laplacian_variance;
     double text_length, text_entity, text; /* complexities */
 };
 

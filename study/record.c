@@ -64,6 +64,7 @@ static const struct field record_fields[] = {
     {"c_img", NUMBER, IN(features.image)},
     {"edge_fraction", NUMBER, IN(features.edge_fraction)},
     {"bits_per_pixel", NUMBER, IN(features.bits_per_pixel)},
+    {"bits_per_pixel_normal", NUMBER, IN(features.bits_per_pixel_normal)},
     {"laplacian_variance", NUMBER, IN(features.laplacian_variance)},
     {"c_len", NUMBER, IN(features.text_length)},
     {"c_ner", NUMBER, IN(features.text_entity)},

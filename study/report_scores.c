@@ -75,6 +75,23 @@ static void draw_calibration(struct page *page, const char *dataset,
     free(scored);
 }
 
+/* ---- the scores as the gateway decided by them, with its own parameters ---- */
+
+static const char *const decided_names[] = {"c_img as decided", "c_text as decided"};
+
+static bool get_decided(const struct record *const *records, size_t n, size_t which, double *ret)
+{
+    static const char *const keys[] = {"image0=", "text="};
+    for (size_t i = 0; i < n; i++) {
+        const char *at = strstr(records[i]->scores, keys[which]);
+        char *end = NULL;
+        ret[i] = at ? strtod(at + strlen(keys[which]), &end) : 0.0;
+        if (!at || end == at + strlen(keys[which]))
+            return false;
+    }
+    return n > 0;
+}
+
 /* ---- area under the ROC curve ---- */
 
 static void auc_row(struct page *page, const char *name, const double *scores,
@@ -99,6 +116,10 @@ static void auc_table(struct page *page, const struct record *const *records,
         for (size_t i = 0; i < n; i++)
             scores[i] = analysis_score(&records[i]->features, k);
         auc_row(page, analysis_score_name(k), scores, wrong, gain, n);
+    }
+    for (size_t k = 0; k < 2; k++) {
+        if (get_decided(records, n, k, scores))
+            auc_row(page, decided_names[k], scores, wrong, gain, n);
     }
     analysis_combine(records, wrong, n, scores);
     auc_row(page, "= all together, fitted to wrong", scores, wrong, gain, n);
@@ -192,6 +213,10 @@ static void best_table(struct page *page, const struct record *const *records,
             scores[i] = analysis_score(&records[i]->features, k);
         best_row(page, analysis_score_name(k), pairs, scores, n);
     }
+    for (size_t k = 0; k < 2; k++) {
+        if (get_decided(records, n, k, scores))
+            best_row(page, decided_names[k], pairs, scores, n);
+    }
     analysis_combine(records, gain, n, scores);
     best_row(page, "= all together", pairs, scores, n);
     page_table_end(page);
@@ -238,7 +263,8 @@ void report_scores(struct page *page, const struct analysis *analysis)
 {
     page_heading(page, 2, "What the scores know");
     page_text(page,
-              "Scores are those of the default parameters. Of each set the setting is used in "
+              "Scores are those of the default parameters; \"as decided\" those of the gateway "
+              "that was asked. Of each set the setting is used in "
               "which both single-tier policies answered most questions; each counts once.");
     for (size_t s = 0; s < analysis->n; s++) {
         const char *dataset = analysis->settings[s].dataset;

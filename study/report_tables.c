@@ -184,6 +184,23 @@ static void policy_rows(struct page *page, const struct group *g, enum figure fi
     }
 }
 
+static void count_requests(struct page *page, const struct group *g)
+{
+    size_t least = SIZE_MAX;
+    size_t most = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        for (size_t k = 0; k < g->settings[i]->n; k++) {
+            size_t n = g->settings[i]->samples[k].n_scored;
+            least = n < least ? n : least;
+            most = n > most ? n : most;
+        }
+    }
+    if (least == most)
+        page_text(page, "%zu questions a cell.", most);
+    else
+        page_text(page, "%zu to %zu questions a cell.", least, most);
+}
+
 static void by_group(struct page *page, const struct analysis *a, enum figure figure)
 {
     for (size_t s = 0; s < a->n; s++) {
@@ -191,6 +208,8 @@ static void by_group(struct page *page, const struct analysis *a, enum figure fi
         if (g.n == 0)
             continue;
         group_heading(page, &g, "");
+        if (figure == FIGURE_ACCURACY)
+            count_requests(page, &g);
         begin_table(page, &g);
         policy_rows(page, &g, figure);
         reference_rows(page, &g, figure);
