@@ -119,10 +119,11 @@ static int64_t unix_ms(int64_t moment_us)
 
 static void write_journal(const struct exchange *x)
 {
-    struct exchange_headers lists = {0};
+    struct exchange_headers lists;
     char trace[33];
     if (!x->gateway->journal)
         return;
+    lists.decision[0] = lists.reasons[0] = lists.scores[0] = '\0';
     if (x->has_decision)
         write_lists(x, &lists);
     trace_id(&x->trace, trace);

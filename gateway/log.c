@@ -16,6 +16,20 @@ void log_set_level(enum log_level level)
     lowest = level;
 }
 
+/* "ts=" and the second, which many lines share. */
+static const char *stamp(time_t second)
+{
+    static _Thread_local time_t last;
+    static _Thread_local char text[32];
+    if (second != last || !text[0]) {
+        struct tm utc;
+        gmtime_r(&second, &utc);
+        strftime(text, sizeof(text), "ts=%Y-%m-%dT%H:%M:%S", &utc);
+        last = second;
+    }
+    return text;
+}
+
 static size_t clamp(int written, size_t room)
 {
     if (written < 0)
@@ -30,16 +44,13 @@ void log_event(enum log_level level, const char *event, const char *pairs, ...)
         return;
 
     struct timespec now;
-    struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
 
     char line[2048];
     size_t room = sizeof(line) - 1; /* one byte stays for the newline */
-    size_t n = strftime(line, room, "ts=%Y-%m-%dT%H:%M:%S", &utc);
-    n += clamp(snprintf(line + n, room - n, ".%03ldZ level=%s msg=%s ", now.tv_nsec / 1000000,
-                        names[level], event),
-               room - n);
+    size_t n = clamp(snprintf(line, room, "%s.%03ldZ level=%s msg=%s ", stamp(now.tv_sec),
+                              now.tv_nsec / 1000000, names[level], event),
+                     room);
     va_list args;
     va_start(args, pairs);
     n += clamp(vsnprintf(line + n, room - n, pairs, args), room - n);

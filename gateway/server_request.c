@@ -268,6 +268,11 @@ void request_settings_init(llhttp_settings_t *settings)
 
 /* ---- answers ---- */
 
+static void add_text(struct evbuffer *out, const char *text)
+{
+    evbuffer_add(out, text, strlen(text));
+}
+
 static void add_head(struct evbuffer *out, const struct server_head *head, const char *framing,
                      bool keep_alive)
 {
@@ -275,9 +280,13 @@ static void add_head(struct evbuffer *out, const struct server_head *head, const
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
                         head->status, reason ? reason : "", head->content_type, framing,
                         keep_alive ? "keep-alive" : "close");
-    for (size_t i = 0; i < head->n_headers; i++)
-        evbuffer_add_printf(out, "%s: %s\r\n", head->headers[i].name, head->headers[i].value);
-    evbuffer_add(out, "\r\n", 2);
+    for (size_t i = 0; i < head->n_headers; i++) {
+        add_text(out, head->headers[i].name);
+        add_text(out, ": ");
+        add_text(out, head->headers[i].value);
+        add_text(out, "\r\n");
+    }
+    add_text(out, "\r\n");
 }
 
 /* Makes room for an answer's head and `n` bytes, so that no part of it can be missing. Without

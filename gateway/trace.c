@@ -14,6 +14,9 @@
 #define PARENT_LENGTH 55
 #define ID_RANDOM 12     /* random bytes of an id that is made */
 #define PARENT_RANDOM 24 /* and of a traceparent */
+#define POOL_REQUESTS 7  /* getrandom() gives 256 bytes whole, and more perhaps in part */
+
+enum { RANDOM_BYTES = ID_RANDOM + PARENT_RANDOM };
 
 static bool id_valid(const char *id)
 {
@@ -56,14 +59,25 @@ static void print_digits(const unsigned char *bytes, size_t n, char *ret_digits)
     ret_digits[2 * n] = '\0';
 }
 
+/* Fresh random bytes; all 1 if there is no randomness, as an id of 0 is none. */
+static const unsigned char *take_random(void)
+{
+    static unsigned char pool[POOL_REQUESTS][RANDOM_BYTES];
+    static size_t n_left;
+    if (n_left == 0) {
+        memset(pool, 1, sizeof(pool));
+        ssize_t ignored = getrandom(pool, sizeof(pool), GRND_NONBLOCK);
+        (void)ignored;
+        n_left = POOL_REQUESTS;
+    }
+    return pool[--n_left];
+}
+
 void trace_begin(const char *id, const char *traceparent, const char *tracestate,
                  struct trace *ret_trace)
 {
     struct trace *t = ret_trace;
-    unsigned char random[ID_RANDOM + PARENT_RANDOM];
-    memset(random, 1, sizeof(random)); /* an id of 0 is none, even if there is no randomness */
-    ssize_t ignored = getrandom(random, sizeof(random), GRND_NONBLOCK);
-    (void)ignored;
+    const unsigned char *random = take_random();
     t->state[0] = '\0';
     if (id && id_valid(id))
         snprintf(t->id, sizeof(t->id), "%s", id);
@@ -75,9 +89,12 @@ void trace_begin(const char *id, const char *traceparent, const char *tracestate
             snprintf(t->state, sizeof(t->state), "%s", tracestate);
         return;
     }
-    char digits[2 * PARENT_RANDOM + 1];
-    print_digits(random + ID_RANDOM, PARENT_RANDOM, digits);
-    snprintf(t->parent, sizeof(t->parent), "00-%.32s-%.16s-00", digits, digits + 32);
+    /* 00-<32 digits>-<16 digits>-00 */
+    memcpy(t->parent, "00-", 3);
+    print_digits(random + ID_RANDOM, 16, t->parent + 3);
+    t->parent[35] = '-';
+    print_digits(random + ID_RANDOM + 16, 8, t->parent + 36);
+    memcpy(t->parent + 52, "-00", 4);
 }
 
 void trace_id(const struct trace *trace, char ret_id[33])

@@ -32,14 +32,23 @@
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
 
+/* libcurl's, with the URL that it asks, parsed: most calls ask the one of the call before. */
+struct handle {
+    CURL *easy;
+    CURLU *url; /* NULL: what cannot be parsed */
+    char *text; /* what `url` is of; NULL: nothing yet */
+};
+
 struct upstream {
     struct event_base *base;
     CURLM *multi;
     struct event timer;          /* libcurl's */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
-    CURL *spares[SPARES_MAX];
+    struct handle spares[SPARES_MAX];
     size_t n_spares;
+    const char *system_ca_file; /* libcurl's own default; NULL if it has none */
+    bool has_proxy;             /* the environment names one */
     struct meter meter;
 };
 
@@ -48,7 +57,7 @@ struct upstream_call {
     struct upstream_call *previous, *next;
     enum call_stage stage;
     enum upstream_method method;
-    CURL *easy;
+    struct handle handle;
     struct curl_slist *headers;
     struct event timeout;
     const struct upstream_callbacks *callbacks;
@@ -234,10 +243,10 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         return n;
     long status = 0;
     char *type = NULL;
-    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(call->handle.easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200)
         return n; /* 100 Continue */
-    curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(call->handle.easy, CURLINFO_CONTENT_TYPE, &type);
     call->answering = true;
     if (call->fd != CURL_SOCKET_BAD)
         call->rtt_us = meter_rtt_us(call->fd);
@@ -278,6 +287,13 @@ static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 /* ---- handles ---- */
 
+static void handle_free(struct handle handle)
+{
+    curl_easy_cleanup(handle.easy);
+    curl_url_cleanup(handle.url);
+    free(handle.text);
+}
+
 /* The options that are the same for every call. */
 static bool set_common(CURL *easy)
 {
@@ -294,26 +310,54 @@ static bool set_common(CURL *easy)
 
 /* A used one is reset: libcurl counts connections that turned out to be closed over all calls of a
  * handle, and the sixth is an error instead of a new connection. `u` NULL: a new one. */
-static CURL *take_handle(struct upstream *u)
+static struct handle take_handle(struct upstream *u)
 {
-    CURL *easy = u && u->n_spares > 0 ? u->spares[--u->n_spares] : curl_easy_init();
-    if (!easy)
-        return NULL;
-    curl_easy_reset(easy);
-    if (set_common(easy))
-        return easy;
-    curl_easy_cleanup(easy);
-    return NULL;
+    struct handle handle = {0};
+    if (u && u->n_spares > 0)
+        handle = u->spares[--u->n_spares];
+    else
+        handle.easy = curl_easy_init();
+    if (!handle.easy)
+        return handle;
+    curl_easy_reset(handle.easy);
+    if (set_common(handle.easy))
+        return handle;
+    handle_free(handle);
+    return (struct handle){0};
 }
 
 /* After a call that went wrong the handle's state is not worth a thought: it goes. */
-static void give_handle(struct upstream *u, CURL *easy, bool reusable)
+static void give_handle(struct upstream *u, struct handle handle, bool reusable)
 {
-    curl_multi_remove_handle(u->multi, easy);
+    curl_multi_remove_handle(u->multi, handle.easy);
     if (reusable && u->n_spares < SPARES_MAX)
-        u->spares[u->n_spares++] = easy;
+        u->spares[u->n_spares++] = handle;
     else
-        curl_easy_cleanup(easy);
+        handle_free(handle);
+}
+
+/* libcurl parses and prints a URL that it has as text alone, at every call. What it cannot parse
+ * stays text, so that the call says why. */
+static int set_url(struct handle *handle, const char *text)
+{
+    const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME;
+    CURL *easy = handle->easy;
+    CURLcode err = CURLE_OK;
+    if (!handle->text || strcmp(handle->text, text) != 0) {
+        curl_url_cleanup(handle->url);
+        free(handle->text);
+        handle->url = curl_url();
+        handle->text = strdup(text);
+        if (!handle->url || !handle->text)
+            return -1;
+        if (curl_url_set(handle->url, CURLUPART_URL, text, flags)) {
+            curl_url_cleanup(handle->url);
+            handle->url = NULL;
+        }
+    }
+    SET(CURLOPT_URL, text);
+    SET(CURLOPT_CURLU, handle->url);
+    return err ? -1 : 0;
 }
 
 /* ---- the life of a call ---- */
@@ -330,8 +374,8 @@ static void call_free(struct upstream_call *call)
     if (event_initialized(&call->timeout))
         event_del(&call->timeout);
     meter_remove(&u->meter, &call->meter_body);
-    if (call->easy)
-        give_handle(u, call->easy, call->complete && call->method == UPSTREAM_POST);
+    if (call->handle.easy)
+        give_handle(u, call->handle, call->complete && call->method == UPSTREAM_POST);
     curl_slist_free_all(call->headers);
     free(call->small_body);
     free(call);
@@ -340,7 +384,7 @@ static void call_free(struct upstream_call *call)
 static bool link_is_dead(const struct upstream_call *call)
 {
     long error = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error);
+    curl_easy_getinfo(call->handle.easy, CURLINFO_OS_ERRNO, &error);
     return error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
@@ -374,7 +418,7 @@ static void finish(struct upstream_call *call, CURLcode code)
                                                            : curl_easy_strerror(code);
     enum upstream_end end = end_of(call, code);
     curl_off_t up = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(call->handle.easy, CURLINFO_SIZE_UPLOAD_T, &up);
     struct upstream_result result = {
         .end = end,
         .message = end == UPSTREAM_COMPLETE ? "" : why,
@@ -391,7 +435,7 @@ static void finish(struct upstream_call *call, CURLcode code)
 static void start(struct upstream_call *call)
 {
     call->stage = CALL_RUNNING;
-    if (curl_multi_add_handle(call->upstream->multi, call->easy))
+    if (curl_multi_add_handle(call->upstream->multi, call->handle.easy))
         lose(call);
 }
 
@@ -440,9 +484,13 @@ static int add_header(struct upstream_call *call, const char *line)
 
 static int add_named(struct upstream_call *call, const char *name, const char *value)
 {
-    char *line;
-    if (asprintf(&line, "%s: %s", name, value) < 0)
+    size_t name_n = strlen(name), value_n = strlen(value);
+    char *line = malloc(name_n + 2 + value_n + 1);
+    if (!line)
         return -1;
+    memcpy(line, name, name_n);
+    memcpy(line + name_n, ": ", 2);
+    memcpy(line + name_n + 2, value, value_n + 1);
     int result = add_header(call, line);
     free(line);
     return result;
@@ -479,20 +527,17 @@ static int join_body(struct upstream_call *call, size_t n)
     return 0;
 }
 
-/* libcurl's own default; NULL if it has none. */
-static const char *system_ca_file(void)
-{
-    return curl_version_info(CURLVERSION_NOW)->cainfo;
-}
-
 /* All that differs between calls: a handle may have served another. */
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
-    CURL *easy = call->easy;
+    CURL *easy = call->handle.easy;
     CURLcode err = CURLE_OK;
-    SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_CAINFO, r->ca_file && r->ca_file[0] ? r->ca_file : system_ca_file());
-    SET(CURLOPT_PROXY, r->direct ? "" : NULL);
+    if (set_url(&call->handle, r->url))
+        return -1;
+    SET(CURLOPT_CAINFO, r->ca_file && r->ca_file[0] ? r->ca_file : call->upstream->system_ca_file);
+    const bool direct = r->direct || !call->upstream->has_proxy;
+    SET(CURLOPT_PROXY, direct ? "" : NULL);
+    SET(CURLOPT_NOPROXY, direct ? "*" : NULL);
     if (r->method == UPSTREAM_POST) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDS, call->small_body);
@@ -537,8 +582,8 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     const bool post = request->method == UPSTREAM_POST;
     const bool small = post && request->total_bytes <= ONE_WRITE_BYTES;
     call->method = request->method;
-    call->easy = take_handle(post ? u : NULL);
-    if (!call->easy || (small && join_body(call, (size_t)request->total_bytes)) ||
+    call->handle = take_handle(post ? u : NULL);
+    if (!call->handle.easy || (small && join_body(call, (size_t)request->total_bytes)) ||
         add_headers(call, request) || set_options(call, request)) {
         call_free(call);
         return NULL;
@@ -559,7 +604,7 @@ void upstream_resume(struct upstream_call *call)
     call->paused = false;
     set_timer(&call->timeout, call->idle_timeout_ms);
     u->depth++;
-    curl_easy_pause(call->easy, CURLPAUSE_CONT);
+    curl_easy_pause(call->handle.easy, CURLPAUSE_CONT);
     u->depth--;
     settle(u);
 }
@@ -576,7 +621,7 @@ bool upstream_release_body(struct upstream_call *call)
 uint64_t upstream_cancel(struct upstream_call *call)
 {
     curl_off_t up = 0;
-    curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    curl_easy_getinfo(call->handle.easy, CURLINFO_SIZE_UPLOAD_T, &up);
     call->stage = CALL_CANCELLED;
     event_del(&call->timeout);
     if (call->upstream->depth == 0)
@@ -598,6 +643,18 @@ void upstream_set_meter(struct upstream *u,
     u->meter.arg = arg;
 }
 
+/* libcurl looks for these variables at every call. Nothing here changes them. */
+static bool environment_has_proxy(void)
+{
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (getenv(names[i]))
+            return true;
+    }
+    return false;
+}
+
 struct upstream *upstream_new(struct event_base *base)
 {
     struct upstream *u = calloc(1, sizeof(*u));
@@ -609,6 +666,8 @@ struct upstream *upstream_new(struct event_base *base)
         free(u);
         return NULL;
     }
+    u->has_proxy = environment_has_proxy();
+    u->system_ca_file = curl_version_info(CURLVERSION_NOW)->cainfo;
     evtimer_assign(&u->timer, base, on_timer, u);
     meter_init(&u->meter, base);
     curl_multi_setopt(u->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
@@ -627,7 +686,7 @@ void upstream_free(struct upstream *u)
         call_free(call);
     }
     while (u->n_spares > 0)
-        curl_easy_cleanup(u->spares[--u->n_spares]);
+        handle_free(u->spares[--u->n_spares]);
     curl_multi_cleanup(u->multi);
     meter_done(&u->meter);
     event_del(&u->timer);
