@@ -168,6 +168,8 @@ static const struct key keys[] = {
             "ms until an endpoint that is down is tried again"),
     INTEGER("breaker.busy_ms", breaker_busy_ms, 0, 3600000, "1000",
             "ms a busy endpoint (429, 503) is spared if another is not busy"),
+    INTEGER("breaker.unavailable_ms", breaker_unavailable_ms, 0, 3600000, "30000",
+            "ms of nothing but 503 after which an endpoint counts as failing; 0: never"),
 
     TEXT("perceive.prompt", perceive_prompt,
          "Describe everything in this image that helps to answer the question. "

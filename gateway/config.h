@@ -69,6 +69,7 @@ struct config {
     int64_t breaker_failures;
     int64_t breaker_retry_ms;
     int64_t breaker_busy_ms;
+    int64_t breaker_unavailable_ms; /* 0: never */
 
     char *perceive_prompt;   /* with {question} */
     char *perceive_evidence; /* with {index} and {evidence} */

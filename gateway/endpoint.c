@@ -42,6 +42,29 @@ static bool failed(struct breaker *b, const struct breaker_options *options, boo
     return opens;
 }
 
+static void busy(struct breaker *b, const struct breaker_options *options, int64_t now_us)
+{
+    b->failures = 0;
+    b->busy_us = now_us;
+    b->busy_until_us = now_us + options->busy_us;
+}
+
+/* Whether this 503 opens the breaker. */
+static bool unavailable(struct breaker *b, const struct breaker_options *options, int64_t now_us)
+{
+    if (b->n_unavailable++ == 0)
+        b->unavailable_us = now_us;
+    busy(b, options, now_us);
+    bool lasting = options->unavailable_us > 0 && b->n_unavailable >= options->failures &&
+                   now_us - b->unavailable_us >= options->unavailable_us;
+    bool opens = lasting && b->state != BREAKER_OPEN;
+    if (opens)
+        open_until(b, now_us + options->retry_us);
+    else if (!lasting)
+        alive(b, now_us);
+    return opens;
+}
+
 const char *breaker_state_name(enum breaker_state state)
 {
     static const char *const names[] = {"closed", "half-open", "open"};
@@ -263,13 +286,20 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
         break;
     case ENDPOINT_ANSWERED:
         alive(b, now_us);
+        if (call->begun_us >= b->busy_us) /* else it was let in before there were too many */
+            b->busy_until_us = 0;
+        b->n_unavailable = 0;
         call->begun_us = now_us; /* what comes now is judged from here */
-        b->busy_until_us = 0;
         break;
     case ENDPOINT_BUSY:
         alive(b, now_us);
-        b->failures = 0;
-        b->busy_until_us = now_us + es->options.busy_us;
+        busy(b, &es->options, now_us);
+        break;
+    case ENDPOINT_UNAVAILABLE:
+        if (unavailable(b, &es->options, now_us)) {
+            e->n_failures++;
+            e->n_opened++;
+        }
         break;
     case ENDPOINT_FAILED:
     case ENDPOINT_UNREACHABLE:
@@ -281,6 +311,13 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
         break;
     }
     return b->state != before;
+}
+
+void endpoint_spare(struct endpoint_call *call, int64_t until_us)
+{
+    struct breaker *b = &call->endpoint->breaker;
+    if (until_us > b->busy_until_us)
+        b->busy_until_us = until_us;
 }
 
 void endpoint_end(struct endpoint_call *call)

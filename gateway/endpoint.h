@@ -7,7 +7,7 @@
  * that fails otherwise (5xx, a timeout, a cut answer) after several failures with no complete
  * answer between, and a failure does not count if the endpoint has answered another call since the
  * failed one was sent. An answer of any other status is a sign of life; 429 and 503 say busy, which
- * is not dead.
+ * is not dead, but nothing but 503 for a while is.
  *
  *     closed --failures--> open --reachable again, after a while--> half-open --one call--> closed
  *                           ^                                           |
@@ -27,25 +27,30 @@
 enum breaker_state { BREAKER_CLOSED, BREAKER_HALF_OPEN, BREAKER_OPEN };
 
 struct breaker_options {
-    int64_t failures; /* that open it, with no complete answer between */
-    int64_t retry_us; /* from opening to the next try */
-    int64_t busy_us;  /* how long a busy endpoint is spared if another is not busy */
+    int64_t failures;       /* that open it, with no complete answer between */
+    int64_t retry_us;       /* from opening to the next try */
+    int64_t unavailable_us; /* nothing but 503 for so long is a failure; 0: never */
+    int64_t busy_us;        /* how long a busy endpoint is spared if another is not busy */
 };
 
 struct breaker {
     enum breaker_state state;
-    bool trial;            /* half-open, and its one call is under way */
-    int64_t failures;      /* since the last complete answer */
-    int64_t alive_us;      /* the last sign of life */
-    int64_t retry_us;      /* when to try again; open only */
-    int64_t busy_until_us; /* it has said so */
+    bool trial;             /* half-open, and its one call is under way */
+    int64_t failures;       /* since the last complete answer */
+    int64_t alive_us;       /* the last sign of life */
+    int64_t retry_us;       /* when to try again; open only */
+    int64_t busy_us;        /* when it last said that it is busy */
+    int64_t busy_until_us;  /* and how long it is spared */
+    int64_t n_unavailable;  /* 503s since the last answer, */
+    int64_t unavailable_us; /* the first of them */
 };
 
 /** How a call to an endpoint went. */
 enum endpoint_outcome {
     ENDPOINT_COMPLETE,    /* the whole of an answer whose head was reported before */
     ENDPOINT_ANSWERED,    /* the head of an answer below 500, but not 429 */
-    ENDPOINT_BUSY,        /* 429 or 503 */
+    ENDPOINT_BUSY,        /* 429 */
+    ENDPOINT_UNAVAILABLE, /* 503: busy, or a balancer with nothing behind it */
     ENDPOINT_FAILED,      /* another 5xx, a timeout, a cut answer, something that is no engine's */
     ENDPOINT_UNREACHABLE, /* no connection, or its link is dead */
 };
@@ -111,6 +116,9 @@ void endpoint_begin(struct endpoints *endpoints, int64_t now_us, const struct en
  */
 bool endpoint_report(const struct endpoints *endpoints, struct endpoint_call *call,
                      enum endpoint_outcome outcome, int64_t now_us);
+
+/** Its busy endpoint has said until when it wants to be spared; reported as busy before. */
+void endpoint_spare(struct endpoint_call *call, int64_t until_us);
 
 /** Ends the call, whether or not anything was reported. Does nothing to one that has ended. */
 void endpoint_end(struct endpoint_call *call);

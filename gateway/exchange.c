@@ -56,7 +56,9 @@ static void exchange_fail(struct exchange *x, const struct http_error *error)
     struct server_header headers[] = {{"x-request-id", x->trace.id}, {"retry-after", seconds}};
     x->status = error->status;
     if (x->request)
-        server_reply_error(x->request, error, headers, error->status == 429 ? 2 : 1);
+        server_reply_error(x->request, error, headers,
+                           error->status == 429 || (error->status == 503 && x->retry_after_s) ? 2
+                                                                                              : 1);
     x->request = NULL;
     exchange_finish(x);
 }
@@ -374,12 +376,15 @@ static bool is_answer(const char *content_type)
 static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
                           const struct upstream_head *head)
 {
-    bool busy = head->status == 429 || head->status == 503;
     bool nonsense = head->status < 400 && !is_answer(head->content_type);
     report(x, tier, at,
-           busy                              ? ENDPOINT_BUSY
+           head->status == 429               ? ENDPOINT_BUSY
+           : head->status == 503             ? ENDPOINT_UNAVAILABLE
            : head->status >= 500 || nonsense ? ENDPOINT_FAILED
                                              : ENDPOINT_ANSWERED);
+    x->retry_after_s = head->retry_after_s;
+    if (x->retry_after_s > 0)
+        endpoint_spare(at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
 }
 
 static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
@@ -622,7 +627,8 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
         snprintf(why, sizeof(why), "content type %.40s", head->content_type);
     if (why[0]) {
         cancel_calls(x);
-        tier_failed(x, answering_tier(x), "error", head->status == 429 ? 429 : 502, why);
+        bool busy = head->status == 429 || head->status == 503;
+        tier_failed(x, answering_tier(x), "error", busy ? head->status : 502, why);
         return;
     }
     x->engine_status = head->status;
@@ -761,6 +767,7 @@ static void answer(struct exchange *x)
 
 static void drop_stages(struct exchange *x)
 {
+    x->retry_after_s = 0;
     cancel_calls(x);
     for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
         chat_body_done(&x->perceptions[i].body);

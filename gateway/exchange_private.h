@@ -41,7 +41,7 @@ struct exchange {
     struct server_request *request; /* NULL once it is answered or the client has left */
     struct key *key;                /* NULL: none is asked for, or shown */
     enum stage stage;
-    unsigned retry_after_s; /* with a 429 */
+    unsigned retry_after_s; /* with a 429 or 503; 0: not known */
     bool dry_run;
     bool pinned;
     bool entered; /* the request counts among those of its key */

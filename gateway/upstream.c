@@ -26,6 +26,7 @@
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
 #define SPARES_MAX 16 /* handles kept for the next calls: making one costs more than using one */
+#define RETRY_AFTER_MAX_S 3600
 #define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
 
 #define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
@@ -234,6 +235,16 @@ static int rewind_body(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* libcurl reads both forms of the header, seconds and a date. */
+static unsigned retry_after_s(CURL *easy, long status)
+{
+    curl_off_t s = 0;
+    if (status != 429 && status != 503)
+        return 0;
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &s);
+    return s <= 0 ? 0 : s < RETRY_AFTER_MAX_S ? (unsigned)s : RETRY_AFTER_MAX_S;
+}
+
 static size_t take_header(char *line, size_t size, size_t count, void *arg)
 {
     struct upstream_call *call = arg;
@@ -252,7 +263,9 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         call->rtt_us = meter_rtt_us(call->fd);
     meter_remove(&call->upstream->meter, &call->meter_body);
     set_timer(&call->timeout, call->idle_timeout_ms);
-    struct upstream_head head = {.status = (int)status, .content_type = type ? type : ""};
+    struct upstream_head head = {.status = (int)status,
+                                 .content_type = type ? type : "",
+                                 .retry_after_s = retry_after_s(call->handle.easy, status)};
     call->callbacks->on_head(&head, call->arg);
     return n;
 }

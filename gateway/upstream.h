@@ -51,6 +51,7 @@ struct upstream_request {
 struct upstream_head {
     int status;
     const char *content_type; /* "" if the engine named none; valid during the callback */
+    unsigned retry_after_s;   /* of a 429 or 503, an hour at most; 0: it says nothing */
 };
 
 enum upstream_flow { UPSTREAM_GO, UPSTREAM_PAUSE };

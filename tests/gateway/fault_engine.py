@@ -75,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wait_for_hangup()
             elif mode in ("500", "429", "503", "400", "404"):
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
-                self.reply(int(mode), "application/json", json.dumps(error).encode())
+                self.reply(int(mode), "application/json", json.dumps(error).encode(), self.engine.retry_after)
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
             elif json.loads(body).get("stream"):
@@ -97,8 +97,10 @@ class Handler(BaseHTTPRequestHandler):
         self.engine.hangups.append(time.monotonic())
         self.close_connection = True
 
-    def reply(self, status, content_type, body):
+    def reply(self, status, content_type, body, retry_after=None):
         self.send_response(status)
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -208,6 +210,7 @@ class FaultEngine:
         self.name = name
         self.pages = {}
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
+        self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines that fail: the client gets an answer or a well-formed error, and the gateway lives."""
+import email.utils
 import http.client
 import json
 import time
@@ -8,6 +9,7 @@ import pytest
 
 from bodies import chat, data_uri, picture
 from conftest import TAUS, events_of, text_of_events
+from fault_engine import FaultEngine
 
 PIXELS = data_uri(picture(), "png")
 
@@ -66,6 +68,58 @@ def test_both_tiers_failing_is_an_error(duo, edge, cloud, stream):
     assert answer.status >= 500, answer
     assert answer.json["error"]["message"]
     assert len(edge.requests) == 1 and len(cloud.requests) == 1
+
+
+@pytest.mark.parametrize("mode,default", [("429", "1"), ("503", None)])
+def test_retry_after_of_the_engines_is_passed_on(duo, edge, cloud, mode, default):
+    gateway = duo({"policy": "edge"})
+    edge.mode = cloud.mode = mode
+    for said, heard in [("7", "7"), (None, default), ("99999999", "3600"), ("soon", default), ("-3", default),
+                        (email.utils.formatdate(time.time() + 60, usegmt=True), "a minute"),
+                        (email.utils.formatdate(time.time() - 60, usegmt=True), default)]:
+        edge.retry_after = cloud.retry_after = said
+        answer = gateway.chat(chat("Hello."))
+        assert answer.status == int(mode) and answer.error["code"] == "upstream_failed"
+        if heard == "a minute":
+            assert 20 <= int(answer.headers["retry-after"]) <= 60
+        else:
+            assert answer.headers["retry-after"] == heard, said
+    edge.retry_after = "9"
+    answer = gateway.chat(chat("Hello."), pin="edge")
+    assert answer.status == 503 and answer.headers["retry-after"] == "9"
+
+
+@pytest.mark.parametrize("mode", ["429", "503"])
+def test_an_endpoint_is_not_asked_before_it_wants_to_be(duo, edge, cloud, mode):
+    other = FaultEngine("other")
+    try:
+        edge.mode, edge.retry_after = mode, "60"
+        gateway = duo({"policy": "edge", "edge": {"url": [edge.url, other.url], "slots": 50}, "breaker": {"busy_ms": 0}})
+        while not edge.requests:
+            assert gateway.chat(chat("Hello.")).text == "the answer of other"
+        edge.mode = "ok"
+        for _ in range(20):
+            assert gateway.chat(chat("Hello.")).text == "the answer of other"
+        assert len(edge.requests) == 1 and not cloud.requests
+    finally:
+        other.close()
+
+
+def test_nothing_but_503_counts_as_failing(duo, edge, cloud):
+    """A balancer with nothing behind it."""
+    gateway = duo({"policy": "edge", "breaker": {"failures": 3, "retry_ms": 50, "unavailable_ms": 200}})
+
+    def breaker():
+        return gateway.get("/v1/state").json["edge"]["endpoints"][0]["breaker"]
+
+    edge.mode, deadline = "503", time.monotonic() + 20
+    while breaker() != "open" and time.monotonic() < deadline:
+        assert gateway.chat(chat("Hello.")).text == "the answer of cloud"
+    assert len(edge.requests) >= 3 and gateway.get("/v1/state").json["edge"]["endpoints"][0]["opened"] >= 1
+    edge.mode = "ok"
+    while gateway.chat(chat("Hello.")).text != "the answer of edge":
+        assert time.monotonic() < deadline
+    assert breaker() == "closed"
 
 
 def test_mistake_of_the_client_is_not_retried(duo, edge, cloud):

@@ -78,6 +78,69 @@ static void busy_and_the_clients_mistakes_never_open(void **state)
     endpoints_done(&es);
 }
 
+static void nothing_but_503_opens_after_a_while(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 1);
+    es.options.unavailable_us = 30 * SECOND;
+    const struct breaker *b = &es.list[0]->breaker;
+    int64_t now_us = SECOND;
+    for (int i = 0; i < 100; i++, now_us += SECOND) { /* a 429 says nothing of it, an answer all */
+        call(&es,
+             i % 20 == 19 ? ENDPOINT_ANSWERED
+             : i % 3      ? ENDPOINT_UNAVAILABLE
+                          : ENDPOINT_BUSY,
+             now_us);
+        assert_int_equal(b->state, BREAKER_CLOSED);
+    }
+    call(&es, ENDPOINT_ANSWERED, now_us);
+    call(&es, ENDPOINT_UNAVAILABLE, now_us);
+    call(&es, ENDPOINT_UNAVAILABLE, now_us + 31 * SECOND); /* two are too few */
+    assert_int_equal(b->state, BREAKER_CLOSED);
+    call(&es, ENDPOINT_UNAVAILABLE, now_us + 32 * SECOND);
+    assert_int_equal(b->state, BREAKER_OPEN);
+    assert_int_equal(es.list[0]->n_opened, 1);
+
+    now_us += 40 * SECOND;
+    endpoint_tried(&es, es.list[0], true, now_us); /* the balancer takes connections */
+    assert_int_equal(b->state, BREAKER_HALF_OPEN);
+    call(&es, ENDPOINT_UNAVAILABLE, now_us);
+    assert_int_equal(b->state, BREAKER_OPEN);
+    endpoint_tried(&es, es.list[0], true, now_us);
+    call(&es, ENDPOINT_ANSWERED, now_us);
+    assert_int_equal(b->state, BREAKER_CLOSED);
+    call(&es, ENDPOINT_UNAVAILABLE, now_us);
+    assert_int_equal(b->state, BREAKER_CLOSED);
+    endpoints_done(&es);
+}
+
+static void an_endpoint_is_spared_as_long_as_it_says(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 2);
+    struct endpoint_call old, at;
+    endpoint_begin(&es, 1, NULL, &old);
+    endpoint_begin(&es, 2, old.endpoint == es.list[0] ? es.list[1] : es.list[0], &at);
+    struct endpoint *busy = at.endpoint;
+    assert_ptr_equal(old.endpoint, busy);
+    endpoint_report(&es, &at, ENDPOINT_UNAVAILABLE, 3);
+    endpoint_spare(&at, 60 * SECOND);
+    endpoint_end(&at);
+    endpoint_report(&es, &old, ENDPOINT_ANSWERED, 4); /* begun before: no sign that it has room */
+    endpoint_end(&old);
+    for (int i = 0; i < 20; i++)
+        assert_ptr_not_equal(call(&es, ENDPOINT_ANSWERED, 59 * SECOND), busy);
+    assert_false(endpoints_busy(&es, 59 * SECOND));
+    for (int i = 0; busy && i < 40; i++) {
+        if (call(&es, ENDPOINT_ANSWERED, 60 * SECOND) == busy)
+            busy = NULL;
+    }
+    assert_null(busy);
+    endpoints_done(&es);
+}
+
 static void busy_passes(void **state)
 {
     (void)state;
@@ -276,6 +339,8 @@ int main(void)
         cmocka_unit_test(unreachable_opens_at_once),
         cmocka_unit_test(other_failures_open_in_a_row),
         cmocka_unit_test(busy_and_the_clients_mistakes_never_open),
+        cmocka_unit_test(nothing_but_503_opens_after_a_while),
+        cmocka_unit_test(an_endpoint_is_spared_as_long_as_it_says),
         cmocka_unit_test(busy_passes),
         cmocka_unit_test(a_failure_does_not_count_against_a_sign_of_life),
         cmocka_unit_test(answers_that_are_cut_open),
