@@ -487,9 +487,14 @@ static void on_perception_head(const struct upstream_head *head, void *arg)
 static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
 {
     struct perception *p = arg;
-    assert(p->exchange->stage == STAGE_EVIDENCE);
-    if (gather(&p->answer, bytes, EVIDENCE_BYTES_MAX))
-        p->status = 0; /* too long to be one image's evidence: on_perception_done refuses it */
+    struct exchange *x = p->exchange;
+    assert(x->stage == STAGE_EVIDENCE);
+    if (gather(&p->answer, bytes, EVIDENCE_BYTES_MAX)) { /* it might go on for ever */
+        enum moa_tier tier = other_tier(answering_tier(x));
+        report(x, tier, &p->at, ENDPOINT_FAILED);
+        cancel_calls(x);
+        tier_failed(x, tier, "no-evidence", 502, "the description of an image has no end");
+    }
     return UPSTREAM_GO;
 }
 

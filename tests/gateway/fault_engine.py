@@ -19,6 +19,7 @@ Modes, each for whole and for streamed answers:
     wrong-type  200 with an HTML page
     once        answers one request on each connection and hangs up on the second without a byte
     hold        streams half of the answer, waits for engine.release.set(), streams the rest
+    endless     an answer that never ends
     stall       streams half of the answer and no more; as a whole answer: silent
 
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
@@ -31,7 +32,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "once", "hold",
-         "stall")
+         "endless", "stall")
 
 
 class Recorded:
@@ -76,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
             elif mode in ("500", "429", "503", "400", "404"):
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
                 self.reply(int(mode), "application/json", json.dumps(error).encode(), self.engine.retry_after)
+            elif mode == "endless":
+                self.endless(json.loads(body).get("stream"))
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
             elif json.loads(body).get("stream"):
@@ -85,6 +88,15 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.engine.hangups.append(time.monotonic())
             self.close_connection = True
+
+    def endless(self, stream):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream" if stream else "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        event = b'data: {"choices": [{"index": 0, "delta": {"content": "on and on "}}]}\n\n'
+        while not self.engine.closing.is_set():
+            self.chunk(event * 500 if stream else b" " * 32768)
 
     def wait_for_hangup(self):
         while not self.engine.closing.is_set():
