@@ -120,7 +120,8 @@ def test_no_byte_of_a_pinned_request_reaches_the_cloud_under_any_fault(gateway, 
         config["keys_file"] = str(tmp_path / "keys")
     running = gateway(dict(config, paper=TAUS[plan], cloud={"url": sink.url, "first_byte_timeout_ms": 200},
                            edge={"url": edge.url, "first_byte_timeout_ms": 100, "idle_timeout_ms": 200, "slots": 64}))
-    # The faults at once, but those that last as long as the client does; an engine's mode counts from the moment at which it gets the request.
+    # The faults at once, but those that last as long as the client does. An engine's mode counts from the moment at which
+    # it gets the request.
     for mode in [m for m in MODES if m not in ("hold", "endless")]:
         edge.mode = mode
         for stream in (False, True):
