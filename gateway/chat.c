@@ -164,12 +164,41 @@ static int fail_part(struct reader *r, const struct chat_image *at, const char *
     return http_fail_at(r->error, "messages[%u].content[%u]%s", at->message, at->index, field);
 }
 
+/* A key that appears twice could mean one thing to the gateway and another to the engine. The first
+ * of at most four names, NULL behind the last, that does; or NULL. */
+static const char *find_twice(yyjson_val *object, const char *const names[4])
+{
+    unsigned seen[4] = {0};
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        for (size_t k = 0; k < 4 && names[k]; k++) {
+            if (yyjson_equals_str(key, names[k]) && ++seen[k] == 2)
+                return names[k];
+        }
+    }
+    return NULL;
+}
+
+static int fail_part_twice(struct reader *r, const struct chat_image *at, const char *of,
+                           const char *name)
+{
+    char field[32];
+    snprintf(field, sizeof(field), "%s.%s", of, name);
+    return fail_part(r, at, field, "appears twice");
+}
+
 static int read_image(struct reader *r, yyjson_val *part, struct chat_image at)
 {
+    static const char *const names[4] = {"url"};
     struct chat *chat = r->chat;
     yyjson_val *image_url = yyjson_obj_get(part, "image_url");
     /* The API's form is an object; several clients send the bare string. */
     yyjson_val *url = yyjson_is_obj(image_url) ? yyjson_obj_get(image_url, "url") : image_url;
+    const char *twice = yyjson_is_obj(image_url) ? find_twice(image_url, names) : NULL;
+    if (twice)
+        return fail_part_twice(r, &at, ".image_url", twice);
     if (!image_url)
         return fail_part(r, &at, ".image_url", "is missing");
     if (!yyjson_is_str(url))
@@ -187,9 +216,13 @@ static int read_image(struct reader *r, yyjson_val *part, struct chat_image at)
 
 static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, struct turn *turn)
 {
+    static const char *const names[4] = {"type", "text", "image_url"};
     const char *type = yyjson_get_str(yyjson_obj_get(part, "type"));
     if (!yyjson_is_obj(part))
         return fail_part(r, &at, "", "must be an object");
+    const char *twice = find_twice(part, names);
+    if (twice)
+        return fail_part_twice(r, &at, "", twice);
     if (!type)
         return fail_part(r, &at, ".type", "must be a string");
     if (strcmp(type, "image_url") == 0)
@@ -254,8 +287,15 @@ static int fail_message(struct reader *r, unsigned message, const char *field, c
 
 static int read_message(struct reader *r, yyjson_val *message, unsigned index, struct turn *turn)
 {
+    static const char *const names[4] = {"role", "content"};
     if (!yyjson_is_obj(message))
         return fail_message(r, index, "", "must be an object");
+    const char *twice = find_twice(message, names);
+    if (twice) {
+        char field[16];
+        snprintf(field, sizeof(field), ".%s", twice);
+        return fail_message(r, index, field, "appears twice");
+    }
     yyjson_val *role = yyjson_obj_get(message, "role");
     if (!yyjson_is_str(role))
         return fail_message(r, index, ".role", "must be a string");
@@ -305,25 +345,6 @@ static int read_messages(struct reader *r, yyjson_val *messages)
     return 0;
 }
 
-/* A key that appears twice could mean one thing to the gateway and another to the engine. */
-static int check_duplicates(struct reader *r, yyjson_val *root)
-{
-    static const char *const names[] = {"messages", "model", "stream"};
-    unsigned seen[3] = {0};
-    size_t i, n;
-    yyjson_val *key, *value;
-    yyjson_obj_foreach(root, i, n, key, value)
-    {
-        for (size_t k = 0; k < 3; k++) {
-            if (!yyjson_equals_str(key, names[k]) || ++seen[k] == 1)
-                continue;
-            http_fail(r->error, 400, "invalid_value", "%s appears twice.", names[k]);
-            return http_fail_at(r->error, "%s", names[k]);
-        }
-    }
-    return 0;
-}
-
 static int read_model(struct reader *r, yyjson_val *model)
 {
     struct chat *chat = r->chat;
@@ -346,8 +367,12 @@ static int read_root(struct reader *r, yyjson_val *root)
 {
     if (!yyjson_is_obj(root))
         return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
-    if (check_duplicates(r, root))
-        return -1;
+    static const char *const names[4] = {"messages", "model", "stream"};
+    const char *twice = find_twice(root, names);
+    if (twice) {
+        http_fail(r->error, 400, "invalid_value", "%s appears twice.", twice);
+        return http_fail_at(r->error, "%s", twice);
+    }
     yyjson_val *stream = yyjson_obj_get(root, "stream");
     if (stream && !yyjson_is_bool(stream) && !yyjson_is_null(stream)) {
         http_fail(r->error, 400, "invalid_value", "stream must be true or false.");

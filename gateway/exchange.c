@@ -377,6 +377,11 @@ static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoin
                           const struct upstream_head *head)
 {
     bool nonsense = head->status < 400 && !is_answer(head->content_type);
+    if (head->status >= 500 && head->status != 503 && x->n_refused < 4) {
+        x->refused_at[x->n_refused++] = at->endpoint;
+        endpoint_hold(at->endpoint);
+        x->refused[tier] = true;
+    }
     report(x, tier, at,
            head->status == 429               ? ENDPOINT_BUSY
            : head->status == 503             ? ENDPOINT_UNAVAILABLE
@@ -449,6 +454,15 @@ static void cancel_calls(struct exchange *x)
     cancel_call(x, answering_tier(x), &x->call, &x->at);
 }
 
+/* Engines answer 500 to requests they cannot make sense of, too. If both tiers do, it is more likely
+ * the request than all of them, and one client's bad requests must not take them from the others. */
+static void excuse_engines(struct exchange *x)
+{
+    bool by_both = x->refused[MOA_EDGE] && x->refused[MOA_CLOUD];
+    for (size_t i = 0; i < x->n_refused && by_both; i++)
+        endpoint_excuse(x->refused_at[i], server_now_us());
+}
+
 /* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
 static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind, int status,
                         const char *message)
@@ -457,6 +471,7 @@ static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind
               moa_tier_name(tier), kind, log_quote(message).s);
     if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
+    excuse_engines(x);
     struct http_error error;
     if (x->pinned)
         http_fail(&error, 503, "edge_unavailable",
@@ -842,6 +857,8 @@ static void exchange_finish(struct exchange *x)
     images_free(x->images);
     settings_leave(x->settings);
     chat_done(&x->chat);
+    for (size_t i = 0; i < x->n_refused; i++)
+        endpoint_release(x->refused_at[i]);
     free_request_body(x);
     free(x->perceptions);
     free(x);

@@ -65,6 +65,9 @@ struct exchange {
     struct upstream_call *call;       /* of the answer */
     struct endpoint_call at;          /* where it goes */
     const struct endpoint *failed_at; /* the last that failed; only compared */
+    struct endpoint *refused_at[4];   /* held: those that answered 5xx, which is not 503 */
+    size_t n_refused;
+    bool refused[2]; /* whether some of each tier are among them */
     struct chat_body body;
     bool retried;      /* at another endpoint of the same tier */
     bool answering;    /* the head of the answer is with the client */

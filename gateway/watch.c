@@ -34,6 +34,7 @@ struct look {
     struct endpoint *endpoint; /* held; NULL: this look is free */
     enum moa_tier tier;
     struct upstream_call *call;
+    void (*on_done)(const struct upstream_result *result, void *arg);
     char *url;
     int status;
     char *answer; /* of a load page */
@@ -81,8 +82,10 @@ static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
     struct look *look = arg;
     bool fits = look->status > 0 && bytes.n <= PROBE_BYTES_MAX - look->n;
     char *grown = fits ? realloc(look->answer, look->n + bytes.n) : NULL;
-    if (!grown) {
-        look->status = 0; /* not to be read */
+    if (!grown) { /* it might go on for ever */
+        static const struct upstream_result broken = {.end = UPSTREAM_BROKEN};
+        upstream_cancel(look->call);
+        look->on_done(&broken, look);
         return UPSTREAM_GO;
     }
     look->answer = grown;
@@ -106,7 +109,11 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier 
     }
     const struct tier_config *t = &g->config->tier[tier];
     bool polls = method == UPSTREAM_GET;
-    *look = (struct look){.watch = w, .endpoint = endpoint, .tier = tier, .url = url};
+    *look = (struct look){.watch = w,
+                          .endpoint = endpoint,
+                          .tier = tier,
+                          .url = url,
+                          .on_done = callbacks->on_done};
     endpoint_hold(endpoint);
     struct upstream_request request = {
         .method = method,

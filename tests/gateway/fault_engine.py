@@ -58,6 +58,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path in self.engine.pages:
             page = self.engine.pages[self.path]
+            if page == "endless":
+                return self.endless(False)
             return self.reply(200, "text/plain", page.encode()) if page is not None else self.wait_for_hangup()
         if self.path == "/health":
             return self.reply(200, "application/json", b'{"status":"ok"}')

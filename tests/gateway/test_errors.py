@@ -43,6 +43,25 @@ def test_json_that_ends_early(running, cut):
     refused(running.chat(json.dumps(chat("Hello."))[:-cut]), 400, "invalid_json")
 
 
+PART = '{"type": "image_url", "image_url": %s}'
+BODY = '{"messages": [{"role": "user", "content": [%s]}]}'
+
+
+@pytest.mark.parametrize("body,param", [
+    ('{"messages": [], "messages": [{"role": "user", "content": "hi"}]}', "messages"),
+    ('{"stream": false, "messages": [{"role": "user", "content": "hi"}], "stream": true}', "stream"),
+    ('{"messages": [{"role": "user", "content": "hi", "content": "ho"}]}', "messages[0].content"),
+    (BODY % '{"type": "text", "text": "a", "text": "b"}', "messages[0].content[0].text"),
+    (BODY % '{"type": "text", "text": "a", "type": "image_url"}', "messages[0].content[0].type"),
+    (BODY % PART % '"a", "image_url": "b"', "messages[0].content[0].image_url"),
+    (BODY % PART % '{"url": "a", "u\\u0072l": "b"}', "messages[0].content[0].image_url.url"),
+])
+def test_key_that_appears_twice(running, body, param):
+    """The gateway would read one, and an engine perhaps the other."""
+    message = refused(running.chat(body.encode()), 400, "invalid_value", param)
+    assert "twice" in message
+
+
 def test_empty_body(running):
     refused(running.chat(b""), 400)
 

@@ -37,6 +37,17 @@ def test_failing_tier_is_replaced_by_the_other(duo, edge, cloud, tier, mode, str
     assert answer.plan == other
 
 
+def test_requests_that_both_tiers_answer_with_500_take_neither_from_others(duo, edge, cloud):
+    running = duo({"policy": "edge", "breaker": {"failures": 2, "retry_ms": 60000}})
+    edge.mode = cloud.mode = "500"
+    for _ in range(5):
+        assert running.chat(chat("Hello.")).status == 502
+    edge.mode = cloud.mode = "ok"
+    state = running.get("/v1/state").json
+    assert [e["breaker"] for tier in ("edge", "cloud") for e in state[tier]["endpoints"]] == ["closed", "closed"]
+    assert running.chat(chat("Hello.")).plan == "edge"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_refusing_tier_is_replaced_by_the_other(gateway, edge, refusing, tier, stream):

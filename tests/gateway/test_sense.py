@@ -269,6 +269,16 @@ def test_edge_whose_load_is_unknown_is_used_and_never_down(duo, edge, cloud, pag
     assert state["engine"]["running"] is None and not state["engine"]["counts"]
 
 
+def test_load_page_without_end_is_given_up(duo, edge):
+    edge.pages = {"/slots": "endless"}
+    running = paper(duo)
+    ask(running)
+    wait_until(lambda: edge.hangups)
+    edge.pages = {"/slots": SLOTS % ("true", "true")}
+    ask(running)
+    wait_until(lambda: state_of(running, "edge")["load"] == 1)
+
+
 def test_polling_can_be_turned_off(duo, edge):
     edge.pages = {"/slots": SLOTS % ("true", "true")}
     running = paper(duo, poll_ms=0)
