@@ -121,8 +121,8 @@ bool endpoint_report(const struct endpoints *endpoints, struct endpoint_call *ca
 void endpoint_spare(struct endpoint_call *call, int64_t until_us);
 
 /**
- * A failure that was reported was the request's own fault: it does not count any more, and if it has
- * opened the breaker, the endpoint is looked at again at once.
+ * A failure that was reported was the request's own fault: it does not count any more, and if it
+ * has opened the breaker, the endpoint is looked at again at once.
  */
 void endpoint_excuse(struct endpoint *endpoint, int64_t now_us);
 

@@ -297,126 +297,7 @@ static void prepare(struct exchange *x)
         answer(x);
 }
 
-/* ---- calls to a tier ---- */
-
-static struct upstream_call *send_to(struct exchange *x, enum moa_tier tier,
-                                     const struct chat_body *body,
-                                     const struct upstream_callbacks *callbacks, void *arg,
-                                     struct endpoint_call *ret_at)
-{
-    /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
-    assert(!x->pinned || tier == MOA_EDGE);
-    if (x->pinned && tier != MOA_EDGE)
-        return NULL;
-    struct gateway *g = x->gateway;
-    const struct tier_config *t = &x->settings->config->tier[tier];
-    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
-                                              {"traceparent", x->trace.parent},
-                                              {"tracestate", x->trace.state}};
-    struct endpoint_call at;
-    endpoint_begin(&x->settings->endpoints[tier], server_now_us(), x->failed_at, &at);
-    struct upstream_request request = {
-        .url = at.endpoint->chat_url,
-        .api_key = t->api_key,
-        .ca_file = t->ca_file,
-        .headers = headers,
-        .n_headers = sizeof(headers) / sizeof(headers[0]),
-        .direct = tier == MOA_EDGE,
-        .metered = tier == MOA_CLOUD,
-        .segments = body->segments,
-        .n_segments = body->n_segments,
-        .total_bytes = body->total_bytes,
-        .connect_timeout_ms = t->connect_timeout_ms,
-        .first_byte_timeout_ms = t->first_byte_timeout_ms,
-        .idle_timeout_ms = t->idle_timeout_ms,
-        .dead_link_ms = t->dead_link_ms,
-    };
-    struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
-    if (!call) {
-        endpoint_end(&at);
-        return NULL;
-    }
-    sense_enter(&g->sense, tier);
-    *ret_at = at;
-    if (!x->overhead_us)
-        x->overhead_us = server_now_us() - x->arrived_us;
-    return call;
-}
-
-static void count_sent(struct exchange *x, enum moa_tier tier, uint64_t bytes)
-{
-    x->bytes_up[tier] += bytes;
-    x->gateway->metrics.bytes_up[tier] += bytes;
-}
-
-static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                   enum endpoint_outcome outcome)
-{
-    const struct endpoint *e = at->endpoint;
-    if (outcome != ENDPOINT_ANSWERED && outcome != ENDPOINT_COMPLETE)
-        x->failed_at = e;
-    if (endpoint_report(&x->settings->endpoints[tier], at, outcome, server_now_us()))
-        log_event(LOG_LEVEL_WARN, "breaker", "tier=%s endpoint=%s state=%s", moa_tier_name(tier),
-                  log_quote(e->name).s, breaker_state_name(e->breaker.state));
-}
-
-/* What a chat completion can come as. Anything else is some other server's page. */
-static bool is_answer(const char *content_type)
-{
-    static const char *const types[] = {"application/json", "text/event-stream"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(types[i]);
-        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The head of an engine's answer has come. Whatever says 4xx is alive and has understood. */
-static void call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                          const struct upstream_head *head)
-{
-    bool nonsense = head->status < 400 && !is_answer(head->content_type);
-    if (head->status >= 500 && head->status != 503 && x->n_refused < 4) {
-        x->refused_at[x->n_refused++] = at->endpoint;
-        endpoint_hold(at->endpoint);
-        x->refused[tier] = true;
-    }
-    report(x, tier, at,
-           head->status == 429               ? ENDPOINT_BUSY
-           : head->status == 503             ? ENDPOINT_UNAVAILABLE
-           : head->status >= 500 || nonsense ? ENDPOINT_FAILED
-                                             : ENDPOINT_ANSWERED);
-    x->retry_after_s = head->retry_after_s;
-    if (x->retry_after_s > 0)
-        endpoint_spare(at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
-}
-
-static void call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                       const struct upstream_result *result)
-{
-    struct gateway *g = x->gateway;
-    report(x, tier, at,
-           result->end == UPSTREAM_COMPLETE ? ENDPOINT_COMPLETE
-           : result->unreachable            ? ENDPOINT_UNREACHABLE
-                                            : ENDPOINT_FAILED);
-    endpoint_end(at);
-    sense_leave(&g->sense, tier);
-    sense_rtt(&g->sense, result->rtt_us, server_now_us());
-    count_sent(x, tier, result->bytes_up);
-    g->metrics.bytes_down[tier] += result->bytes_down;
-}
-
-static void cancel_call(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
-                        struct endpoint_call *at)
-{
-    if (!*call)
-        return;
-    count_sent(x, tier, upstream_cancel(*call));
-    *call = NULL;
-    endpoint_end(at);
-    sense_leave(&x->gateway->sense, tier);
-}
+/* ---- what stages have in common ---- */
 
 /* -1 if there would be more than `max` bytes, or no memory. */
 static int gather(struct gathered *g, struct moa_bytes bytes, size_t max)
@@ -449,18 +330,9 @@ static enum moa_tier other_tier(enum moa_tier tier)
 static void cancel_calls(struct exchange *x)
 {
     for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++)
-        cancel_call(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
-                    &x->perceptions[i].at);
-    cancel_call(x, answering_tier(x), &x->call, &x->at);
-}
-
-/* Engines answer 500 to requests they cannot make sense of, too. If both tiers do, it is more likely
- * the request than all of them, and one client's bad requests must not take them from the others. */
-static void excuse_engines(struct exchange *x)
-{
-    bool by_both = x->refused[MOA_EDGE] && x->refused[MOA_CLOUD];
-    for (size_t i = 0; i < x->n_refused && by_both; i++)
-        endpoint_excuse(x->refused_at[i], server_now_us());
+        exchange_cancel(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
+                        &x->perceptions[i].at);
+    exchange_cancel(x, answering_tier(x), &x->call, &x->at);
 }
 
 /* A tier has failed and the client has seen nothing yet: the other tier, or an error. */
@@ -471,7 +343,7 @@ static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind
               moa_tier_name(tier), kind, log_quote(message).s);
     if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
-    excuse_engines(x);
+    exchange_excuse_engines(x);
     struct http_error error;
     if (x->pinned)
         http_fail(&error, 503, "edge_unavailable",
@@ -496,7 +368,7 @@ static void on_perception_head(const struct upstream_head *head, void *arg)
     struct exchange *x = p->exchange;
     assert(x->stage == STAGE_EVIDENCE);
     p->status = head->status;
-    call_answered(x, other_tier(answering_tier(x)), &p->at, head);
+    exchange_call_answered(x, other_tier(answering_tier(x)), &p->at, head);
 }
 
 static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
@@ -506,7 +378,7 @@ static enum upstream_flow on_perception_body(struct moa_bytes bytes, void *arg)
     assert(x->stage == STAGE_EVIDENCE);
     if (gather(&p->answer, bytes, EVIDENCE_BYTES_MAX)) { /* it might go on for ever */
         enum moa_tier tier = other_tier(answering_tier(x));
-        report(x, tier, &p->at, ENDPOINT_FAILED);
+        exchange_report(x, tier, &p->at, ENDPOINT_FAILED);
         cancel_calls(x);
         tier_failed(x, tier, "no-evidence", 502, "the description of an image has no end");
     }
@@ -543,7 +415,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     enum moa_tier tier = other_tier(answering_tier(x));
     assert(x->stage == STAGE_EVIDENCE);
     p->call = NULL;
-    call_ended(x, tier, &p->at, result);
+    exchange_call_ended(x, tier, &p->at, result);
     if (result->end != UPSTREAM_COMPLETE) {
         tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
                     result->message);
@@ -572,7 +444,7 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
                                prompt, (unsigned)config->perceive_max_tokens, &p->body))
         return -1;
-    p->call = send_to(x, tier, &p->body, &perception_callbacks, p, &p->at);
+    p->call = exchange_send(x, tier, &p->body, &perception_callbacks, p, &p->at);
     return p->call ? 0 : -1;
 }
 
@@ -640,10 +512,10 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER && !x->answering);
     char why[64] = "";
-    call_answered(x, answering_tier(x), &x->at, head);
+    exchange_call_answered(x, answering_tier(x), &x->at, head);
     if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
-    else if (!is_answer(head->content_type))
+    else if (!exchange_is_answer(head->content_type))
         snprintf(why, sizeof(why), "content type %.40s", head->content_type);
     if (why[0]) {
         cancel_calls(x);
@@ -740,7 +612,7 @@ static void on_answer_done(const struct upstream_result *result, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_ANSWER);
     x->call = NULL;
-    call_ended(x, answering_tier(x), &x->at, result);
+    exchange_call_ended(x, answering_tier(x), &x->at, result);
     bool complete = result->end == UPSTREAM_COMPLETE;
     if (!x->answering && !complete) {
         tier_failed(x, answering_tier(x), upstream_end_name(result->end),
@@ -778,7 +650,7 @@ static void answer(struct exchange *x)
         .images_first = t->images_first != 0,
     };
     if (!chat_render(&x->chat, &edits, &x->body))
-        x->call = send_to(x, tier, &x->body, &answer_callbacks, x, &x->at);
+        x->call = exchange_send(x, tier, &x->body, &answer_callbacks, x, &x->at);
     if (!x->call)
         fail_memory(x);
 }

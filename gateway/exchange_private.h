@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The struct exchange, for the two files of the hub: exchange.c carries a request out,
- * exchange_record.c says what was done, to the client and to everybody who keeps count.
+ * The struct exchange, for the three files of the hub: exchange.c carries a request out,
+ * exchange_call.c calls engines for it, exchange_record.c says what was done, to the client and to
+ * everybody who keeps count.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -14,6 +15,7 @@
 #include "perceive.h"
 #include "server.h"
 #include "trace.h"
+#include "upstream.h"
 #include "usage.h"
 
 enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
@@ -83,6 +85,29 @@ struct exchange {
     int status;        /* what the client got; 0: it left before it had all */
     char fallback[48]; /* "cloud timeout"; "" if there was none */
 };
+
+/* Calls an engine of the tier; `ret_at` is where it goes. NULL if out of memory, or if the request
+ * is pinned to another tier. */
+struct upstream_call *exchange_send(struct exchange *x, enum moa_tier tier,
+                                    const struct chat_body *body,
+                                    const struct upstream_callbacks *callbacks, void *arg,
+                                    struct endpoint_call *ret_at);
+/* Whether a chat completion can come as that. Anything else is some other server's page. */
+bool exchange_is_answer(const char *content_type);
+/* The head of an engine's answer has come. */
+void exchange_call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                            const struct upstream_head *head);
+/* The call is over, whichever way; its `on_done` has come. */
+void exchange_call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                         const struct upstream_result *result);
+/* Ends the call, if there is one, and sets it to NULL. */
+void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
+                     struct endpoint_call *at);
+/* Tells the endpoint's breaker. */
+void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                     enum endpoint_outcome outcome);
+/* No engine is left to ask: takes back what should not count against those that were. */
+void exchange_excuse_engines(struct exchange *x);
 
 /* The images' scores; NULL if there are no images. */
 const struct image_score *exchange_scores(const struct exchange *x);

@@ -109,11 +109,8 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier 
     }
     const struct tier_config *t = &g->config->tier[tier];
     bool polls = method == UPSTREAM_GET;
-    *look = (struct look){.watch = w,
-                          .endpoint = endpoint,
-                          .tier = tier,
-                          .url = url,
-                          .on_done = callbacks->on_done};
+    *look = (struct look){
+        .watch = w, .endpoint = endpoint, .tier = tier, .url = url, .on_done = callbacks->on_done};
     endpoint_hold(endpoint);
     struct upstream_request request = {
         .method = method,

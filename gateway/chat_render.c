@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bodies for engines: the client's with its edits, and those that ask for an image alone; see
+ * chat.h.
+ */
+#include "chat.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+/* ---- segments ---- */
+
+static int body_init(struct chat_body *body, size_t max_segments, size_t max_owned)
+{
+    *body = (struct chat_body){0};
+    body->segments = calloc(max_segments, sizeof(*body->segments));
+    body->owned = calloc(max_owned, sizeof(*body->owned));
+    return body->segments && body->owned ? 0 : -1;
+}
+
+static void body_add(struct chat_body *body, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    body->segments[body->n_segments++] = (struct moa_bytes){p, n};
+    body->total_bytes += n;
+}
+
+/* Takes ownership of `text`; NULL is "out of memory". */
+static int body_add_owned(struct chat_body *body, char *text)
+{
+    if (!text)
+        return -1;
+    body->owned[body->n_owned++] = text;
+    body_add(body, text, strlen(text));
+    return 0;
+}
+
+void chat_body_done(struct chat_body *body)
+{
+    for (size_t i = 0; i < body->n_owned; i++)
+        free(body->owned[i]);
+    free(body->owned);
+    free(body->segments);
+    *body = (struct chat_body){0};
+}
+
+/* `text` as a JSON string with its quotes. */
+static char *json_quote(const char *text)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return NULL;
+    yyjson_mut_doc_set_root(doc, yyjson_mut_str(doc, text));
+    char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+    yyjson_mut_doc_free(doc);
+    return json;
+}
+
+__attribute__((format(printf, 1, 2))) static char *print(const char *format, ...)
+{
+    char *text;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    return n < 0 ? NULL : text;
+}
+
+static char *text_part(const char *text)
+{
+    char *quoted = json_quote(text);
+    char *part = quoted ? print("{\"type\":\"text\",\"text\":%s}", quoted) : NULL;
+    free(quoted);
+    return part;
+}
+
+/* What comes into the place of a span of the body. */
+struct edit {
+    struct span span;
+    const char *model; /* or NULL: the part below */
+    bool insert_key;
+    struct span part; /* itself a span of the body */
+    bool is_image;
+    size_t image;
+};
+
+#define SEGMENTS_PER_EDIT 4 /* what stands before it, and at most three of its own */
+
+static int by_position(const void *a, const void *b)
+{
+    size_t x = ((const struct edit *)a)->span.begin, y = ((const struct edit *)b)->span.begin;
+    return (x > y) - (x < y);
+}
+
+static char *model_text(const struct edit *edit)
+{
+    char *quoted = json_quote(edit->model);
+    if (!quoted || !edit->insert_key)
+        return quoted;
+    char *member = print("\"model\":%s,", quoted);
+    free(quoted);
+    return member;
+}
+
+static struct edit model_edit(const struct chat *chat, const char *model)
+{
+    if (chat->model.end > 0)
+        return (struct edit){.span = chat->model, .model = model};
+    const char *brace = memchr(chat->body.p, '{', chat->body.n);
+    size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
+    return (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+}
+
+static bool is_edited(const struct chat_edits *edits, size_t image)
+{
+    return (edits->evidence && edits->evidence[image]) || (edits->urls && edits->urls[image].p);
+}
+
+/* Puts the parts of a message, of which there are `n`, into each other's places, the commas and
+ * blanks between them staying where they are: first the images, then the others. */
+static size_t reorder(const struct chat_part *parts, size_t n, struct edit *list)
+{
+    size_t place = 0;
+    for (int images = 1; images >= 0; images--) {
+        for (size_t i = 0; i < n; i++) {
+            if (parts[i].is_image != (images == 1))
+                continue;
+            list[place] = (struct edit){.span = parts[place].span,
+                                        .part = parts[i].span,
+                                        .is_image = parts[i].is_image,
+                                        .image = parts[i].image};
+            place++;
+        }
+    }
+    return n;
+}
+
+static size_t collect_edits(const struct chat *chat, const struct chat_edits *edits,
+                            struct edit *list)
+{
+    size_t n = 0;
+    if (edits->model[0])
+        list[n++] = model_edit(chat, edits->model);
+    for (size_t i = 0; i < chat->n_images; i++) {
+        const struct chat_image *image = &chat->images[i];
+        if (is_edited(edits, i) && !(edits->images_first && image->is_listed))
+            list[n++] = (struct edit){
+                .span = image->part, .part = image->part, .is_image = true, .image = i};
+    }
+    for (size_t i = 0, end; edits->images_first && i < chat->n_parts; i = end) {
+        for (end = i; end < chat->n_parts && chat->parts[end].message == chat->parts[i].message;)
+            end++;
+        n += reorder(chat->parts + i, end - i, list + n);
+    }
+    qsort(list, n, sizeof(*list), by_position);
+    return n;
+}
+
+static void body_add_span(struct chat_body *body, const struct chat *chat, size_t begin, size_t end)
+{
+    body_add(body, (const char *)chat->body.p + begin, end - begin);
+}
+
+/* An image part with `url`, if it is one, in the place of its own. */
+static void body_add_image(struct chat_body *body, const struct chat *chat, size_t i,
+                           struct moa_bytes url)
+{
+    const struct chat_image *image = &chat->images[i];
+    if (!url.p) {
+        body_add_span(body, chat, image->part.begin, image->part.end);
+        return;
+    }
+    body_add_span(body, chat, image->part.begin, image->url.begin);
+    body_add(body, url.p, url.n);
+    body_add_span(body, chat, image->url.end, image->part.end);
+}
+
+static int body_add_edit(struct chat_body *body, const struct chat *chat,
+                         const struct chat_edits *edits, const struct edit *edit)
+{
+    if (edit->model)
+        return body_add_owned(body, model_text(edit));
+    if (edit->is_image && edits->evidence && edits->evidence[edit->image])
+        return body_add_owned(body, text_part(edits->evidence[edit->image]));
+    if (edit->is_image && edits->urls)
+        body_add_image(body, chat, edit->image, edits->urls[edit->image]);
+    else
+        body_add_span(body, chat, edit->part.begin, edit->part.end);
+    return 0;
+}
+
+int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
+{
+    const size_t most = 1 + chat->n_images + (edits->images_first ? chat->n_parts : 0);
+    struct edit *list = calloc(most, sizeof(*list));
+    if (!list)
+        return -1;
+    const size_t n = collect_edits(chat, edits, list);
+    struct chat_body body;
+    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1, n + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < n && !result; i++) {
+        body_add_span(&body, chat, at, list[i].span.begin);
+        result = body_add_edit(&body, chat, edits, &list[i]);
+        at = list[i].span.end;
+    }
+    free(list);
+    if (result) {
+        chat_body_done(&body);
+        return -1;
+    }
+    body_add_span(&body, chat, at, chat->body.n);
+    *ret_body = body;
+    return 0;
+}
+
+int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
+                           const char *model, const char *prompt, unsigned max_tokens,
+                           struct chat_body *ret_body)
+{
+    struct chat_body body;
+    if (body_init(&body, 5, 2))
+        goto out_of_memory;
+    char *quoted = json_quote(model);
+    char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"
+                                "\"messages\":[{\"role\":\"user\",\"content\":[",
+                                quoted, max_tokens)
+                        : NULL;
+    free(quoted);
+    if (body_add_owned(&body, head))
+        goto out_of_memory;
+    body_add_image(&body, chat, i, url);
+    char *text = text_part(prompt);
+    char *tail = text ? print(",%s]}]}", text) : NULL;
+    free(text);
+    if (body_add_owned(&body, tail))
+        goto out_of_memory;
+    *ret_body = body;
+    return 0;
+
+out_of_memory:
+    chat_body_done(&body);
+    return -1;
+}
+
+/* ---- templates and answers ---- */
+
+/* The entry of `names` that stands in braces at `at`, or n. */
+static size_t name_at(const char *at, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t length = strlen(names[i]);
+        if (at[0] == '{' && strncmp(at + 1, names[i], length) == 0 && at[1 + length] == '}')
+            return i;
+    }
+    return n;
+}
+
+char *chat_fill(const char *pattern, const char *const *names, const char *const *values, size_t n)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *out = open_memstream(&text, &room);
+    if (!out)
+        return NULL;
+    for (const char *c = pattern; *c;) {
+        size_t i = name_at(c, names, n);
+        if (i == n) {
+            fputc(*c++, out);
+        } else {
+            fputs(values[i], out);
+            c += strlen(names[i]) + 2;
+        }
+    }
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+char *chat_completion_text(struct moa_bytes completion)
+{
+    yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
+    yyjson_val *content = yyjson_ptr_get(yyjson_doc_get_root(doc), "/choices/0/message/content");
+    const char *text = yyjson_get_str(content);
+    char *copy = text && text[0] ? strdup(text) : NULL;
+    yyjson_doc_free(doc);
+    return copy;
+}
