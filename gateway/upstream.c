@@ -497,13 +497,10 @@ static int add_header(struct upstream_call *call, const char *line)
 
 static int add_named(struct upstream_call *call, const char *name, const char *value)
 {
-    size_t name_n = strlen(name), value_n = strlen(value);
-    char *line = malloc(name_n + 2 + value_n + 1);
+    char *line = malloc(strlen(name) + 2 + strlen(value) + 1);
     if (!line)
         return -1;
-    memcpy(line, name, name_n);
-    memcpy(line + name_n, ": ", 2);
-    memcpy(line + name_n + 2, value, value_n + 1);
+    stpcpy(stpcpy(stpcpy(line, name), ": "), value);
     int result = add_header(call, line);
     free(line);
     return result;

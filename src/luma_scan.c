@@ -19,7 +19,7 @@ enum { GROUP = 8 };
 /* Whether every s needs a bin of its own is looked at once, after so many rows. */
 enum { SAMPLE_ROWS = 16 };
 
-#define EXACT_BYTES (2 * MOA_N_EXACT * sizeof(uint32_t))
+#define EXACT_BYTES ((size_t)2 * MOA_N_EXACT * sizeof(uint32_t))
 
 struct moa_luma_scan {
     const struct moa_kernels *kernels;
@@ -353,7 +353,7 @@ static void walk_exact(struct walk *walk, const struct moa_counts *counts)
     /* Reading memory that was never written costs, too: 16 MiB of it. */
     const uint32_t *first = counts->exact;
     const uint32_t *second = first + MOA_N_EXACT;
-    for (size_t s = counts->exact_min / GROUP * GROUP; s <= counts->exact_max; s += GROUP) {
+    for (size_t s = (size_t)counts->exact_min / GROUP * GROUP; s <= counts->exact_max; s += GROUP) {
         uint32_t group[GROUP];
         uint32_t any = 0;
         for (size_t k = 0; k < GROUP; k++) {
