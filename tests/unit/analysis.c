@@ -36,7 +36,7 @@ static struct record record_of(const char *policy, const char *item, double corr
 static void write_folder(char folder[32], const struct record *records, size_t n)
 {
     char path[64];
-    snprintf(folder, 32, "/tmp/moaoff-unit-XXXXXX");
+    snprintf(folder, 32, "unit-analysis-XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/requests.jsonl", folder);
     FILE *out = fopen(path, "we");

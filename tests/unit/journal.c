@@ -21,7 +21,7 @@
 
 #define DAY_MS INT64_C(86400000)
 
-static char folder[] = "/tmp/moaoff-journal-XXXXXX";
+static char folder[] = "unit-journal-XXXXXX";
 static char path[64];
 
 static int64_t now_ms(void)
