@@ -108,14 +108,15 @@ def make_vqa(out, seed, count):
             seen.add(q.text)
             question_id = image_id * 1000 + k
             asked.append(dict(image_id=image_id, question=q.text, question_id=question_id))
-            ten = [dict(answer=q.answer, answer_confidence="yes", answer_id=i + 1) for i in range(10)]
+            answer = q.answer.lower()  # as VQAv2's are: its accuracy lowers the case of what is answered, not of these
+            ten = [dict(answer=answer, answer_confidence="yes", answer_id=i + 1) for i in range(10)]
             annotations.append(
                 dict(
                     question_type=" ".join(q.text.rstrip("?").lower().split()[:2]),
-                    multiple_choice_answer=q.answer,
+                    multiple_choice_answer=answer,
                     answers=ten,
                     image_id=image_id,
-                    answer_type=answer_type(q.answer),
+                    answer_type=answer_type(answer),
                     question_id=question_id,
                 )
             )

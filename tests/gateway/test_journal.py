@@ -119,7 +119,7 @@ def test_nothing_secret_anywhere(duo, path, tmp_path, edge):
     gateway = duo({"paper": TAUS["perceive-edge"], "log_level": "debug", "keys_file": str(tmp_path / "keys"),
                    "journal": {"path": path}, "cloud": {"api_key_env": "CLOUD_KEY"}}, env={"CLOUD_KEY": "sk-cloud-secret"})
     headers = {"Authorization": "Bearer key-secret-0123456789"}
-    for body in (chat("The password is xyzzy-4711.", PIXELS), chat("xyzzy", PIXELS, stream=True, model="xyzzy-model"),
+    for body in (chat("The password is xyzzy-frotz.", PIXELS), chat("xyzzy", PIXELS, stream=True, model="xyzzy-model"),
                  chat("xyzzy", model="moaoff/xyzzy"), chat("xyzzy", "data:image/png;base64,xyzzy@@"), b"{xyzzy"):
         for mode in ("ok", "500", "cut", "malformed", "400"):
             edge.mode = mode
@@ -127,14 +127,14 @@ def test_nothing_secret_anywhere(duo, path, tmp_path, edge):
                 gateway.request("POST", "/v1/chat/completions", body, headers)
             except Exception as error:
                 assert mode == "cut", error
-    gateway.request("GET", "/v1/models", headers={"Authorization": "Bearer wrong-secret-4711"})
+    gateway.request("GET", "/v1/models", headers={"Authorization": "Bearer wrong-secret-frotz"})
     rows_of(path, 25)
     metrics = gateway.get("/metrics", headers).body + gateway.get("/v1/decisions", headers).body
     files = [open(name, "rb").read() for name in glob.glob(path + "*")]
     assert len(files) >= 1 and any(b"kiosk" in f for f in files)
     pixels = [PIXELS[30:60].encode(), PICTURE[40:60]]
     for seen in [*files, metrics, gateway.log_text.encode()]:
-        for secret in (b"xyzzy", b"4711", b"plugh", b"base64", b"key-secret", b"sk-cloud", b"wrong-secret", *pixels):
+        for secret in (b"xyzzy", b"frotz", b"plugh", b"base64", b"key-secret", b"sk-cloud", b"wrong-secret", *pixels):
             assert secret not in seen, secret
 
 

@@ -35,7 +35,7 @@ def test_decision_and_reason_of_each_modality(duo):
 def test_perceive_cloud_sends_up_the_image_and_keeps_the_conversation(duo, edge, cloud):
     cloud.answer = "a red barn"
     body = chat("And what is in this one?", PIXELS)
-    body["messages"][:0] = [{"role": "system", "content": "The safe code is 4711."},
+    body["messages"][:0] = [{"role": "system", "content": "The safe code is xyzzy."},
                             {"role": "user", "content": "Earlier words."},
                             {"role": "assistant", "content": "Earlier answer."}]
     answer = duo({"paper": TAUS["perceive-cloud"], "perceive": {
@@ -44,7 +44,7 @@ def test_perceive_cloud_sends_up_the_image_and_keeps_the_conversation(duo, edge,
     [up], [local] = cloud.requests, edge.requests
     assert PIXELS.encode() in up.body
     assert b"Say what helps with: And what is in this one?" in up.body
-    assert not any(words in up.body for words in (b"4711", b"Earlier"))
+    assert not any(words in up.body for words in (b"xyzzy", b"Earlier"))
     assert b"base64" not in local.body
     assert local.json["messages"][:3] == body["messages"][:3]
     parts = local.json["messages"][3]["content"]
@@ -138,6 +138,6 @@ def test_a_pin_that_is_not_understood_is_refused(duo, edge, cloud):
 
 def test_nothing_secret_in_the_log(duo):
     gateway = duo({"paper": TAUS["perceive-cloud"], "log_level": "debug"})
-    gateway.chat(chat("The password is xyzzy-4711.", PIXELS))
+    gateway.chat(chat("The password is xyzzy-frotz.", PIXELS))
     assert "xyzzy" not in gateway.log_text and "base64" not in gateway.log_text
     assert base64.b64encode(b"\x89PNG").decode()[:5] not in gateway.log_text

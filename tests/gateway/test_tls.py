@@ -186,14 +186,14 @@ def secure_cloud(certificate):
 
 
 def test_a_cloud_whose_certificate_is_known(gateway, edge, secure_cloud, tmp_path):
-    (tmp_path / "cloud-key").write_text("sk-from-a-file-4711\n")
+    (tmp_path / "cloud-key").write_text("sk-from-a-file-xyzzy\n")
     running = gateway({"policy": "cloud", "edge": {"url": edge.url},
                        "cloud": {"url": secure_cloud.url, "ca_file": secure_cloud.pem,
                                  "api_key_file": str(tmp_path / "cloud-key")}})
     answer = running.chat(chat("Hello."))
     assert answer.status == 200 and answer.plan == "cloud", answer
-    assert secure_cloud.requests[0].headers["Authorization"] == "Bearer sk-from-a-file-4711"
-    assert "4711" not in running.log_text
+    assert secure_cloud.requests[0].headers["Authorization"] == "Bearer sk-from-a-file-xyzzy"
+    assert "xyzzy" not in running.log_text
 
 
 def test_a_cloud_whose_certificate_is_not_known_gets_nothing(gateway, edge, secure_cloud):
