@@ -1,74 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start llama-server on a pair, ask it, stop it. Used by the verification and evaluation scripts.
-
-The program is looked for in MOAOFF_LLAMA_SERVER, on PATH, and in unpacked Debian packages below
-.deps/ at the root of the repository (or MOAOFF_LLAMA_PREFIX).
-"""
+"""Start llama-server on a pair, ask it, stop it. Used by the verification and evaluation scripts."""
 
 import base64
 import io
 import json
 import os
-import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever http_proxy says
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
-
-
-def _prefixes():
-    deps = os.path.join(ROOT, ".deps")
-    named = os.environ.get("MOAOFF_LLAMA_PREFIX")
-    inside = [os.path.join(deps, d) for d in sorted(os.listdir(deps))] if os.path.isdir(deps) else []
-    return ([named] if named else []) + inside + [deps]
-
-
-def command():
-    """-> argv of llama-server, working directory"""
-    program = os.environ.get("MOAOFF_LLAMA_SERVER") or shutil.which("llama-server")
-    if program:
-        return [program], None
-    for prefix in _prefixes():
-        if os.path.exists(f"{prefix}/usr/bin/llama-server"):
-            lib = os.path.abspath(f"{prefix}/{LIBRARIES}")
-            argv = [f"{lib}/ld-linux-x86-64.so.2", "--library-path", f"{lib}:{lib}/llama"]
-            return argv + [os.path.abspath(f"{prefix}/usr/bin/llama-server")], f"{lib}/ggml/backends0"
-    raise FileNotFoundError("no llama-server: install one, or unpack Debian's llama.cpp-tools below .deps/")
-
-
-def _free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server:
     """with Server("edge", "models") as s: s.ask(...)"""
 
     def __init__(self, name, directory, threads=1, slots=1, log=os.devnull):
-        argv, cwd = command()
-        directory = os.path.abspath(directory)
-        self.port = _free_port()
-        argv += ["-m", f"{directory}/{name}.gguf", "--mmproj", f"{directory}/{name}-mmproj.gguf", "--jinja"]
-        argv += ["--host", "127.0.0.1", "--port", str(self.port), "-c", str(2048 * slots), "-np", str(slots)]
-        argv += ["-t", str(threads), "-tb", str(threads), "--no-webui", "--threads-http", "2"]
-        with open(log, "w") as f:
-            self.process = subprocess.Popen(argv, cwd=cwd, stdout=f, stderr=subprocess.STDOUT)
-        self._wait()
-
-    def _wait(self):
-        for _ in range(300):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"llama-server ended with {self.process.returncode}")
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError("llama-server did not become ready")
+        argv = [f"{ROOT}/tools/engine", f"{directory}/{name}.gguf", f"{directory}/{name}-mmproj.gguf", "--log", log, "--"]
+        argv += ["-c", str(2048 * slots), "-np", str(slots), "-t", str(threads), "-tb", str(threads)]
+        argv += ["--no-webui", "--threads-http", "2"]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        if not self.url:
+            raise RuntimeError(f"tools/engine ended with {self.process.wait()}")
 
     def __enter__(self):
         return self
@@ -78,9 +32,8 @@ class Server:
         self.process.wait(20)
 
     def post(self, path, body):
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as f:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with direct.open(request, timeout=120) as f:
             return json.load(f)
 
     def chat(self, messages, limit=96, **more):
@@ -91,7 +44,10 @@ class Server:
         return self.chat(messages, **more)["choices"][0]["message"]["content"].strip()
 
     def rss_bytes(self):
-        with open(f"/proc/{self.process.pid}/status") as f:
+        """Of llama-server, the only child of tools/engine."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+            server = f.read().split()[0]
+        with open(f"/proc/{server}/status") as f:
             return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS"))
 
 
