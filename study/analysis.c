@@ -21,7 +21,43 @@ static size_t plan_of(const char *name)
     return ANALYSIS_PLANS;
 }
 
-static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttft)
+/* Values of the answered requests, in groups by seed: one pass each. */
+struct by_seed {
+    double *values;
+    size_t *sizes;
+    size_t n, n_groups;
+    uint64_t seed; /* of the last group */
+};
+
+static int by_seed_init(struct by_seed *b, size_t capacity)
+{
+    *b = (struct by_seed){.values = malloc((capacity + 1) * sizeof(double)),
+                          .sizes = malloc((capacity + 1) * sizeof(size_t))};
+    return b->values && b->sizes ? 0 : -1;
+}
+
+static void by_seed_free(struct by_seed *b)
+{
+    free(b->values);
+    free(b->sizes);
+}
+
+static void by_seed_add(struct by_seed *b, uint64_t seed, double value)
+{
+    if (b->n_groups == 0 || seed != b->seed) {
+        b->sizes[b->n_groups++] = 0;
+        b->seed = seed;
+    }
+    b->sizes[b->n_groups - 1]++;
+    b->values[b->n++] = value;
+}
+
+static struct grouped by_seed_grouped(const struct by_seed *b)
+{
+    return (struct grouped){b->values, b->sizes, b->n_groups};
+}
+
+static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttft)
 {
     double right = 0.0;
     double used_cloud = 0.0;
@@ -39,9 +75,10 @@ static void count(struct sample *s, double *latency, double *ttft, size_t *n_ttf
             continue;
         plans[plan_of(r->plan)] += 1.0;
         used_cloud += strcmp(r->plan, "edge") != 0 || strncmp(r->fallback, "cloud", 5) == 0;
-        latency[s->n_ok++] = r->total_ms;
+        s->n_ok++;
+        by_seed_add(latency, r->condition.seed, r->total_ms);
         if (!isnan(r->ttft_ms))
-            ttft[(*n_ttft)++] = r->ttft_ms;
+            by_seed_add(ttft, r->condition.seed, r->ttft_ms);
     }
     if (s->n_scored > 0)
         s->n_scored += s->n_failed;
@@ -85,21 +122,22 @@ static void count_arrivals(struct sample *s)
 
 static int measure(struct sample *s)
 {
-    double *latency = malloc((s->n + 1) * sizeof(*latency));
-    double *ttft = malloc((s->n + 1) * sizeof(*ttft));
-    size_t n_ttft = 0;
-    if (latency && ttft) {
-        count(s, latency, ttft, &n_ttft);
+    struct by_seed latency;
+    struct by_seed ttft;
+    int failed = by_seed_init(&latency, s->n) | by_seed_init(&ttft, s->n);
+    if (!failed) {
+        count(s, &latency, &ttft);
         count_arrivals(s);
-        s->mean_ms = stats_bootstrap_mean(latency, s->n_ok, 1);
-        s->p50_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.50, 2);
-        s->p95_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.95, 3);
-        s->p99_ms = stats_bootstrap_quantile(latency, s->n_ok, 0.99, 4);
-        s->ttft_ms = stats_bootstrap_quantile(ttft, n_ttft, 0.50, 5);
+        const struct grouped total = by_seed_grouped(&latency);
+        const struct grouped first = by_seed_grouped(&ttft);
+        s->mean_ms = stats_bootstrap_mean(&total, 1);
+        s->p50_ms = stats_bootstrap_quantile(&total, 0.50, 2);
+        s->p95_ms = stats_bootstrap_quantile(&total, 0.95, 3);
+        s->p99_ms = stats_bootstrap_quantile(&total, 0.99, 4);
+        s->ttft_ms = stats_bootstrap_quantile(&first, 0.50, 5);
     }
-    int failed = latency && ttft ? 0 : -1;
-    free(latency);
-    free(ttft);
+    by_seed_free(&latency);
+    by_seed_free(&ttft);
     return failed;
 }
 
@@ -442,7 +480,7 @@ struct routed analysis_best_tau(const struct pair *pairs, const double *scores, 
             r.cloud_share += (cloud ? 1.0 : 0.0) / (double)n;
             r.accuracy += (cloud ? pairs[i].cloud : pairs[i].edge)->correct / (double)n;
         }
-        r.gain = stats_bootstrap_mean(gains, n, 6);
+        r.gain = stats_bootstrap_mean(&(struct grouped){gains, &n, 1}, 6);
     }
     free(sorted);
     free(gains);

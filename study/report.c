@@ -14,8 +14,9 @@ static void write_all(struct page *page, const struct analysis *analysis,
     page_begin(page, "MoA-Off: evaluation");
     page_text(page,
               "Every figure is from the requests in requests.jsonl beside this file. In brackets: "
-              "95 %% intervals, Wilson's for accuracy, bootstrap for latency. Latency counts from "
-              "the time a request was due. A request that got no answer counts as wrong, and not "
+              "95 %% intervals, Wilson's for accuracy, bootstrap for latency: seeds are drawn, and "
+              "requests of each. Latency counts from the time a request was due. A request that "
+              "got no answer counts as wrong, and not "
               "in latency. Rows that begin with = are computed from the records of the policies "
               "edge and cloud; nothing served them.");
     report_accuracy(page, analysis);

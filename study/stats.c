@@ -109,60 +109,101 @@ static void interval_of(double *resampled, size_t n, struct estimate *estimate)
     estimate->high = stats_quantile(resampled, n, 0.975);
 }
 
-struct estimate stats_bootstrap_mean(const double *values, size_t n, uint64_t seed)
+/* ---- bootstrap ---- */
+
+struct ranked {
+    double value;
+    size_t at; /* in the order of the groups */
+};
+
+static int compare_ranked(const void *a, const void *b)
 {
-    if (n == 0)
-        return nothing;
-    struct estimate estimate = {.value = stats_mean(values, n)};
-    double means[RESAMPLES];
-    struct rng rng;
-    rng_init(&rng, seed);
-    for (size_t r = 0; r < RESAMPLES; r++) {
-        double sum = 0.0;
-        for (size_t i = 0; i < n; i++)
-            sum += values[rng_below(&rng, n)];
-        means[r] = sum / (double)n;
+    return compare(&((const struct ranked *)a)->value, &((const struct ranked *)b)->value);
+}
+
+static size_t count_values(const struct grouped *grouped)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < grouped->n_groups; i++)
+        n += grouped->sizes[i];
+    return n;
+}
+
+/* How often each value is in one resample. Returns the size of the resample. */
+static size_t resample(struct rng *rng, const struct grouped *grouped, size_t n, unsigned *counts)
+{
+    size_t drawn = 0;
+    memset(counts, 0, n * sizeof(*counts));
+    for (size_t i = 0; i < grouped->n_groups; i++) {
+        const size_t group = rng_below(rng, grouped->n_groups);
+        size_t begin = 0;
+        for (size_t k = 0; k < group; k++)
+            begin += grouped->sizes[k];
+        for (size_t k = 0; k < grouped->sizes[group]; k++)
+            counts[begin + rng_below(rng, grouped->sizes[group])]++;
+        drawn += grouped->sizes[group];
     }
-    interval_of(means, RESAMPLES, &estimate);
+    return drawn;
+}
+
+struct estimate stats_bootstrap_mean(const struct grouped *grouped, uint64_t seed)
+{
+    const size_t n = count_values(grouped);
+    unsigned *counts = malloc((n + 1) * sizeof(*counts));
+    struct estimate estimate = nothing;
+    if (n > 0 && counts) {
+        double means[RESAMPLES];
+        struct rng rng;
+        rng_init(&rng, seed);
+        for (size_t r = 0; r < RESAMPLES; r++) {
+            const size_t drawn = resample(&rng, grouped, n, counts);
+            double sum = 0.0;
+            for (size_t i = 0; i < n; i++)
+                sum += counts[i] * grouped->values[i];
+            means[r] = sum / (double)drawn;
+        }
+        estimate.value = stats_mean(grouped->values, n);
+        interval_of(means, RESAMPLES, &estimate);
+    }
+    free(counts);
     return estimate;
 }
 
-/* A resample of sorted values is itself sorted by counting how often each was drawn. */
-static void draw_sorted(struct rng *rng, const double *sorted, size_t n, unsigned *counts,
-                        double *drawn)
+struct estimate stats_bootstrap_quantile(const struct grouped *grouped, double p, uint64_t seed)
 {
-    memset(counts, 0, n * sizeof(*counts));
-    for (size_t i = 0; i < n; i++)
-        counts[rng_below(rng, n)]++;
-    size_t filled = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (unsigned k = 0; k < counts[i]; k++)
-            drawn[filled++] = sorted[i];
-    }
-}
-
-struct estimate stats_bootstrap_quantile(const double *values, size_t n, double p, uint64_t seed)
-{
+    const size_t n = count_values(grouped);
     struct estimate estimate = nothing;
-    double *sorted = calloc(n + 1, sizeof(*sorted));
-    double *drawn = calloc(n + 1, sizeof(*drawn));
+    struct ranked *ranked = malloc((n + 1) * sizeof(*ranked));
     unsigned *counts = malloc((n + 1) * sizeof(*counts));
-    if (n > 0 && sorted && drawn && counts) {
+    /* A resample is no larger than if the largest group were drawn each time. */
+    size_t largest = 0;
+    for (size_t i = 0; i < grouped->n_groups; i++)
+        largest = grouped->sizes[i] > largest ? grouped->sizes[i] : largest;
+    double *sorted = malloc((largest * grouped->n_groups + 1) * sizeof(*sorted));
+    if (n > 0 && ranked && counts && sorted) {
         double quantiles[RESAMPLES];
         struct rng rng;
         rng_init(&rng, seed);
-        memcpy(sorted, values, n * sizeof(*sorted));
-        stats_sort(sorted, n);
+        for (size_t i = 0; i < n; i++)
+            ranked[i] = (struct ranked){grouped->values[i], i};
+        qsort(ranked, n, sizeof(*ranked), compare_ranked);
         for (size_t r = 0; r < RESAMPLES; r++) {
-            draw_sorted(&rng, sorted, n, counts, drawn);
-            quantiles[r] = stats_quantile(drawn, n, p);
+            resample(&rng, grouped, n, counts);
+            size_t filled = 0;
+            for (size_t i = 0; i < n; i++) {
+                for (unsigned k = 0; k < counts[ranked[i].at]; k++)
+                    sorted[filled++] = ranked[i].value;
+            }
+            quantiles[r] = stats_quantile(sorted, filled, p);
         }
+        for (size_t i = 0; i < n; i++)
+            sorted[i] = ranked[i].value;
         estimate.value = stats_quantile(sorted, n, p);
         interval_of(quantiles, RESAMPLES, &estimate);
     }
-    free(sorted);
-    free(drawn);
+    free(ranked);
     free(counts);
+    free(sorted);
     return estimate;
 }
 

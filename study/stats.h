@@ -39,13 +39,25 @@ double stats_quantile(const double *sorted, size_t n, double p);
 void stats_sort(double *values, size_t n);
 
 /**
- * Mean with its percentile bootstrap interval of 1000 resamples. NaN if n is 0 or if there is no
- * memory, which n bounds.
+ * Values that came in groups, such as the requests of passes: the first sizes[0] of `values` are
+ * the first group, and so on. No group is empty.
  */
-struct estimate stats_bootstrap_mean(const double *values, size_t n, uint64_t seed);
+struct grouped {
+    const double *values;
+    const size_t *sizes;
+    size_t n_groups;
+};
+
+/**
+ * Mean with its percentile bootstrap interval of 1000 resamples. A resample draws groups, and of
+ * each drawn group as many values as it has, both with replacement: what differs from group to
+ * group, such as arrivals or the speed of the machine, widens the interval. With one group it is
+ * the plain bootstrap. NaN if there is no group or no memory.
+ */
+struct estimate stats_bootstrap_mean(const struct grouped *grouped, uint64_t seed);
 
 /** The same for the p-quantile. */
-struct estimate stats_bootstrap_quantile(const double *values, size_t n, double p, uint64_t seed);
+struct estimate stats_bootstrap_quantile(const struct grouped *grouped, double p, uint64_t seed);
 
 /** Wilson's score interval for `right` of n; right need not be whole (partial credit). */
 struct estimate stats_wilson(double right, size_t n);

@@ -61,13 +61,49 @@ static void bootstrap_intervals_cover(void **unused)
         double values[60];
         for (size_t k = 0; k < 60; k++)
             values[k] = rng_exponential(&rng, 2.0);
-        struct estimate e = stats_bootstrap_mean(values, 60, (uint64_t)i);
+        const size_t size = 60;
+        const struct grouped grouped = {values, &size, 1};
+        struct estimate e = stats_bootstrap_mean(&grouped, (uint64_t)i);
         mean_held += e.low <= 2.0 && 2.0 <= e.high;
-        e = stats_bootstrap_quantile(values, 60, 0.5, (uint64_t)i);
+        e = stats_bootstrap_quantile(&grouped, 0.5, (uint64_t)i);
         median_held += e.low <= 2.0 * log(2.0) && 2.0 * log(2.0) <= e.high;
     }
     assert_in_range(mean_held, 175, 199);
     assert_in_range(median_held, 175, 200);
+}
+
+/* Twelve groups of 20, each with a mean of its own: intervals that know the groups hold the common
+ * mean, intervals that take the 240 values for independent ones mostly do not. */
+static void bootstrap_intervals_know_groups(void **unused)
+{
+    (void)unused;
+    struct rng rng;
+    rng_init(&rng, 6);
+    int known = 0;
+    int median_known = 0;
+    int unknown = 0;
+    for (int i = 0; i < 100; i++) {
+        double values[240];
+        size_t sizes[12];
+        size_t n = 240;
+        for (size_t k = 0; k < 240; k++) {
+            static double offset;
+            if (k % 20 == 0)
+                offset = 10.0 * rng_uniform(&rng);
+            values[k] = offset + rng_uniform(&rng);
+            sizes[k / 20] = 20;
+        }
+        const struct grouped groups = {values, sizes, 12};
+        struct estimate e = stats_bootstrap_mean(&groups, (uint64_t)i);
+        known += e.low <= 5.5 && 5.5 <= e.high;
+        e = stats_bootstrap_quantile(&groups, 0.5, (uint64_t)i);
+        median_known += e.low <= 5.5 && 5.5 <= e.high;
+        e = stats_bootstrap_mean(&(struct grouped){values, &n, 1}, (uint64_t)i);
+        unknown += e.low <= 5.5 && 5.5 <= e.high;
+    }
+    assert_in_range(known, 80, 100);
+    assert_in_range(median_known, 80, 100);
+    assert_in_range(unknown, 0, 60);
 }
 
 static void same_seed_same_numbers(void **unused)
@@ -95,6 +131,7 @@ int main(void)
         cmocka_unit_test(quantiles_lie_between_order_statistics),
         cmocka_unit_test(area_under_the_curve),
         cmocka_unit_test(bootstrap_intervals_cover),
+        cmocka_unit_test(bootstrap_intervals_know_groups),
         cmocka_unit_test(same_seed_same_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
