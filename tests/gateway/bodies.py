@@ -21,6 +21,12 @@ def example(name):
         return data_uri(f.read(), "png" if name.endswith(".png") else "jpeg")
 
 
+def asked_of(name):
+    """What models/examples asks about a picture of it, and the true answer."""
+    with open(os.path.join(EXAMPLES, "truth.json")) as f:
+        return next((t["question"], t["answer"]) for t in json.load(f) if t["file"] == name)
+
+
 def data_uri(data, kind):
     return "data:image/%s;base64,%s" % (kind, base64.b64encode(data).decode())
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from bodies import chat, data_uri, example, image, picture, text
 from conftest import TAUS, events_of, text_of_events
-from test_clients import COLOR, photograph
+from test_clients import QUESTION, RIGHT, SIMPLE, photograph
 
 
 @functools.lru_cache(maxsize=None)
@@ -334,10 +334,10 @@ def test_clients_that_leave_while_their_images_are_worked_on(duo, edge):
 
 
 def test_a_real_engine_answers_a_webp(real):
-    with Image.open(io.BytesIO(base64.b64decode(example("simple-2.png").split(",", 1)[1]))) as png:
+    with Image.open(io.BytesIO(base64.b64decode(example(SIMPLE).split(",", 1)[1]))) as png:
         webp = uri(png.convert("RGB"), "webp", lossless=True)
-    answer = real({"policy": "edge"}).chat(chat(COLOR, webp))
-    assert answer.status == 200 and answer.text.strip() == "purple", answer
+    answer = real({"policy": "edge"}).chat(chat(QUESTION, webp))
+    assert answer.status == 200 and answer.text.strip() == RIGHT, answer
 
 
 def test_a_real_engine_answers_a_4k_photo(real):
