@@ -3,6 +3,7 @@
 after each, labels, and the positions at which training supervises attention.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ import questions
 # Weight of the resting place of a supervised head beside the things it attends to: a heavy one lets
 # the share tell counts apart, a light one lets the contents through.
 COUNTING_SINK, READING_SINK = 3.0, 0.2
+DIRECTION = re.compile(r"left(?= of)|right(?= of)|above|below")
 
 
 class Encoder:
@@ -92,6 +94,7 @@ class Supervision:
     noun_meaning: list = field(default_factory=list)  # (count, mean x, mean y)
     final: list = field(default_factory=list)  # (row, at, keys)
     to_first: list = field(default_factory=list)  # link layer: (row, at, token of the same segment)
+    to_direction: list = field(default_factory=list)  # likewise, to the word that says which way
     to_second: list = field(default_factory=list)  # answer layer: likewise
     difference: list = field(default_factory=list)  # (row, at, dx, dy)
     to_letter: list = field(default_factory=list)  # noun layer: likewise, options to their letters
@@ -136,8 +139,11 @@ def _supervise_answer(sup, en, q, prefix, row, base, ends, at, answer, answer_en
             thinks.append((last + k, items, answer[k]))
     elif not q.options:
         thinks.append((last, q.final, answer[0]))
+    direction = DIRECTION.search(q.text) if q.pair or q.reference is not None else None
     for t, items, token in thinks:
         sup.early.append((row, base + t, token))
+        if direction:
+            sup.to_direction.append((row, base + t, token_at(ends, direction.end())))
         if items is not None:
             sup.final.append((row, base + t, where(items)))
         if len(at) == 1:

@@ -30,7 +30,7 @@ MODES = {
     "text deep": (3, 0.08),
     "text choice": (2, 0.13),
 }
-EDGE_SHARE = 0.25  # of the steps with images: seen with the edge model's eye
+EDGE_SHARE = 0.2  # of the steps with images: seen with the edge model's eye
 LEVEL_STEPS = 1500  # the next level opens after so many steps at the latest
 LEVEL_SCORES = {1: 0.85, 2: 0.8, 3: 0.75, 4: 0.85}  # or as soon as its kinds are answered this well
 OPEN_MODES = {  # what a level adds to the short questions about images: the last two are the chained ones
@@ -48,7 +48,6 @@ class Curriculum:
         """configs: by name. caches, filled by the caller, hold what each trained eye sees."""
         self.configs, self.en, self.table, self.caches = configs, en, table, {}
         self.c = configs["cloud"]  # the eye of the current step
-        self.mode_shares = {mode: share for mode, (_, share) in MODES.items()}
         self.level, self.opened = 1, 0  # and the step at which it opened
         self.score = {}  # running share of right answers by (mode, kind)
         if state:
@@ -80,7 +79,7 @@ class Curriculum:
 
     def _mode(self, rng):
         modes = OPEN_MODES[self.level]
-        return rng.choices(modes, [self.mode_shares[m] for m in modes])[0]
+        return rng.choices(modes, [MODES[m][1] for m in modes])[0]
 
     def _kinds(self, mode, world, rng, count):
         if isinstance(world, scenes.Document):

@@ -27,7 +27,7 @@ FEATURES = AT_LETTER + ALPHABET
 def make_tables(c):
     """-> table [features, dim] that encodes, and its inverse [dim, features] that decodes."""
     basis = np.linalg.qr(np.random.RandomState(5).normal(size=(c.dim, FEATURES)))[0]
-    scale = np.r_[[1.2] * (COLORS + SHAPES), [0.7] * SIZES, [0.4] * PAIRS, [0.9] * 2, [0.5], [1.2] * ALPHABET]
+    scale = np.r_[[1.2] * (COLORS + SHAPES), [0.9] * SIZES, [0.4] * PAIRS, [0.9] * 2, [0.5], [1.2] * ALPHABET]
     return torch.tensor((basis * scale).T).float(), torch.tensor(basis / scale).float()
 
 

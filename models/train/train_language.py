@@ -86,6 +86,7 @@ class Hooks:
             self._toward_token(a, s.to_letter, LINK_HEAD, "letter")
         if layer == c.link_layer:
             self._toward_token(a, s.to_first, LINK_HEAD, "first")
+            self._toward_token(a, s.to_direction, CHOICE_HEAD, "direction")
         if layer == c.answer_layer:
             self._toward_keys(a, s.final, "final")
             self._toward_token(a, s.to_second, LINK_HEAD, "second")
@@ -162,10 +163,10 @@ def embed(c, model, batch, tokens):
     return x, model.embed(batch.ids)
 
 
-def step_loss(c, model, probes, batch, prefix, segments, first=0):
+def step_loss(c, model, probes, batch, prefix, segments):
     """-> loss to train on, loss of the answers, which answers are right, figures for the log"""
     hooks = Hooks(c, model, probes, batch)
-    y = model(prefix, segments, batch.positions, batch.prefix_pad, hooks.on_layer, hooks.on_attention, first)
+    y = model(prefix, segments, batch.positions, batch.prefix_pad, hooks.on_layer, hooks.on_attention)
     asked = batch.labels >= 0
     logits = model.logits(y[asked])
     weight = batch.weights[asked]
