@@ -30,7 +30,7 @@ MODES = {
     "text deep": (3, 0.08),
     "text choice": (2, 0.13),
 }
-EDGE_SHARE = 0.2  # of the steps with images: seen with the edge model's eye
+EDGE_SHARE = 0.3  # of the steps with images: seen with the edge model's eye
 LEVEL_STEPS = 1500  # the next level opens after so many steps at the latest
 LEVEL_SCORES = {1: 0.85, 2: 0.8, 3: 0.75, 4: 0.85}  # or as soon as its kinds are answered this well
 OPEN_MODES = {  # what a level adds to the short questions about images: the last two are the chained ones
