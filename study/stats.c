@@ -179,7 +179,7 @@ struct estimate stats_bootstrap_quantile(const struct grouped *grouped, double p
     size_t largest = 0;
     for (size_t i = 0; i < grouped->n_groups; i++)
         largest = grouped->sizes[i] > largest ? grouped->sizes[i] : largest;
-    double *sorted = malloc((largest * grouped->n_groups + 1) * sizeof(*sorted));
+    double *sorted = calloc(largest * grouped->n_groups + 1, sizeof(*sorted));
     if (n > 0 && ranked && counts && sorted) {
         double quantiles[RESAMPLES];
         struct rng rng;

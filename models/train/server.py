@@ -18,7 +18,7 @@ class Server:
     def __init__(self, name, directory, threads=1, slots=1, log=os.devnull):
         argv = [f"{ROOT}/tools/engine", f"{directory}/{name}.gguf", f"{directory}/{name}-mmproj.gguf", "--log", log, "--"]
         argv += ["-c", str(2048 * slots), "-np", str(slots), "-t", str(threads), "-tb", str(threads)]
-        argv += ["--no-webui", "--threads-http", "2"]
+        argv += ["--no-webui", "--threads-http", "2", "--cache-ram", "0"]  # else it keeps prompts, up to 8 GB
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         if not self.url:
