@@ -44,9 +44,9 @@ LAST_LEVEL = 5
 
 
 class Curriculum:
-    def __init__(self, configs, en, table, state=None):
-        """configs: by name. caches, filled by the caller, hold what each trained eye sees."""
-        self.configs, self.en, self.table, self.caches = configs, en, table, {}
+    def __init__(self, configs, en, table, caches, state=None):
+        """configs: by name. caches: by name, what each trained eye sees."""
+        self.configs, self.en, self.table, self.caches = configs, en, table, caches
         self.c = configs["cloud"]  # the eye of the current step
         self.level, self.opened = 1, 0  # and the step at which it opened
         self.score = {}  # running share of right answers by (mode, kind)

@@ -1,17 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Train the language model that both models share, on table tokens and descriptions and, as soon as they
-are there, on what the two trained eyes see.
+"""Train the language model that both models share, on table tokens and descriptions and on what the
+trained eyes see.
 
-usage: train_language.py BUILD_DIR --steps N [--seed S] [--workers W]
-Resumes from BUILD_DIR/language.pt, uses BUILD_DIR/{edge,cloud}-cache.pt when they have come.
+usage: train_language.py BUILD_DIR --steps N [--until N] [--eyes NAME...] [--seed S] [--workers W]
+Goes on from BUILD_DIR/language.pt as if it had never stopped; of each eye named it uses BUILD_DIR/NAME-cache.pt.
 
 Besides the answers it supervises, in training only, where attention goes (noun phrases to the things
 they mean, answers to the things that decide them, options to the question) and what is known there.
 """
 
 import argparse
-import os
 
 import torch
 import torch.nn as nn
@@ -27,7 +26,7 @@ import training
 
 RATE = 1.8e-3
 ATTENTION_WEIGHT, PROBE_WEIGHT = 0.4, 0.1
-SAVE_EVERY, LOG_EVERY = 250, 100
+SAVE_EVERY, LOG_EVERY = 500, 100  # steps; saved where the team meets
 COUNTING_HEAD, LINK_HEAD, CHOICE_HEAD, READING_HEAD = 0, 1, 2, 3
 
 
@@ -181,7 +180,9 @@ def step_loss(c, model, probes, batch, prefix, segments):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--steps", type=int, required=True, help="of the whole training: the rate falls toward them")
+    parser.add_argument("--until", type=int, help="stop after this step; default: after the last")
+    parser.add_argument("--eyes", nargs="*", default=[], choices=network.CONFIGS)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--workers", type=int, default=1, help="processes that train together")
@@ -197,22 +198,20 @@ def main():
     probes = Probes(c)
     parameters = list(model.parameters()) + list(probes.parameters())
     opt = training.optimiser(parameters, args.rate)
-    path, step, school = f"{args.build}/language.pt", 0, None
+    path, step, curricula = f"{args.build}/language.pt", 0, {}
     state = training.load_if_there(path)
     if state:
         model.load_state_dict(state["language"]), probes.load_state_dict(state["probes"])
         opt.load_state_dict(state["opt"])
-        step, school = state["step"], state["curriculum"]
-    lessons = curriculum.Curriculum(configs, en, grid.make_tables(c)[0], school)
+        step, curricula = state["step"], state["curricula"]
+    until = min(args.until or args.steps, args.steps)
+    caches = {name: Cache(f"{args.build}/{name}-cache.pt") for name in args.eyes}
+    team = training.Team(args.workers, opt)
+    lessons = curriculum.Curriculum(configs, en, grid.make_tables(c)[0], caches, curricula.get(team.member))
     if args.open:
         lessons.open(curriculum.LAST_LEVEL, 0)
-    team = training.Team(args.workers, opt)
     log = training.Log(f"{args.build}/language{team.member or ''}.log")
-    while step < args.steps:
-        for name in configs:
-            cached = f"{args.build}/{name}-cache.pt"
-            if name not in lessons.caches and step % 50 == 0 and os.path.exists(cached):
-                lessons.caches[name] = Cache(cached)
+    while step < until:
         mode, batch, tokens = lessons.draw(curriculum.step_random(args.seed, step, team.member))
         loss, answers, right, figures = step_loss(lessons.c, model, probes, batch, *embed(lessons.c, model, batch, tokens))
         training.set_rate(opt, training.rate_at(step, args.steps, args.rate))
@@ -228,15 +227,17 @@ def main():
         if step % LOG_EVERY == 0:
             scores = {f"{m} {k}": round(v, 2) for (m, k), v in sorted(lessons.score.items())}
             log.line(step, level=lessons.level, eyes=sorted(lessons.caches), **scores)
-        if team.member == 0 and (step % SAVE_EVERY == 0 or step == args.steps):
-            training.save(
-                path,
-                language=model.state_dict(),
-                probes=probes.state_dict(),
-                opt=opt.state_dict(),
-                step=step,
-                curriculum=lessons.state(),
-            )
+        if step % SAVE_EVERY == 0 or step == until:
+            curricula = team.gather(lessons.state())
+            if team.member == 0:
+                training.save(
+                    path,
+                    language=model.state_dict(),
+                    probes=probes.state_dict(),
+                    opt=opt.state_dict(),
+                    step=step,
+                    curricula=curricula,
+                )
 
 
 if __name__ == "__main__":

@@ -68,8 +68,9 @@ class Log:
 
 
 class Team:
-    """Processes that train the same model on different batches and meet every few steps to average
-    weights and optimiser moments. The caller's process is member 0; the others are forked here.
+    """Processes that train the same model on different batches and meet every few steps to average weights
+    and the optimiser's state, after which they differ in nothing but what they drew. The caller's process
+    is member 0; the others are forked here.
     """
 
     MEET_EVERY = 20
@@ -78,37 +79,45 @@ class Team:
     def __init__(self, size, opt):
         self.opt = opt
         self.parameters = [p for group in opt.param_groups for p in group["params"]]
-        self.count = sum(p.numel() for p in self.parameters)
         self.size, self.member = size, 0
         if size > 1:
-            self.board = torch.zeros(size, 3 * self.count + 1).share_memory_()
-            self.barrier = multiprocessing.get_context("fork").Barrier(size)
+            count = sum(p.numel() for p in self.parameters)
+            fork = multiprocessing.get_context("fork")
+            self.board = torch.zeros(size, 3 * count + len(self.parameters) + 1).share_memory_()
+            self.barrier, self.post = fork.Barrier(size), fork.Queue()
             for member in range(1, size):
                 if os.fork() == 0:
                     self.member = member
                     break
 
-    def _flat(self, kind):
-        empty = lambda p: torch.zeros(p.numel())
-        return torch.cat([self.opt.state[p][kind].reshape(-1) if self.opt.state[p] else empty(p) for p in self.parameters])
+    def _mine(self, p):
+        """What is averaged of a parameter: itself, both moments, how often it was updated."""
+        state = self.opt.state[p] or dict(exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p), step=torch.zeros(1))
+        return [t.detach().reshape(-1) for t in (p, state["exp_avg"], state["exp_avg_sq"], state["step"])]
 
     def meet(self, step, level):
         """Average, when it is time to. -> the highest level a member has reached."""
         if self.size == 1 or step % self.MEET_EVERY:
             return level
-        weights = torch.cat([p.detach().reshape(-1) for p in self.parameters])
-        mine = [weights, self._flat("exp_avg"), self._flat("exp_avg_sq"), torch.tensor([float(level)])]
-        torch.cat(mine, out=self.board[self.member])
+        mine = [t for p in self.parameters for t in self._mine(p)]
+        torch.cat([*mine, torch.tensor([float(level)])], out=self.board[self.member])
         self.barrier.wait(self.PATIENCE_SECONDS)
         mean, level = self.board.mean(0), int(self.board[:, -1].max())
         self.barrier.wait(self.PATIENCE_SECONDS)
-        at = 0
+        means = mean[:-1].split([len(t) for t in mine])
         with torch.no_grad():
-            for p in self.parameters:
-                n, state = p.numel(), self.opt.state[p]
-                p.copy_(mean[at : at + n].view_as(p))
-                for i, kind in ((1, "exp_avg"), (2, "exp_avg_sq")):
-                    if state:
-                        state[kind].copy_(mean[i * self.count + at : i * self.count + at + n].view_as(p))
-                at += n
+            for i, p in enumerate(self.parameters):
+                weight, first, second, updates = means[4 * i : 4 * i + 4]
+                p.copy_(weight.view_as(p))
+                if updates > 0:
+                    moments = dict(exp_avg=first.reshape(p.shape).clone(), exp_avg_sq=second.reshape(p.shape).clone())
+                    self.opt.state[p] = dict(moments, step=updates.reshape(()).clone())
         return level
+
+    def gather(self, thing):
+        """-> on member 0 the thing of every member, by member; None on the others"""
+        if self.member:
+            self.post.put((self.member, thing))
+            return None
+        others = [self.post.get(timeout=self.PATIENCE_SECONDS) for _ in range(1, self.size)]
+        return dict([(0, thing), *others])
