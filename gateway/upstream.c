@@ -22,10 +22,10 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "upstream_handle.h"
 #include "upstream_meter.h"
 
 #define UPLOAD_BUFFER_BYTES (256L << 10)
-#define SPARES_MAX 16 /* handles kept for the next calls: making one costs more than using one */
 #define RETRY_AFTER_MAX_S 3600
 #define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
 
@@ -33,21 +33,13 @@
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
 
-/* libcurl's, with the URL that it asks, parsed: most calls ask the one of the call before. */
-struct handle {
-    CURL *easy;
-    CURLU *url; /* NULL: what cannot be parsed */
-    char *text; /* what `url` is of; NULL: nothing yet */
-};
-
 struct upstream {
     struct event_base *base;
     CURLM *multi;
     struct event timer;          /* libcurl's */
     unsigned depth;              /* > 0 while libcurl is on the stack */
     struct upstream_call *calls; /* all of them */
-    struct handle spares[SPARES_MAX];
-    size_t n_spares;
+    struct handles handles;
     const char *system_ca_file; /* libcurl's own default; NULL if it has none */
     bool has_proxy;             /* the environment names one */
     struct meter meter;
@@ -298,82 +290,18 @@ static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
-/* ---- handles ---- */
-
-static void handle_free(struct handle handle)
-{
-    curl_easy_cleanup(handle.easy);
-    curl_url_cleanup(handle.url);
-    free(handle.text);
-}
-
-/* The options that are the same for every call. */
-static bool set_common(CURL *easy)
-{
-    CURLcode err = CURLE_OK;
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_READFUNCTION, give_body);
-    SET(CURLOPT_SEEKFUNCTION, rewind_body);
-    SET(CURLOPT_HEADERFUNCTION, take_header);
-    SET(CURLOPT_WRITEFUNCTION, take_body);
-    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    return !err;
-}
-
-/* A used one is reset: libcurl counts connections that turned out to be closed over all calls of a
- * handle, and the sixth is an error instead of a new connection. `u` NULL: a new one. */
-static struct handle take_handle(struct upstream *u)
-{
-    struct handle handle = {0};
-    if (u && u->n_spares > 0)
-        handle = u->spares[--u->n_spares];
-    else
-        handle.easy = curl_easy_init();
-    if (!handle.easy)
-        return handle;
-    curl_easy_reset(handle.easy);
-    if (set_common(handle.easy))
-        return handle;
-    handle_free(handle);
-    return (struct handle){0};
-}
+/* ---- the life of a call ---- */
 
 /* After a call that went wrong the handle's state is not worth a thought: it goes. */
-static void give_handle(struct upstream *u, struct handle handle, bool reusable)
+static void drop_handle(struct upstream_call *call)
 {
-    curl_multi_remove_handle(u->multi, handle.easy);
-    if (reusable && u->n_spares < SPARES_MAX)
-        u->spares[u->n_spares++] = handle;
+    struct upstream *u = call->upstream;
+    curl_multi_remove_handle(u->multi, call->handle.easy);
+    if (call->complete && call->method == UPSTREAM_POST)
+        handles_give(&u->handles, call->handle);
     else
-        handle_free(handle);
+        handle_free(call->handle);
 }
-
-/* libcurl parses and prints a URL that it has as text alone, at every call. What it cannot parse
- * stays text, so that the call says why. */
-static int set_url(struct handle *handle, const char *text)
-{
-    const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME;
-    CURL *easy = handle->easy;
-    CURLcode err = CURLE_OK;
-    if (!handle->text || strcmp(handle->text, text) != 0) {
-        curl_url_cleanup(handle->url);
-        free(handle->text);
-        handle->url = curl_url();
-        handle->text = strdup(text);
-        if (!handle->url || !handle->text)
-            return -1;
-        if (curl_url_set(handle->url, CURLUPART_URL, text, flags)) {
-            curl_url_cleanup(handle->url);
-            handle->url = NULL;
-        }
-    }
-    SET(CURLOPT_URL, text);
-    SET(CURLOPT_CURLU, handle->url);
-    return err ? -1 : 0;
-}
-
-/* ---- the life of a call ---- */
 
 static void call_free(struct upstream_call *call)
 {
@@ -388,7 +316,7 @@ static void call_free(struct upstream_call *call)
         event_del(&call->timeout);
     meter_remove(&u->meter, &call->meter_body);
     if (call->handle.easy)
-        give_handle(u, call->handle, call->complete && call->method == UPSTREAM_POST);
+        drop_handle(call);
     curl_slist_free_all(call->headers);
     free(call->small_body);
     free(call);
@@ -537,13 +465,14 @@ static int join_body(struct upstream_call *call, size_t n)
     return 0;
 }
 
-/* All that differs between calls: a handle may have served another. */
 static int set_options(struct upstream_call *call, const struct upstream_request *r)
 {
     CURL *easy = call->handle.easy;
     CURLcode err = CURLE_OK;
-    if (set_url(&call->handle, r->url))
+    if (handle_set_url(&call->handle, r->url))
         return -1;
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CAINFO, r->ca_file && r->ca_file[0] ? r->ca_file : call->upstream->system_ca_file);
     const bool direct = r->direct || !call->upstream->has_proxy;
     SET(CURLOPT_PROXY, direct ? "" : NULL);
@@ -555,12 +484,17 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     } else if (r->method == UPSTREAM_CONNECT) {
         SET(CURLOPT_CONNECT_ONLY, 1L);
     }
+    SET(CURLOPT_READFUNCTION, give_body);
     SET(CURLOPT_READDATA, call);
+    SET(CURLOPT_SEEKFUNCTION, rewind_body);
     SET(CURLOPT_SEEKDATA, call);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, call);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
-    SET(CURLOPT_HTTPHEADER, call->headers);
+    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
     SET(CURLOPT_SOCKOPTDATA, call);
+    SET(CURLOPT_HTTPHEADER, call->headers);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
@@ -592,7 +526,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     const bool post = request->method == UPSTREAM_POST;
     const bool small = post && request->total_bytes <= ONE_WRITE_BYTES;
     call->method = request->method;
-    call->handle = take_handle(post ? u : NULL);
+    call->handle = handles_take(post ? &u->handles : NULL);
     if (!call->handle.easy || (small && join_body(call, (size_t)request->total_bytes)) ||
         add_headers(call, request) || set_options(call, request)) {
         call_free(call);
@@ -695,8 +629,7 @@ void upstream_free(struct upstream *u)
         next = call->next;
         call_free(call);
     }
-    while (u->n_spares > 0)
-        handle_free(u->spares[--u->n_spares]);
+    handles_done(&u->handles);
     curl_multi_cleanup(u->multi);
     meter_done(&u->meter);
     event_del(&u->timer);
