@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start engines and gateways on this machine's loopback and stop them again. For tools/demo and the tests."""
+"""Start engines and gateways on this machine's loopback and stop them again. For tools, benchmarks and tests."""
+import ctypes
 import os
 import re
 import signal
@@ -8,6 +9,12 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MODELS = os.path.join(ROOT, "models")
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(number=signal.SIGTERM):
+    """A preexec_fn: the child gets this signal when its parent ends, by whatever way."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 class Failed(Exception):

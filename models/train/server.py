@@ -6,20 +6,23 @@ import io
 import json
 import os
 import subprocess
+import sys
 import urllib.request
 
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback, whatever http_proxy says
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+import local
 
 
 class Server:
-    """with Server("edge", "models") as s: s.ask(...)"""
+    """with Server("edge", "models") as s: s.answer(...). It does not outlive this process, however that ends."""
 
     def __init__(self, name, directory, threads=1, slots=1, log=os.devnull):
         argv = [f"{ROOT}/tools/engine", f"{directory}/{name}.gguf", f"{directory}/{name}-mmproj.gguf", "--log", log, "--"]
         argv += ["-c", str(2048 * slots), "-np", str(slots), "-t", str(threads), "-tb", str(threads)]
         argv += ["--no-webui", "--threads-http", "2", "--cache-ram", "0"]  # else it keeps prompts, up to 8 GB
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, preexec_fn=local.die_with_parent)
         self.url = self.process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError(f"tools/engine ended with {self.process.wait()}")
