@@ -30,6 +30,8 @@ static const char *media_type(const unsigned char *p, size_t n)
         return "image/png";
     if (n > 12 && memcmp(p + 8, "WEBP", 4) == 0)
         return "image/webp";
+    if (n > 6 && memcmp(p, "GIF8", 4) == 0)
+        return "image/gif";
     return "image/jpeg";
 }
 

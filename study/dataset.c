@@ -56,6 +56,11 @@ void dataset_drop(struct dataset *set)
     item_done(&set->items[--set->n]);
 }
 
+size_t dataset_bom(const char *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 void dataset_fault(struct dataset *set, const struct dataset_options *options, const char *path,
                    size_t line, const char *format, ...)
 {
@@ -115,7 +120,38 @@ int dataset_make_choice(struct dataset *set, size_t item, const char *question, 
     return 0;
 }
 
-/* ---- split, order, limit ---- */
+/* ---- repeats, split, order, limit ---- */
+
+/* By id; those of one id in the order in which they were read. */
+static int compare_ids(const void *a, const void *b)
+{
+    const struct item *x = *(const struct item *const *)a;
+    const struct item *y = *(const struct item *const *)b;
+    int order = strcmp(x->id, y->id);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* Of two answers to one id only the later would count. */
+static int find_repeats(struct dataset *set, const char *path,
+                        const struct dataset_options *options)
+{
+    struct item **sorted = malloc((set->n + 1) * sizeof(*sorted));
+    if (!sorted)
+        return -1;
+    for (size_t i = 0; i < set->n; i++)
+        sorted[i] = &set->items[i];
+    qsort(sorted, set->n, sizeof(*sorted), compare_ids);
+    for (size_t i = 1; i < set->n; i++) {
+        if (strcmp(sorted[i]->id, sorted[i - 1]->id) != 0)
+            continue;
+        sorted[i]->left_out = true;
+        if (!strchr(sorted[i]->id, '#')) /* rotations go with their question */
+            dataset_fault(set, options, path, 0, "\"%s\" is there more than once: kept the first",
+                          sorted[i]->id);
+    }
+    free(sorted);
+    return 0;
+}
 
 static bool is_calibration(const struct item *item)
 {
@@ -123,11 +159,14 @@ static bool is_calibration(const struct item *item)
     return (stats_hash(item->group) >> 32) % 100 < CALIBRATION_PER_CENT;
 }
 
+/* Takes out the other side, and what is left out. */
 static void keep_split(struct dataset *set, enum dataset_split split)
 {
     size_t n = 0;
     for (size_t i = 0; i < set->n; i++) {
-        if (split == SPLIT_ALL || is_calibration(&set->items[i]) == (split == SPLIT_CALIBRATION))
+        const struct item *item = &set->items[i];
+        if (!item->left_out &&
+            (split == SPLIT_ALL || is_calibration(item) == (split == SPLIT_CALIBRATION)))
             set->items[n++] = set->items[i];
         else
             item_done(&set->items[i]);
@@ -224,7 +263,8 @@ int dataset_open(const char *spec, const struct dataset_options *options,
         struct dataset *set = calloc(1, sizeof(*set));
         if (set)
             set->name = strdup(kinds[i].name);
-        if (!set || !set->name || kinds[i].read(set, spec + n + 1, options)) {
+        if (!set || !set->name || kinds[i].read(set, spec + n + 1, options) ||
+            find_repeats(set, spec + n + 1, options)) {
             dataset_free(set);
             return -1;
         }

@@ -51,6 +51,7 @@ struct item {
     size_t n_options;
     int right; /* option */
 
+    bool left_out; /* by a fault found after it was added; dataset_open() takes it out */
     struct item_features features;
     char *fault; /* why its images cannot be used; NULL if they can or nobody has looked */
 };
@@ -104,6 +105,9 @@ int dataset_read_jsonl(struct dataset *set, const char *arguments,
 struct item *dataset_add(struct dataset *set);
 /** Takes the last item out again. */
 void dataset_drop(struct dataset *set);
+
+/** Length of the UTF-8 byte order mark that n bytes begin with: 3 or 0. */
+size_t dataset_bom(const char *p, size_t n);
 
 /** Says "NAME: PATH:LINE: ..." on standard error and counts it. Line 0: no line. */
 __attribute__((format(printf, 5, 6))) void dataset_fault(struct dataset *set,

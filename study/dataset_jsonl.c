@@ -2,11 +2,11 @@
  *
  * Lines of JSON, one question a line:
  *
- *     {"id": "7", "image": "a.jpg", "question": "What is it?", "answers": ["cup", "mug"]}
+ *     {"id": "7", "image": "a.jpg", "question": "What is it?", "answer": "cup"}
  *
  * "image" (or "images", an array) is relative to the file's folder and may be missing; "answer" is
- * the only right one, "answers" are those of several people; "options", an array, makes it a choice
- * and "answer" the letter; "category" and "hint" are free.
+ * the only right one, "answers" are those of at least four people; "options", an array, makes it a
+ * choice and "answer" the letter; "category" and "hint" are free. Whole numbers are taken as text.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +16,21 @@
 
 #include "dataset.h"
 
+/* An answer is worth its matches / 3 with all but one: of fewer, none would ever be wholly right.
+ */
+#define ANSWERS_MIN 4
+
 static const char *string_of(yyjson_val *root, const char *key)
 {
     return yyjson_get_str(yyjson_obj_get(root, key));
+}
+
+/* A string or a whole number as text, to be freed; NULL for anything else. */
+static char *text_of(yyjson_val *value)
+{
+    if (yyjson_is_str(value))
+        return strdup(yyjson_get_str(value));
+    return yyjson_is_int(value) ? yyjson_val_write(value, YYJSON_WRITE_NOFLAG, NULL) : NULL;
 }
 
 static int add_path(struct item *item, const char *path, const char *folder)
@@ -54,7 +66,7 @@ static const char *take_images(struct item *item, yyjson_val *root, const char *
     return NULL;
 }
 
-/* Copies an array of strings; -1 if it is none or too long. */
+/* Copies an array of texts; -1 if it is none or too long. */
 static int take_strings(yyjson_val *array, char **to, size_t max_n, size_t *ret_n)
 {
     size_t i;
@@ -64,7 +76,7 @@ static int take_strings(yyjson_val *array, char **to, size_t max_n, size_t *ret_
         return -1;
     yyjson_arr_foreach(array, i, max, entry)
     {
-        to[*ret_n] = yyjson_is_str(entry) ? strdup(yyjson_get_str(entry)) : NULL;
+        to[*ret_n] = text_of(entry);
         if (!to[*ret_n])
             return -1;
         (*ret_n)++;
@@ -75,15 +87,18 @@ static int take_strings(yyjson_val *array, char **to, size_t max_n, size_t *ret_
 static const char *take_answers(struct item *item, yyjson_val *root)
 {
     yyjson_val *answers = yyjson_obj_get(root, "answers");
-    const char *answer = string_of(root, "answer");
+    yyjson_val *answer = yyjson_obj_get(root, "answer");
     if (answers) {
         item->scoring = ITEM_VQA;
-        if (take_strings(answers, item->answers, ITEM_ANSWERS_MAX, &item->n_answers))
-            return "\"answers\" is not an array of at most 16 strings";
-    } else if (answer) {
+        if (take_strings(answers, item->answers, ITEM_ANSWERS_MAX, &item->n_answers) ||
+            item->n_answers < ANSWERS_MIN)
+            return "\"answers\" is not an array of 4 to 16 strings (a single one is an \"answer\")";
+    } else if (answer && !yyjson_is_null(answer)) {
         item->scoring = ITEM_EXACT;
-        item->answers[0] = strdup(answer);
+        item->answers[0] = text_of(answer);
         item->n_answers = 1;
+        if (!item->answers[0])
+            return "\"answer\" is neither a string nor a whole number";
     }
     return NULL;
 }
@@ -93,21 +108,44 @@ static const char *take_options(struct item *item, yyjson_val *root, yyjson_val 
     if (take_strings(options, item->options, CHOICE_OPTIONS_MAX, &item->n_options) ||
         item->n_options < 2)
         return "\"options\" is not an array of 2 to 8 strings";
-    const char *answer = string_of(root, "answer");
-    if (!answer)
+    yyjson_val *known = yyjson_obj_get(root, "answer");
+    if (!known || yyjson_is_null(known))
         return NULL;
-    int right = answer[0] && !answer[1] ? answer[0] - 'A' : -1;
+    const char *answer = yyjson_get_str(known);
+    int right = answer && answer[0] && !answer[1] ? answer[0] - 'A' : -1;
     if (right < 0 || (size_t)right >= item->n_options)
         return "\"answer\" is not the letter of an option";
     item->right = right;
     return NULL;
 }
 
+/* As the images are named in the line, wherever the file lies. */
+static char *group_of(const struct item *item, yyjson_val *root)
+{
+    const char *image = string_of(root, "image");
+    if (!image)
+        image = yyjson_get_str(yyjson_arr_get_first(yyjson_obj_get(root, "images")));
+    if (!image)
+        image = item->id;
+    return image ? strdup(image) : NULL;
+}
+
+static const char *take_id(struct item *item, yyjson_val *id, size_t line)
+{
+    if (!id && asprintf(&item->id, "%zu", line) < 0)
+        item->id = NULL;
+    else if (id)
+        item->id = text_of(id);
+    if (id && !item->id)
+        return "\"id\" is neither a string nor a whole number";
+    return item->id && strchr(item->id, '#') ? "\"id\" holds a #, which marks rotated options"
+                                             : NULL;
+}
+
 static const char *add_line(struct dataset *set, yyjson_val *root, const char *folder, size_t line,
                             const struct dataset_options *options)
 {
     const char *question = string_of(root, "question");
-    const char *id = string_of(root, "id");
     const char *category = string_of(root, "category");
     const char *hint = string_of(root, "hint");
     yyjson_val *choices = yyjson_obj_get(root, "options");
@@ -117,13 +155,11 @@ static const char *add_line(struct dataset *set, yyjson_val *root, const char *f
     if (!item)
         return "out of memory";
     size_t at = set->n - 1;
-    if (id)
-        item->id = strdup(id);
-    else if (asprintf(&item->id, "%zu", line) < 0)
-        item->id = NULL;
+    const char *why = take_id(item, yyjson_obj_get(root, "id"), line);
+    if (!why)
+        why = take_images(item, root, folder);
     item->category = strdup(category ? category : "");
-    const char *why = take_images(item, root, folder);
-    item->group = strdup(item->paths[0] ? item->paths[0] : item->id ? item->id : "");
+    item->group = group_of(item, root);
     if (!why && (!item->id || !item->category || !item->group))
         why = "out of memory";
     if (!why)
@@ -147,7 +183,9 @@ static void read_lines(struct dataset *set, FILE *in, const char *path, const ch
         if (line[strspn(line, " \t\r\n")] == '\0')
             continue;
         yyjson_read_err error;
-        yyjson_doc *doc = yyjson_read_opts(line, (size_t)n, YYJSON_READ_NOFLAG, NULL, &error);
+        size_t mark = number == 1 ? dataset_bom(line, (size_t)n) : 0;
+        yyjson_doc *doc =
+            yyjson_read_opts(line + mark, (size_t)n - mark, YYJSON_READ_NOFLAG, NULL, &error);
         if (!doc) {
             dataset_fault(set, options, path, number, "%s (at byte %zu)", error.msg, error.pos);
             continue;

@@ -141,9 +141,10 @@ static void resolve_references(struct dataset *set, const char *path,
                 item->base64 = other->base64;
         }
         if (is_reference(item->base64)) {
-            dataset_fault(set, options, path, 0, "row \"%s\" borrows an image that is not there",
-                          item->id);
-            item->base64.n = 0;
+            item->left_out = true;
+            if (!strchr(item->id, '#')) /* rotations go with their question */
+                dataset_fault(set, options, path, 0,
+                              "row \"%s\" borrows an image that is not there", item->id);
         }
     }
 }
@@ -226,7 +227,9 @@ int dataset_read_mmbench(struct dataset *set, const char *path,
 {
     if (map_file(set, path, options))
         return -1;
-    struct table table = {.at = set->file, .end = set->file + set->file_bytes, .line = 1};
+    struct table table = {.at = set->file + dataset_bom(set->file, set->file_bytes),
+                          .end = set->file + set->file_bytes,
+                          .line = 1};
     read_head(&table);
     bool seen[N_COLUMNS] = {false};
     for (size_t i = 0; i < table.n_columns; i++) {

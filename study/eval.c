@@ -125,6 +125,17 @@ static bool *find_done(const struct eval *e, const struct condition *condition)
     return done;
 }
 
+static double latest_s(const struct eval *e, const struct condition *condition)
+{
+    double latest = 0.0;
+    for (size_t i = 0; i < e->earlier.n; i++) {
+        const struct record *r = &e->earlier.records[i];
+        if (condition_equal(&r->condition, condition) && r->scheduled_s > latest)
+            latest = r->scheduled_s;
+    }
+    return latest;
+}
+
 static void make_pass(struct eval *e, const struct eval_policy *policy)
 {
     const struct eval_options *options = e->options;
@@ -150,6 +161,7 @@ static void make_pass(struct eval *e, const struct eval_policy *policy)
     const struct run run = {.options = options,
                             .set = e->set,
                             .done = done,
+                            .begun_s = latest_s(e, &pass.condition),
                             .condition = pass.condition,
                             .policy = policy->name,
                             .requests = e->requests,
@@ -267,13 +279,15 @@ int eval_run(const struct eval_options *options)
 
 /* ---- images and questions for `moaoff calibrate` ---- */
 
+/* "GROUP-0" for a first image, so that questions about the same one write it once. */
 static int export_image(const struct eval_options *options, const struct item *item, size_t i)
 {
     char why[512];
     char *path = NULL;
     struct moa_bytes file = dataset_read_image(item, i, why, sizeof(why));
     FILE *out = NULL;
-    if (file.p && asprintf(&path, "%s/%s-%zu", options->out, item->group, i) > 0) {
+    if (file.p &&
+        asprintf(&path, "%s/%s-%zu", options->out, i == 0 ? item->group : item->id, i) > 0) {
         for (char *c = path + strlen(options->out) + 1; *c; c++)
             *c = (char)(*c == '/' ? '_' : *c);
         out = fopen(path, "we");

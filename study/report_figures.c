@@ -23,16 +23,16 @@ struct point {
 
 /* ---- scatter with Pareto front ---- */
 
-static double cost_of(const struct sample *s)
+static double cpu_ms(const struct sample *s)
 {
-    double cpu_s = s->cpu_s[MOA_EDGE] + s->cpu_s[MOA_CLOUD];
-    return isnan(cpu_s) ? 100.0 * s->cloud_share : 1000.0 * cpu_s;
+    return 1000.0 * (s->cpu_s[MOA_EDGE] + s->cpu_s[MOA_CLOUD]);
 }
 
+/* Of all of them: one axis has one unit. */
 static bool has_cpu(const struct setting *setting)
 {
     for (size_t i = 0; i < setting->n; i++) {
-        if (isnan(setting->samples[i].cpu_s[MOA_EDGE] + setting->samples[i].cpu_s[MOA_CLOUD]))
+        if (isnan(cpu_ms(&setting->samples[i])))
             return false;
     }
     return true;
@@ -109,6 +109,7 @@ static void draw_scatters(struct page *page, const struct setting *setting, cons
     struct point cost[POINTS_MAX];
     size_t n = 0;
     size_t n_latency = 0;
+    bool by_cpu = has_cpu(setting);
     char title[200];
     for (size_t i = 0; i < setting->n && n < POINTS_MAX; i++) {
         const struct sample *s = &setting->samples[i];
@@ -117,15 +118,16 @@ static void draw_scatters(struct page *page, const struct setting *setting, cons
         if (!s->behind)
             latency[n_latency++] =
                 (struct point){s->mean_ms.value, s->accuracy, s->policy, chart_color(i)};
-        cost[n++] = (struct point){cost_of(s), s->accuracy, s->policy, chart_color(i)};
+        double x = by_cpu ? cpu_ms(s) : 100.0 * s->cloud_share;
+        cost[n++] = (struct point){x, s->accuracy, s->policy, chart_color(i)};
     }
     snprintf(title, sizeof(title), "Accuracy and latency: %s", name);
     draw_scatter(page, title, "mean latency, ms, of those that kept up (dashed: Pareto front)",
                  latency, n_latency);
     snprintf(title, sizeof(title), "Accuracy and cost: %s", name);
     draw_scatter(page, title,
-                 has_cpu(setting) ? "CPU of both engines a request, ms (dashed: Pareto front)"
-                                  : "requests that used the cloud, % (dashed: Pareto front)",
+                 by_cpu ? "CPU of both engines a request, ms (dashed: Pareto front)"
+                        : "requests that used the cloud, % (dashed: Pareto front)",
                  cost, n);
 }
 

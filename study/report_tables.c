@@ -419,16 +419,19 @@ static struct tally circular_of(const struct sample *s)
         const char *item = s->records[i].item;
         size_t length = strcspn(item, "#");
         bool right = true;
+        bool scored = true;
         size_t end = i;
         while (end < s->n && strcspn(s->records[end].item, "#") == length &&
                strncmp(s->records[end].item, item, length) == 0 &&
                s->records[end].condition.seed == s->records[i].condition.seed) {
-            right = right && analysis_is_right(&s->records[end]);
+            const struct record *r = &s->records[end];
+            right = right && analysis_is_right(r);
+            scored = scored && !(r->ok && isnan(r->correct));
             rotated = rotated || s->records[end].item[length] == '#';
             end++;
         }
-        t.right += right ? 1.0 : 0.0;
-        t.n++;
+        t.right += scored && right ? 1.0 : 0.0;
+        t.n += scored;
         i = end;
     }
     return rotated ? t : (struct tally){0.0, 0};

@@ -59,14 +59,8 @@ static double score(const struct item *item, const char *answer)
                        item->right
                    ? 1.0
                    : 0.0;
-    case ITEM_EXACT: {
-        char *said = vqa_normalize(answer);
-        char *right = vqa_normalize(item->answers[0]);
-        double correct = said && right ? (strcmp(said, right) == 0 ? 1.0 : 0.0) : NAN;
-        free(said);
-        free(right);
-        return correct;
-    }
+    case ITEM_EXACT:
+        return vqa_exact(answer, item->answers[0]);
     case ITEM_UNSCORED:
         break;
     }
@@ -182,7 +176,7 @@ static void record_call(struct loop *l, struct call *call, const struct sample *
     r.fallback = call->headers.fallback;
     r.answer = call->answer;
     r.correct = ok ? score(item, call->answer) : NAN;
-    r.scheduled_s = (double)(call->scheduled_us - l->begun_us) / 1e6;
+    r.scheduled_s = l->run->begun_s + (double)(call->scheduled_us - l->begun_us) / 1e6;
     r.late_ms = (double)(call->started_us - call->scheduled_us) / 1e3;
     r.total_ms = (double)(now_us - call->scheduled_us) / 1e3;
     if (call->first_token_us)

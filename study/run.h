@@ -12,6 +12,7 @@ struct run {
     const struct eval_options *options;
     struct dataset *set;
     const bool *done; /* by item: an earlier run has it */
+    double begun_s; /* when the latest request of earlier runs was due; this one's come after it */
     struct condition condition;
     const char *policy; /* to ask for; the condition has its label */
     FILE *requests;     /* DIR/requests.jsonl */

@@ -422,3 +422,26 @@ double vqa_accuracy(const char *answer, const char *const *truths, size_t n)
     double count = (double)n;
     return n_matching == 0 ? 0.0 : (m * without_match + (count - m) * without_other) / count;
 }
+
+static bool equals_trimmed(const char *answer, const char *truth)
+{
+    static const char space[] = " \t\r\n";
+    answer += strspn(answer, space);
+    truth += strspn(truth, space);
+    size_t n = strlen(truth);
+    while (n > 0 && strchr(space, truth[n - 1]))
+        n--;
+    return strncasecmp(answer, truth, n) == 0 && answer[n + strspn(answer + n, space)] == '\0';
+}
+
+double vqa_exact(const char *answer, const char *truth)
+{
+    char *said = vqa_normalize(answer);
+    char *right = vqa_normalize(truth);
+    double equal = NAN;
+    if (said && right)
+        equal = right[0] ? strcmp(said, right) == 0 : equals_trimmed(answer, truth);
+    free(said);
+    free(right);
+    return equal;
+}

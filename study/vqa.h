@@ -26,4 +26,10 @@ char *vqa_strip_punctuation(const char *answer);
 /** Accuracy in [0, 1] of `answer` against n human answers; NaN if out of memory or n is 0. */
 double vqa_accuracy(const char *answer, const char *const *truths, size_t n);
 
+/**
+ * 1 if `answer` is `truth`, both normalised, else 0; NaN if out of memory. A truth of which nothing
+ * would be left ("A", "the") is compared as it stands, but for case and surrounding white space.
+ */
+double vqa_exact(const char *answer, const char *truth);
+
 #endif

@@ -95,11 +95,12 @@ def test_vqa_set_is_scored_and_recorded(duo, tmp_path):
 
 def test_mmbench_rows_are_read_as_csv_and_rotated(duo, edge, tmp_path):
     image = base64.b64encode(bodies.picture()).decode()
+    lost = [9, "Whose image?", "", "yes", "no", "", "", "A", "other", "c", "dev", "77"]
     rows = [[0, 'Which "one",\nnow?', "a\thint", "red", "green", "blue", "", "B", "color", "c", "dev", image],
-            [1, "Same image?", "", "yes", "no", "", "", "A", "other", "c", "dev", "0"]]
+            [1, "Same image?", "", "yes", "no", "", "", "A", "other", "c", "dev", "0"], lost]
     edge.answer = "B"
     made = evaluate(duo(MODEL), tmp_path, mmbench(tmp_path, rows), "--circular")
-    assert made.returncode == 0, made.stderr
+    assert made.returncode == 1 and made.stderr.count("borrows an image that is not there") == 1, made.stderr
     got = {r["item"]: r for r in records(tmp_path)}
     assert sorted(got) == ["0", "0#1", "0#2", "1", "1#1"]
     assert {item: r["correct"] for item, r in got.items()} == {"0": 1, "0#1": 0, "0#2": 0, "1": 0, "1#1": 1}
@@ -119,6 +120,45 @@ def test_faults_of_the_set_are_named_and_counted(duo, tmp_path):
     assert sum(r["ok"] for r in records(tmp_path)) == 1
     text = report(tmp_path)
     assert "2 requests, 1 of them failed; at most 3 malformed entries" in text and "missing.png" in text
+
+
+def test_lines_that_would_be_miscounted_are_left_out(duo, tmp_path):
+    line = questions(1)[0]
+    lines = ["\ufeff" + json.dumps(line), dict(line, question="Other?"), dict(line, id=7, answer=4),
+             dict(line, id=1.5), dict(line, id="a#1"), dict(line, id="b", answer=True),
+             dict(line, id="c", answers=["cup", "mug"]), dict(line, id="d", options=["x", "y"], answer=1),
+             dict(line, id="e", answers=[4, "4", "4", "four"]), dict(line, id="f", answer=None)]
+    made = evaluate(duo(MODEL), tmp_path, jsonl(tmp_path, lines))
+    assert made.returncode == 1 and "4 answered, 0 failed" in made.stderr
+    for said in ('"q0" is there more than once', 'set.jsonl:4: "id" is neither', 'set.jsonl:5: "id" holds a #',
+                 'set.jsonl:6: "answer" is neither', 'set.jsonl:7: "answers" is not an array of 4',
+                 'set.jsonl:8: "answer" is not the letter'):
+        assert said in made.stderr, (said, made.stderr)
+    got = {r["item"]: r["correct"] for r in records(tmp_path)}
+    assert got == {"q0": 1, "7": 0, "e": 0, "f": None}
+
+
+def test_split_does_not_depend_on_where_the_file_is(tmp_path):
+    dataset = jsonl(tmp_path, [dict(q, image="i%d.png" % i) for i, q in enumerate(questions(40))])
+    for i in range(40):
+        (tmp_path / ("i%d.png" % i)).write_bytes(bodies.picture(seed=i))
+    kept = []
+    for spec, folder in ((dataset, "/"), ("jsonl:set.jsonl", str(tmp_path)), ("jsonl:./set.jsonl", str(tmp_path))):
+        out = tmp_path / ("out%d" % len(kept))
+        made = run("eval", "--dataset", spec, "--split", "calibration", "--export-images", "--out", str(out), cwd=folder)
+        assert made.returncode == 0, made.stderr
+        kept.append(sorted(os.listdir(out)))
+    assert kept[0] == kept[1] == kept[2] and 2 < len(kept[0]) < 20
+
+
+def test_second_images_are_exported_apart(tmp_path):
+    for name in "xyz":
+        (tmp_path / name).write_bytes(bodies.picture(seed=ord(name)))
+    dataset = jsonl(tmp_path, [{"id": str(i), "images": ["x", other], "question": "?"} for i, other in enumerate("yz")])
+    made = run("eval", "--dataset", dataset, "--export-images", "--out", str(tmp_path / "out"))
+    assert made.returncode == 0, made.stderr
+    written = {(tmp_path / "out" / name).read_bytes() for name in os.listdir(tmp_path / "out")}
+    assert {(tmp_path / name).read_bytes() for name in "xyz"} < written
 
 
 def test_engine_that_dies_half_way(duo, gateway, edge, refusing, tmp_path):
@@ -158,13 +198,17 @@ def test_ctrl_c_keeps_what_is_done(duo, edge, tmp_path):
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 1 and "interrupted, the same command goes on" in said
-    kept = len(records(tmp_path))
+    before = records(tmp_path)
+    kept = len(before)
     assert 1 <= kept < 200
     with open(recorded, "a") as f:
         f.write('{"half a li')  # as a killed run leaves it
     made = evaluate(started, tmp_path, dataset, "--rate", "20", "--limit", "200")
     assert made.returncode == 0 or "failed" in made.stderr
     assert "%d done before" % kept in made.stderr
+    lines = recorded.read_text().splitlines()[kept + 1:]
+    due = [json.loads(line)["scheduled_s"] for line in lines]
+    assert min(due) >= max(r["scheduled_s"] for r in before)  # one stream of arrivals, whoever sent which part
     assert "200 requests, 0 of them failed" in report(tmp_path)
 
 

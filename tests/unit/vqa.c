@@ -75,12 +75,25 @@ static void bytes_that_are_no_text_survive(void **unused)
     free(normal);
 }
 
+static void one_answer_is_compared_normalised_if_anything_is_left(void **unused)
+{
+    (void)unused;
+    assert_true(vqa_exact("Two dogs.", "2 dogs") == 1.0);
+    assert_true(vqa_exact("the cup", "cup") == 1.0);
+    assert_true(vqa_exact("mug", "cup") == 0.0);
+    assert_true(vqa_exact(" a\n", "A") == 1.0);
+    assert_true(vqa_exact("", "A") == 0.0);
+    assert_true(vqa_exact("the", "A") == 0.0);
+    assert_true(vqa_exact("A b", "A") == 0.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(public_tool_gives_the_same_figures),
         cmocka_unit_test(agreement_is_counted_without_the_answer_itself),
         cmocka_unit_test(bytes_that_are_no_text_survive),
+        cmocka_unit_test(one_answer_is_compared_normalised_if_anything_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
