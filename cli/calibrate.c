@@ -25,6 +25,9 @@
 #include "command.h"
 #include "input.h"
 
+/* Links are followed: sets of images are often folders of links. */
+#define WALK_OPTIONS (FTS_LOGICAL | FTS_NOCHDIR)
+
 static const char help[] =
     "Usage: moaoff calibrate [OPTION]... DIR...\n"
     "Scores the images below each DIR and prints a YAML fragment for the configuration of "
@@ -106,6 +109,8 @@ static void *on_next(void *user)
         if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS)
             fprintf(stderr, "moaoff calibrate: %s: %s\n", entry->fts_path,
                     strerror(entry->fts_errno));
+        if (entry->fts_info == FTS_SLNONE)
+            fprintf(stderr, "moaoff calibrate: %s: a link to nothing\n", entry->fts_path);
         if (entry->fts_info != FTS_F || is_text_file(c, entry->fts_statp))
             continue;
         struct job *job = calloc(1, sizeof(*job));
@@ -149,7 +154,7 @@ static bool append(struct calibration *c, const struct moa_image_features *featu
 /* Walking without reading takes a moment where scoring takes minutes. */
 static size_t count_files(const struct calibration *c, char **folders)
 {
-    FTS *walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTS *walk = fts_open(folders, WALK_OPTIONS, NULL);
     size_t n = 0;
     FTSENT *entry;
     while (walk && !interrupted && (entry = fts_read(walk)) != NULL)
@@ -233,9 +238,11 @@ static const char *read_texts(struct calibration *c)
     while (c->texts && at < file_end) {
         const char *found = memchr(at, '\n', (size_t)(file_end - at));
         const char *end = found ? found : file_end;
+        if (end > at && end[-1] == '\r')
+            end--;
         if (end > at)
             measure_line((struct moa_bytes){at, (size_t)(end - at)}, &c->texts[c->n_texts++]);
-        at = end + 1;
+        at = found ? found + 1 : file_end;
     }
     free((void *)file.p);
     if (!c->texts)
@@ -478,7 +485,7 @@ static int calibrate(struct calibration *c, char **folders)
     }
     if (c->text_path)
         (void)!stat(c->text_path, &c->text_stat);
-    c->walk = fts_open(folders, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    c->walk = fts_open(folders, WALK_OPTIONS, NULL);
     if (!c->walk) {
         perror("moaoff calibrate");
         return EXIT_FAILED;

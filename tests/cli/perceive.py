@@ -161,6 +161,26 @@ class Calibrate(Folder):
         self.assertEqual(run("calibrate").returncode, 2)
         self.assertEqual(run("calibrate", "--offload-share", "2", self.folder).returncode, 2)
 
+    def test_links_are_followed(self):
+        with tempfile.TemporaryDirectory() as elsewhere:
+            link = os.path.join(elsewhere, "link")
+            os.symlink(self.folder, link)
+            self.assertIn(b"12 images, 0 other files", run("calibrate", link).stdout)
+            os.symlink(self.images[0], os.path.join(elsewhere, "one.jpg"))
+            os.symlink("nowhere", os.path.join(elsewhere, "none.jpg"))
+            result = run("calibrate", elsewhere)
+            self.assertIn(b"13 images, 0 other files", result.stdout)
+            self.assertIn(b"none.jpg: a link to nothing", result.stderr)
+
+    def test_lines_of_texts_may_end_in_two_ways(self):
+        notes = self.folder / "questions.txt"
+        written = []
+        for end in ("\n", "\r\n"):
+            notes.write_bytes(("What is it?" + 3 * end + "Where is Paris?" + end).encode())
+            written.append(run("calibrate", "--text", notes, self.folder).stdout)
+        self.assertIn(b"# and of 2 texts", written[0])
+        self.assertEqual(written[0], written[1])
+
     def test_texts_and_sizes(self):
         notes = self.folder / "questions.txt"
         short, long = "What is it?", "What is the number on line two?\nAnswer with 3 words, as in NASA."
