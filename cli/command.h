@@ -6,6 +6,8 @@
 #ifndef MOAOFF_CLI_COMMAND_H
 #define MOAOFF_CLI_COMMAND_H
 
+#include "gateway/config.h"
+
 enum {
     EXIT_FINE = 0,
     EXIT_FAILED = 1, /**< some input failed; the others were still done */
@@ -25,6 +27,6 @@ int report_main(int argc, char **argv);
  * The configuration in the file `path` (NULL: the defaults), to be freed with config_free(); NULL
  * after it has said on standard error, in the name of `command`, what is wrong.
  */
-struct config *command_config(const char *command, const char *path);
+struct config *command_config(const char *command, const char *path, enum config_use use);
 
 #endif

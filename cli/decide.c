@@ -217,7 +217,7 @@ int decide_main(int argc, char **argv)
         printf("moaoff %s\n", moa_version());
         return EXIT_FINE;
     }
-    struct config *config = command_config("decide", a.config_path);
+    struct config *config = command_config("decide", a.config_path, CONFIG_TO_LOOK);
     if (!config)
         return EXIT_FAILED;
     int status = run(&a, config);

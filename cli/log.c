@@ -283,7 +283,7 @@ int log_main(int argc, char **argv)
     }
     if (a.journal_path)
         return show(a.journal_path, &a.filter, &a);
-    struct config *config = command_config("log", a.config_path);
+    struct config *config = command_config("log", a.config_path, CONFIG_TO_LOOK);
     if (!config)
         return EXIT_FAILED;
     int status = EXIT_FAILED;

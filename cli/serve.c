@@ -31,11 +31,11 @@ static const struct option options[] = {
     {"version", no_argument, NULL, OPTION_VERSION},   {NULL, 0, NULL, 0},
 };
 
-struct config *command_config(const char *command, const char *path)
+struct config *command_config(const char *command, const char *path, enum config_use use)
 {
     struct config *config;
     struct config_error error;
-    if (config_load(path, &config, &error) == 0)
+    if (config_load(path, use, &config, &error) == 0)
         return config;
     fprintf(stderr, "moaoff %s: %s", command, path ? path : "configuration");
     if (error.line > 0)
@@ -46,7 +46,7 @@ struct config *command_config(const char *command, const char *path)
 
 static int serve(const char *path, bool check_only)
 {
-    struct config *config = command_config("serve", path);
+    struct config *config = command_config("serve", path, CONFIG_TO_SERVE);
     if (!config)
         return EXIT_FAILED;
     if (!check_only)

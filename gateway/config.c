@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <curl/curl.h>
 #include <yaml.h>
 
 #define CONFIG_BYTES_MAX (1 << 20)
@@ -226,6 +227,7 @@ struct reader {
     size_t included_at; /* the line of the include that is being read; 0: none */
     struct config *config;
     struct config_error *error;
+    enum config_use use;
     size_t line[sizeof(keys) / sizeof(keys[0])]; /* where each key was read; 0: default */
 };
 
@@ -271,6 +273,12 @@ static int add_url(const struct key *key, struct config *config, const char *val
     size_t n = strlen(value);
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
         return fail(error, line, "\"%s\" must start with http:// or https://", key->path);
+    CURLU *url = curl_url();
+    CURLUcode wrong = url ? curl_url_set(url, CURLUPART_URL, value, 0) : CURLUE_OUT_OF_MEMORY;
+    curl_url_cleanup(url);
+    if (wrong)
+        return fail(error, line, "\"%s\" cannot be %.150s: %s", key->path, value,
+                    curl_url_strerror(wrong));
     if (value[n - 1] == '/')
         n--;
     for (size_t i = 0; i < list->n; i++) {
@@ -577,7 +585,7 @@ static int read_text(struct reader *r, struct moa_bytes yaml)
 static int check(const struct reader *r)
 {
     struct config_fault fault;
-    if (config_check(r->config, &fault) == 0)
+    if (config_check(r->config, r->use, &fault) == 0)
         return 0;
     if (!fault.path)
         return fail(r->error, 0, "%s", fault.what);
@@ -595,13 +603,14 @@ static int set_defaults(struct config *config, struct config_error *error)
     return 0;
 }
 
-int config_parse(struct moa_bytes yaml, struct config **ret_config, struct config_error *ret_error)
+int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
+                 struct config_error *ret_error)
 {
     struct config *config = calloc(1, sizeof(*config));
     if (!config)
         return fail(ret_error, 0, "out of memory");
     int result = set_defaults(config, ret_error);
-    struct reader r = {.config = config, .error = ret_error};
+    struct reader r = {.config = config, .error = ret_error, .use = use};
     if (!result)
         result = read_text(&r, yaml);
     if (!result)
@@ -613,16 +622,17 @@ int config_parse(struct moa_bytes yaml, struct config **ret_config, struct confi
     return result;
 }
 
-int config_load(const char *path, struct config **ret_config, struct config_error *ret_error)
+int config_load(const char *path, enum config_use use, struct config **ret_config,
+                struct config_error *ret_error)
 {
     if (!path)
-        return config_parse((struct moa_bytes){NULL, 0}, ret_config, ret_error);
+        return config_parse((struct moa_bytes){NULL, 0}, use, ret_config, ret_error);
 
     size_t n;
     char *text = load_text(path, &n, ret_error);
     if (!text)
         return -1;
-    int result = config_parse((struct moa_bytes){text, n}, ret_config, ret_error);
+    int result = config_parse((struct moa_bytes){text, n}, use, ret_config, ret_error);
     free(text);
     return result;
 }
@@ -668,7 +678,7 @@ void config_print_defaults(FILE *out)
 {
     struct config *defaults = NULL;
     struct config_error error;
-    if (config_load(NULL, &defaults, &error) || !defaults)
+    if (config_load(NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
         return;
     const char *section = "";
     size_t section_n = 0;

@@ -108,14 +108,20 @@ struct config_error {
     char message[256];
 };
 
+/** Only a gateway needs the files and variables that a configuration names: API keys, certificates.
+ */
+enum config_use { CONFIG_TO_LOOK, CONFIG_TO_SERVE };
+
 /**
  * Reads the file at `path` ("-": standard input; NULL: defaults only). Returns 0 and a
  * configuration to be freed with config_free(), or -1 and `ret_error`.
  */
-int config_load(const char *path, struct config **ret_config, struct config_error *ret_error);
+int config_load(const char *path, enum config_use use, struct config **ret_config,
+                struct config_error *ret_error);
 
 /** The same from text. */
-int config_parse(struct moa_bytes yaml, struct config **ret_config, struct config_error *ret_error);
+int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
+                 struct config_error *ret_error);
 
 /** NULL is allowed. */
 void config_free(struct config *config);

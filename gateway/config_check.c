@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define API_KEY_BYTES_MAX 4096
 #define PATTERN_SPACE " \t,"
@@ -78,6 +79,24 @@ static int read_api_key(const struct check *r, enum moa_tier which, const char *
     if (!tier->api_key)
         tier->api_key = strdup(value);
     return tier->api_key ? 0 : refuse(r, NULL, "out of memory");
+}
+
+static int check_readable(const struct check *r, const char *path, const char *file_path)
+{
+    if (file_path[0] && access(file_path, R_OK) != 0)
+        return refuse(r, path, "names %s: %s", file_path, strerror(errno));
+    return 0;
+}
+
+static int read_named(const struct check *r)
+{
+    const struct tier_config *tier = r->config->tier;
+    return read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file") ||
+                   read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file") ||
+                   check_readable(r, "edge.ca_file", tier[MOA_EDGE].ca_file) ||
+                   check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file)
+               ? -1
+               : 0;
 }
 
 /* A pattern that is cut would pin less than it says. */
@@ -161,7 +180,7 @@ static int check_images(const struct check *r)
                : 0;
 }
 
-int config_check(struct config *config, struct config_fault *ret_fault)
+int config_check(struct config *config, enum config_use use, struct config_fault *ret_fault)
 {
     const struct check checks = {config, ret_fault};
     const struct check *r = &checks;
@@ -175,10 +194,11 @@ int config_check(struct config *config, struct config_fault *ret_fault)
         return refuse(r, "complexity.weight_resolution", "is 0 like the other image weights");
     if (text->weight_length + text->weight_entity <= 0)
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
-    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r) ||
-        read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file"))
+    if (!strstr(r->config->perceive_evidence, "{evidence}"))
+        return refuse(r, "perceive.evidence", "has no {evidence}, where the description goes");
+    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r))
         return -1;
-    return read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file");
+    return use == CONFIG_TO_SERVE ? read_named(r) : 0;
 }
 
 /* ---- questions ---- */

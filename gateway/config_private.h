@@ -16,6 +16,6 @@ struct config_fault {
  * Checks a configuration whose keys are in range, and fills what follows from several of them.
  * Returns 0, or -1 with `ret_fault`.
  */
-int config_check(struct config *config, struct config_fault *ret_fault);
+int config_check(struct config *config, enum config_use use, struct config_fault *ret_fault);
 
 #endif

@@ -239,7 +239,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         snprintf(why, n, "it came from standard input");
         return -1;
     }
-    if (config_load(g->config_path, &config, &error)) {
+    if (config_load(g->config_path, CONFIG_TO_SERVE, &config, &error)) {
         *ret_line = error.line;
         snprintf(why, n, "%s", error.message);
         return -1;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct moa_bytes text = {size ? data : NULL, size};
     struct config *config = NULL;
     struct config_error error = {.line = 0};
-    if (config_parse(text, &config, &error)) {
+    if (config_parse(text, CONFIG_TO_SERVE, &config, &error)) {
         /* libyaml also ends lines at U+0085, U+2028 and U+2029, and names the one after the last.
          */
         FUZZ_ASSERT(error.line <= lines_of(data, size) + size);

@@ -209,7 +209,7 @@ static enum end configurations(void)
         "fetch: {allow: \"10.0.0.0/8, ::1\"}\npin_models: \"a*,b\"\n";
     struct config *config = NULL;
     struct config_error error = {.line = 0};
-    if (config_parse(bytes_of(yaml), &config, &error))
+    if (config_parse(bytes_of(yaml), CONFIG_TO_SERVE, &config, &error))
         return end_of_config(&error);
     bool right = config->tier[MOA_EDGE].urls.n == 2 && config_pins_model(config, "ab");
     struct settings *settings = settings_new(config, NULL); /* takes it */
@@ -221,7 +221,7 @@ static enum end wrong_configurations(void)
 {
     struct config *config = NULL;
     struct config_error error = {.line = 0};
-    if (config_parse(bytes_of("limits:\n  colour: 3\n"), &config, &error) == 0)
+    if (config_parse(bytes_of("limits:\n  colour: 3\n"), CONFIG_TO_SERVE, &config, &error) == 0)
         return WRONG;
     return error.line == 2 ? DONE : end_of_config(&error);
 }
@@ -324,7 +324,7 @@ int main(void)
     ERR_clear_error(); /* once, for what OpenSSL makes and keeps */
     printf("1..%zu\n", n);
     fflush(stdout);
-    if (config_load(NULL, &defaults, &error))
+    if (config_load(NULL, CONFIG_TO_SERVE, &defaults, &error))
         return 1;
     for (size_t i = 0; i < n; i++) {
         const bool ok = scenario_survives(&scenarios[i]);

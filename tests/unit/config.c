@@ -15,7 +15,7 @@ static struct config *parse(const char *yaml)
 {
     struct config *config;
     struct config_error error;
-    if (config_parse((struct moa_bytes){yaml, strlen(yaml)}, &config, &error))
+    if (config_parse((struct moa_bytes){yaml, strlen(yaml)}, CONFIG_TO_SERVE, &config, &error))
         fail_msg("refused at line %u: %s", error.line, error.message);
     return config;
 }
@@ -118,6 +118,11 @@ static void faults_have_their_line(void **state)
         {"\nsplit: both\n", 2, "cannot be \"both\""},
         {"\n\npolicy: best\n", 3, "cannot be \"best\""},
         {"edge:\n  url: ftp://x\n", 2, "http"},
+        {"edge:\n  url: http://\n", 2, "cannot be http://: "},
+        {"cloud:\n  url: http://127.0.0.1:99999/v1\n", 2, "99999"},
+        {"cloud:\n  url: [\"http://exa mple/v1\"]\n", 2, "cannot be http://exa mple/v1: "},
+        {"cloud:\n  ca_file: /no/such/file\n", 2, "names /no/such/file: "},
+        {"perceive:\n  evidence: An {evidance}\n", 2, "has no {evidence}"},
         {"cloud:\n  api_key_env: MOAOFF_NO_SUCH_VARIABLE\n", 2, "not set"},
         {"edge:\n  image_formats: jpeg, bmp\n", 2, "other than jpeg"},
         {"cloud:\n  image_formats: webp gif\n", 2, "neither jpeg nor png"},
@@ -146,8 +151,8 @@ static void faults_have_their_line(void **state)
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct config *config;
         struct config_error error;
-        if (!config_parse((struct moa_bytes){cases[i].yaml, strlen(cases[i].yaml)}, &config,
-                          &error))
+        if (!config_parse((struct moa_bytes){cases[i].yaml, strlen(cases[i].yaml)}, CONFIG_TO_SERVE,
+                          &config, &error))
             fail_msg("accepted: %s", cases[i].yaml);
         if (error.line != cases[i].line || !strstr(error.message, cases[i].message))
             fail_msg("%s\nline %u: %s", cases[i].yaml, error.line, error.message);
@@ -196,7 +201,9 @@ static void faults_of_an_included_file_have_both_places(void **state)
         snprintf(yaml, sizeof(yaml), "split: evidence\n\ninclude: %s\n", path);
         struct config *config;
         struct config_error error;
-        assert_int_equal(config_parse((struct moa_bytes){yaml, strlen(yaml)}, &config, &error), -1);
+        assert_int_equal(
+            config_parse((struct moa_bytes){yaml, strlen(yaml)}, CONFIG_TO_SERVE, &config, &error),
+            -1);
         unlink(path);
         if (error.line != 3 || !strstr(error.message, cases[i].message))
             fail_msg("line %u: %s", error.line, error.message);
@@ -204,10 +211,24 @@ static void faults_of_an_included_file_have_both_places(void **state)
     struct config *config;
     struct config_error error;
     static const char absent[] = "include: no/such/file.yaml\n";
-    assert_int_equal(config_parse((struct moa_bytes){absent, sizeof(absent) - 1}, &config, &error),
+    assert_int_equal(config_parse((struct moa_bytes){absent, sizeof(absent) - 1}, CONFIG_TO_SERVE,
+                                  &config, &error),
                      -1);
     assert_non_null(strstr(error.message, "No such file"));
     assert_int_equal(error.line, 1);
+}
+
+static void files_and_keys_are_wanted_only_to_serve(void **state)
+{
+    (void)state;
+    static const char yaml[] = "edge:\n  api_key_file: /no/such/file\n"
+                               "cloud:\n  api_key_env: MOAOFF_NO_SUCH_VARIABLE\n  ca_file: /none\n";
+    struct config *config;
+    struct config_error error;
+    const struct moa_bytes text = {yaml, sizeof(yaml) - 1};
+    assert_int_equal(config_parse(text, CONFIG_TO_SERVE, &config, &error), -1);
+    assert_int_equal(config_parse(text, CONFIG_TO_LOOK, &config, &error), 0);
+    config_free(config);
 }
 
 int main(void)
@@ -220,6 +241,7 @@ int main(void)
         cmocka_unit_test(faults_have_their_line),
         cmocka_unit_test(a_file_can_be_included),
         cmocka_unit_test(faults_of_an_included_file_have_both_places),
+        cmocka_unit_test(files_and_keys_are_wanted_only_to_serve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

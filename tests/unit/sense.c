@@ -17,7 +17,7 @@ static struct config *config(const char *yaml)
 {
     struct config *c;
     struct config_error error;
-    if (config_parse((struct moa_bytes){yaml, strlen(yaml)}, &c, &error))
+    if (config_parse((struct moa_bytes){yaml, strlen(yaml)}, CONFIG_TO_SERVE, &c, &error))
         fail_msg("%s", error.message);
     return c;
 }
