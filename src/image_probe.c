@@ -48,11 +48,9 @@ static enum moa_err probe_jpeg(const uint8_t *p, size_t n, struct moa_image_info
     for (;;) {
         if (at + 4 > n)
             return moa_fail(error, MOA_ERR_TRUNCATED, n, "JPEG ends before its frame header");
-        if (p[at] != 0xff)
-            return moa_fail(error, MOA_ERR_CORRUPT, at, "JPEG marker expected");
         const uint8_t marker = p[at + 1];
-        if (marker == 0xff) {
-            at++; /* any number of fill bytes may stand before a marker */
+        if (p[at] != 0xff || marker == 0xff) {
+            at++; /* stray bytes, which decoders pass over, or fill bytes before a marker */
             continue;
         }
         if (is_bare_marker(marker)) {

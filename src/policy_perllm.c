@@ -74,9 +74,12 @@ static struct moa_choice least_bad(const struct moa_perllm_params *params,
                                    const struct perllm_arm arms[2],
                                    const struct moa_request *request, const struct moa_state *state)
 {
-    double slack[2];
+    const bool up[2] = {state->edge_up, state->cloud_up};
+    double slack[2] = {-INFINITY, -INFINITY};
     for (int s = MOA_EDGE; s <= MOA_CLOUD; s++)
-        slack[s] = smallest_slack(params, (enum moa_tier)s, request, state, arms[s].mean_time_s);
+        if (up[s])
+            slack[s] =
+                smallest_slack(params, (enum moa_tier)s, request, state, arms[s].mean_time_s);
     return (struct moa_choice){slack[MOA_CLOUD] > slack[MOA_EDGE] ? MOA_CLOUD : MOA_EDGE,
                                MOA_REASON_INFEASIBLE};
 }

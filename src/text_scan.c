@@ -626,6 +626,14 @@ static bool is_wide_terminator(uint32_t code)
            code == 0x2047;
 }
 
+/* Blocks of letters without a class of their own: Armenian, Georgian, Ethiopic, Cherokee and
+ * others. */
+static bool is_other_letter(uint32_t code)
+{
+    return (code >= 0x0530 && code < 0x2000) || (code >= 0x2c00 && code <= 0x2ddf) ||
+           (code >= 0xa000 && code <= 0xabff) || (code >= 0x10000 && code <= 0x1efff);
+}
+
 static void read_multibyte(struct scanner *s)
 {
     const struct text_point point = moa_text_point(s->p + s->at, s->n - s->at);
@@ -647,7 +655,7 @@ static void read_multibyte(struct scanner *s)
             end_sentence(s);
     } else {
         count_script(s, point.class, 1);
-        s->has_content |= point.class != CLASS_OTHER;
+        s->has_content |= point.class != CLASS_OTHER || is_other_letter(point.code);
     }
 }
 

@@ -110,6 +110,12 @@ static void headers_give_format_and_size(void **state)
     assert_int_equal(info.format, MOA_IMAGE_JPEG);
     assert_int_equal(info.width_px, 0x0304);
     assert_int_equal(info.height_px, 0x0102);
+    /* Decoders pass over bytes that stray between two segments. */
+    assert_int_equal(probe(BYTES(0xff, 0xd8, 0xff, 0xe0, 0, 4, 'x', 'y', 0, 7, 0xff, 0xc0, 0, 11, 8,
+                                 0x01, 0x02, 0x03, 0x04, 1),
+                           &info),
+                     MOA_OK);
+    assert_int_equal(info.width_px, 0x0304);
 
     assert_int_equal(probe(BYTES(0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n', 0, 0, 0, 13, 'I', 'H',
                                  'D', 'R', 0, 0, 0xea, 0x60, 0, 0, 0, 7),

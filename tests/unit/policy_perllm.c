@@ -130,6 +130,11 @@ static void nothing_feasible_takes_the_largest_slack_and_counts_a_violation(void
     moa_policy_learned(policy, &outcomes, &violations);
     assert_int_equal(outcomes, 1);
     assert_int_equal(violations, 1);
+    /* The only tier that is up is the least bad one, and taking it is a violation as well. */
+    state.edge_up = false;
+    choice = choice_of(policy, &request, &state);
+    assert_int_equal(choice.tier, MOA_CLOUD);
+    assert_int_equal(choice.reason, MOA_REASON_INFEASIBLE);
     moa_policy_free(policy);
 }
 

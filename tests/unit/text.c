@@ -33,6 +33,7 @@ static void sentences_are_counted(void **state)
         {"First paragraph\n\nsecond paragraph", 2},
         {"A line that goes on\nin the next line.", 1},
         {"1. Cut it.\n2. Paste it.\n- Done", 3},
+        {"\xe1\x83\x90\xe1\x83\x91. \xe1\x83\x92! \xd5\xa1.", 3}, /* Georgian, Armenian */
         {"\xe4\xbd\xa0\xe5\xa5\xbd\xe3\x80\x82\xe5\x86\x8d\xe8\xa7\x81\xef\xbc\x81", 2},
         {"\xe0\xa4\xa8\xe0\xa4\xae\xe0\xa4\xb8\xe0\xa5\xa4 \xe0\xa4\xa8\xe0\xa4\xae", 2},
     };
