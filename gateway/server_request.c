@@ -276,9 +276,13 @@ static void add_text(struct evbuffer *out, const char *text)
 static void add_head(struct evbuffer *out, const struct server_head *head, const char *framing,
                      bool keep_alive)
 {
-    const char *reason = llhttp_status_name((llhttp_status_t)head->status);
+    const char *name = llhttp_status_name((llhttp_status_t)head->status); /* "NOT_FOUND" */
+    char reason[48];
+    snprintf(reason, sizeof(reason), "%s", name ? name : "");
+    for (char *c = reason; *c; c++)
+        *c = (char)(*c == '_' ? ' ' : *c);
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
-                        head->status, reason ? reason : "", head->content_type, framing,
+                        head->status, reason, head->content_type, framing,
                         keep_alive ? "keep-alive" : "close");
     for (size_t i = 0; i < head->n_headers; i++) {
         add_text(out, head->headers[i].name);
