@@ -135,12 +135,12 @@ static int compare_ids(const void *a, const void *b)
 static int find_repeats(struct dataset *set, const char *path,
                         const struct dataset_options *options)
 {
-    struct item **sorted = malloc((set->n + 1) * sizeof(*sorted));
+    struct item **sorted = malloc((set->n + 1) * sizeof(struct item *));
     if (!sorted)
         return -1;
     for (size_t i = 0; i < set->n; i++)
         sorted[i] = &set->items[i];
-    qsort(sorted, set->n, sizeof(*sorted), compare_ids);
+    qsort(sorted, set->n, sizeof(struct item *), compare_ids);
     for (size_t i = 1; i < set->n; i++) {
         if (strcmp(sorted[i]->id, sorted[i - 1]->id) != 0)
             continue;
