@@ -276,6 +276,8 @@ static int add_url(const struct key *key, struct config *config, const char *val
     CURLU *url = curl_url();
     CURLUcode wrong = url ? curl_url_set(url, CURLUPART_URL, value, 0) : CURLUE_OUT_OF_MEMORY;
     curl_url_cleanup(url);
+    if (wrong == CURLUE_OUT_OF_MEMORY)
+        return fail(error, line, "out of memory");
     if (wrong)
         return fail(error, line, "\"%s\" cannot be %.150s: %s", key->path, value,
                     curl_url_strerror(wrong));
