@@ -415,6 +415,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     enum moa_tier tier = other_tier(answering_tier(x));
     assert(x->stage == STAGE_EVIDENCE);
     p->call = NULL;
+    const struct endpoint *at = p->at.endpoint;
     exchange_call_ended(x, tier, &p->at, result);
     if (result->end != UPSTREAM_COMPLETE) {
         tier_failed(x, tier, upstream_end_name(result->end), status_of_end(result->end),
@@ -424,6 +425,9 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     if (p->status != 200 || set_evidence(x, p)) {
         char why[64];
         snprintf(why, sizeof(why), "no description of image %zu (status %d)", p->image, p->status);
+        x->failed_at = at;
+        if (p->status >= 400 && p->status < 500 && p->status != 429)
+            x->retried = true; /* another endpoint would refuse it as well */
         tier_failed(x, tier, "no-evidence", 502, why);
         return;
     }
@@ -515,7 +519,7 @@ static void on_answer_head(const struct upstream_head *head, void *arg)
     exchange_call_answered(x, answering_tier(x), &x->at, head);
     if (head->status >= 500 || head->status == 429)
         snprintf(why, sizeof(why), "status %d", head->status);
-    else if (!exchange_is_answer(head->content_type))
+    else if (head->status < 400 && !exchange_is_answer(head->content_type))
         snprintf(why, sizeof(why), "content type %.40s", head->content_type);
     if (why[0]) {
         cancel_calls(x);

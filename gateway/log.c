@@ -4,6 +4,7 @@
  */
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -59,7 +60,11 @@ void log_event(enum log_level level, const char *event, const char *pairs, ...)
         n--;
     line[n++] = '\n';
 
-    /* One write per line keeps lines of several threads apart; a full pipe loses the line. */
+    /* One write per line keeps lines of several threads apart. A full pipe, which would stop the
+     * gateway until somebody reads, loses the line: one with room has it for PIPE_BUF bytes. */
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 0)
+        return;
     ssize_t ignored = write(STDERR_FILENO, line, n);
     (void)ignored;
 }

@@ -18,17 +18,37 @@
 
 /* ---- data URI to bytes ---- */
 
-/* JSON allows "\/" for "/", and some encoders write it so inside of base64. */
-static char *unescape_slashes(const char *p, size_t n, size_t *ret_n)
+/* The character that "\u002B" stands for; -1 if it is no such escape, or of no ASCII character. */
+static int escaped_ascii(const char *p, size_t n)
+{
+    if (n < 6 || p[1] != 'u' || p[2] != '0' || p[3] != '0')
+        return -1;
+    int value = 0;
+    for (size_t i = 4; i < 6; i++) {
+        const char c = p[i];
+        const int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
+        if (digit < 0 || digit > 15)
+            return -1;
+        value = 16 * value + digit;
+    }
+    return value < 0x80 ? value : -1;
+}
+
+/* Some encoders write "/" as "\/" inside of base64, others "+" as "\u002B"; JSON allows both. */
+static char *unescape(const char *p, size_t n, size_t *ret_n)
 {
     char *out = malloc(n + 1);
     if (!out)
         return NULL;
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == '\\' && i + 1 < n && p[i + 1] == '/')
-            continue;
-        out[kept++] = p[i];
+        const int ascii = p[i] == '\\' ? escaped_ascii(p + i, n - i) : -1;
+        if (ascii >= 0) {
+            out[kept++] = (char)ascii;
+            i += 5;
+        } else if (p[i] != '\\' || i + 1 == n || p[i + 1] != '/') {
+            out[kept++] = p[i];
+        }
     }
     *ret_n = kept;
     return out;
@@ -67,7 +87,7 @@ void *perceive_decode(struct moa_bytes url, const char *name, size_t *ret_n,
     }
     char *clean = NULL;
     if (memchr(base64.p, '\\', base64.n)) {
-        clean = unescape_slashes(base64.p, base64.n, &base64.n);
+        clean = unescape(base64.p, base64.n, &base64.n);
         base64.p = clean;
     }
     char *bytes = base64.p ? malloc(modp_b64_decode_len(base64.n)) : NULL;

@@ -39,7 +39,8 @@ static const struct server_route *find_route(const struct connection *c, const c
         if (strcmp(route->path, c->request->head) != 0)
             continue;
         *ret_allowed = route->method;
-        if (strcmp(route->method, method) == 0)
+        const bool head = strcmp(method, "HEAD") == 0; /* GET without the body */
+        if (strcmp(route->method, head ? "GET" : method) == 0)
             return route;
     }
     return NULL;

@@ -163,6 +163,8 @@ static int on_header_field(llhttp_t *parser, const char *p, size_t n)
 {
     struct connection *c = connection_of(parser);
     struct server_request *r = c->request;
+    if (c->phase == PHASE_BODY)
+        return 0; /* a trailer of a chunked body: no header */
     if (r->n_headers == SERVER_HEADERS_MAX)
         return http_fail(&c->error, 431, "header_too_large",
                          "The request has more than %d headers.", SERVER_HEADERS_MAX);
@@ -174,6 +176,8 @@ static int on_header_field(llhttp_t *parser, const char *p, size_t n)
 static int on_header_field_complete(llhttp_t *parser)
 {
     struct connection *c = connection_of(parser);
+    if (c->phase == PHASE_BODY)
+        return 0;
     int result = head_append(c, NULL, 0, true);
     c->request->values[c->request->n_headers] = c->request->head_n;
     return result;
@@ -181,14 +185,21 @@ static int on_header_field_complete(llhttp_t *parser)
 
 static int on_header_value(llhttp_t *parser, const char *p, size_t n)
 {
-    return head_append(connection_of(parser), p, n, false);
+    struct connection *c = connection_of(parser);
+    return c->phase == PHASE_BODY ? 0 : head_append(c, p, n, false);
 }
 
 static int on_header_value_complete(llhttp_t *parser)
 {
     struct connection *c = connection_of(parser);
+    struct server_request *r = c->request;
+    if (c->phase == PHASE_BODY)
+        return 0;
+    const size_t begin = r->values[r->n_headers];
+    while (r->head_n > begin && (r->head[r->head_n - 1] == ' ' || r->head[r->head_n - 1] == '\t'))
+        r->head_n--;
     int result = head_append(c, NULL, 0, true);
-    c->request->n_headers++;
+    r->n_headers++;
     return result;
 }
 
@@ -273,16 +284,42 @@ static void add_text(struct evbuffer *out, const char *text)
     evbuffer_add(out, text, strlen(text));
 }
 
+/* "" for a status that only an engine gives: llhttp's table ends the program at what is not in it.
+ */
+static const char *reason_of(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } known[] = {
+        {200, "OK"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {413, "Content Too Large"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].status == status)
+            return known[i].reason;
+    }
+    return "";
+}
+
 static void add_head(struct evbuffer *out, const struct server_head *head, const char *framing,
                      bool keep_alive)
 {
-    const char *name = llhttp_status_name((llhttp_status_t)head->status); /* "NOT_FOUND" */
-    char reason[48];
-    snprintf(reason, sizeof(reason), "%s", name ? name : "");
-    for (char *c = reason; *c; c++)
-        *c = (char)(*c == '_' ? ' ' : *c);
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
-                        head->status, reason, head->content_type, framing,
+                        head->status, reason_of(head->status), head->content_type, framing,
                         keep_alive ? "keep-alive" : "close");
     for (size_t i = 0; i < head->n_headers; i++) {
         add_text(out, head->headers[i].name);
@@ -344,7 +381,8 @@ void server_reply(struct server_request *request, const struct server_head *head
     snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", body.n);
     if (reserve(c, head, body.n)) {
         add_head(c->out, head, framing, request->keep_alive);
-        evbuffer_add(c->out, body.p, body.n);
+        if (c->parser.method != HTTP_HEAD)
+            evbuffer_add(c->out, body.p, body.n);
     }
     finish(c);
 }

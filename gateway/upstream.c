@@ -11,12 +11,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -32,6 +29,8 @@
 #define SET(option, value) err = err ? err : curl_easy_setopt(easy, option, value)
 
 enum call_stage { CALL_NEW, CALL_RUNNING, CALL_CANCELLED };
+
+#define LINK_LOOKS 4 /* in `dead_link_ms` */
 
 struct upstream {
     struct event_base *base;
@@ -63,7 +62,10 @@ struct upstream_call {
     int64_t idle_timeout_ms;
     int64_t dead_link_ms;
     bool metered;
-    curl_socket_t fd; /* of a metered call, while libcurl watches it */
+    curl_socket_t fd;  /* while libcurl watches it */
+    struct event link; /* looks whether the peer's kernel still acknowledges, until the answer */
+    unsigned n_silent; /* looks in a row that saw sent bytes and no acknowledgement */
+    bool link_dead;
     struct meter_body meter_body;
     int64_t rtt_us;
     bool answering; /* the head of the answer has been passed on */
@@ -133,20 +135,20 @@ static void lose(struct upstream_call *call)
     set_timer(&call->timeout, 0);
 }
 
-/* Keeps track of the socket on which a metered call sends. A new connection's is known before the
+/* Keeps track of the socket on which a call sends. A new connection's is known before the
  * body begins; a kept one's only after the first bytes. */
 static void follow_socket(struct upstream *u, CURL *easy, curl_socket_t fd, int what)
 {
     struct upstream_call *call = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
-    if (!call || !call->metered)
+    if (!call)
         return;
     if (what == CURL_POLL_REMOVE && fd == call->fd) {
         meter_remove(&u->meter, &call->meter_body);
         call->fd = CURL_SOCKET_BAD;
     } else if (what != CURL_POLL_REMOVE) {
         call->fd = fd;
-        if (body_begun(call) && !call->answering)
+        if (call->metered && body_begun(call) && !call->answering)
             meter_add(&u->meter, &call->meter_body, fd);
     }
 }
@@ -208,7 +210,7 @@ static size_t give_body(char *out, size_t size, size_t count, void *arg)
     struct upstream_call *call = arg;
     if (call->stage == CALL_CANCELLED)
         return CURL_READFUNC_ABORT; /* the segments may be gone already */
-    if (call->fd != CURL_SOCKET_BAD && !body_begun(call))
+    if (call->metered && call->fd != CURL_SOCKET_BAD && !body_begun(call))
         meter_add(&call->upstream->meter, &call->meter_body, call->fd);
     meter_touch(&call->upstream->meter, &call->meter_body);
     size_t given = copy_body(call, out, size * count);
@@ -241,7 +243,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
 {
     struct upstream_call *call = arg;
     size_t n = size * count;
-    bool blank = n == 2 && line[0] == '\r';
+    bool blank = (n == 2 && line[0] == '\r') || (n == 1 && line[0] == '\n');
     if (!blank || call->answering || call->stage == CALL_CANCELLED)
         return n;
     long status = 0;
@@ -251,7 +253,8 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         return n; /* 100 Continue */
     curl_easy_getinfo(call->handle.easy, CURLINFO_CONTENT_TYPE, &type);
     call->answering = true;
-    if (call->fd != CURL_SOCKET_BAD)
+    event_del(&call->link);
+    if (call->metered && call->fd != CURL_SOCKET_BAD)
         call->rtt_us = meter_rtt_us(call->fd);
     meter_remove(&call->upstream->meter, &call->meter_body);
     set_timer(&call->timeout, call->idle_timeout_ms);
@@ -266,7 +269,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct upstream_call *call = arg;
     size_t n = size * count;
-    if (call->stage == CALL_CANCELLED)
+    if (call->stage == CALL_CANCELLED || !call->answering)
         return 0;
     if (call->paused)
         return CURL_WRITEFUNC_PAUSE;
@@ -278,16 +281,6 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *arg)
         event_del(&call->timeout); /* the engine is not late while it is us who wait */
     }
     return n;
-}
-
-/* A peer that no longer acknowledges is not busy: its kernel would. */
-static int set_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-    const struct upstream_call *call = arg;
-    unsigned ms = (unsigned)call->dead_link_ms;
-    if (purpose == CURLSOCKTYPE_IPCXN && ms > 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-    return CURL_SOCKOPT_OK;
 }
 
 /* ---- the life of a call ---- */
@@ -312,14 +305,21 @@ static void call_free(struct upstream_call *call)
         u->calls = call->next;
     if (call->next)
         call->next->previous = call->previous;
-    if (event_initialized(&call->timeout))
+    if (event_initialized(&call->timeout)) {
         event_del(&call->timeout);
+        event_del(&call->link);
+    }
     meter_remove(&u->meter, &call->meter_body);
     if (call->handle.easy)
         drop_handle(call);
     curl_slist_free_all(call->headers);
     free(call->small_body);
     free(call);
+}
+
+static int64_t link_look_ms(const struct upstream_call *call)
+{
+    return call->dead_link_ms / LINK_LOOKS + 1;
 }
 
 static bool link_is_dead(const struct upstream_call *call)
@@ -332,8 +332,9 @@ static bool link_is_dead(const struct upstream_call *call)
 static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
 {
     switch (code) {
-    case CURLE_OK:
-        return UPSTREAM_COMPLETE;
+    case CURLE_OK: /* of an answer without a final status there was no head */
+        return call->answering || call->method == UPSTREAM_CONNECT ? UPSTREAM_COMPLETE
+                                                                   : UPSTREAM_BROKEN;
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -346,7 +347,7 @@ static enum upstream_end end_of(const struct upstream_call *call, CURLcode code)
     default:
         if (call->timed_out)
             return UPSTREAM_TIMED_OUT;
-        return link_is_dead(call) ? UPSTREAM_UNREACHABLE : UPSTREAM_BROKEN;
+        return call->link_dead || link_is_dead(call) ? UPSTREAM_UNREACHABLE : UPSTREAM_BROKEN;
     }
 }
 
@@ -355,6 +356,8 @@ static void finish(struct upstream_call *call, CURLcode code)
     const char *why = call->lost                           ? "out of memory"
                       : call->timed_out && call->answering ? "the answer stalled"
                       : call->timed_out                    ? "no answer in time"
+                      : call->link_dead                    ? "what was sent is not acknowledged"
+                      : code == CURLE_OK                   ? "no answer that is HTTP"
                       : call->error[0]                     ? call->error
                                                            : curl_easy_strerror(code);
     enum upstream_end end = end_of(call, code);
@@ -412,6 +415,23 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
     struct upstream_call *call = arg;
     call->timed_out = !call->lost;
     finish(call, CURLE_ABORTED_BY_CALLBACK);
+}
+
+/* A peer that no longer acknowledges is not busy: its kernel would. TCP_USER_TIMEOUT cannot tell:
+ * it also ends connections to a peer that acknowledges, but has no room because nobody reads there.
+ */
+static void on_link_look(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct upstream_call *call = arg;
+    const int64_t ms = link_look_ms(call);
+    const bool silent = call->fd != CURL_SOCKET_BAD && meter_is_silent(call->fd, ms);
+    call->n_silent = silent ? call->n_silent + 1 : 0;
+    call->link_dead = call->n_silent > LINK_LOOKS; /* the first may have come just after sending */
+    if (call->link_dead)
+        finish(call, CURLE_ABORTED_BY_CALLBACK);
+    else
+        set_timer(&call->link, ms);
 }
 
 static int add_header(struct upstream_call *call, const char *line)
@@ -492,8 +512,6 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_HEADERDATA, call);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
-    SET(CURLOPT_SOCKOPTFUNCTION, set_socket);
-    SET(CURLOPT_SOCKOPTDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
@@ -534,6 +552,9 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     }
     evtimer_assign(&call->timeout, u->base, on_timeout, call);
     set_timer(&call->timeout, request->first_byte_timeout_ms);
+    evtimer_assign(&call->link, u->base, on_link_look, call);
+    if (call->dead_link_ms > 0)
+        set_timer(&call->link, link_look_ms(call));
     if (u->depth == 0)
         start(call);
     return call;
@@ -568,6 +589,7 @@ uint64_t upstream_cancel(struct upstream_call *call)
     curl_easy_getinfo(call->handle.easy, CURLINFO_SIZE_UPLOAD_T, &up);
     call->stage = CALL_CANCELLED;
     event_del(&call->timeout);
+    event_del(&call->link);
     if (call->upstream->depth == 0)
         call_free(call);
     return (uint64_t)up;

@@ -42,6 +42,13 @@ int64_t meter_rtt_us(int fd)
     return HAS(n, tcpi_min_rtt) && info.tcpi_min_rtt != UINT32_MAX ? info.tcpi_min_rtt : 0;
 }
 
+bool meter_is_silent(int fd, int64_t ms)
+{
+    struct tcp_info info = {0};
+    size_t n = tcp_info(fd, &info);
+    return HAS(n, tcpi_last_ack_recv) && info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= ms;
+}
+
 /* ---- one reading ---- */
 
 struct sum {

@@ -49,4 +49,7 @@ void meter_remove(struct meter *meter, struct meter_body *body);
 /** Smallest round-trip time TCP has seen on `fd`, microseconds; 0: unknown. */
 int64_t meter_rtt_us(int fd);
 
+/** Whether bytes sent on `fd` wait for an acknowledgement and none has come for `ms`. */
+bool meter_is_silent(int fd, int64_t ms);
+
 #endif

@@ -193,7 +193,7 @@ def test_broken_http_is_refused_and_the_gateway_lives(running, sent):
 def test_status_line_is_in_words(running):
     with socket.create_connection(address(running), timeout=20) as s:
         s.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert s.recv(65536).startswith(b"HTTP/1.1 404 NOT FOUND\r\n")
+        assert s.recv(65536).startswith(b"HTTP/1.1 404 Not Found\r\n")
 
 
 def test_client_that_leaves_in_the_middle_of_its_body(running):
