@@ -141,8 +141,19 @@ static int score_images(const struct chat *chat, const struct config *config,
     return 0;
 }
 
-static int decide(const struct arguments *a, const struct config *config,
-                  const struct moa_policy *policy, struct moa_bytes body, struct http_error *error)
+/* As the gateway takes it: -p, else the model "moaoff/NAME", else the configured one. */
+static const char *policy_name(const struct arguments *a, const struct config *config,
+                               const struct chat *chat)
+{
+    static const char prefix[] = "moaoff/";
+    if (a->policy)
+        return a->policy;
+    const bool named = strncmp(chat->model_name, prefix, sizeof(prefix) - 1) == 0;
+    return named ? chat->model_name + sizeof(prefix) - 1 : config->policy;
+}
+
+static int decide(const struct arguments *a, const struct config *config, struct moa_bytes body,
+                  struct http_error *error)
 {
     struct chat chat;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
@@ -160,11 +171,18 @@ static int decide(const struct arguments *a, const struct config *config,
         .edge_up = !a->edge_down,
         .cloud_up = !a->cloud_down,
     };
+    struct moa_policy *policy = NULL;
+    const char *name = policy_name(a, config, &chat);
     int result = score_images(&chat, config, scores, error);
+    if (!result && moa_policy_new(name, &config->paper, &policy))
+        result = http_fail(error, 404, "model_not_found", "no policy \"%.200s\"", name);
     if (!result) {
-        perceive_request(&chat, scores, config, a->pinned, &perceived);
+        const bool pinned = a->pinned || config_pins_model(config, chat.model_name);
+        perceive_request(&chat, scores, config, pinned, &perceived);
         enum moa_err err = moa_decide(policy, &perceived.request, &state, &decision);
-        if (err)
+        if (!err)
+            perceive_fuse(config, &decision);
+        else
             result = http_fail(error, 500, "decision_failed", "no decision: %s", moa_strerror(err));
     }
     if (!result) {
@@ -176,6 +194,7 @@ static int decide(const struct arguments *a, const struct config *config,
             result = http_fail(error, 503, "out_of_memory", "Out of memory.");
         free(json);
     }
+    moa_policy_free(policy);
     chat_done(&chat);
     return result;
 }
@@ -188,6 +207,7 @@ static int run(const struct arguments *a, const struct config *config)
         fprintf(stderr, "moaoff decide: no policy \"%s\"\n", name);
         return EXIT_USAGE;
     }
+    moa_policy_free(policy);
     struct moa_bytes body;
     const char *why = input_read(a->body_path, &body);
     int status = EXIT_FAILED;
@@ -195,12 +215,11 @@ static int run(const struct arguments *a, const struct config *config)
         fprintf(stderr, "moaoff decide: %s: %s\n", a->body_path, why);
     } else {
         struct http_error error;
-        status = decide(a, config, policy, body, &error) ? EXIT_FAILED : EXIT_FINE;
+        status = decide(a, config, body, &error) ? EXIT_FAILED : EXIT_FINE;
         if (status)
             fprintf(stderr, "moaoff decide: %s: %s\n", a->body_path, error.message);
         free((void *)(uintptr_t)body.p);
     }
-    moa_policy_free(policy);
     return status;
 }
 

@@ -210,19 +210,6 @@ static void perceive(struct exchange *x)
 
 /* ---- 3. decide ---- */
 
-static void send_everything_to(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
-{
-    d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
-    d->text = (struct moa_choice){tier, reason};
-    for (size_t i = 0; i < d->n_images; i++)
-        d->images[i] = (struct moa_choice){tier, reason};
-}
-
-static bool is_split(const struct moa_decision *d)
-{
-    return d->plan == MOA_PLAN_PERCEIVE_CLOUD || d->plan == MOA_PLAN_PERCEIVE_EDGE;
-}
-
 static void reply_decision(struct exchange *x)
 {
     size_t n;
@@ -254,8 +241,7 @@ static void decide(struct exchange *x)
         exchange_fail(x, &error);
         return;
     }
-    if (is_split(&x->decision) && x->settings->config->split == SPLIT_FUSE)
-        send_everything_to(&x->decision, MOA_CLOUD, MOA_REASON_FIXED);
+    perceive_fuse(x->settings->config, &x->decision);
     x->has_decision = true;
     x->wish = x->decision.text;
     if (x->dry_run) {
@@ -282,7 +268,7 @@ static void on_prepared(void *arg, const struct http_error *error)
 
 static void execute(struct exchange *x)
 {
-    if (is_split(&x->decision))
+    if (perceive_is_split(&x->decision))
         gather_evidence(x);
     else
         answer(x);
@@ -700,8 +686,8 @@ static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->gateway->metrics.fallbacks[failed]++;
-    send_everything_to(&x->decision, other_tier(failed),
-                       failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
+    perceive_send_all(&x->decision, other_tier(failed),
+                      failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
     prepare(x);
     return true;
 }

@@ -217,6 +217,25 @@ static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score 
     return object;
 }
 
+void perceive_send_all(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
+{
+    d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
+    d->text = (struct moa_choice){tier, reason};
+    for (size_t i = 0; i < d->n_images; i++)
+        d->images[i] = (struct moa_choice){tier, reason};
+}
+
+bool perceive_is_split(const struct moa_decision *d)
+{
+    return d->plan == MOA_PLAN_PERCEIVE_CLOUD || d->plan == MOA_PLAN_PERCEIVE_EDGE;
+}
+
+void perceive_fuse(const struct config *config, struct moa_decision *d)
+{
+    if (config->split == SPLIT_FUSE && perceive_is_split(d))
+        perceive_send_all(d, MOA_CLOUD, MOA_REASON_FIXED);
+}
+
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
                              const struct moa_state *state, const struct moa_decision *decision,
                              size_t *ret_n)

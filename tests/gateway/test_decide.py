@@ -29,6 +29,23 @@ def test_same_as_the_gateway(duo, tmp_path, plan):
     assert decided["scores"] == over_http["scores"]
 
 
+@pytest.mark.parametrize("model,plan", [("private-x", "edge"), ("moaoff/edge", "edge"), ("any", "cloud")])
+def test_pinned_models_named_policies_and_fuse_count(duo, tmp_path, model, plan):
+    options = {"paper": TAUS["perceive-cloud"], "split": "fuse", "pin_models": "private-*"}
+    config = tmp_path / "moaoff.yaml"
+    config.write_text(json.dumps(options))
+    body = dict(chat("What is it?", PIXELS), model=model)
+    status, decided, _ = decide(body, "--config", str(config))
+    over_http = duo(options).decide(body).json
+    assert status == 0 and decided["plan"] == over_http["plan"] == plan
+    assert decided["decision"] == over_http["decision"]
+
+
+def test_unknown_policy_as_model():
+    status, decided, said = decide(dict(chat("Hello."), model="moaoff/best"))
+    assert status == 1 and not decided and 'no policy "best"' in said
+
+
 @pytest.mark.parametrize("options,plan,reason", [
     ((), "edge", "simple"),
     (("--edge-load", "0.5"), "edge", "simple"),
