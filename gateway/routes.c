@@ -19,6 +19,7 @@
 #include "state.h"
 #include "worker.h"
 
+#define FEEDBACK_BYTES_MAX 4096
 #define DECISIONS_DEFAULT 100
 #define DECISIONS_MAX 1000
 
@@ -288,16 +289,16 @@ static void handle_decisions(struct server_request *request, void *arg)
 /* ---- the table ---- */
 
 const struct server_route routes_table[] = {
-    {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT},
-    {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT},
-    {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT},
-    {"GET", "/v1/models", handle_models, ACCESS_CLIENT},
-    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER},
-    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER},
-    {"GET", "/healthz", handle_health, ACCESS_OPEN},
-    {"GET", "/readyz", handle_ready, ACCESS_OPEN},
-    {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER},
-    {NULL, NULL, NULL, 0},
+    {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT, SERVER_BODY_ANY},
+    {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT, SERVER_BODY_ANY},
+    {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT, FEEDBACK_BYTES_MAX},
+    {"GET", "/v1/models", handle_models, ACCESS_CLIENT, 0},
+    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, 0},
+    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, 0},
+    {"GET", "/healthz", handle_health, ACCESS_OPEN, 0},
+    {"GET", "/readyz", handle_ready, ACCESS_OPEN, 0},
+    {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER, 0},
+    {NULL, NULL, NULL, 0, 0},
 };
 
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,

@@ -52,12 +52,36 @@ static const char *method_of(const struct connection *c)
         (llhttp_method_t)llhttp_get_method((llhttp_t *)(uintptr_t)&c->parser)); /* it only reads */
 }
 
+/* No route takes it: 404, or 405 if only the method is wrong. Returns -1. */
+static int fail_route(const struct connection *c, const char *allowed, struct http_error *error)
+{
+    const char *method = method_of(c), *path = c->request->head;
+    if (allowed)
+        return http_fail(error, 405, "method_not_allowed", "%s does not take %s.", path, method);
+    return http_fail(error, 404, "unknown_url", "Unknown URL: %s %.200s", method, path);
+}
+
+/* A body is read only for a route that takes one, and only as much of it. */
+static int admit_body(struct connection *c, const struct server_route *route)
+{
+    const size_t limit = c->server->options.limits.max_body_bytes;
+    const size_t max = route ? route->max_body_bytes : 0;
+    const bool chunked = c->parser.flags & F_CHUNKED;
+    c->request->max_body_bytes = max < limit ? max : limit;
+    if (max > 0 || (!chunked && c->parser.content_length == 0))
+        return 0;
+    if (!route)
+        return fail_route(c, c->allow, &c->error);
+    return http_fail(&c->error, 413, "body_too_large", "%s takes no body.", route->path);
+}
+
 int server_admit(struct connection *c)
 {
     const struct server_options *options = &c->server->options;
-    const char *allowed;
-    const struct server_route *route = find_route(c, method_of(c), &allowed);
-    return options->admit ? options->admit(c->request, route, options->arg, &c->error) : 0;
+    const struct server_route *route = find_route(c, method_of(c), &c->allow);
+    if (options->admit && options->admit(c->request, route, options->arg, &c->error))
+        return -1;
+    return admit_body(c, route);
 }
 
 void server_dispatch(struct connection *c)
@@ -71,19 +95,15 @@ void server_dispatch(struct connection *c)
     c->answered = false;
     event_del(&c->deadline);
 
-    const char *method = method_of(c);
     const char *allowed;
-    const struct server_route *route = find_route(c, method, &allowed);
+    const struct server_route *route = find_route(c, method_of(c), &allowed);
     if (route) {
         route->handle(r, s->options.arg);
         return;
     }
     struct http_error error;
     struct server_header allow = {"allow", allowed};
-    if (allowed)
-        http_fail(&error, 405, "method_not_allowed", "%s does not take %s.", r->head, method);
-    else
-        http_fail(&error, 404, "unknown_url", "Unknown URL: %s %.200s", method, r->head);
+    fail_route(c, allowed, &error);
     server_reply_error(r, &error, &allow, allowed ? 1 : 0);
 }
 

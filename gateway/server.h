@@ -23,8 +23,11 @@ struct server_route {
     const char *method;
     const char *path; /* without the query */
     void (*handle)(struct server_request *request, void *arg);
-    int access; /* for `admit` */
+    int access;            /* for `admit` */
+    size_t max_body_bytes; /* 0: it takes none; at most limits.max_body_bytes in any case */
 };
+
+#define SERVER_BODY_ANY SIZE_MAX /* as large as the limits allow */
 
 struct server_limits {
     size_t max_connections, max_header_bytes, max_body_bytes;

@@ -33,6 +33,7 @@ struct server_request {
     size_t query;                                                 /* 0: none */
     size_t names[SERVER_HEADERS_MAX], values[SERVER_HEADERS_MAX]; /* in head; the path is at 0 */
     size_t n_headers;
+    size_t max_body_bytes; /* that its route takes */
     char *body;
     size_t body_n, body_room;
     int64_t arrived_us;
@@ -53,6 +54,7 @@ struct connection {
     llhttp_t parser;
     struct server_request *request;
     struct http_error error; /* set by parser callbacks that refuse */
+    const char *allow;       /* with a 405: the method that the path takes */
     struct evbuffer *out;
     bool close_after; /* when `out` is empty */
     bool answered;    /* the request is over; what is left is in `out` */
@@ -79,7 +81,8 @@ struct server {
 
 /* ---- server.c ---- */
 
-/** Whether the request whose head has come may go on; else `c->error` is filled. 0 or -1. */
+/** Whether the request whose head has come may go on, and what its body may take; else `c->error`
+ * is filled. 0 or -1. */
 int server_admit(struct connection *c);
 /** Hands the complete request to its handler. */
 void server_dispatch(struct connection *c);

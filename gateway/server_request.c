@@ -206,7 +206,7 @@ static int on_header_value_complete(llhttp_t *parser)
 static int body_reserve(struct connection *c, uint64_t n)
 {
     struct server_request *r = c->request;
-    size_t max = c->server->options.limits.max_body_bytes;
+    size_t max = r->max_body_bytes;
     if (n > max)
         return http_fail(&c->error, 413, "body_too_large",
                          "The request body is longer than %zu bytes.", max);
@@ -244,7 +244,7 @@ static int on_body(llhttp_t *parser, const char *p, size_t n)
     struct connection *c = connection_of(parser);
     struct server_request *r = c->request;
     if (r->body_n + n > r->body_room) { /* chunked: the size was not announced */
-        size_t max = c->server->options.limits.max_body_bytes;
+        size_t max = r->max_body_bytes;
         size_t twice = r->body_room * 2 < max ? r->body_room * 2 : max;
         size_t needed = r->body_n + n;
         if (body_reserve(c, needed > twice ? needed : twice))
@@ -346,7 +346,9 @@ static bool reserve(struct connection *c, const struct server_head *head, size_t
 
 void request_refuse(struct connection *c)
 {
-    static const struct server_header challenge = {"www-authenticate", "Bearer"};
+    const struct server_header header = c->error.status == 401
+                                            ? (struct server_header){"www-authenticate", "Bearer"}
+                                            : (struct server_header){"allow", c->allow};
     size_t n = 0;
     char *json = http_error_json(&c->error, &n);
     const char *text = json ? json : http_error_no_memory;
@@ -356,8 +358,8 @@ void request_refuse(struct connection *c)
     struct server_head head = {
         .status = c->error.status,
         .content_type = "application/json",
-        .headers = &challenge,
-        .n_headers = c->error.status == 401 ? 1 : 0,
+        .headers = &header,
+        .n_headers = c->error.status == 401 || c->error.status == 405 ? 1 : 0,
     };
     if (reserve(c, &head, n)) {
         add_head(c->out, &head, framing, false);
