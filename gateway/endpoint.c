@@ -320,15 +320,6 @@ void endpoint_spare(struct endpoint_call *call, int64_t until_us)
         b->busy_until_us = until_us;
 }
 
-void endpoint_excuse(struct endpoint *e, int64_t now_us)
-{
-    struct breaker *b = &e->breaker;
-    if (b->failures > 0)
-        b->failures--;
-    if (b->state == BREAKER_OPEN && b->retry_us > now_us)
-        b->retry_us = now_us;
-}
-
 void endpoint_end(struct endpoint_call *call)
 {
     struct endpoint *e = call->endpoint;

@@ -120,12 +120,6 @@ bool endpoint_report(const struct endpoints *endpoints, struct endpoint_call *ca
 /** Its busy endpoint has said until when it wants to be spared; reported as busy before. */
 void endpoint_spare(struct endpoint_call *call, int64_t until_us);
 
-/**
- * A failure that was reported was the request's own fault: it does not count any more, and if it
- * has opened the breaker, the endpoint is looked at again at once.
- */
-void endpoint_excuse(struct endpoint *endpoint, int64_t now_us);
-
 /** Ends the call, whether or not anything was reported. Does nothing to one that has ended. */
 void endpoint_end(struct endpoint_call *call);
 

@@ -329,7 +329,6 @@ static void tier_failed(struct exchange *x, enum moa_tier tier, const char *kind
               moa_tier_name(tier), kind, log_quote(message).s);
     if (retry_elsewhere(x, tier) || fall_back(x, tier, kind))
         return;
-    exchange_excuse_engines(x);
     struct http_error error;
     if (x->pinned)
         http_fail(&error, 503, "edge_unavailable",
@@ -485,6 +484,8 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
     };
     x->answering = true;
     x->status = x->engine_status;
+    if (x->status < 400)
+        exchange_blame(x);
     x->first_byte_us = server_now_us();
     x->gateway->metrics.answered[x->decision.plan]++;
     if (whole) {
@@ -719,8 +720,7 @@ static void exchange_finish(struct exchange *x)
     images_free(x->images);
     settings_leave(x->settings);
     chat_done(&x->chat);
-    for (size_t i = 0; i < x->n_refused; i++)
-        endpoint_release(x->refused_at[i]);
+    exchange_forgive(x);
     free_request_body(x);
     free(x->perceptions);
     free(x);

@@ -85,21 +85,31 @@ bool exchange_is_answer(const char *content_type)
     return false;
 }
 
+/* Engines answer 500 to requests they cannot make sense of, too. Which it was shows when another
+ * engine answers the same request, or none does. */
+static void suspect(struct exchange *x, enum moa_tier tier, struct endpoint_call *at)
+{
+    x->failed_at = at->endpoint;
+    if (x->n_refusals < sizeof(x->refusals) / sizeof(x->refusals[0])) {
+        x->refusals[x->n_refusals++] = (struct refusal){tier, *at};
+        endpoint_hold(at->endpoint);
+    }
+    at->failed = true; /* how the rest of the answer comes says nothing */
+}
+
 /* Whatever says 4xx is alive and has understood. */
 void exchange_call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
                             const struct upstream_head *head)
 {
     bool nonsense = head->status < 400 && !exchange_is_answer(head->content_type);
-    if (head->status >= 500 && head->status != 503 && x->n_refused < 4) {
-        x->refused_at[x->n_refused++] = at->endpoint;
-        endpoint_hold(at->endpoint);
-        x->refused[tier] = true;
-    }
-    exchange_report(x, tier, at,
-                    head->status == 429               ? ENDPOINT_BUSY
-                    : head->status == 503             ? ENDPOINT_UNAVAILABLE
-                    : head->status >= 500 || nonsense ? ENDPOINT_FAILED
-                                                      : ENDPOINT_ANSWERED);
+    if (head->status >= 500 && head->status != 503)
+        suspect(x, tier, at);
+    else
+        exchange_report(x, tier, at,
+                        head->status == 429   ? ENDPOINT_BUSY
+                        : head->status == 503 ? ENDPOINT_UNAVAILABLE
+                        : nonsense            ? ENDPOINT_FAILED
+                                              : ENDPOINT_ANSWERED);
     x->retry_after_s = head->retry_after_s;
     if (x->retry_after_s > 0)
         endpoint_spare(at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
@@ -131,12 +141,15 @@ void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_cal
     sense_leave(&x->gateway->sense, tier);
 }
 
-/* Engines answer 500 to requests they cannot make sense of, too. If both tiers do, it is more
- * likely the request than all of them, and one client's bad requests must not take them from the
- * others. */
-void exchange_excuse_engines(struct exchange *x)
+void exchange_blame(struct exchange *x)
 {
-    bool by_both = x->refused[MOA_EDGE] && x->refused[MOA_CLOUD];
-    for (size_t i = 0; i < x->n_refused && by_both; i++)
-        endpoint_excuse(x->refused_at[i], server_now_us());
+    for (size_t i = 0; i < x->n_refusals; i++)
+        exchange_report(x, x->refusals[i].tier, &x->refusals[i].at, ENDPOINT_FAILED);
+    exchange_forgive(x);
+}
+
+void exchange_forgive(struct exchange *x)
+{
+    while (x->n_refusals > 0)
+        endpoint_release(x->refusals[--x->n_refusals].at.endpoint);
 }

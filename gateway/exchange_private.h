@@ -37,6 +37,12 @@ struct perception {
     struct gathered answer;
 };
 
+/* An answer of 5xx that is not 503: the engine may be broken, or the request beyond it. */
+struct refusal {
+    enum moa_tier tier;
+    struct endpoint_call at; /* a copy that has ended; its endpoint is held */
+};
+
 struct exchange {
     struct gateway *gateway;
     struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
@@ -67,9 +73,8 @@ struct exchange {
     struct upstream_call *call;       /* of the answer */
     struct endpoint_call at;          /* where it goes */
     const struct endpoint *failed_at; /* the last that failed; only compared */
-    struct endpoint *refused_at[4];   /* held: those that answered 5xx, which is not 503 */
-    size_t n_refused;
-    bool refused[2]; /* whether some of each tier are among them */
+    struct refusal refusals[4];       /* not yet held against anybody */
+    size_t n_refusals;
     struct chat_body body;
     bool retried;      /* at another endpoint of the same tier */
     bool answering;    /* the head of the answer is with the client */
@@ -106,8 +111,10 @@ void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_cal
 /* Tells the endpoint's breaker. */
 void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
                      enum endpoint_outcome outcome);
-/* No engine is left to ask: takes back what should not count against those that were. */
-void exchange_excuse_engines(struct exchange *x);
+/* An engine has answered the request: those that could not before are broken. */
+void exchange_blame(struct exchange *x);
+/* Forgets the refusals. */
+void exchange_forgive(struct exchange *x);
 
 /* The images' scores; NULL if there are no images. */
 const struct image_score *exchange_scores(const struct exchange *x);

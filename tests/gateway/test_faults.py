@@ -48,6 +48,26 @@ def test_requests_that_both_tiers_answer_with_500_take_neither_from_others(duo, 
     assert running.chat(chat("Hello.")).plan == "edge"
 
 
+def test_pinned_requests_that_the_engine_answers_with_500_do_not_take_it_from_others(duo, edge):
+    running = duo({"policy": "edge", "breaker": {"failures": 2, "retry_ms": 60000}})
+    edge.mode = "500"
+    for _ in range(5):
+        assert running.chat(chat("Hello."), pin="edge").status == 503
+    edge.mode = "ok"
+    state = running.get("/v1/state").json["edge"]
+    assert state["up"] and state["endpoints"][0]["failures"] == 0, state
+    assert running.chat(chat("Hello.")).plan == "edge"
+
+
+def test_an_engine_that_answers_500_to_what_another_answers_is_taken_out(duo, edge):
+    running = duo({"policy": "edge", "breaker": {"failures": 2, "retry_ms": 60000}})
+    edge.mode = "500"
+    for _ in range(5):
+        assert running.chat(chat("Hello.")).plan == "cloud"
+    assert len(edge.requests) == 2
+    assert running.get("/v1/state").json["edge"]["endpoints"][0]["breaker"] == "open"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("tier", ["edge", "cloud"])
 def test_refusing_tier_is_replaced_by_the_other(gateway, edge, refusing, tier, stream):
