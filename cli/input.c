@@ -6,13 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/buffer.h"
+
 /* Room for the file as its size is now, and one byte more so that a read sees the end. */
-static size_t first_capacity(int fd)
+static size_t first_room(int fd)
 {
     struct stat st;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
@@ -21,38 +22,32 @@ static size_t first_capacity(int fd)
     return 65536;
 }
 
+static const char *fill(int fd, struct buffer *b)
+{
+    enum moa_err err = buffer_reserve(b, first_room(fd));
+    while (!err) {
+        const ssize_t n = read(fd, b->p + b->n, b->room - b->n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return strerror(errno);
+        if (n == 0)
+            return NULL;
+        buffer_added(b, (size_t)n);
+        err = buffer_grow(b, 1);
+    }
+    return err == MOA_ERR_LIMIT ? "larger than 256 MiB" : "out of memory";
+}
+
 static const char *read_all(int fd, struct moa_bytes *ret_bytes)
 {
-    size_t capacity = first_capacity(fd);
-    size_t n = 0;
-    uint8_t *p = malloc(capacity);
-    while (p) {
-        const ssize_t got = read(fd, p + n, capacity - n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0) {
-            const int error = errno;
-            free(p);
-            return strerror(error);
-        }
-        if (got == 0) {
-            *ret_bytes = (struct moa_bytes){p, n};
-            return NULL;
-        }
-        n += (size_t)got;
-        if (n < capacity)
-            continue;
-        if (n > INPUT_MAX_BYTES) {
-            free(p);
-            return "larger than 256 MiB";
-        }
-        capacity *= 2;
-        uint8_t *larger = realloc(p, capacity);
-        if (!larger)
-            free(p);
-        p = larger;
-    }
-    return "out of memory";
+    struct buffer b = buffer_of(INPUT_MAX_BYTES + 1);
+    const char *failure = fill(fd, &b);
+    if (failure)
+        buffer_done(&b);
+    else
+        ret_bytes->p = buffer_take(&b, &ret_bytes->n);
+    return failure;
 }
 
 const char *input_read(const char *path, struct moa_bytes *ret_bytes)

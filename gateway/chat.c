@@ -15,6 +15,8 @@
 
 #include <yyjson.h>
 
+#include "buffer.h"
+
 #include "skim.h"
 
 struct reader {
@@ -117,23 +119,13 @@ static void add_text_features(struct moa_text_features *sum, const struct moa_te
 /* Where the text of the last user turn is gathered while messages are read in order. */
 struct turn {
     struct moa_text_features features;
-    char *text;
-    size_t n;
+    struct buffer text;
 };
 
 static int turn_append(struct turn *turn, const char *text, size_t n)
 {
-    size_t gap = turn->n > 0 ? 1 : 0;
-    char *grown = realloc(turn->text, turn->n + gap + n + 1);
-    if (!grown)
-        return -1;
-    if (gap)
-        grown[turn->n] = '\n';
-    memcpy(grown + turn->n + gap, text, n);
-    turn->text = grown;
-    turn->n += gap + n;
-    grown[turn->n] = '\0';
-    return 0;
+    const size_t gap = turn->text.n > 0 ? 1 : 0;
+    return buffer_add(&turn->text, "\n", gap) || buffer_add(&turn->text, text, n) ? -1 : 0;
 }
 
 static int read_text(struct reader *r, yyjson_val *string, struct turn *turn)
@@ -301,8 +293,8 @@ static int read_message(struct reader *r, yyjson_val *message, unsigned index, s
 
     struct turn *user_turn = NULL;
     if (yyjson_equals_str(role, "user")) {
-        free(turn->text);
-        *turn = (struct turn){0};
+        buffer_done(&turn->text);
+        turn->features = (struct moa_text_features){0};
         user_turn = turn;
     }
     yyjson_val *content = yyjson_obj_get(message, "content");
@@ -323,7 +315,8 @@ static int read_messages(struct reader *r, yyjson_val *messages)
                            : "messages is missing.");
         return http_fail_at(r->error, "messages");
     }
-    struct turn turn = {0};
+    /* No text is longer than the body that it stands in. */
+    struct turn turn = {.text = buffer_of(r->chat->body.n)};
     size_t i, n;
     yyjson_val *message;
     int result = 0;
@@ -333,14 +326,15 @@ static int read_messages(struct reader *r, yyjson_val *messages)
         if (result)
             break;
     }
-    if (!result && !turn.text && turn_append(&turn, "", 0))
+    if (!result && !turn.text.p && turn_append(&turn, "", 0))
         result = http_fail(r->error, 503, "out_of_memory", "Out of memory.");
     if (result) {
-        free(turn.text);
+        buffer_done(&turn.text);
         return -1;
     }
     r->chat->text_last_turn = turn.features;
-    r->chat->last_turn = turn.text;
+    size_t n_text;
+    r->chat->last_turn = buffer_take(&turn.text, &n_text);
     return 0;
 }
 

@@ -6,7 +6,6 @@
 #include "fetch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <arpa/inet.h>
@@ -15,15 +14,17 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "buffer.h"
+
 #define URL_BYTES_MAX 8192
 
 struct download {
     const struct fetch_options *options;
     const atomic_bool *cancelled;
     struct http_error *error;
-    char *p;
-    size_t n, room;
-    bool refused, too_large, no_memory;
+    struct buffer file;
+    enum moa_err failed; /* to keep what came */
+    bool refused;
     char why[CURL_ERROR_SIZE];
 };
 
@@ -81,23 +82,8 @@ static size_t take(char *bytes, size_t size, size_t count, void *arg)
 {
     struct download *d = arg;
     const size_t n = size * count;
-    if (n > d->options->max_bytes - d->n) {
-        d->too_large = true;
-        return 0;
-    }
-    if (d->n + n > d->room) {
-        const size_t room = 2 * (d->n + n);
-        char *grown = realloc(d->p, room);
-        if (!grown) {
-            d->no_memory = true;
-            return 0;
-        }
-        d->p = grown;
-        d->room = room;
-    }
-    memcpy(d->p + d->n, bytes, n);
-    d->n += n;
-    return n;
+    d->failed = buffer_add(&d->file, bytes, n);
+    return d->failed ? 0 : n;
 }
 
 static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
@@ -120,12 +106,12 @@ static int judge(struct download *d, CURL *easy, CURLcode code)
     if (d->refused && code != CURLE_OK)
         return fail(d, 400, "image_url_forbidden",
                     "the host's address is not public and not in fetch.allow");
-    if (d->too_large || code == CURLE_FILESIZE_EXCEEDED) {
+    if (d->failed == MOA_ERR_LIMIT || code == CURLE_FILESIZE_EXCEEDED) {
         snprintf(why, sizeof(why), "the remote image is larger than %zu bytes",
                  d->options->max_bytes);
         return fail(d, 413, "image_too_large", why);
     }
-    if (d->no_memory || code == CURLE_OUT_OF_MEMORY)
+    if (d->failed == MOA_ERR_MEMORY || code == CURLE_OUT_OF_MEMORY)
         return fail(d, 503, "out_of_memory", "out of memory");
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
         return fail(d, 400, "invalid_image_url",
@@ -143,7 +129,7 @@ static int judge(struct download *d, CURL *easy, CURLcode code)
         snprintf(why, sizeof(why), "the server answered with status %ld", status);
         return fail(d, 400, "image_fetch_failed", why);
     }
-    if (d->n == 0)
+    if (d->file.n == 0)
         return fail(d, 400, "image_fetch_failed", "the remote image is empty");
     return 0;
 }
@@ -180,7 +166,10 @@ static CURLcode set_options(CURL *easy, const char *url, struct download *d)
 int fetch_get(const char *url, const struct fetch_options *options, const atomic_bool *cancelled,
               void **ret_p, size_t *ret_n, struct http_error *ret_error)
 {
-    struct download d = {.options = options, .cancelled = cancelled, .error = ret_error};
+    struct download d = {.options = options,
+                         .cancelled = cancelled,
+                         .error = ret_error,
+                         .file = buffer_of(options->max_bytes)};
     if (strlen(url) > URL_BYTES_MAX)
         return fail(&d, 400, "invalid_image_url", "the URL is longer than 8192 bytes");
     CURL *easy = curl_easy_init();
@@ -194,10 +183,9 @@ int fetch_get(const char *url, const struct fetch_options *options, const atomic
     curl_easy_cleanup(easy);
     curl_slist_free_all(headers);
     if (result) {
-        free(d.p);
+        buffer_done(&d.file);
         return -1;
     }
-    *ret_p = d.p;
-    *ret_n = d.n;
+    *ret_p = buffer_take(&d.file, ret_n);
     return 0;
 }

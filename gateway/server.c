@@ -36,7 +36,7 @@ static const struct server_route *find_route(const struct connection *c, const c
 {
     *ret_allowed = NULL;
     for (const struct server_route *route = c->server->options.routes; route->method; route++) {
-        if (strcmp(route->path, c->request->head) != 0)
+        if (strcmp(route->path, c->request->head.p) != 0)
             continue;
         *ret_allowed = route->method;
         const bool head = strcmp(method, "HEAD") == 0; /* GET without the body */
@@ -55,7 +55,7 @@ static const char *method_of(const struct connection *c)
 /* No route takes it: 404, or 405 if only the method is wrong. Returns -1. */
 static int fail_route(const struct connection *c, const char *allowed, struct http_error *error)
 {
-    const char *method = method_of(c), *path = c->request->head;
+    const char *method = method_of(c), *path = c->request->head.p;
     if (allowed)
         return http_fail(error, 405, "method_not_allowed", "%s does not take %s.", path, method);
     return http_fail(error, 404, "unknown_url", "Unknown URL: %s %.200s", method, path);
@@ -67,7 +67,7 @@ static int admit_body(struct connection *c, const struct server_route *route)
     const size_t limit = c->server->options.limits.max_body_bytes;
     const size_t max = route ? route->max_body_bytes : 0;
     const bool chunked = c->parser.flags & F_CHUNKED;
-    c->request->max_body_bytes = max < limit ? max : limit;
+    c->request->body = buffer_of(max < limit ? max : limit);
     if (max > 0 || (!chunked && c->parser.content_length == 0))
         return 0;
     if (!route)

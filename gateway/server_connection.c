@@ -221,11 +221,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     char *into = c->server->scratch;
     size_t room = SERVER_READ_BYTES;
-    struct server_request *r = c->request;
-    if (c->phase == PHASE_BODY && (c->parser.flags & F_CONTENT_LENGTH) &&
-        r->body_n < r->body_room) {
-        into = r->body + r->body_n;
-        room = r->body_room - r->body_n;
+    const struct buffer *body = c->phase == PHASE_BODY ? &c->request->body : NULL;
+    if (body && (c->parser.flags & F_CONTENT_LENGTH) && body->n < body->room) {
+        into = body->p + body->n;
+        room = body->room - body->n;
     }
     ssize_t n = receive(c, into, room);
     if (n > 0)

@@ -18,6 +18,7 @@
 #include <event2/listener.h>
 #include <llhttp.h>
 
+#include "buffer.h"
 #include "server.h"
 #include "server_tls.h"
 
@@ -28,14 +29,11 @@ enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_BUSY, PHASE_LINGER };
 
 struct server_request {
     struct connection *connection;
-    char *head; /* path, query, names and values, each with a NUL behind */
-    size_t head_n, head_room;
-    size_t query;                                                 /* 0: none */
+    struct buffer head; /* path, query, names and values, each with a NUL behind */
+    size_t query;       /* 0: none */
     size_t names[SERVER_HEADERS_MAX], values[SERVER_HEADERS_MAX]; /* in head; the path is at 0 */
     size_t n_headers;
-    size_t max_body_bytes; /* that its route takes */
-    char *body;
-    size_t body_n, body_room;
+    struct buffer body; /* its maximum is that of the route */
     int64_t arrived_us;
     bool keep_alive;
     bool is_1_0;

@@ -16,8 +16,8 @@ void request_free(struct server_request *r)
 {
     if (!r)
         return;
-    free(r->head);
-    free(r->body);
+    buffer_done(&r->head);
+    buffer_done(&r->body);
     free(r);
 }
 
@@ -29,48 +29,33 @@ static int fail_memory(struct connection *c)
 /* Appends to the current NUL-terminated string of the head. */
 static int head_append(struct connection *c, const char *p, size_t n, bool end)
 {
-    struct server_request *r = c->request;
-    size_t max = c->server->options.limits.max_header_bytes;
-    if (r->head_n + n + 1 > max)
+    struct buffer *head = &c->request->head;
+    enum moa_err err = buffer_add(head, p, n);
+    if (!err && end)
+        err = buffer_add(head, "", 1);
+    if (err == MOA_ERR_LIMIT)
         return http_fail(&c->error, 431, "header_too_large",
-                         "The request line and headers are longer than %zu bytes.", max);
-    if (r->head_n + n + 1 > r->head_room) {
-        size_t room = (r->head_n + n + 1) * 2;
-        char *grown = realloc(r->head, room);
-        if (!grown)
-            return fail_memory(c);
-        r->head = grown;
-        r->head_room = room;
-    }
-    if (n > 0)
-        memcpy(r->head + r->head_n, p, n);
-    r->head_n += n;
-    if (end)
-        r->head[r->head_n++] = '\0';
-    return 0;
+                         "The request line and headers are longer than %zu bytes.", head->max);
+    return err ? fail_memory(c) : 0;
 }
 
 static const char *header(const struct server_request *r, const char *name)
 {
     for (size_t i = 0; i < r->n_headers; i++) {
-        if (strcasecmp(r->head + r->names[i], name) == 0)
-            return r->head + r->values[i];
+        if (strcasecmp(r->head.p + r->names[i], name) == 0)
+            return r->head.p + r->values[i];
     }
     return NULL;
 }
 
 struct moa_bytes server_request_body(const struct server_request *request)
 {
-    return (struct moa_bytes){request->body, request->body_n};
+    return buffer_bytes(&request->body);
 }
 
 char *server_request_take_body(struct server_request *request, size_t *ret_n)
 {
-    char *body = request->body;
-    *ret_n = request->body_n;
-    request->body = NULL;
-    request->body_n = request->body_room = 0;
-    return body;
+    return buffer_take(&request->body, ret_n);
 }
 
 const char *server_request_header(const struct server_request *request, const char *name)
@@ -90,7 +75,7 @@ int server_request_query(const struct server_request *request, const char *name,
                          size_t room)
 {
     size_t name_n = strlen(name);
-    const char *at = request->query ? request->head + request->query : "";
+    const char *at = request->query ? request->head.p + request->query : "";
     while (strncmp(at, name, name_n) != 0 || at[name_n] != '=') {
         at = strchr(at, '&');
         if (!at)
@@ -135,6 +120,7 @@ static int on_message_begin(llhttp_t *parser)
     if (!c->request)
         return fail_memory(c);
     c->request->connection = c;
+    c->request->head = buffer_of(c->server->options.limits.max_header_bytes);
     c->phase = PHASE_HEAD;
     connection_set_deadline(c, c->server->options.limits.header_timeout_ms);
     return 0;
@@ -151,10 +137,10 @@ static int on_url_complete(llhttp_t *parser)
     struct server_request *r = c->request;
     if (head_append(c, NULL, 0, true))
         return -1;
-    char *query = strchr(r->head, '?');
+    char *query = strchr(r->head.p, '?');
     if (query) {
         *query = '\0';
-        r->query = (size_t)(query - r->head) + 1;
+        r->query = (size_t)(query - r->head.p) + 1;
     }
     return 0;
 }
@@ -169,7 +155,7 @@ static int on_header_field(llhttp_t *parser, const char *p, size_t n)
         return http_fail(&c->error, 431, "header_too_large",
                          "The request has more than %d headers.", SERVER_HEADERS_MAX);
     if (r->names[r->n_headers] == 0)
-        r->names[r->n_headers] = r->head_n;
+        r->names[r->n_headers] = r->head.n;
     return head_append(c, p, n, false);
 }
 
@@ -179,7 +165,7 @@ static int on_header_field_complete(llhttp_t *parser)
     if (c->phase == PHASE_BODY)
         return 0;
     int result = head_append(c, NULL, 0, true);
-    c->request->values[c->request->n_headers] = c->request->head_n;
+    c->request->values[c->request->n_headers] = c->request->head.n;
     return result;
 }
 
@@ -196,28 +182,20 @@ static int on_header_value_complete(llhttp_t *parser)
     if (c->phase == PHASE_BODY)
         return 0;
     const size_t begin = r->values[r->n_headers];
-    while (r->head_n > begin && (r->head[r->head_n - 1] == ' ' || r->head[r->head_n - 1] == '\t'))
-        r->head_n--;
+    struct buffer *head = &r->head;
+    while (head->n > begin && (head->p[head->n - 1] == ' ' || head->p[head->n - 1] == '\t'))
+        head->n--;
     int result = head_append(c, NULL, 0, true);
     r->n_headers++;
     return result;
 }
 
-static int body_reserve(struct connection *c, uint64_t n)
+static int check_body(struct connection *c, enum moa_err err)
 {
-    struct server_request *r = c->request;
-    size_t max = r->max_body_bytes;
-    if (n > max)
+    if (err == MOA_ERR_LIMIT)
         return http_fail(&c->error, 413, "body_too_large",
-                         "The request body is longer than %zu bytes.", max);
-    if (n <= r->body_room)
-        return 0;
-    char *grown = realloc(r->body, (size_t)n);
-    if (!grown)
-        return fail_memory(c);
-    r->body = grown;
-    r->body_room = (size_t)n;
-    return 0;
+                         "The request body is longer than %zu bytes.", c->request->body.max);
+    return err ? fail_memory(c) : 0;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -226,7 +204,8 @@ static int on_headers_complete(llhttp_t *parser)
     if (server_admit(c))
         return -1;
     parser->upgrade = 0; /* offers to switch protocols (h2c) are declined by ignoring them */
-    if ((parser->flags & F_CONTENT_LENGTH) && body_reserve(c, parser->content_length))
+    if ((parser->flags & F_CONTENT_LENGTH) &&
+        check_body(c, buffer_reserve(&c->request->body, parser->content_length)))
         return -1;
     c->phase = PHASE_BODY;
     connection_set_deadline(c, c->server->options.limits.body_timeout_ms);
@@ -242,18 +221,12 @@ static int on_headers_complete(llhttp_t *parser)
 static int on_body(llhttp_t *parser, const char *p, size_t n)
 {
     struct connection *c = connection_of(parser);
-    struct server_request *r = c->request;
-    if (r->body_n + n > r->body_room) { /* chunked: the size was not announced */
-        size_t max = r->max_body_bytes;
-        size_t twice = r->body_room * 2 < max ? r->body_room * 2 : max;
-        size_t needed = r->body_n + n;
-        if (body_reserve(c, needed > twice ? needed : twice))
-            return -1;
+    struct buffer *body = &c->request->body;
+    if (body->p && p == body->p + body->n) { /* recv() has put it there */
+        buffer_added(body, n);
+        return 0;
     }
-    if (p != r->body + r->body_n) /* else recv() has put it there */
-        memcpy(r->body + r->body_n, p, n);
-    r->body_n += n;
-    return 0;
+    return check_body(c, buffer_add(body, p, n));
 }
 
 static int on_message_complete(llhttp_t *parser)

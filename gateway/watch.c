@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "buffer.h"
 #include "endpoint.h"
 #include "gateway.h"
 #include "log.h"
@@ -37,8 +38,7 @@ struct look {
     void (*on_done)(const struct upstream_result *result, void *arg);
     char *url;
     int status;
-    char *answer; /* of a load page */
-    size_t n;
+    struct buffer answer; /* of a load page */
 };
 
 struct watch {
@@ -67,7 +67,7 @@ static void look_over(struct look *look)
 {
     endpoint_release(look->endpoint);
     free(look->url);
-    free(look->answer);
+    buffer_done(&look->answer);
     *look = (struct look){0};
 }
 
@@ -80,17 +80,13 @@ static void on_head(const struct upstream_head *head, void *arg)
 static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
 {
     struct look *look = arg;
-    bool fits = look->status > 0 && bytes.n <= PROBE_BYTES_MAX - look->n;
-    char *grown = fits ? realloc(look->answer, look->n + bytes.n) : NULL;
-    if (!grown) { /* it might go on for ever */
+    /* It might go on for ever. */
+    if (look->status <= 0 || buffer_add(&look->answer, bytes.p, bytes.n)) {
         static const struct upstream_result broken = {.end = UPSTREAM_BROKEN};
         upstream_cancel(look->call);
         look->on_done(&broken, look);
         return UPSTREAM_GO;
     }
-    look->answer = grown;
-    memcpy(grown + look->n, bytes.p, bytes.n);
-    look->n += bytes.n;
     return UPSTREAM_GO;
 }
 
@@ -110,7 +106,13 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier 
     const struct tier_config *t = &g->config->tier[tier];
     bool polls = method == UPSTREAM_GET;
     *look = (struct look){
-        .watch = w, .endpoint = endpoint, .tier = tier, .url = url, .on_done = callbacks->on_done};
+        .watch = w,
+        .endpoint = endpoint,
+        .tier = tier,
+        .url = url,
+        .on_done = callbacks->on_done,
+        .answer = buffer_of(PROBE_BYTES_MAX),
+    };
     endpoint_hold(endpoint);
     struct upstream_request request = {
         .method = method,
@@ -143,8 +145,8 @@ static void on_poll_done(const struct upstream_result *result, void *arg)
     struct watch *w = look->watch;
     struct probe_load load;
     bool whole = result->end == UPSTREAM_COMPLETE && look->status > 0;
-    if (whole && probe_answer(&look->endpoint->probe, look->status,
-                              (struct moa_bytes){look->answer, look->n}, &load)) {
+    if (whole &&
+        probe_answer(&look->endpoint->probe, look->status, buffer_bytes(&look->answer), &load)) {
         add(&w->round.running, load.running);
         add(&w->round.waiting, load.waiting);
         add(&w->round.slots, load.slots);
