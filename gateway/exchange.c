@@ -487,7 +487,7 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
     if (x->status < 400)
         exchange_blame(x);
     x->first_byte_us = server_now_us();
-    x->gateway->metrics.answered[x->decision.plan]++;
+    x->gateway->metrics.answers_total[x->decision.plan]++;
     if (whole) {
         struct server_request *request = x->request;
         x->request = NULL;
@@ -686,7 +686,7 @@ static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
         return false;
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
-    x->gateway->metrics.fallbacks[failed]++;
+    x->gateway->metrics.fallbacks_total[failed]++;
     perceive_send_all(&x->decision, other_tier(failed),
                       failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
     prepare(x);

@@ -60,7 +60,7 @@ struct upstream_call *exchange_send(struct exchange *x, enum moa_tier tier,
 static void count_sent(struct exchange *x, enum moa_tier tier, uint64_t bytes)
 {
     x->bytes_up[tier] += bytes;
-    x->gateway->metrics.bytes_up[tier] += bytes;
+    x->gateway->metrics.sent_bytes_total[tier] += bytes;
 }
 
 void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
@@ -127,7 +127,7 @@ void exchange_call_ended(struct exchange *x, enum moa_tier tier, struct endpoint
     sense_leave(&g->sense, tier);
     sense_rtt(&g->sense, result->rtt_us, server_now_us());
     count_sent(x, tier, result->bytes_up);
-    g->metrics.bytes_down[tier] += result->bytes_down;
+    g->metrics.received_bytes_total[tier] += result->bytes_down;
 }
 
 void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_call **call,

@@ -90,12 +90,12 @@ static void count(const struct exchange *x)
 {
     struct metrics *m = &x->gateway->metrics;
     int64_t now = server_now_us();
-    m->status[x->status / 100]++;
+    m->chat_requests_total[x->status / 100]++;
     if (x->overhead_us)
-        metrics_observe(&m->overhead, (double)x->overhead_us / 1e6);
+        metrics_observe(&m->overhead_seconds, (double)x->overhead_us / 1e6);
     if (x->first_byte_us)
-        metrics_observe(&m->first_byte, (double)(x->first_byte_us - x->arrived_us) / 1e6);
-    metrics_observe(&m->total, (double)(now - x->arrived_us) / 1e6);
+        metrics_observe(&m->first_byte_seconds, (double)(x->first_byte_us - x->arrived_us) / 1e6);
+    metrics_observe(&m->request_seconds, (double)(now - x->arrived_us) / 1e6);
     log_event(LOG_LEVEL_INFO, "chat",
               "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
               "total_us=%lld",

@@ -276,7 +276,7 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
     unsigned line = 0;
     struct log_text path = log_quote(g->config_path ? g->config_path : "");
     bool done = reload(g, &line, why, sizeof(why)) == 0;
-    g->metrics.reloads[done]++;
+    g->metrics.reloads_total[done]++;
     if (done)
         log_event(LOG_LEVEL_INFO, "reloaded", "file=%s requests=%zu", path.s, g->n_exchanges);
     else

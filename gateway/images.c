@@ -165,7 +165,7 @@ static bool join(struct picture *p, enum metrics_cache what, uint64_t variant)
     p->next_waiter = other->waiters;
     other->waiters = p;
     p->images->n_working++;
-    g->metrics.cache_hits[what]++;
+    g->metrics.cache_lookups_total[what][METRICS_LOOKUP_HIT]++;
     return true;
 }
 
@@ -210,8 +210,7 @@ static struct cache_value *recall(struct picture *p, enum metrics_cache what, ui
     struct gateway *g = p->images->gateway;
     p->key.variant = variant;
     struct cache_value *value = cache_get(g->cache, &p->key);
-    uint64_t *count = value ? g->metrics.cache_hits : g->metrics.cache_misses;
-    count[what]++;
+    g->metrics.cache_lookups_total[what][value ? METRICS_LOOKUP_HIT : METRICS_LOOKUP_MISS]++;
     return value;
 }
 
@@ -220,7 +219,6 @@ static void remember(struct picture *p, uint64_t variant, struct cache_value *va
     struct gateway *g = p->images->gateway;
     p->key.variant = variant;
     cache_put(g->cache, &p->key, value);
-    g->metrics.cache_bytes = cache_bytes(g->cache);
 }
 
 /* ---- 1. fetch, on threads that may wait ---- */
@@ -251,10 +249,11 @@ static void on_fetched(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
     struct metrics *m = &p->images->gateway->metrics;
-    m->fetches[!p->error.status                                    ? METRICS_FETCH_OK
-               : strcmp(p->error.code, "image_url_forbidden") == 0 ? METRICS_FETCH_REFUSED
-                                                                   : METRICS_FETCH_FAILED]++;
-    m->fetched_bytes += p->file_n;
+    m->image_fetches_total[!p->error.status ? METRICS_FETCH_OK
+                           : strcmp(p->error.code, "image_url_forbidden") == 0
+                               ? METRICS_FETCH_REFUSED
+                               : METRICS_FETCH_FAILED]++;
+    m->image_fetched_bytes_total += p->file_n;
     if (!p->error.status) {
         p->key = cache_key_of(p->images->gateway->cache, (struct moa_bytes){p->file, p->file_n});
         score(p);
@@ -399,7 +398,7 @@ static void perceive_one(struct picture *p, bool pinned)
         return;
     }
     if (allow_fetch(p, pinned)) {
-        images->gateway->metrics.fetches[METRICS_FETCH_REFUSED]++;
+        images->gateway->metrics.image_fetches_total[METRICS_FETCH_REFUSED]++;
         return;
     }
     p->deadline_us = server_now_us() + images->config->fetch_timeout_ms * 1000;
@@ -430,9 +429,9 @@ static void take_recoded(struct picture *p, struct cache_value *value)
 {
     struct metrics *m = &p->images->gateway->metrics;
     p->recoded = value;
-    m->images_recoded[p->tier]++;
-    m->images_came_bytes[p->tier] += p->url.n;
-    m->images_went_bytes[p->tier] += value->n;
+    m->images_recoded_total[p->tier]++;
+    m->images_recoded_came_bytes_total[p->tier] += p->url.n;
+    m->images_recoded_went_bytes_total[p->tier] += value->n;
 }
 
 static void run_recode(struct worker_job *job)

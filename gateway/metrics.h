@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counters and histograms, written in Prometheus' text format. Loop thread only.
+ * Counters, gauges and histograms, written in Prometheus' text format. What there is stands in
+ * metrics_rows.h; counting is `metrics.fallbacks_total[tier]++` at the place where it happens. Loop
+ * thread only.
  */
 #ifndef MOA_GATEWAY_METRICS_H
 #define MOA_GATEWAY_METRICS_H
@@ -11,11 +13,13 @@
 #include <moaoff/policy.h>
 
 #define METRICS_BUCKETS 16
-#define METRICS_REASONS (MOA_REASON_INFEASIBLE + 1)
-#define METRICS_PLANS (MOA_PLAN_PERCEIVE_EDGE + 1)
 
+/* Values of labels, in the order of their names in metrics_rows.h. */
+enum metrics_token { METRICS_TOKEN_PROMPT, METRICS_TOKEN_COMPLETION };
 enum metrics_cache { METRICS_CACHE_SCORE, METRICS_CACHE_RECODED };
+enum metrics_lookup { METRICS_LOOKUP_HIT, METRICS_LOOKUP_MISS };
 enum metrics_fetch { METRICS_FETCH_OK, METRICS_FETCH_REFUSED, METRICS_FETCH_FAILED };
+enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Cumulative counts are formed when written: count[i] holds values in (bound[i-1], bound[i]]. */
 struct metrics_histogram {
@@ -23,22 +27,25 @@ struct metrics_histogram {
     double sum;
 };
 
+enum {
+#define LABEL(id, name, n_values, value) METRICS_N_##id = (n_values),
+#include "metrics_rows.h"
+};
+
+#define METRICS_COUNTER uint64_t
+#define METRICS_SPARSE uint64_t
+#define METRICS_TOTAL double
+#define METRICS_GAUGE double
+#define METRICS_HISTOGRAM struct metrics_histogram
+
+/** A field for each row. */
 struct metrics {
-    uint64_t answered[METRICS_PLANS]; /* requests that got an engine's answer, by plan */
-    uint64_t status[6];               /* answers by HTTP status class; [0] clients that left */
-    uint64_t choices[2][2][METRICS_REASONS];             /* [text, image][tier][reason] */
-    uint64_t fallbacks[2];                               /* by the tier that failed */
-    uint64_t bytes_up[2], bytes_down[2];                 /* request and answer bodies, by tier */
-    uint64_t tokens[2][2];                               /* [tier][prompt, completion] */
-    uint64_t unauthorized;                               /* refused for want of a key */
-    uint64_t reloads[2];                                 /* [failed, done] */
-    uint64_t cache_hits[2], cache_misses[2];             /* by enum metrics_cache */
-    size_t cache_bytes;                                  /* held now */
-    uint64_t images_recoded[2];                          /* by the tier they went to */
-    uint64_t images_came_bytes[2], images_went_bytes[2]; /* of those, as data URIs */
-    uint64_t fetches[3];                                 /* by enum metrics_fetch */
-    uint64_t fetched_bytes;
-    struct metrics_histogram overhead, first_byte, total; /* seconds */
+#define ROW(name, type, help) METRICS_##type name;
+#define ROW1(name, type, help, a) METRICS_##type name[METRICS_N_##a];
+#define ROW2(name, type, help, a, b) METRICS_##type name[METRICS_N_##a][METRICS_N_##b];
+#define ROW3(name, type, help, a, b, c)                                                            \
+    METRICS_##type name[METRICS_N_##a][METRICS_N_##b][METRICS_N_##c];
+#include "metrics_rows.h"
 };
 
 void metrics_observe(struct metrics_histogram *histogram, double seconds);
@@ -50,10 +57,13 @@ void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt,
 /** Counts every entry of the decision vector. */
 void metrics_decision(struct metrics *metrics, const struct moa_decision *decision);
 
-/** The two lines before the samples of a metric. */
-void metrics_write_head(FILE *out, const char *name, const char *type, const char *help);
+/** Writes the rows; what is not known (NaN) has no line. */
+void metrics_write(const struct metrics *metrics, FILE *out);
 
-/** `in_flight` by enum moa_tier. */
-void metrics_write(const struct metrics *metrics, const unsigned in_flight[2], FILE *out);
+/** A metric whose label values are not known beforehand: the lines before its samples, and one
+ * sample of `endpoint`. `type` is "counter" or "gauge". */
+void metrics_write_head(FILE *out, const char *name, const char *type, const char *help);
+void metrics_write_of_endpoint(FILE *out, const char *name, enum moa_tier tier,
+                               const char *endpoint, double value);
 
 #endif

@@ -58,30 +58,13 @@ static void handle_ready(struct server_request *request, void *arg)
     server_reply_error(request, &error, NULL, 0);
 }
 
-static void write_journal_metrics(struct journal *journal, FILE *out)
-{
-    struct journal_counts counts;
-    journal_count(journal, &counts);
-    metrics_write_head(out, "moaoff_journal_rows_total", "counter",
-                       "Rows of the journal, by what became of them.");
-    fprintf(out,
-            "moaoff_journal_rows_total{result=\"written\"} %" PRIu64
-            "\nmoaoff_journal_rows_total{result=\"dropped\"} %" PRIu64
-            "\nmoaoff_journal_rows_total{result=\"failed\"} %" PRIu64 "\n",
-            counts.written, counts.dropped, counts.failed);
-}
-
 static void handle_metrics(struct server_request *request, void *arg)
 {
-    struct gateway *g = arg;
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
     if (out) {
-        metrics_write(&g->metrics, g->sense.in_flight, out);
-        state_write_metrics(g, server_now_us(), out);
-        if (g->journal)
-            write_journal_metrics(g->journal, out);
+        state_write_metrics(arg, server_now_us(), out);
         fclose(out);
     }
     reply_text(request, "text/plain; version=0.0.4", text, n);
@@ -311,7 +294,7 @@ int routes_admit(const struct server_request *request, const struct server_route
     const struct key *key =
         keys_find(g->keys, server_request_header(request, "authorization"), ret_error);
     if (!key) {
-        g->metrics.unauthorized++;
+        g->metrics.unauthorized_total++;
         return -1;
     }
     if (access == ACCESS_OBSERVER && !key_observes(key))

@@ -5,13 +5,14 @@
  */
 #include "state.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include <yyjson.h>
 
+#include "cache.h"
 #include "gateway.h"
+#include "journal.h"
 
 static double age_ms(int64_t then_us, int64_t now_us)
 {
@@ -151,94 +152,73 @@ char *state_json(const struct gateway *g, int64_t now_us, size_t *ret_n)
 
 /* ---- metrics ---- */
 
-static void write_gauge(FILE *out, const char *name, const char *help, double value)
+static void read_journal_counts(const struct gateway *g, double ret_rows[METRICS_N_JOURNAL])
 {
-    if (!isnan(value))
-        fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %.9g\n", name, help, name, name, value);
+    for (size_t i = 0; i < METRICS_N_JOURNAL; i++)
+        ret_rows[i] = NAN;
+    if (!g->journal)
+        return;
+    struct journal_counts counts;
+    journal_count(g->journal, &counts);
+    ret_rows[METRICS_JOURNAL_WRITTEN] = (double)counts.written;
+    ret_rows[METRICS_JOURNAL_DROPPED] = (double)counts.dropped;
+    ret_rows[METRICS_JOURNAL_FAILED] = (double)counts.failed;
 }
 
-/* A label's value: what a URL may hold beside the harmless is escaped. */
-static void write_label(FILE *out, const char *value)
+/* What is known elsewhere, into the rows for it. */
+static void read_gauges(struct gateway *g, int64_t now_us)
 {
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
-            fputc('\\', out);
-        if (*value == '\n')
-            fputs("\\n", out);
-        else
-            fputc(*value, out);
-    }
-}
-
-struct column {
-    const char *name, *type, *help;
-    double (*value)(const struct endpoint *endpoint);
-};
-
-static double state_of(const struct endpoint *e)
-{
-    return e->breaker.state;
-}
-
-static double calls_of(const struct endpoint *e)
-{
-    return (double)e->n_calls;
-}
-
-static double failures_of(const struct endpoint *e)
-{
-    return (double)e->n_failures;
-}
-
-static double opened_of(const struct endpoint *e)
-{
-    return (double)e->n_opened;
-}
-
-static double in_flight_of(const struct endpoint *e)
-{
-    return e->in_flight;
-}
-
-static const struct column columns[] = {
-    {"moaoff_endpoint_breaker", "gauge", "0 closed, 1 half-open, 2 open.", state_of},
-    {"moaoff_endpoint_in_flight", "gauge", "Calls in flight on an endpoint.", in_flight_of},
-    {"moaoff_endpoint_calls_total", "counter", "Calls begun.", calls_of},
-    {"moaoff_endpoint_failures_total", "counter", "Failures that counted.", failures_of},
-    {"moaoff_endpoint_opened_total", "counter", "Times the breaker opened.", opened_of},
-};
-
-static void write_column(FILE *out, const struct gateway *g, const struct column *column)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", column->name, column->help, column->name,
-            column->type);
-    for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
-        const struct endpoints *es = &g->settings->endpoints[which];
-        for (size_t i = 0; i < es->n; i++) {
-            fprintf(out, "%s{tier=\"%s\",endpoint=\"", column->name,
-                    moa_tier_name((enum moa_tier)which));
-            write_label(out, es->list[i]->name);
-            fprintf(out, "\"} %.15g\n", column->value(es->list[i]));
-        }
-    }
-}
-
-void state_write_metrics(const struct gateway *g, int64_t now_us, FILE *out)
-{
+    struct metrics *m = &g->metrics;
     const struct sense *s = &g->sense;
     struct uplink_estimate e;
     uplink_estimate(&s->uplink, &e);
-    write_gauge(out, "moaoff_edge_load", "Load of the edge, 0 to 1.", edge_load(g, now_us));
-    write_gauge(out, "moaoff_cpu_pressure_ratio", "Share of time some task waited for the CPU.",
-                sense_pressure_known(s, now_us) ? s->pressure : NAN);
-    write_gauge(out, "moaoff_uplink_mbps", "What the uplink carries, Mbit/s, as decisions see it.",
-                sense_mbps(s));
-    write_gauge(out, "moaoff_uplink_tcp_mbps", "TCP's delivery rate over the same uploads, Mbit/s.",
-                e.tcp_mbps);
-    write_gauge(out, "moaoff_uplink_age_seconds", "Since the last upload that was measured.",
-                age_ms(e.measured_us, now_us) / 1e3);
-    write_gauge(out, "moaoff_rtt_seconds", "Round trip to the cloud.",
-                s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN);
-    for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-        write_column(out, g, &columns[i]);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        m->in_flight[tier] = s->in_flight[tier];
+    m->cache_bytes = (double)cache_bytes(g->cache);
+    m->edge_load = edge_load(g, now_us);
+    m->cpu_pressure_ratio = sense_pressure_known(s, now_us) ? s->pressure : NAN;
+    m->uplink_mbps = sense_mbps(s);
+    m->uplink_tcp_mbps = e.tcp_mbps;
+    m->uplink_age_seconds = age_ms(e.measured_us, now_us) / 1e3;
+    m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;
+    read_journal_counts(g, m->journal_rows_total);
+}
+
+#define ENDPOINT_ROW(name, type, help, value)                                                      \
+    static double read_##name(const struct endpoint *e)                                            \
+    {                                                                                              \
+        return (double)(value);                                                                    \
+    }
+#include "metrics_rows.h"
+
+static const struct {
+    const char *name, *type, *help;
+    double (*read)(const struct endpoint *endpoint);
+} endpoint_rows[] = {
+#define GAUGE "gauge"
+#define TOTAL "counter"
+#define ENDPOINT_ROW(name, type, help, value) {"moaoff_" #name, type, help, read_##name},
+#include "metrics_rows.h"
+#undef GAUGE
+#undef TOTAL
+};
+
+static void write_endpoint_row(const struct gateway *g, size_t row, FILE *out)
+{
+    metrics_write_head(out, endpoint_rows[row].name, endpoint_rows[row].type,
+                       endpoint_rows[row].help);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        const struct endpoints *es = &g->settings->endpoints[tier];
+        for (size_t i = 0; i < es->n; i++)
+            metrics_write_of_endpoint(out, endpoint_rows[row].name, (enum moa_tier)tier,
+                                      es->list[i]->name, endpoint_rows[row].read(es->list[i]));
+    }
+}
+
+void state_write_metrics(struct gateway *g, int64_t now_us, FILE *out)
+{
+    read_gauges(g, now_us);
+    metrics_write(&g->metrics, out);
+    for (size_t row = 0; row < sizeof(endpoint_rows) / sizeof(endpoint_rows[0]); row++)
+        write_endpoint_row(g, row, out);
 }

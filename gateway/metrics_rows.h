@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every metric is a row here, and every number of /metrics comes from a row. Included by metrics.h,
+ * metrics.c and state.c, which say what a row means to them; has no include guard on purpose.
+ *
+ * ROW(name, type, help) is the field `name` of struct metrics and "moaoff_name" on the page. ROW1
+ * to ROW3 have that many labels, in whose order the field is indexed. Types: COUNTER    counted in
+ * the field SPARSE     the same; cells that are 0 have no line TOTAL      a counter kept elsewhere
+ * and read for the page (state.c); NaN: no line GAUGE      a value now, likewise HISTOGRAM  of
+ * seconds; metrics_observe() ENDPOINT_ROW is a value of each endpoint `e` of a tier. LABEL has the
+ * number of values of a label and the name of value `i`.
+ */
+#ifndef LABEL
+#define LABEL(id, name, n_values, value)
+#endif
+#ifndef ROW
+#define ROW(name, type, help)
+#define ROW1(name, type, help, a)
+#define ROW2(name, type, help, a, b)
+#define ROW3(name, type, help, a, b, c)
+#endif
+#ifndef ENDPOINT_ROW
+#define ENDPOINT_ROW(name, type, help, value)
+#endif
+
+LABEL(PLAN, "plan", MOA_PLAN_PERCEIVE_EDGE + 1, moa_plan_name((enum moa_plan)i))
+LABEL(TIER, "tier", 2, moa_tier_name((enum moa_tier)i))
+LABEL(REASON, "reason", MOA_REASON_INFEASIBLE + 1, moa_reason_name((enum moa_reason)i))
+LABEL(MODALITY, "modality", 2, ONE_OF("text", "image"))
+LABEL(STATUS, "status", 6, ONE_OF("gone", "1xx", "2xx", "3xx", "4xx", "5xx"))
+LABEL(TOKEN, "kind", 2, ONE_OF("prompt", "completion"))
+LABEL(CACHE, "kind", 2, ONE_OF("score", "recoded"))
+LABEL(LOOKUP, "result", 2, ONE_OF("hit", "miss"))
+LABEL(FETCH, "result", 3, ONE_OF("ok", "refused", "failed"))
+LABEL(RELOAD, "result", 2, ONE_OF("failed", "done"))
+LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
+
+ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
+ROW1(chat_requests_total, COUNTER,
+     "Chat requests finished, by status class; gone: the client left first.", STATUS)
+ROW3(decisions_total, SPARSE, "Modalities decided.", MODALITY, TIER, REASON)
+ROW1(fallbacks_total, COUNTER, "Requests moved off a tier that failed.", TIER)
+ROW1(sent_bytes_total, COUNTER, "Request body bytes sent to a tier.", TIER)
+ROW1(received_bytes_total, COUNTER, "Answer body bytes received from a tier.", TIER)
+ROW2(tokens_total, COUNTER, "Tokens that engines reported.", TIER, TOKEN)
+ROW(unauthorized_total, COUNTER, "Requests refused for want of an API key.")
+ROW1(reloads_total, COUNTER, "Reloads of the configuration.", RELOAD)
+ROW1(in_flight, GAUGE, "Calls in flight on a tier.", TIER)
+ROW2(cache_lookups_total, COUNTER,
+     "Images looked up in the cache: their scores, and their re-encoded form.", CACHE, LOOKUP)
+ROW(cache_bytes, GAUGE, "Bytes that the cache holds.")
+ROW1(images_recoded_total, COUNTER,
+     "Images sent to a tier smaller, turned or in another format than they came.", TIER)
+ROW1(images_recoded_came_bytes_total, COUNTER, "Bytes of those images as they came.", TIER)
+ROW1(images_recoded_went_bytes_total, COUNTER, "Bytes of those images as they went.", TIER)
+ROW1(image_fetches_total, COUNTER, "Remote images, by what came of them.", FETCH)
+ROW(image_fetched_bytes_total, COUNTER, "Bytes of remote images.")
+ROW(overhead_seconds, HISTOGRAM, "From the request's last byte to the first call of an engine.")
+ROW(first_byte_seconds, HISTOGRAM, "From the request's last byte to the first byte of the answer.")
+ROW(request_seconds, HISTOGRAM, "From the request's last byte to the end of the answer.")
+ROW(edge_load, GAUGE, "Load of the edge, 0 to 1.")
+ROW(cpu_pressure_ratio, GAUGE, "Share of time some task waited for the CPU.")
+ROW(uplink_mbps, GAUGE, "What the uplink carries, Mbit/s, as decisions see it.")
+ROW(uplink_tcp_mbps, GAUGE, "TCP's delivery rate over the same uploads, Mbit/s.")
+ROW(uplink_age_seconds, GAUGE, "Since the last upload that was measured.")
+ROW(rtt_seconds, GAUGE, "Round trip to the cloud.")
+ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
+
+ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)
+ENDPOINT_ROW(endpoint_in_flight, GAUGE, "Calls in flight on an endpoint.", e->in_flight)
+ENDPOINT_ROW(endpoint_calls_total, TOTAL, "Calls begun.", e->n_calls)
+ENDPOINT_ROW(endpoint_failures_total, TOTAL, "Failures that counted.", e->n_failures)
+ENDPOINT_ROW(endpoint_opened_total, TOTAL, "Times the breaker opened.", e->n_opened)
+
+#undef LABEL
+#undef ROW
+#undef ROW1
+#undef ROW2
+#undef ROW3
+#undef ENDPOINT_ROW
