@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <yyjson.h>
 
@@ -33,6 +34,33 @@ const char *http_code_of(enum moa_err err)
     return http_of[err].code;
 }
 
+/* The length of the character at `c`, at most 4; 0 if none begins there (RFC 3629). */
+static size_t character_at(const unsigned char *c)
+{
+    const unsigned char lead = *c;
+    const size_t n = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (lead > 0xf4 || (lead == 0xe0 && c[1] < 0xa0) || (lead == 0xed && c[1] > 0x9f) ||
+        (lead == 0xf0 && c[1] < 0x90) || (lead == 0xf4 && c[1] > 0x8f))
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return n;
+}
+
+void error_clean_text(char *text)
+{
+    char *out = text;
+    for (const char *c = text; *c;) {
+        size_t n = character_at((const unsigned char *)c);
+        memmove(out, c, n);
+        out += n;
+        c += n > 0 ? n : 1;
+    }
+    *out = '\0';
+}
+
 int http_fail(struct http_error *error, int status, const char *code, const char *message, ...)
 {
     error->status = status;
@@ -42,6 +70,7 @@ int http_fail(struct http_error *error, int status, const char *code, const char
     va_start(args, message);
     vsnprintf(error->message, sizeof(error->message), message, args);
     va_end(args);
+    error_clean_text(error->message);
     return -1;
 }
 
@@ -51,6 +80,7 @@ int http_fail_at(struct http_error *error, const char *param, ...)
     va_start(args, param);
     vsnprintf(error->param, sizeof(error->param), param, args);
     va_end(args);
+    error_clean_text(error->param);
     return -1;
 }
 
@@ -87,8 +117,7 @@ char *http_error_json(const struct http_error *error, size_t *ret_n)
     else
         yyjson_mut_obj_add_null(doc, body, "param");
     yyjson_mut_obj_add_str(doc, body, "code", error->code);
-    /* A message cut inside of a multi-byte character must not make the answer unwritable. */
-    char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, ret_n);
+    char *json = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, ret_n);
     yyjson_mut_doc_free(doc);
     return json;
 }

@@ -26,6 +26,9 @@ __attribute__((format(printf, 4, 5))) int http_fail(struct http_error *error, in
 __attribute__((format(printf, 2, 3))) int http_fail_at(struct http_error *error, const char *param,
                                                        ...);
 
+/** Takes out of `text` what is no valid UTF-8: names are cut to fit, and not between characters. */
+void error_clean_text(char *text);
+
 /** HTTP status and code of an error of libmoaoff. */
 int http_status_of(enum moa_err err);
 const char *http_code_of(enum moa_err err);

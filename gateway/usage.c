@@ -19,7 +19,7 @@ static int64_t tokens_of(yyjson_val *object, const char *name)
     return tokens < TOKENS_MAX ? (int64_t)tokens : USAGE_UNKNOWN; /* an absurd number is none */
 }
 
-static bool read_usage(yyjson_val *object, struct usage *ret_usage)
+bool usage_of_object(yyjson_val *object, struct usage *ret_usage)
 {
     *ret_usage =
         (struct usage){tokens_of(object, "prompt_tokens"), tokens_of(object, "completion_tokens")};
@@ -30,7 +30,7 @@ bool usage_of_completion(struct moa_bytes completion, struct usage *ret_usage)
 {
     yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
     *ret_usage = unknown;
-    bool found = read_usage(yyjson_obj_get(yyjson_doc_get_root(doc), "usage"), ret_usage);
+    bool found = usage_of_object(yyjson_obj_get(yyjson_doc_get_root(doc), "usage"), ret_usage);
     yyjson_doc_free(doc);
     return found;
 }
@@ -67,7 +67,7 @@ bool usage_of_stream(const struct usage_tail *tail, struct usage *ret_usage)
             value++;
         yyjson_doc *doc = yyjson_read(value, (size_t)(end - value), YYJSON_READ_STOP_WHEN_DONE);
         struct usage usage;
-        if (read_usage(yyjson_doc_get_root(doc), &usage)) {
+        if (usage_of_object(yyjson_doc_get_root(doc), &usage)) {
             *ret_usage = usage;
             found = true;
         }

@@ -13,6 +13,8 @@
 #define USAGE_UNKNOWN (-1)
 #define USAGE_TAIL_BYTES 2048
 
+struct yyjson_val;
+
 struct usage {
     int64_t prompt_tokens, completion_tokens; /* or USAGE_UNKNOWN */
 };
@@ -25,6 +27,9 @@ struct usage_tail {
 
 /** Reads the usage of a chat completion. False, and unknown, if it has none. */
 bool usage_of_completion(struct moa_bytes completion, struct usage *ret_usage);
+
+/** The same of the `usage` object itself, or of what stands in its place. */
+bool usage_of_object(struct yyjson_val *object, struct usage *ret_usage);
 
 /** Takes in the next bytes of a stream. */
 void usage_follow(struct usage_tail *tail, struct moa_bytes bytes);

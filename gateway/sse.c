@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Server-sent events; see sse.h. Lines end with LF, CR LF or CR (WHATWG HTML, 9.2.5).
+ */
+#include "sse.h"
+
+#include <string.h>
+
+#include <yyjson.h>
+
+void sse_init(struct sse *ret_sse)
+{
+    *ret_sse = (struct sse){.usage = {USAGE_UNKNOWN, USAGE_UNKNOWN}};
+}
+
+/* The length of the end of a line at `p`, of `n` bytes: 0 if there is none. A CR that comes last is
+ * one, and an LF that follows later is an empty line of the next event: that does no harm. */
+static size_t line_end(const char *p, size_t n)
+{
+    if (n == 0 || (*p != '\n' && *p != '\r'))
+        return 0;
+    return *p == '\r' && n > 1 && p[1] == '\n' ? 2 : 1;
+}
+
+/* The first end of a line in `n` bytes, or NULL. */
+static const char *find_end(const char *p, size_t n)
+{
+    const char *lf = memchr(p, '\n', n);
+    const char *cr = memchr(p, '\r', lf ? (size_t)(lf - p) : n);
+    return cr ? cr : lf;
+}
+
+size_t sse_next(struct moa_bytes bytes)
+{
+    const char *p = bytes.p, *end = p + bytes.n;
+    for (const char *at = p; at < end;) {
+        at = find_end(at, (size_t)(end - at));
+        if (!at)
+            return 0;
+        at += line_end(at, (size_t)(end - at));
+        size_t blank = line_end(at, (size_t)(end - at));
+        if (blank > 0)
+            return (size_t)(at - p) + blank;
+    }
+    return 0;
+}
+
+/* The first line of `data` of an event; p is NULL if it has none. Engines write JSON on one line.
+ */
+static struct moa_bytes data_of(struct moa_bytes event)
+{
+    const char *p = event.p, *end = p + event.n;
+    while (p < end) {
+        const char *stop = find_end(p, (size_t)(end - p));
+        size_t n = (size_t)((stop ? stop : end) - p);
+        if (n >= 5 && memcmp(p, "data:", 5) == 0) {
+            size_t skip = n > 5 && p[5] == ' ' ? 6 : 5;
+            return (struct moa_bytes){p + skip, n - skip};
+        }
+        p += n + line_end(p + n, (size_t)(end - p) - n);
+    }
+    return (struct moa_bytes){NULL, 0};
+}
+
+/* Whether a delta says anything: more than a role, and not only empty texts. */
+static bool says_anything(yyjson_val *delta)
+{
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(delta, i, n, key, value)
+    {
+        bool empty = yyjson_is_null(value) ||
+                     (yyjson_is_str(value) && yyjson_get_len(value) == 0) ||
+                     (yyjson_is_ctn(value) && unsafe_yyjson_get_len(value) == 0);
+        if (!yyjson_equals_str(key, "role") && !empty)
+            return true;
+    }
+    return false;
+}
+
+static enum sse_kind read_choices(struct sse *sse, yyjson_val *choices)
+{
+    enum sse_kind kind = SSE_NOTHING;
+    size_t i, n;
+    yyjson_val *choice;
+    yyjson_arr_foreach(choices, i, n, choice)
+    {
+        yyjson_val *reason = yyjson_obj_get(choice, "finish_reason");
+        const bool ends = reason && !yyjson_is_null(reason);
+        const char *text = yyjson_get_str(yyjson_obj_get(choice, "text"));
+        if (ends || says_anything(yyjson_obj_get(choice, "delta")) || (text && text[0]))
+            kind = SSE_CONTENT;
+        sse->ended |= ends;
+    }
+    return kind;
+}
+
+static enum sse_kind read_object(struct sse *sse, yyjson_val *root)
+{
+    yyjson_val *error = yyjson_obj_get(root, "error");
+    yyjson_val *choices = yyjson_obj_get(root, "choices");
+    struct usage usage;
+    const bool counted = usage_of_object(yyjson_obj_get(root, "usage"), &usage);
+    if (counted)
+        sse->usage = usage;
+    if (error && !yyjson_is_null(error))
+        return SSE_ERROR;
+    enum sse_kind kind = read_choices(sse, choices);
+    return counted && yyjson_is_arr(choices) && yyjson_arr_size(choices) == 0 ? SSE_USAGE : kind;
+}
+
+static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data)
+{
+    if (!data.p || data.n == 0)
+        return SSE_NOTHING;
+    if (data.n >= 6 && memcmp(data.p, "[DONE]", 6) == 0)
+        return SSE_DONE;
+    yyjson_doc *doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    enum sse_kind kind = yyjson_is_obj(root) ? read_object(sse, root) : SSE_OTHER;
+    yyjson_doc_free(doc);
+    return kind;
+}
+
+enum sse_kind sse_read(struct sse *sse, struct moa_bytes event)
+{
+    struct moa_bytes data = data_of(event);
+    enum sse_kind kind = kind_of(sse, data);
+    sse->begun |= kind == SSE_CONTENT;
+    sse->ended |= kind == SSE_DONE;
+    if (kind == SSE_ERROR || (kind == SSE_OTHER && !sse->begun)) {
+        sse->failed = true;
+        sse->error = data;
+    }
+    return kind;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Server-sent events of a chat completion that streams: where each ends, and what it is. Pure.
+ */
+#ifndef MOA_GATEWAY_SSE_H
+#define MOA_GATEWAY_SSE_H
+
+#include <stdbool.h>
+
+#include <moaoff/base.h>
+
+#include "usage.h"
+
+enum sse_kind {
+    SSE_NOTHING, /* a comment, or JSON without a word of the answer */
+    SSE_CONTENT, /* a part of the answer, or its end */
+    SSE_USAGE,   /* the tokens and nothing else: sent only to who asks for it */
+    SSE_ERROR,
+    SSE_DONE,  /* [DONE] */
+    SSE_OTHER, /* no JSON object */
+};
+
+/** What a stream has been so far. All zero but the usage: nothing has come. */
+struct sse {
+    bool begun;             /* SSE_CONTENT has come */
+    bool ended;             /* the answer was told to be over */
+    bool failed;            /* SSE_ERROR, or SSE_OTHER before any content, has come */
+    struct moa_bytes error; /* the data of that event, borrowed from it */
+    struct usage usage;     /* the last that was told */
+};
+
+void sse_init(struct sse *ret_sse);
+
+/** The length of the first whole event, its blank line included; 0 if `bytes` has none. */
+size_t sse_next(struct moa_bytes bytes);
+
+/** Takes in one whole event. */
+enum sse_kind sse_read(struct sse *sse, struct moa_bytes event);
+
+#endif
