@@ -18,6 +18,7 @@ struct cache;
 struct cache_key {
     uint64_t hash[2];
     uint64_t n_bytes;
+    uint64_t space;   /* 0, or another number for contents of another kind, which then never meet */
     uint64_t variant; /* what was made of the content */
 };
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cache.h"
 #include "fetch.h"
@@ -22,6 +21,9 @@
 #include "worker.h"
 
 #define NAME_BYTES 64
+#define MIME_BYTES 32
+#define SPACE_FILES 1    /* of cache keys: a file that was fetched is no URI, whatever it says */
+#define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
 
 struct picture {
     struct worker_job job; /* first: a worker_job is a picture */
@@ -256,6 +258,7 @@ static void on_fetched(struct worker_job *job)
     m->image_fetched_bytes_total += p->file_n;
     if (!p->error.status) {
         p->key = cache_key_of(p->images->gateway->cache, (struct moa_bytes){p->file, p->file_n});
+        p->key.space = SPACE_FILES;
         score(p);
     }
     end_one(p->images);
@@ -263,11 +266,19 @@ static void on_fetched(struct worker_job *job)
 
 /* ---- 2. score ---- */
 
+/* The media type is what the bytes are, whatever was said of them. */
+static void mime_of(const struct image_facts *facts, char ret_mime[MIME_BYTES])
+{
+    snprintf(ret_mime, MIME_BYTES, "image/%s", moa_image_format_name(facts->info.format));
+}
+
 /* A fetched file is turned into a data URI at the same time: both tiers get the same bytes. */
 static void wrap(struct picture *p)
 {
     size_t n;
-    char *uri = recode_data_uri((struct moa_bytes){p->file, p->file_n}, p->facts.info.format, &n);
+    char mime[MIME_BYTES];
+    mime_of(&p->facts, mime);
+    char *uri = data_uri_encode((struct moa_bytes){p->file, p->file_n}, mime, &n);
     p->fetched = uri ? cache_value_new(uri, n) : NULL;
     free(p->file);
     p->file = NULL;
@@ -277,22 +288,33 @@ static void wrap(struct picture *p)
         perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
 }
 
+static int measure(struct picture *p, struct moa_bytes file)
+{
+    return perceive_measure(file, (uint64_t)p->images->config->max_image_px, p->name, &p->facts,
+                            &p->error);
+}
+
+static void score_uri(struct picture *p)
+{
+    struct data_uri uri;
+    char mime[MIME_BYTES];
+    if (perceive_decode(p->url, p->name, &uri, &p->error))
+        return;
+    if (measure(p, (struct moa_bytes){uri.p, uri.n}) == 0) {
+        mime_of(&p->facts, mime);
+        p->facts.is_respelt = !data_uri_is_canonical(&uri, p->url, mime);
+    }
+    free(uri.p);
+}
+
 static void run_score(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
     if (is_cancelled(p))
         return;
-    struct moa_bytes file = {p->file, p->file_n};
     if (!p->file)
-        file.p = perceive_decode(p->url, p->name, &file.n, &p->error);
-    if (!file.p)
-        return;
-    int result = p->is_known ? 0
-                             : perceive_measure(file, (uint64_t)p->images->config->max_image_px,
-                                                p->name, &p->facts, &p->error);
-    if (!p->file)
-        free((void *)(uintptr_t)file.p);
-    else if (result == 0)
+        score_uri(p);
+    else if (p->is_known || measure(p, (struct moa_bytes){p->file, p->file_n}) == 0)
         wrap(p);
 }
 
@@ -363,13 +385,6 @@ static void score(struct picture *p)
     }
 }
 
-static bool is_remote(struct moa_bytes url)
-{
-    /* Of an escaped URL ("http:\/\/...") the scheme looks the same. */
-    return (url.n > 5 && strncasecmp(url.p, "http:", 5) == 0) ||
-           (url.n > 6 && strncasecmp(url.p, "https:", 6) == 0);
-}
-
 static int allow_fetch(struct picture *p, bool pinned)
 {
     if (!p->images->config->fetch_enabled)
@@ -392,7 +407,7 @@ static void perceive_one(struct picture *p, bool pinned)
     const struct span *span = &images->chat->images[p - images->pictures].url;
     p->url = (struct moa_bytes){(const char *)images->chat->body.p + span->begin,
                                 span->end - span->begin};
-    if (!is_remote(p->url)) {
+    if (!data_uri_is_remote(p->url)) {
         p->key = cache_key_of(images->gateway->cache, p->url);
         score(p);
         return;
@@ -425,31 +440,51 @@ static const struct recode_target *target_of(const struct picture *p)
     return &p->images->config->tier[p->tier].image_target;
 }
 
+/* What is to be made of the picture for its tier, as the cache has it; 0: nothing. */
+static uint64_t variant_of(const struct picture *p)
+{
+    if (recode_needed(&p->facts.info, p->facts.orientation, target_of(p)))
+        return recode_variant(target_of(p));
+    return p->facts.is_respelt ? VARIANT_SPELT : 0;
+}
+
 static void take_recoded(struct picture *p, struct cache_value *value)
 {
     struct metrics *m = &p->images->gateway->metrics;
     p->recoded = value;
+    if (p->key.variant == VARIANT_SPELT)
+        return;
     m->images_recoded_total[p->tier]++;
     m->images_recoded_came_bytes_total[p->tier] += p->url.n;
     m->images_recoded_went_bytes_total[p->tier] += value->n;
 }
 
+static enum moa_err spell(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
+{
+    char mime[MIME_BYTES];
+    mime_of(&p->facts, mime);
+    p->made = data_uri_encode(file, mime, &p->made_n);
+    if (p->made)
+        return MOA_OK;
+    *ret_why = (struct moa_error){.code = MOA_ERR_MEMORY, .message = "out of memory"};
+    return MOA_ERR_MEMORY;
+}
+
 static void run_recode(struct worker_job *job)
 {
     struct picture *p = picture_of(job);
-    if (is_cancelled(p))
+    struct data_uri uri;
+    if (is_cancelled(p) || perceive_decode(p->url, p->name, &uri, &p->error))
         return;
-    struct moa_bytes file;
-    void *bytes = perceive_decode(p->url, p->name, &file.n, &p->error);
-    if (!bytes)
-        return;
-    file.p = bytes;
+    const struct moa_bytes file = {uri.p, uri.n};
     struct moa_error why;
-    enum moa_err err = recode_image(file, &p->facts.info, p->facts.orientation, target_of(p),
-                                    &p->made, &p->made_n, &why);
+    enum moa_err err = p->key.variant == VARIANT_SPELT
+                           ? spell(p, file, &why)
+                           : recode_image(file, &p->facts.info, p->facts.orientation, target_of(p),
+                                          &p->made, &p->made_n, &why);
     if (err)
         perceive_fail(&p->error, p->name, http_status_of(err), http_code_of(err), why.message);
-    free(bytes);
+    free(uri.p);
 }
 
 static void prepare_one(struct picture *p, enum moa_tier tier);
@@ -473,7 +508,7 @@ static void on_recoded(struct worker_job *job)
         struct cache_value *value = cache_value_new(p->made, p->made_n);
         p->made = NULL;
         if (value) {
-            remember(p, recode_variant(target_of(p)), value);
+            remember(p, p->key.variant, value);
             take_recoded(p, value);
         } else {
             perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
@@ -491,12 +526,10 @@ static void prepare_one(struct picture *p, enum moa_tier tier)
     cache_value_drop(p->recoded);
     p->recoded = NULL;
     p->tier = tier;
-    const struct recode_target *target = target_of(p);
-    if (!recode_needed(&p->facts.info, p->facts.orientation, target))
+    const uint64_t variant = variant_of(p);
+    if (!variant || join(p, METRICS_CACHE_RECODED, variant))
         return;
-    if (join(p, METRICS_CACHE_RECODED, recode_variant(target)))
-        return;
-    struct cache_value *value = recall(p, METRICS_CACHE_RECODED, recode_variant(target));
+    struct cache_value *value = recall(p, METRICS_CACHE_RECODED, variant);
     if (value) {
         take_recoded(p, value);
         return;

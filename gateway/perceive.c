@@ -8,51 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include <modp_b64.h>
 #include <yyjson.h>
 
 #include "exif.h"
 #include "recode.h"
-
-/* ---- data URI to bytes ---- */
-
-/* The character that "\u002B" stands for; -1 if it is no such escape, or of no ASCII character. */
-static int escaped_ascii(const char *p, size_t n)
-{
-    if (n < 6 || p[1] != 'u' || p[2] != '0' || p[3] != '0')
-        return -1;
-    int value = 0;
-    for (size_t i = 4; i < 6; i++) {
-        const char c = p[i];
-        const int digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) - 'a' + 10;
-        if (digit < 0 || digit > 15)
-            return -1;
-        value = 16 * value + digit;
-    }
-    return value < 0x80 ? value : -1;
-}
-
-/* Some encoders write "/" as "\/" inside of base64, others "+" as "\u002B"; JSON allows both. */
-static char *unescape(const char *p, size_t n, size_t *ret_n)
-{
-    char *out = malloc(n + 1);
-    if (!out)
-        return NULL;
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        const int ascii = p[i] == '\\' ? escaped_ascii(p + i, n - i) : -1;
-        if (ascii >= 0) {
-            out[kept++] = (char)ascii;
-            i += 5;
-        } else if (p[i] != '\\' || i + 1 == n || p[i + 1] != '/') {
-            out[kept++] = p[i];
-        }
-    }
-    *ret_n = kept;
-    return out;
-}
 
 int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
                   const char *what)
@@ -61,51 +21,13 @@ int perceive_fail(struct http_error *error, const char *name, int status, const 
     return http_fail_at(error, "%s", name);
 }
 
-/* Splits "data:image/jpeg;base64,AAAA": the base64 text, or p == NULL. */
-static struct moa_bytes base64_of(const char *url, size_t n)
+int perceive_decode(struct moa_bytes url, const char *name, struct data_uri *ret_uri,
+                    struct http_error *ret_error)
 {
-    static const char marker[] = ";base64,";
-    const struct moa_bytes none = {NULL, 0};
-    if (n < 5 || strncasecmp(url, "data:", 5) != 0)
-        return none;
-    const char *comma = memchr(url, ',', n < 256 ? n : 256);
-    size_t head = comma ? (size_t)(comma - url) + 1 : 0;
-    if (head < sizeof(marker) - 1 ||
-        strncasecmp(url + head - (sizeof(marker) - 1), marker, sizeof(marker) - 1) != 0)
-        return none;
-    return (struct moa_bytes){url + head, n - head};
-}
-
-void *perceive_decode(struct moa_bytes url, const char *name, size_t *ret_n,
-                      struct http_error *ret_error)
-{
-    struct moa_bytes base64 = base64_of(url.p, url.n);
-    if (!base64.p) {
-        perceive_fail(ret_error, name, 400, "invalid_image_url",
-                      "the URL must be a data URI of the form data:image/jpeg;base64,...");
-        return NULL;
-    }
-    char *clean = NULL;
-    if (memchr(base64.p, '\\', base64.n)) {
-        clean = unescape(base64.p, base64.n, &base64.n);
-        base64.p = clean;
-    }
-    char *bytes = base64.p ? malloc(modp_b64_decode_len(base64.n)) : NULL;
-    if (!bytes) {
-        free(clean);
-        perceive_fail(ret_error, name, 503, "out_of_memory", "out of memory");
-        return NULL;
-    }
-    size_t n = modp_b64_decode(bytes, base64.p, base64.n);
-    free(clean);
-    if (n == (size_t)-1 || n == 0) {
-        free(bytes);
-        perceive_fail(ret_error, name, 400, "invalid_base64",
-                      n == 0 ? "the image is empty" : "the image is not valid base64");
-        return NULL;
-    }
-    *ret_n = n;
-    return bytes;
+    struct http_error why;
+    if (data_uri_decode(url, ret_uri, &why) == 0)
+        return 0;
+    return perceive_fail(ret_error, name, why.status, why.code, why.message);
 }
 
 /* ---- bytes to a score ---- */
@@ -142,15 +64,13 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
     char name[sizeof(ret_score->error.param)];
     chat_image_name(chat, i, name, sizeof(name));
     struct moa_bytes url = {(const char *)chat->body.p + span->begin, span->end - span->begin};
-    struct moa_bytes file;
-    void *bytes = perceive_decode(url, name, &file.n, &ret_score->error);
-    if (!bytes)
+    struct data_uri uri;
+    if (perceive_decode(url, name, &uri, &ret_score->error))
         return;
-    file.p = bytes;
-    if (perceive_measure(file, (uint64_t)config->max_image_px, name, &ret_score->facts,
-                         &ret_score->error) == 0)
+    if (perceive_measure((struct moa_bytes){uri.p, uri.n}, (uint64_t)config->max_image_px, name,
+                         &ret_score->facts, &ret_score->error) == 0)
         moa_image_complexity(&config->image, &ret_score->facts.features, &ret_score->complexity);
-    free(bytes);
+    free(uri.p);
 }
 
 /* ---- request ---- */

@@ -10,12 +10,14 @@
 
 #include "chat.h"
 #include "config.h"
+#include "data_uri.h"
 
 /** What an image is, whatever the configuration says. */
 struct image_facts {
     struct moa_image_info info;
     struct moa_image_features features;
     unsigned orientation; /* EXIF's, 1 to 8; 1 is upright */
+    bool is_respelt;      /* its data URI is not spelt as all engines take it; see data_uri.h */
 };
 
 /** What scoring one image found. `error.status` is 0 if it went well. */
@@ -31,9 +33,9 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
 
 /* The same in steps, for images that are not all the same way. `name` is the image's in errors. */
 
-/** The bytes of the data URI `url`, to be freed with free(); NULL with `ret_error` filled. */
-void *perceive_decode(struct moa_bytes url, const char *name, size_t *ret_n,
-                      struct http_error *ret_error);
+/** data_uri_decode() with the image's name in the error. */
+int perceive_decode(struct moa_bytes url, const char *name, struct data_uri *ret_uri,
+                    struct http_error *ret_error);
 
 /** Measures an image file of at most `max_px` pixels. 0, or -1 with `ret_error`. */
 int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,

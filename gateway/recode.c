@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include <jpeglib.h>
-#include <modp_b64.h>
 #include <spng.h>
 
+#include "data_uri.h"
 #include "pixels.h"
 
 #define CELL_PX 28
@@ -72,21 +72,6 @@ bool recode_needed(const struct moa_image_info *info, unsigned orientation,
            (target->formats && !(target->formats >> info->format & 1)) ||
            (target->upright && orientation != 1) || info->width_px < target->min_side_px ||
            info->height_px < target->min_side_px;
-}
-
-/* ---- data URIs ---- */
-
-char *recode_data_uri(struct moa_bytes file, enum moa_image_format format, size_t *ret_n)
-{
-    char head[40];
-    const int n =
-        snprintf(head, sizeof(head), "data:image/%s;base64,", moa_image_format_name(format));
-    char *uri = malloc((size_t)n + modp_b64_encode_len(file.n));
-    if (!uri)
-        return NULL;
-    memcpy(uri, head, (size_t)n);
-    *ret_n = (size_t)n + modp_b64_encode(uri + n, file.p, file.n);
-    return uri;
 }
 
 /* ---- PNG ---- */
@@ -292,7 +277,9 @@ enum moa_err recode_image(struct moa_bytes file, const struct moa_image_info *in
     if (shape(&pixels, width, height, orientation, target))
         made.p = encode(&pixels, info->format, target, &format, &made.n);
     pixels_done(&pixels);
-    char *uri = made.p ? recode_data_uri(made, format, ret_n) : NULL;
+    char mime[32];
+    snprintf(mime, sizeof(mime), "image/%s", moa_image_format_name(format));
+    char *uri = made.p ? data_uri_encode(made, mime, ret_n) : NULL;
     free((void *)(uintptr_t)made.p);
     if (!uri)
         return fail(ret_error, MOA_ERR_MEMORY, "out of memory while the image was re-encoded");

@@ -47,7 +47,4 @@ MOA_WARN_UNUSED enum moa_err recode_image(struct moa_bytes file, const struct mo
                                           char **ret_uri, size_t *ret_n,
                                           struct moa_error *ret_error);
 
-/** `file` as it is, as a data URI; NULL if out of memory. */
-char *recode_data_uri(struct moa_bytes file, enum moa_image_format format, size_t *ret_n);
-
 #endif

@@ -152,12 +152,11 @@ static enum end pictures(void)
 {
     struct http_error error;
     struct image_facts facts;
-    size_t n;
-    void *file = perceive_decode(bytes_of(png), "image", &n, &error);
-    if (!file)
+    struct data_uri uri;
+    if (perceive_decode(bytes_of(png), "image", &uri, &error))
         return end_of(&error);
-    int err = perceive_measure((struct moa_bytes){file, n}, 100, "image", &facts, &error);
-    free(file);
+    int err = perceive_measure((struct moa_bytes){uri.p, uri.n}, 100, "image", &facts, &error);
+    free(uri.p);
     /* libspng calls some failed allocations of zlib a damaged stream. */
     return err && error.status == 400 ? NO_MEMORY : err ? end_of(&error) : DONE;
 }
