@@ -10,7 +10,6 @@
 
 #include "gateway/config.h"
 #include "gateway/perceive.h"
-#include "gateway/recode.h"
 
 #define ROUNDS 7
 #define FILE_BYTES_MAX (64 << 20)
@@ -27,19 +26,18 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* Bytes of the data URI, or 0 if it cannot be made. */
+/* Bytes of the file, or 0 if it cannot be made. */
 static size_t recode(struct moa_bytes file, const struct image_facts *facts,
-                     const struct recode_target *target)
+                     const struct moa_recode_target *target)
 {
-    char *uri;
-    size_t n = 0;
+    struct moa_recoded made;
     struct moa_error error;
-    if (recode_image(file, &facts->info, facts->orientation, target, &uri, &n, &error)) {
+    if (moa_recode(file, &facts->info, facts->orientation, target, &made, &error)) {
         fprintf(stderr, "recode: %s\n", error.message);
         return 0;
     }
-    free(uri);
-    return n;
+    free(made.p);
+    return made.n;
 }
 
 static int measure(const char *name, struct moa_bytes file, const struct config *config)
@@ -56,8 +54,8 @@ static int measure(const char *name, struct moa_bytes file, const struct config 
         }
         score_ms = least(score_ms, cpu_ms() - begin);
         for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
-            const struct recode_target *target = &config->tier[tier].image_target;
-            if (!recode_needed(&facts.info, facts.orientation, target))
+            const struct moa_recode_target *target = &config->tier[tier].image_target;
+            if (!moa_recode_needed(&facts.info, facts.orientation, target))
                 continue;
             begin = cpu_ms();
             n[tier] = recode(file, &facts, target);
@@ -68,7 +66,7 @@ static int measure(const char *name, struct moa_bytes file, const struct config 
            (double)file.n / 1024, score_ms);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         if (n[tier])
-            printf(" %8.1f ms %6.0f KB", recode_ms[tier], (double)n[tier] * 3 / 4 / 1024);
+            printf(" %8.1f ms %6.0f KB", recode_ms[tier], (double)n[tier] / 1024);
         else
             printf(" %21s", "as it came");
     }
@@ -81,7 +79,7 @@ int main(int argc, char **argv)
     struct config *config;
     struct config_error error;
     char *bytes = malloc(FILE_BYTES_MAX);
-    if (!bytes || config_load(NULL, &config, &error))
+    if (!bytes || config_load(NULL, CONFIG_TO_SERVE, &config, &error))
         return 1;
     int result = 0;
     for (int i = 1; i < argc && !result; i++) {

@@ -14,7 +14,6 @@
 #include <moaoff/moaoff.h>
 
 #include "address.h"
-#include "recode.h"
 
 enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
 
@@ -43,9 +42,9 @@ struct tier_config {
     int64_t image_tokens; /* of one image, at most; 0: no limit */
     char *image_formats;  /* names between commas; "": any */
     int64_t image_min_px;
-    int64_t image_upright;             /* bool */
-    int64_t images_first;              /* bool */
-    struct recode_target image_target; /* the same, ready for use */
+    int64_t image_upright;                 /* bool */
+    int64_t images_first;                  /* bool */
+    struct moa_recode_target image_target; /* the same, ready for use */
 };
 
 struct config {

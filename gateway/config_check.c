@@ -135,13 +135,8 @@ static int read_formats(const char *text, uint32_t *ret_formats)
     uint32_t formats = 0;
     for (text += strspn(text, gaps); *text; text += strspn(text, gaps)) {
         const size_t n = strcspn(text, gaps);
-        int format = MOA_IMAGE_JPEG;
-        for (; format <= MOA_IMAGE_GIF; format++) {
-            const char *name = moa_image_format_name((enum moa_image_format)format);
-            if (strlen(name) == n && memcmp(name, text, n) == 0)
-                break;
-        }
-        if (format > MOA_IMAGE_GIF)
+        const enum moa_image_format format = moa_image_format_named((struct moa_bytes){text, n});
+        if (format == MOA_IMAGE_UNKNOWN)
             return -1;
         formats |= UINT32_C(1) << format;
         text += n;
@@ -153,13 +148,12 @@ static int read_formats(const char *text, uint32_t *ret_formats)
 static int check_tier_images(const struct check *r, enum moa_tier tier, const char *formats_path)
 {
     struct tier_config *t = &r->config->tier[tier];
-    const uint32_t writable = 1 << MOA_IMAGE_JPEG | 1 << MOA_IMAGE_PNG;
     uint32_t formats;
     if (read_formats(t->image_formats, &formats))
         return refuse(r, formats_path, "has a word other than jpeg, png, webp and gif");
-    if (formats && !(formats & writable))
+    if (formats && !(formats & moa_image_formats_written()))
         return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
-    t->image_target = (struct recode_target){
+    t->image_target = (struct moa_recode_target){
         .max_tokens = (uint32_t)t->image_tokens,
         .formats = formats,
         .min_side_px = (uint32_t)t->image_min_px,

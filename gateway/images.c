@@ -13,15 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <moaoff/recode.h>
+
 #include "cache.h"
 #include "fetch.h"
 #include "gateway.h"
-#include "recode.h"
 #include "server.h"
 #include "worker.h"
 
 #define NAME_BYTES 64
-#define MIME_BYTES 32
 #define SPACE_FILES 1    /* of cache keys: a file that was fetched is no URI, whatever it says */
 #define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
 
@@ -267,18 +267,16 @@ static void on_fetched(struct worker_job *job)
 /* ---- 2. score ---- */
 
 /* The media type is what the bytes are, whatever was said of them. */
-static void mime_of(const struct image_facts *facts, char ret_mime[MIME_BYTES])
+static const char *mime_of(const struct image_facts *facts)
 {
-    snprintf(ret_mime, MIME_BYTES, "image/%s", moa_image_format_name(facts->info.format));
+    return moa_image_format_mime(facts->info.format);
 }
 
 /* A fetched file is turned into a data URI at the same time: both tiers get the same bytes. */
 static void wrap(struct picture *p)
 {
     size_t n;
-    char mime[MIME_BYTES];
-    mime_of(&p->facts, mime);
-    char *uri = data_uri_encode((struct moa_bytes){p->file, p->file_n}, mime, &n);
+    char *uri = data_uri_encode((struct moa_bytes){p->file, p->file_n}, mime_of(&p->facts), &n);
     p->fetched = uri ? cache_value_new(uri, n) : NULL;
     free(p->file);
     p->file = NULL;
@@ -297,12 +295,10 @@ static int measure(struct picture *p, struct moa_bytes file)
 static void score_uri(struct picture *p)
 {
     struct data_uri uri;
-    char mime[MIME_BYTES];
     if (perceive_decode(p->url, p->name, &uri, &p->error))
         return;
     if (measure(p, (struct moa_bytes){uri.p, uri.n}) == 0) {
-        mime_of(&p->facts, mime);
-        p->facts.is_respelt = !data_uri_is_canonical(&uri, p->url, mime);
+        p->facts.is_respelt = !data_uri_is_canonical(&uri, p->url, mime_of(&p->facts));
     }
     free(uri.p);
 }
@@ -435,16 +431,25 @@ const struct image_score *images_scores(const struct images *images)
 
 /* ---- 3. prepare for a tier ---- */
 
-static const struct recode_target *target_of(const struct picture *p)
+static const struct moa_recode_target *target_of(const struct picture *p)
 {
     return &p->images->config->tier[p->tier].image_target;
+}
+
+/* The target in a number: equal for targets that make the same of an image, and neither 0 nor
+ * VARIANT_SPELT. */
+static uint64_t variant_of_target(const struct moa_recode_target *target)
+{
+    return (uint64_t)1 << 63 | (uint64_t)target->max_tokens << 24 |
+           (uint64_t)(target->formats & 0xff) << 16 | (uint64_t)(target->min_side_px & 0xff) << 8 |
+           (uint64_t)target->upright << 7 | (uint64_t)(target->jpeg_quality & 0x7f);
 }
 
 /* What is to be made of the picture for its tier, as the cache has it; 0: nothing. */
 static uint64_t variant_of(const struct picture *p)
 {
-    if (recode_needed(&p->facts.info, p->facts.orientation, target_of(p)))
-        return recode_variant(target_of(p));
+    if (moa_recode_needed(&p->facts.info, p->facts.orientation, target_of(p)))
+        return variant_of_target(target_of(p));
     return p->facts.is_respelt ? VARIANT_SPELT : 0;
 }
 
@@ -459,15 +464,26 @@ static void take_recoded(struct picture *p, struct cache_value *value)
     m->images_recoded_went_bytes_total[p->tier] += value->n;
 }
 
-static enum moa_err spell(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
+static enum moa_err spell(struct picture *p, struct moa_bytes file, const char *mime,
+                          struct moa_error *ret_why)
 {
-    char mime[MIME_BYTES];
-    mime_of(&p->facts, mime);
     p->made = data_uri_encode(file, mime, &p->made_n);
     if (p->made)
         return MOA_OK;
     *ret_why = (struct moa_error){.code = MOA_ERR_MEMORY, .message = "out of memory"};
     return MOA_ERR_MEMORY;
+}
+
+static enum moa_err recode(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
+{
+    struct moa_recoded made;
+    enum moa_err err =
+        moa_recode(file, &p->facts.info, p->facts.orientation, target_of(p), &made, ret_why);
+    if (err)
+        return err;
+    err = spell(p, (struct moa_bytes){made.p, made.n}, moa_image_format_mime(made.format), ret_why);
+    free(made.p);
+    return err;
 }
 
 static void run_recode(struct worker_job *job)
@@ -478,10 +494,8 @@ static void run_recode(struct worker_job *job)
         return;
     const struct moa_bytes file = {uri.p, uri.n};
     struct moa_error why;
-    enum moa_err err = p->key.variant == VARIANT_SPELT
-                           ? spell(p, file, &why)
-                           : recode_image(file, &p->facts.info, p->facts.orientation, target_of(p),
-                                          &p->made, &p->made_n, &why);
+    enum moa_err err = p->key.variant == VARIANT_SPELT ? spell(p, file, mime_of(&p->facts), &why)
+                                                       : recode(p, file, &why);
     if (err)
         perceive_fail(&p->error, p->name, http_status_of(err), http_code_of(err), why.message);
     free(uri.p);

@@ -11,9 +11,6 @@
 
 #include <yyjson.h>
 
-#include "exif.h"
-#include "recode.h"
-
 int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
                   const char *what)
 {
@@ -51,7 +48,7 @@ int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
             snprintf(what, sizeof(what), "%s", message);
         return perceive_fail(ret_error, name, http_status_of(err), http_code_of(err), what);
     }
-    facts.orientation = exif_orientation(file, facts.info.format);
+    facts.orientation = moa_image_orientation(file, facts.info.format);
     *ret_facts = facts;
     return 0;
 }
@@ -94,7 +91,7 @@ void perceive_request(const struct chat *chat, const struct image_score *scores,
         p->images[i] = (struct moa_modality){
             .complexity = scores[i].complexity.score,
             .bytes = part->end - part->begin,
-            .tokens = (double)recode_tokens(info->width_px, info->height_px),
+            .tokens = (double)moa_image_tokens(info->width_px, info->height_px),
         };
     }
 }

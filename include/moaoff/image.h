@@ -110,6 +110,15 @@ MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 /** "jpeg", "png", "webp", "gif" or "unknown". Never NULL. */
 MOA_API const char *moa_image_format_name(enum moa_image_format format);
 
+/** "image/jpeg" and so on; "application/octet-stream" if it is unknown. Never NULL. */
+MOA_API const char *moa_image_format_mime(enum moa_image_format format);
+
+/** The format of that name, in lower case; MOA_IMAGE_UNKNOWN if there is none. */
+MOA_API enum moa_image_format moa_image_format_named(struct moa_bytes name);
+
+/** 1 << each format that moa_recode() can write. */
+MOA_API uint32_t moa_image_formats_written(void);
+
 /**
  * Reads format, width and height from the first bytes of `file` (a prefix is enough if it holds the
  * header). Errors: MOA_ERR_FORMAT, MOA_ERR_CORRUPT, MOA_ERR_TRUNCATED. `ret_error` may be NULL.
@@ -125,6 +134,12 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_image_probe(struct moa_bytes file,
 MOA_API MOA_WARN_UNUSED enum moa_err moa_image_header(struct moa_bytes file,
                                                       struct moa_image_header *ret_header,
                                                       struct moa_error *ret_error);
+
+/**
+ * How the pixels of `file`, of which only the header is read, lie: 1 to 8 as EXIF 2.3 numbers them
+ * (tag 0x0112); 1, upright, also if the file says nothing or nonsense.
+ */
+MOA_API unsigned moa_image_orientation(struct moa_bytes file, enum moa_image_format format);
 
 /**
  * Decodes `file` to luma and measures it. The header is checked against `limits` (NULL: defaults)

@@ -10,7 +10,7 @@
 
 #include <moaoff/cpu.h>
 
-#include "luma_scan.h"
+#include "image/luma_scan.h"
 
 static int measure(FILE *in, unsigned width, unsigned height)
 {

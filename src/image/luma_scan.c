@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "kernels_count.h"
+#include "../kernels_count.h"
 
 /* Bins are walked in groups of eight, because most are empty. */
 enum { GROUP = 8 };

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Images as an engine wants them: small enough for its visual-token budget, upright, in a format
+ * that it reads.
+ */
+#ifndef MOAOFF_RECODE_H
+#define MOAOFF_RECODE_H
+
+#include <stdbool.h>
+
+#include <moaoff/image.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What a tier takes. All zero: everything as it comes. */
+struct moa_recode_target {
+    uint32_t max_tokens;  /**< visual tokens of an image; 0: no limit */
+    uint32_t formats;     /**< 1 << enum moa_image_format each; 0: any, else with JPEG or PNG */
+    uint32_t min_side_px; /**< shorter sides are padded; 0: none is too short */
+    bool upright;         /**< EXIF orientation is applied, because the engine does not */
+    int jpeg_quality;     /**< 1 to 100 */
+};
+
+/** A file in memory, to be freed with free(). */
+struct moa_recoded {
+    void *p;
+    size_t n;
+    enum moa_image_format format;
+};
+
+/** Qwen-VL's grid: each side rounded up to a multiple of 28 px, one token per 28 x 28. */
+MOA_API uint64_t moa_image_tokens(uint32_t width_px, uint32_t height_px);
+
+/**
+ * The largest size with the shape of `width_px` x `height_px`, not larger than it, that has at most
+ * `max_tokens` tokens (0: no limit). Sides are at least 1.
+ */
+MOA_API void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
+                             uint32_t *ret_width_px, uint32_t *ret_height_px);
+
+/** Whether an image must be changed for `target`. */
+MOA_API bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation,
+                               const struct moa_recode_target *target);
+
+/**
+ * `file`, whose header said `info`, as a file that `target` takes: of the size that
+ * moa_recode_size() says, or up to 1/8 smaller where that is a JPEG's half or quarter. It is a PNG
+ * if the file was PNG or GIF and the result has at most 256 colours, or if the target takes no
+ * JPEG; else a JPEG. What was transparent is white; of an animation it is the first frame. Errors:
+ * those of moa_image_measure(), whose limits `info` must have passed; MOA_ERR_LIMIT also for an
+ * interlaced image that would have to be held whole and is too large. `ret_error` is not NULL.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err
+moa_recode(struct moa_bytes file, const struct moa_image_info *info, unsigned orientation,
+           const struct moa_recode_target *target, struct moa_recoded *ret_recoded,
+           struct moa_error *ret_error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a picture format is: a row of functions. Each format has one file and one row in image.c;
+ * nothing else in the project knows one from another. image.c looks for the row, reads the header
+ * and checks the limits; recode.c decides what becomes of the pixels; the rows do the rest.
+ */
+#ifndef MOA_SRC_IMAGE_FORMAT_H
+#define MOA_SRC_IMAGE_FORMAT_H
+
+#include <stdbool.h>
+
+#include <moaoff/image.h>
+
+#include "luma_scan.h"
+#include "pixels.h"
+
+/** A file whose header was read and found within the limits. */
+struct moa_picture {
+    struct moa_bytes file;
+    struct moa_image_info info; /**< what the header said */
+};
+
+/** How pixels are written. */
+struct moa_encode_options {
+    int quality;      /**< of a lossy format, 1 to 100 */
+    bool full_chroma; /**< of a lossy format: the picture is a drawing */
+    bool few_colors;  /**< write it only if it has few enough colours for a palette */
+};
+
+struct moa_format {
+    const char *name; /**< as users write it: "jpeg" */
+    const char *mime; /**< "image/jpeg" */
+
+    /** Whether the `n` bytes at `p` begin such a file. */
+    bool (*sniff)(const uint8_t *p, size_t n);
+
+    /** Width and height. `error` is never NULL; the same for all below. */
+    enum moa_err (*probe)(const uint8_t *p, size_t n, struct moa_image_info *ret_info,
+                          struct moa_error *error);
+
+    /** Fills `quantiser` and `bits_per_pixel_normal`; the rest is there. */
+    void (*header)(struct moa_bytes file, struct moa_image_header *header);
+
+    /** The EXIF block; p == NULL if there is none. NULL: the format has none. */
+    struct moa_bytes (*exif)(struct moa_bytes file);
+
+    /** Pushes the rows of luma into the scan. */
+    enum moa_err (*luma)(const struct moa_picture *picture, enum moa_image_mode mode,
+                         struct moa_luma_scan *scan, struct moa_error *error);
+
+    /**
+     * The pixels: of an animation the first frame; what is transparent lies on white. `width_px` x
+     * `height_px`, at most the picture's own sides, is the size that is wanted: the result is to be
+     * scaled to it, or to stay if it is not larger. It is larger, up to the whole picture, where
+     * the format has no cheap way to come closer; and it may be a JPEG's half, quarter or eighth if
+     * that is 7/8 of what is wanted or more.
+     */
+    enum moa_err (*pixels)(const struct moa_picture *picture, uint32_t width_px, uint32_t height_px,
+                           struct moa_pixels *ret_pixels, struct moa_error *error);
+
+    /** The file, to be freed with free(); NULL if out of memory, or if there are too many colours
+     * and few were asked for. NULL: the format is not written. */
+    void *(*encode)(const struct moa_pixels *pixels, const struct moa_encode_options *options,
+                    size_t *ret_n);
+};
+
+extern const struct moa_format moa_format_jpeg;
+extern const struct moa_format moa_format_png;
+extern const struct moa_format moa_format_webp;
+extern const struct moa_format moa_format_gif;
+
+/** The row of a format. Not for MOA_IMAGE_UNKNOWN. */
+const struct moa_format *moa_format_of(enum moa_image_format format);
+
+/** What EXIF 2.3 calls orientation in its block `exif`: 1 to 8, and 1 for whatever is not valid. */
+unsigned moa_exif_orientation(struct moa_bytes exif);
+
+/** bits_per_pixel_normal of a lossless file, whose pixels have `stored_bits` each. */
+void moa_header_lossless(struct moa_image_header *header, double stored_bits);
+
+/** Fills `error` and returns its code, so that a failure is one statement. */
+static inline enum moa_err moa_fail(struct moa_error *error, enum moa_err code, size_t offset,
+                                    const char *message)
+{
+    *error = (struct moa_error){code, offset, message};
+    return code;
+}
+
+static inline enum moa_err moa_fail_memory(struct moa_error *error)
+{
+    return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the pixels");
+}
+
+/* ---- numbers ---- */
+
+static inline uint32_t moa_le16(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+}
+
+static inline uint32_t moa_le24(const uint8_t *p)
+{
+    return moa_le16(p) | (uint32_t)p[2] << 16;
+}
+
+static inline uint32_t moa_le32(const uint8_t *p)
+{
+    return moa_le24(p) | (uint32_t)p[3] << 24;
+}
+
+static inline uint32_t moa_be16(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 8 | (uint32_t)p[1];
+}
+
+static inline uint32_t moa_be32(const uint8_t *p)
+{
+    return moa_be16(p) << 16 | moa_be16(p + 2);
+}
+
+/** `n` bytes from `at` on; p == NULL where they are not all there. */
+static inline struct moa_bytes moa_part_of(struct moa_bytes bytes, size_t at, size_t n)
+{
+    if (at > bytes.n || n > bytes.n - at)
+        return (struct moa_bytes){NULL, 0};
+    return (struct moa_bytes){(const uint8_t *)bytes.p + at, n};
+}
+
+#endif

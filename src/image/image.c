@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pictures (section 3.1.1): the public entries of moaoff/image.h. What is known of a format is in
+ * its row of formats[]; the statistics are in luma_scan.c.
+ */
+#include <moaoff/image.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "format.h"
+
+static const double epsilon = 1.0; /* one gray level, Eq. 2 and 4 */
+
+/* What fitted the sizes of photographs best; docs/perceive.md says how. */
+static const double lossless_factor = 0.143;
+static const double lossless_exponent = 0.885;
+
+/* ---- the formats ---- */
+
+static const struct moa_format *const formats[] = {
+    [MOA_IMAGE_JPEG] = &moa_format_jpeg,
+    [MOA_IMAGE_PNG] = &moa_format_png,
+    [MOA_IMAGE_WEBP] = &moa_format_webp,
+    [MOA_IMAGE_GIF] = &moa_format_gif,
+};
+
+static const size_t n_formats = sizeof(formats) / sizeof(formats[0]);
+
+const struct moa_format *moa_format_of(enum moa_image_format format)
+{
+    return formats[format];
+}
+
+static bool is_known(enum moa_image_format format)
+{
+    return format > MOA_IMAGE_UNKNOWN && (size_t)format < n_formats;
+}
+
+const char *moa_image_format_name(enum moa_image_format format)
+{
+    return is_known(format) ? formats[format]->name : "unknown";
+}
+
+const char *moa_image_format_mime(enum moa_image_format format)
+{
+    return is_known(format) ? formats[format]->mime : "application/octet-stream";
+}
+
+enum moa_image_format moa_image_format_named(struct moa_bytes name)
+{
+    for (size_t i = MOA_IMAGE_JPEG; i < n_formats; i++) {
+        if (strlen(formats[i]->name) == name.n && memcmp(formats[i]->name, name.p, name.n) == 0)
+            return (enum moa_image_format)i;
+    }
+    return MOA_IMAGE_UNKNOWN;
+}
+
+uint32_t moa_image_formats_written(void)
+{
+    uint32_t written = 0;
+    for (size_t i = MOA_IMAGE_JPEG; i < n_formats; i++)
+        written |= (uint32_t)(formats[i]->encode != NULL) << i;
+    return written;
+}
+
+/* ---- the header ---- */
+
+static enum moa_err probe(struct moa_bytes file, struct moa_image_info *ret_info,
+                          struct moa_error *error)
+{
+    struct moa_image_info info = {.format = MOA_IMAGE_UNKNOWN};
+    size_t i = MOA_IMAGE_JPEG;
+    while (i < n_formats && !formats[i]->sniff(file.p, file.n))
+        i++;
+    if (i == n_formats)
+        return moa_fail(error, MOA_ERR_FORMAT, 0, "no JPEG, PNG, WebP or GIF");
+    info.format = (enum moa_image_format)i;
+    const enum moa_err err = formats[i]->probe(file.p, file.n, &info, error);
+    if (err)
+        return err;
+    if (info.width_px == 0 || info.height_px == 0)
+        return moa_fail(error, MOA_ERR_CORRUPT, 0, "image with a side of 0 px");
+    *ret_info = info;
+    return MOA_OK;
+}
+
+enum moa_err moa_image_probe(struct moa_bytes file, struct moa_image_info *ret_info,
+                             struct moa_error *ret_error)
+{
+    struct moa_error error;
+    const enum moa_err err = probe(file, ret_info, &error);
+    if (err && ret_error)
+        *ret_error = error;
+    return err;
+}
+
+void moa_header_lossless(struct moa_image_header *header, double stored_bits)
+{
+    /* As if the picture were stored at 24 bits. */
+    const double bits = header->bits_per_pixel * 24.0 / stored_bits;
+    header->bits_per_pixel_normal = lossless_factor * pow(bits, lossless_exponent);
+}
+
+/* The rest of the header of a file that was probed. */
+static void fill_header(struct moa_bytes file, const struct moa_image_info *info,
+                        struct moa_image_header *ret_header)
+{
+    struct moa_image_header header = {
+        .info = *info,
+        .bits_per_pixel = (double)file.n * 8.0 / ((double)info->width_px * info->height_px),
+    };
+    formats[info->format]->header(file, &header);
+    *ret_header = header;
+}
+
+enum moa_err moa_image_header(struct moa_bytes file, struct moa_image_header *ret_header,
+                              struct moa_error *ret_error)
+{
+    struct moa_image_info info;
+    const enum moa_err err = moa_image_probe(file, &info, ret_error);
+    if (err == MOA_OK)
+        fill_header(file, &info, ret_header);
+    return err;
+}
+
+unsigned moa_image_orientation(struct moa_bytes file, enum moa_image_format format)
+{
+    if (!is_known(format) || !formats[format]->exif)
+        return 1;
+    return moa_exif_orientation(formats[format]->exif(file));
+}
+
+/* ---- limits and parameters ---- */
+
+void moa_image_limits_default(struct moa_image_limits *ret_limits)
+{
+    *ret_limits = (struct moa_image_limits){
+        .max_px = (uint64_t)64 << 20,
+        .max_width_px = 65535,
+    };
+}
+
+void moa_image_params_default(struct moa_image_params *ret_params)
+{
+    *ret_params = (struct moa_image_params){
+        .reference_px = 1024.0 * 1024.0,
+        /* moaoff calibrate over the wallpapers of Debian 12; docs/perceive.md names the packages */
+        .laplacian_p5 = 0.83,
+        .laplacian_p95 = 1875.0,
+        .weight_resolution = 1.0,
+        .weight_edge = 1.0,
+        .weight_entropy = 1.0,
+        .weight_sharpness = 1.0,
+    };
+}
+
+static enum moa_err check_limits(const struct moa_image_info *info,
+                                 const struct moa_image_limits *limits, struct moa_error *error)
+{
+    struct moa_image_limits checked;
+    moa_image_limits_default(&checked);
+    if (limits)
+        checked = *limits;
+    if (info->width_px > checked.max_width_px || info->height_px > checked.max_width_px)
+        return moa_fail(error, MOA_ERR_LIMIT, 0, "image side is longer than allowed");
+    if ((uint64_t)info->width_px * info->height_px > checked.max_px)
+        return moa_fail(error, MOA_ERR_LIMIT, 0, "image has more pixels than allowed");
+    return MOA_OK;
+}
+
+/* ---- measuring ---- */
+
+/* The second scan of an image with unusual gradients; see luma_scan.h. */
+static enum moa_err measure_exactly(const struct moa_picture *picture, enum moa_image_mode mode,
+                                    struct moa_luma_scan *scan,
+                                    struct moa_image_features *ret_features,
+                                    struct moa_error *error)
+{
+    if (!moa_scan_restart_exact(scan))
+        return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
+    const enum moa_err err = formats[picture->info.format]->luma(picture, mode, scan, error);
+    if (err == MOA_OK)
+        (void)moa_scan_finish(scan, ret_features);
+    return err;
+}
+
+static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mode mode,
+                            struct moa_image_features *ret_features, struct moa_error *error)
+{
+    struct moa_luma_scan *scan = moa_scan_new(picture->info.width_px);
+    if (!scan)
+        return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
+    struct moa_image_features features;
+    enum moa_err err = formats[picture->info.format]->luma(picture, mode, scan, error);
+    if (err == MOA_OK && !moa_scan_finish(scan, &features))
+        err = measure_exactly(picture, mode, scan, &features, error);
+    moa_scan_free(scan);
+    if (err)
+        return err;
+    struct moa_image_header header;
+    fill_header(picture->file, &picture->info, &header);
+    features.height_px = picture->info.height_px;
+    features.bits_per_pixel = header.bits_per_pixel;
+    features.bits_per_pixel_normal = header.bits_per_pixel_normal;
+    *ret_features = features;
+    return MOA_OK;
+}
+
+enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *options,
+                                    const struct moa_image_limits *limits,
+                                    struct moa_image_info *ret_info,
+                                    struct moa_image_features *ret_features,
+                                    struct moa_error *ret_error)
+{
+    struct moa_error error;
+    struct moa_picture picture = {.file = file};
+    enum moa_err err = probe(file, &picture.info, &error);
+    if (err == MOA_OK) {
+        if (ret_info)
+            *ret_info = picture.info;
+        err = check_limits(&picture.info, limits, &error);
+    }
+    if (err == MOA_OK)
+        err = measure(&picture, options ? options->mode : MOA_IMAGE_EXACT, ret_features, &error);
+    if (err && ret_error)
+        *ret_error = error;
+    return err;
+}
+
+enum moa_err moa_image_measure(struct moa_bytes file, const struct moa_image_limits *limits,
+                               struct moa_image_info *ret_info,
+                               struct moa_image_features *ret_features, struct moa_error *ret_error)
+{
+    return moa_image_measure_with(file, NULL, limits, ret_info, ret_features, ret_error);
+}
+
+enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t height_px,
+                              size_t stride_bytes, struct moa_image_features *ret_features)
+{
+    if (!luma || width_px == 0 || height_px == 0 || stride_bytes < width_px)
+        return MOA_ERR_ARGUMENT;
+    struct moa_luma_scan *scan = moa_scan_new(width_px);
+    if (!scan)
+        return MOA_ERR_MEMORY;
+    enum moa_err err = MOA_OK;
+    struct moa_image_features features;
+    moa_scan_plane(scan, luma, height_px, stride_bytes);
+    if (!moa_scan_finish(scan, &features)) {
+        if (moa_scan_restart_exact(scan)) {
+            moa_scan_plane(scan, luma, height_px, stride_bytes);
+            (void)moa_scan_finish(scan, &features);
+        } else {
+            err = MOA_ERR_MEMORY;
+        }
+    }
+    moa_scan_free(scan);
+    if (err)
+        return err;
+    features.height_px = height_px;
+    features.bits_per_pixel = 8.0;
+    features.bits_per_pixel_normal = 8.0;
+    *ret_features = features;
+    return MOA_OK;
+}
+
+/* ---- features to a complexity ---- */
+
+static double clip(double x)
+{
+    return x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
+}
+
+void moa_image_complexity(const struct moa_image_params *params,
+                          const struct moa_image_features *features,
+                          struct moa_image_complexity *ret_complexity)
+{
+    struct moa_image_params p;
+    moa_image_params_default(&p);
+    if (params)
+        p = *params;
+
+    const struct moa_image_features *f = features;
+    const double max_entropy = 5.5451774444795625; /* ln 256 */
+    struct moa_image_complexity c = {
+        .resolution = clip((double)f->width_px * f->height_px / p.reference_px),
+        .edge = clip((f->gradient_mean - f->gradient_p5) /
+                     (f->gradient_p95 - f->gradient_p5 + epsilon)),
+        .entropy = clip(f->entropy_nats / max_entropy),
+        .sharpness = clip((f->laplacian_variance - p.laplacian_p5) /
+                          (p.laplacian_p95 - p.laplacian_p5 + epsilon)),
+    };
+    const double total =
+        p.weight_resolution + p.weight_edge + p.weight_entropy + p.weight_sharpness;
+    c.score = clip((p.weight_resolution * c.resolution + p.weight_edge * c.edge +
+                    p.weight_entropy * c.entropy + p.weight_sharpness * c.sharpness) /
+                   total);
+    *ret_complexity = c;
+}
