@@ -18,6 +18,7 @@ int score_main(int argc, char **argv);
 int decide_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 int log_main(int argc, char **argv);
+int policies_main(int argc, char **argv);
 int calibrate_main(int argc, char **argv);
 int cpu_main(int argc, char **argv);
 int eval_main(int argc, char **argv);

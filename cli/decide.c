@@ -30,6 +30,7 @@ static const char help[] =
     "      --edge-down        decide as if the edge were down\n"
     "      --cloud-down       decide as if the cloud were down\n"
     "      --pin              pin the request to the edge\n"
+    "      --why              also say on standard error why, in words and numbers\n"
     "  -h, --help             print this and exit\n"
     "      --version          print the version and exit\n";
 
@@ -39,6 +40,7 @@ enum {
     OPTION_EDGE_DOWN,
     OPTION_CLOUD_DOWN,
     OPTION_PIN,
+    OPTION_WHY,
     OPTION_VERSION
 };
 
@@ -50,6 +52,7 @@ static const struct option options[] = {
     {"edge-down", no_argument, NULL, OPTION_EDGE_DOWN},
     {"cloud-down", no_argument, NULL, OPTION_CLOUD_DOWN},
     {"pin", no_argument, NULL, OPTION_PIN},
+    {"why", no_argument, NULL, OPTION_WHY},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -60,7 +63,7 @@ struct arguments {
     const char *policy; /* NULL: the configured one */
     const char *body_path;
     double edge_load, uplink_mbps; /* NaN: not given */
-    bool edge_down, cloud_down, pinned, help, version;
+    bool edge_down, cloud_down, pinned, why, help, version;
 };
 
 static int read_number(const char *option, const char *text, double max, double *ret_number)
@@ -98,6 +101,9 @@ static int read_option(int option, struct arguments *a)
         return 0;
     case OPTION_PIN:
         a->pinned = true;
+        return 0;
+    case OPTION_WHY:
+        a->why = true;
         return 0;
     case 'h':
         a->help = true;
@@ -141,6 +147,23 @@ static int score_images(const struct chat *chat, const struct config *config,
     return 0;
 }
 
+/* One line for the text and one for each image. */
+static void explain(const struct moa_policy *policy, const struct perceived *perceived,
+                    const struct moa_state *state, const struct moa_decision *decision)
+{
+    char why[256];
+    for (size_t i = 0;
+         moa_explain(policy, &perceived->request, state, decision, i, why, sizeof(why)); i++) {
+        const struct moa_choice *choice = i ? &decision->images[i - 1] : &decision->text;
+        if (i)
+            fprintf(stderr, "image %zu", i);
+        else
+            fputs("text", stderr);
+        fprintf(stderr, ": %s (%s): %s\n", moa_tier_name(choice->tier),
+                moa_reason_name(choice->reason), why);
+    }
+}
+
 /* As the gateway takes it: -p, else the model "moaoff/NAME", else the configured one. */
 static const char *policy_name(const struct arguments *a, const struct config *config,
                                const struct chat *chat)
@@ -174,15 +197,13 @@ static int decide(const struct arguments *a, const struct config *config, struct
     struct moa_policy *policy = NULL;
     const char *name = policy_name(a, config, &chat);
     int result = score_images(&chat, config, scores, error);
-    if (!result && moa_policy_new(name, &config->paper, &policy))
+    if (!result && moa_policy_new(name, config->policy_settings, &policy))
         result = http_fail(error, 404, "model_not_found", "no policy \"%.200s\"", name);
     if (!result) {
         const bool pinned = a->pinned || config_pins_model(config, chat.model_name);
         perceive_request(&chat, scores, config, pinned, &perceived);
         enum moa_err err = moa_decide(policy, &perceived.request, &state, &decision);
-        if (!err)
-            perceive_fuse(config, &decision);
-        else
+        if (err)
             result = http_fail(error, 500, "decision_failed", "no decision: %s", moa_strerror(err));
     }
     if (!result) {
@@ -190,7 +211,9 @@ static int decide(const struct arguments *a, const struct config *config, struct
         char *json = perceive_decision_json(&perceived, scores, &state, &decision, &n);
         if (json)
             puts(json);
-        else
+        if (json && a->why)
+            explain(policy, &perceived, &state, &decision);
+        if (!json)
             result = http_fail(error, 503, "out_of_memory", "Out of memory.");
         free(json);
     }
@@ -203,7 +226,7 @@ static int run(const struct arguments *a, const struct config *config)
 {
     struct moa_policy *policy;
     const char *name = a->policy ? a->policy : config->policy;
-    if (moa_policy_new(name, &config->paper, &policy)) {
+    if (moa_policy_new(name, config->policy_settings, &policy)) {
         fprintf(stderr, "moaoff decide: no policy \"%s\"\n", name);
         return EXIT_USAGE;
     }

@@ -20,6 +20,7 @@ static const struct {
     {"decide", decide_main, "show what would be decided for a request, and why"},
     {"serve", serve_main, "run the gateway"},
     {"log", log_main, "show what the gateway decided and what became of it"},
+    {"policies", policies_main, "list the policies and their parameters"},
     {"calibrate", calibrate_main, "derive the configuration from folders of images"},
     {"eval", eval_main, "ask a gateway every question of a set, and record the answers"},
     {"report", report_main, "make tables and figures of what eval recorded"},

@@ -15,8 +15,6 @@
 
 #include "address.h"
 
-enum split_mode { SPLIT_EVIDENCE, SPLIT_FUSE };
-
 /** At least one text. */
 struct text_list {
     char **items;
@@ -56,11 +54,11 @@ struct config {
     char *keys_file;  /* see keys.h; "": no key is asked for */
     char *pin_models; /* patterns of model names that are pinned to the edge */
     char *policy;
-    int64_t split;     /* enum split_mode */
     int64_t workers;   /* 0: one per core */
     int64_t log_level; /* enum log_level */
 
-    struct moa_policy_params paper;
+    /* Every parameter of every policy, in the order of moa_policy_param(NULL, i). */
+    struct moa_policy_setting policy_settings[MOA_POLICY_PARAMS_MAX + 1];
     struct moa_image_params image;
     struct moa_text_params text;
     struct tier_config tier[2]; /* by enum moa_tier */

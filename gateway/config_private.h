@@ -1,11 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between config.c, which reads keys, and config_check.c, which knows what they mean together.
+ * Between config.c, which has the keys, config_read.c, which reads them, and config_check.c, which
+ * knows what they mean together.
  */
 #ifndef MOA_GATEWAY_CONFIG_PRIVATE_H
 #define MOA_GATEWAY_CONFIG_PRIVATE_H
 
 #include "config.h"
+
+enum config_key_type {
+    KEY_TEXT,
+    KEY_URLS,
+    KEY_INTEGER,
+    KEY_NUMBER,
+    KEY_CHOICE,
+    KEY_POLICY,   /* a parameter of a policy: a number, or a name if it has choices */
+    KEY_POLICIES, /* stands in keys[] for the rows of all of these */
+};
+
+struct config_key {
+    const char *path;
+    enum config_key_type type;
+    size_t offset;
+    double min, max;
+    const char *fallback;       /* the default, as YAML text; "" for a number is NaN, "unknown" */
+    const char *help;           /* meaning and unit */
+    const char *const *choices; /* names of 0, 1, ..., NULL at the end */
+    const struct moa_policy_param *param; /* KEY_POLICY: what the row was made from */
+};
+
+/** The most keys there are, those of policies among them. */
+#define CONFIG_KEYS_MAX (160 + MOA_POLICY_PARAMS_MAX)
+
+/** All keys, in the order in which they are printed. */
+struct config_table {
+    struct config_key rows[CONFIG_KEYS_MAX];
+    size_t n;
+};
+
+void config_table_make(struct config_table *ret_table);
 
 struct config_fault {
     const char *path; /* of the key at fault; NULL: none is */

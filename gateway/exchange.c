@@ -241,7 +241,6 @@ static void decide(struct exchange *x)
         exchange_fail(x, &error);
         return;
     }
-    perceive_fuse(x->settings->config, &x->decision);
     x->has_decision = true;
     x->wish = x->decision.text;
     if (x->dry_run) {

@@ -99,6 +99,7 @@ static void adopt(struct gateway *g, const struct parts *parts)
 {
     settings_leave(g->settings);
     g->settings = parts->settings;
+    settings_adopt(g->settings);
     g->config = g->sense.config = parts->settings->config;
     g->keys = keys_replace(g->keys, parts->keys);
     log_set_level((enum log_level)g->config->log_level);

@@ -147,12 +147,6 @@ bool perceive_is_split(const struct moa_decision *d)
     return d->plan == MOA_PLAN_PERCEIVE_CLOUD || d->plan == MOA_PLAN_PERCEIVE_EDGE;
 }
 
-void perceive_fuse(const struct config *config, struct moa_decision *d)
-{
-    if (config->split == SPLIT_FUSE && perceive_is_split(d))
-        perceive_send_all(d, MOA_CLOUD, MOA_REASON_FIXED);
-}
-
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
                              const struct moa_state *state, const struct moa_decision *decision,
                              size_t *ret_n)

@@ -70,7 +70,5 @@ bool perceive_is_split(const struct moa_decision *decision);
 /** All of it to one tier, for one reason. */
 void perceive_send_all(struct moa_decision *decision, enum moa_tier tier, enum moa_reason reason);
 
-/** With `split: fuse` a split decision becomes the cloud's. */
-void perceive_fuse(const struct config *config, struct moa_decision *decision);
 
 #endif

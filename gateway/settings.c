@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/random.h>
 
-static struct settings_policy *policy_new(const char *name, const struct moa_policy_params *params)
+static struct settings_policy *policy_new(const char *name,
+                                          const struct moa_policy_setting *settings)
 {
     struct settings_policy *p = calloc(1, sizeof(*p));
-    if (!p || moa_policy_new(name, params, &p->policy)) {
+    if (!p || moa_policy_new(name, settings, &p->policy)) {
         free(p);
         return NULL;
     }
@@ -38,7 +39,7 @@ static int make_policies(struct settings *s, const struct settings *before)
             known->n_users++;
             s->policies[i] = known;
         } else {
-            s->policies[i] = policy_new(moa_policy_name(i), &s->config->paper);
+            s->policies[i] = policy_new(moa_policy_name(i), s->config->policy_settings);
         }
         if (!s->policies[i])
             return -1;
@@ -91,6 +92,16 @@ struct settings *settings_new(struct config *config, const struct settings *befo
         return NULL;
     }
     return s;
+}
+
+void settings_adopt(struct settings *s)
+{
+    for (size_t i = 0; s->policies[i]; i++) {
+        const enum moa_err err =
+            moa_policy_configure(s->policies[i]->policy, s->config->policy_settings);
+        assert(!err); /* the values were in range when they were read */
+        (void)err;
+    }
 }
 
 struct settings *settings_use(struct settings *s)

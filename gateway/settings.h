@@ -23,7 +23,8 @@ struct settings_policy {
 struct settings {
     size_t n_users;
     struct config *config;
-    struct settings_policy *policies[SETTINGS_POLICIES_MAX]; /* in the order of moa_policy_name() */
+    struct settings_policy
+        *policies[SETTINGS_POLICIES_MAX + 1]; /* by moa_policy_name(); NULL at the end */
     size_t default_policy;
     struct endpoints endpoints[2]; /* by enum moa_tier */
 };
@@ -34,6 +35,9 @@ struct settings {
  * fails. NULL if out of memory.
  */
 struct settings *settings_new(struct config *config, const struct settings *before);
+
+/** New requests go by these settings from now on: shared policies take their parameters. */
+void settings_adopt(struct settings *settings);
 
 /** One more user. Returns `settings`. */
 struct settings *settings_use(struct settings *settings);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * moa_decide(): the only code that decides. The gateway, the command line and the evaluation all
- * call it. A policy_<name>.c states its wish for one modality or for all of a request; this file
- * checks what came in, applies pins and outages, and derives the plan from the decision vector
- * (Eq. 6).
+ * call it. A policy_<name>.c states its wish for all of a request; this file checks what came in,
+ * applies pins and outages, and derives the plan from the decision vector (Eq. 6). It also keeps
+ * the table of policies and sets their parameters by the tables that they own.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@
 
 struct moa_policy {
     const struct policy_kind *kind;
-    struct moa_policy_params params;
-    struct perllm *learned; /* NULL unless it learns */
+    void *params;
+    void *state;
+    uint64_t n_outcomes, n_violations;
+    _Alignas(max_align_t) unsigned char memory[];
 };
 
 static const struct policy_kind *const kinds[] = {
@@ -26,21 +29,22 @@ static const struct policy_kind *const kinds[] = {
 
 static const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
 
-void moa_policy_params_default(struct moa_policy_params *ret_params)
+static const struct policy_params no_params;
+
+/* ---- policies and their parameters ---- */
+
+static const struct policy_kind *find_kind(const char *name)
 {
-    *ret_params = (struct moa_policy_params){
-        .tau_text = 0.5,
-        .tau_image = 0.5,
-        .edge_load_max = 0.85,
-        .uplink_max_mbps = 400.0,
-        .perllm = {.delta = 0.5,
-                   .lambda = 1.0,
-                   .accuracy_weight = 1.0,
-                   .deadline_s = 4.0,
-                   .radio_w = 2.0,
-                   .infer_w = {15.0, 300.0},
-                   .idle_w = {5.0, 60.0}},
-    };
+    for (size_t i = 0; name && i < n_kinds; i++) {
+        if (strcmp(kinds[i]->name, name) == 0)
+            return kinds[i];
+    }
+    return NULL;
+}
+
+static const struct policy_params *params_of(const struct policy_kind *kind)
+{
+    return kind->params ? kind->params : &no_params;
 }
 
 const char *moa_policy_name(size_t i)
@@ -48,7 +52,128 @@ const char *moa_policy_name(size_t i)
     return i < n_kinds ? kinds[i]->name : NULL;
 }
 
+const char *moa_policy_summary(const char *name)
+{
+    const struct policy_kind *kind = find_kind(name);
+    return kind ? kind->summary : NULL;
+}
+
+static bool was_before(size_t k)
+{
+    for (size_t i = 0; i < k; i++) {
+        if (kinds[i]->params == kinds[k]->params)
+            return true;
+    }
+    return false;
+}
+
+const struct moa_policy_param *moa_policy_param(const char *name, size_t i)
+{
+    for (size_t k = 0; k < n_kinds; k++) {
+        if (name ? strcmp(kinds[k]->name, name) != 0 : was_before(k))
+            continue;
+        const struct policy_params *params = params_of(kinds[k]);
+        if (i < params->n)
+            return &params->rows[i].row;
+        i -= params->n;
+        if (name)
+            break;
+    }
+    return NULL;
+}
+
+static const struct policy_param *find_param(const struct policy_kind *kind, const char *key)
+{
+    const struct policy_params *params = params_of(kind);
+    for (size_t i = 0; i < params->n; i++) {
+        if (strcmp(params->rows[i].row.key, key) == 0)
+            return &params->rows[i];
+    }
+    return NULL;
+}
+
 /* Written so that NaN is outside every range. */
+static bool setting_valid(const struct moa_policy_setting *setting)
+{
+    const struct policy_param *param = NULL;
+    for (size_t i = 0; !param && i < n_kinds; i++)
+        param = find_param(kinds[i], setting->key);
+    return param && setting->value >= param->row.min && setting->value <= param->row.max &&
+           (!param->row.choices || setting->value == floor(setting->value));
+}
+
+static void store(void *params, const struct policy_param *param, double value)
+{
+    void *at = (unsigned char *)params + param->offset;
+    if (param->row.choices)
+        *(int *)at = (int)value;
+    else
+        *(double *)at = value;
+}
+
+enum moa_err moa_policy_configure(struct moa_policy *policy,
+                                  const struct moa_policy_setting *settings)
+{
+    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
+        if (!setting_valid(s))
+            return MOA_ERR_ARGUMENT;
+    }
+    const struct policy_params *params = params_of(policy->kind);
+    for (size_t i = 0; i < params->n; i++)
+        store(policy->params, &params->rows[i], params->rows[i].row.fallback);
+    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
+        const struct policy_param *param = find_param(policy->kind, s->key);
+        if (param)
+            store(policy->params, param, s->value);
+    }
+    return MOA_OK;
+}
+
+double moa_policy_value(const struct moa_policy *policy, const char *key)
+{
+    const struct policy_param *param = key ? find_param(policy->kind, key) : NULL;
+    if (!param)
+        return NAN;
+    const void *at = (const unsigned char *)policy->params + param->offset;
+    return param->row.choices ? (double)*(const int *)at : *(const double *)at;
+}
+
+/* ---- a policy ---- */
+
+static size_t aligned(size_t n_bytes)
+{
+    const size_t unit = _Alignof(max_align_t);
+    return (n_bytes + unit - 1) / unit * unit;
+}
+
+enum moa_err moa_policy_new(const char *name, const struct moa_policy_setting *settings,
+                            struct moa_policy **ret_policy)
+{
+    const struct policy_kind *kind = find_kind(name);
+    if (!kind)
+        return MOA_ERR_ARGUMENT;
+    const size_t n_params = aligned(params_of(kind)->n_bytes);
+    struct moa_policy *policy = calloc(1, sizeof(*policy) + n_params + kind->n_state_bytes);
+    if (!policy)
+        return MOA_ERR_MEMORY;
+    policy->kind = kind;
+    policy->params = policy->memory;
+    policy->state = policy->memory + n_params;
+    if (moa_policy_configure(policy, settings)) {
+        free(policy);
+        return MOA_ERR_ARGUMENT;
+    }
+    *ret_policy = policy;
+    return MOA_OK;
+}
+
+void moa_policy_free(struct moa_policy *policy)
+{
+    free(policy);
+}
+
+/* ---- deciding ---- */
+
 static bool in_unit_range(double x)
 {
     return x >= 0.0 && x <= 1.0;
@@ -57,68 +182,6 @@ static bool in_unit_range(double x)
 static bool is_finite_at_least(double x, double least)
 {
     return x >= least && isfinite(x);
-}
-
-static bool perllm_valid(const struct moa_perllm_params *p)
-{
-    const double not_negative[] = {p->delta,   p->lambda,    p->accuracy_weight,
-                                   p->radio_w, p->idle_w[0], p->idle_w[1]};
-    for (size_t i = 0; i < sizeof(not_negative) / sizeof(not_negative[0]); i++) {
-        if (!is_finite_at_least(not_negative[i], 0.0))
-            return false;
-    }
-    return is_finite_at_least(p->deadline_s, 1e-6) && is_finite_at_least(p->infer_w[0], 1e-6) &&
-           is_finite_at_least(p->infer_w[1], 1e-6);
-}
-
-static bool params_valid(const struct moa_policy_params *p)
-{
-    return in_unit_range(p->tau_text) && in_unit_range(p->tau_image) &&
-           in_unit_range(p->edge_load_max) && p->uplink_max_mbps > 0.0 && perllm_valid(&p->perllm);
-}
-
-static enum moa_err policy_of_kind(const struct policy_kind *kind,
-                                   const struct moa_policy_params *params,
-                                   struct moa_policy **ret_policy)
-{
-    struct moa_policy *policy = malloc(sizeof(*policy));
-    if (!policy)
-        return MOA_ERR_MEMORY;
-    *policy = (struct moa_policy){.kind = kind, .params = *params};
-    if (kind->learns) {
-        policy->learned = calloc(1, sizeof(*policy->learned));
-        if (!policy->learned) {
-            free(policy);
-            return MOA_ERR_MEMORY;
-        }
-    }
-    *ret_policy = policy;
-    return MOA_OK;
-}
-
-enum moa_err moa_policy_new(const char *name, const struct moa_policy_params *params,
-                            struct moa_policy **ret_policy)
-{
-    struct moa_policy_params checked;
-    moa_policy_params_default(&checked);
-    if (params)
-        checked = *params;
-    if (!params_valid(&checked))
-        return MOA_ERR_ARGUMENT;
-
-    for (size_t i = 0; i < n_kinds; i++) {
-        if (strcmp(kinds[i]->name, name) == 0)
-            return policy_of_kind(kinds[i], &checked, ret_policy);
-    }
-    return MOA_ERR_ARGUMENT;
-}
-
-void moa_policy_free(struct moa_policy *policy)
-{
-    if (!policy)
-        return;
-    free(policy->learned);
-    free(policy);
 }
 
 static bool request_valid(const struct moa_request *request, const struct moa_state *state)
@@ -152,23 +215,13 @@ static enum moa_plan plan_of(const struct moa_decision *d)
     return d->text.tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
 }
 
-static struct moa_choice choose(const struct moa_policy *policy, double tau,
-                                const struct moa_modality *modality,
-                                const struct moa_request *request, const struct moa_state *state)
+void moa_policy_choose_all(const struct moa_request *request, struct moa_choice choice,
+                           struct moa_decision *ret_decision)
 {
-    if (request->pinned)
-        return (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED};
-    return avoid_outage(policy->kind->choose(&policy->params, tau, modality, state), state);
-}
-
-static struct moa_choice choose_whole(const struct moa_policy *policy,
-                                      const struct moa_request *request,
-                                      const struct moa_state *state)
-{
-    if (request->pinned)
-        return (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED};
-    return avoid_outage(
-        policy->kind->choose_whole(&policy->params, policy->learned, request, state), state);
+    ret_decision->text = choice;
+    ret_decision->n_images = request->n_images;
+    for (size_t i = 0; i < request->n_images; i++)
+        ret_decision->images[i] = choice;
 }
 
 enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_request *request,
@@ -176,26 +229,44 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
 {
     if (!request_valid(request, state))
         return MOA_ERR_ARGUMENT;
-
-    ret_decision->n_images = request->n_images;
-    if (policy->kind->choose_whole) {
-        ret_decision->text = choose_whole(policy, request, state);
-        for (size_t i = 0; i < request->n_images; i++)
-            ret_decision->images[i] = ret_decision->text;
+    struct moa_decision *d = ret_decision;
+    if (request->pinned) {
+        moa_policy_choose_all(request, (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED}, d);
     } else {
-        ret_decision->text =
-            choose(policy, policy->params.tau_text, &request->text, request, state);
-        for (size_t i = 0; i < request->n_images; i++)
-            ret_decision->images[i] =
-                choose(policy, policy->params.tau_image, &request->images[i], request, state);
+        policy->kind->decide(policy->params, policy->state, request, state, d);
+        d->text = avoid_outage(d->text, state);
+        for (size_t i = 0; i < d->n_images; i++)
+            d->images[i] = avoid_outage(d->images[i], state);
     }
-    ret_decision->plan = plan_of(ret_decision);
+    d->plan = plan_of(d);
     return MOA_OK;
+}
+
+size_t moa_explain(const struct moa_policy *policy, const struct moa_request *request,
+                   const struct moa_state *state, const struct moa_decision *decision, size_t part,
+                   char *ret_text, size_t n)
+{
+    if (part > decision->n_images || !request_valid(request, state))
+        return 0;
+    const struct policy_kind *kind = policy->kind;
+    const enum moa_reason reason = part ? decision->images[part - 1].reason : decision->text.reason;
+    int written;
+    if (reason == MOA_REASON_PINNED)
+        written = snprintf(ret_text, n, "the request is pinned to the edge");
+    else if (reason == MOA_REASON_EDGE_DOWN || reason == MOA_REASON_CLOUD_DOWN)
+        written = snprintf(ret_text, n, "the %s is down",
+                           reason == MOA_REASON_EDGE_DOWN ? "edge" : "cloud");
+    else if (kind->explain)
+        written = kind->explain(policy->params, policy->state, request, state, decision, part,
+                                ret_text, n);
+    else
+        written = snprintf(ret_text, n, "%s", kind->summary);
+    return written > 0 ? (size_t)written : 0;
 }
 
 bool moa_policy_learns(const struct moa_policy *policy)
 {
-    return policy->kind->learns;
+    return policy->kind->observe != NULL;
 }
 
 enum moa_err moa_observe(struct moa_policy *policy, const struct moa_outcome *outcome)
@@ -205,21 +276,21 @@ enum moa_err moa_observe(struct moa_policy *policy, const struct moa_outcome *ou
         !is_finite_at_least(outcome->infer_s, 0.0) || outcome->correct < 0.0 ||
         outcome->correct > 1.0)
         return MOA_ERR_ARGUMENT;
-    /* A failure is rated by itself: nothing was right. It counts when it is first told. */
-    const bool rated = !isnan(outcome->correct);
-    const bool counts = outcome->failed ? !rated : rated == policy->kind->learns_rated;
-    if (policy->kind->learns && counts)
-        moa_perllm_learn(policy->learned, &policy->params.perllm, policy->kind->learns_rated,
-                         outcome);
+    if (policy->kind->observe && policy->kind->observe(policy->params, policy->state, outcome)) {
+        policy->n_outcomes++;
+        policy->n_violations += outcome->choice.reason == MOA_REASON_INFEASIBLE;
+    }
     return MOA_OK;
 }
 
 void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
                         uint64_t *ret_violations)
 {
-    *ret_outcomes = policy->learned ? policy->learned->n : 0;
-    *ret_violations = policy->learned ? policy->learned->n_violations : 0;
+    *ret_outcomes = policy->n_outcomes;
+    *ret_violations = policy->n_violations;
 }
+
+/* ---- names ---- */
 
 const char *moa_tier_name(enum moa_tier tier)
 {

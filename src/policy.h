@@ -1,28 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside of a policy: what policy.c needs from each policy_<name>.c. A policy decides the tier it
- * would like for one modality; policy.c checks, applies pins and outages, and derives the plan.
+ * Inside of a policy: what policy.c needs from each policy_<name>.c. A policy states its wish for
+ * each modality; policy.c checks what came in, applies pins and outages, and derives the plan. A
+ * new policy is one file and one row of kinds[] in policy.c.
  */
 #ifndef MOA_SRC_POLICY_H
 #define MOA_SRC_POLICY_H
 
+#include <stddef.h>
+
 #include <moaoff/policy.h>
 
-struct perllm;
+/** A parameter, and where in the policy's parameters its value lies: an int if it has choices, else
+ * a double. */
+struct policy_param {
+    struct moa_policy_param row;
+    size_t offset;
+};
 
-/** Either of the two `choose` is set. */
+/** Several policies may own one table. */
+struct policy_params {
+    const struct policy_param *rows;
+    size_t n;
+    size_t n_bytes; /* of the struct that the offsets are in */
+};
+
 struct policy_kind {
     const char *name;
-    /** The wish for one modality whose threshold is `tau`. Pure. */
-    struct moa_choice (*choose)(const struct moa_policy_params *params, double tau,
-                                const struct moa_modality *modality, const struct moa_state *state);
-    /** The wish for a whole request; `learned` as below. Pure. */
-    struct moa_choice (*choose_whole)(const struct moa_policy_params *params,
-                                      const struct perllm *learned,
-                                      const struct moa_request *request,
-                                      const struct moa_state *state);
-    bool learns;       /**< has a struct perllm */
-    bool learns_rated; /**< from rated outcomes, else from those that are not */
+    const char *summary;                /* one line */
+    const struct policy_params *params; /* NULL: it has none */
+    size_t n_state_bytes;               /* what it learns; zeroed memory is "nothing yet" */
+
+    /** The wish for every modality of `request`, whose tiers need not be up. Pure. */
+    void (*decide)(const void *params, const void *state, const struct moa_request *request,
+                   const struct moa_state *now, struct moa_decision *ret_decision);
+
+    /** Learns from a checked outcome; false if it is of no use to this policy. NULL: never learns.
+     */
+    bool (*observe)(const void *params, void *state, const struct moa_outcome *outcome);
+
+    /** The numbers behind the choice that decide() made for `part` (moa_explain()), for reasons of
+     * its own. NULL: there are none. */
+    int (*explain)(const void *params, const void *state, const struct moa_request *request,
+                   const struct moa_state *now, const struct moa_decision *decision, size_t part,
+                   char *ret_text, size_t n);
 };
 
 extern const struct policy_kind moa_policy_kind_paper;
@@ -33,23 +54,8 @@ extern const struct policy_kind moa_policy_kind_cloud;
 extern const struct policy_kind moa_policy_kind_perllm;
 extern const struct policy_kind moa_policy_kind_perllm_accuracy;
 
-/** What a bandit has learned; zeroed memory is "nothing yet". */
-enum { PERLLM_CLASSES = 2 * 4 * 4 };
-
-struct perllm_arm {
-    uint64_t n;         /* L */
-    double mean_reward; /* R */
-    double mean_time_s;
-};
-
-struct perllm {
-    struct perllm_arm arms[PERLLM_CLASSES][2]; /* by class and enum moa_tier */
-    uint64_t n;                                /* t */
-    uint64_t n_violations;
-};
-
-/** Adds an outcome that was checked. */
-void moa_perllm_learn(struct perllm *learned, const struct moa_perllm_params *params,
-                      bool with_accuracy, const struct moa_outcome *outcome);
+/** Everything goes one way. */
+void moa_policy_choose_all(const struct moa_request *request, struct moa_choice choice,
+                           struct moa_decision *ret_decision);
 
 #endif

@@ -4,21 +4,21 @@
  */
 #include "policy.h"
 
-static struct moa_choice choose_edge(const struct moa_policy_params *params, double tau,
-                                     const struct moa_modality *modality,
-                                     const struct moa_state *state)
+static void decide_edge(const void *params, const void *state, const struct moa_request *request,
+                        const struct moa_state *now, struct moa_decision *ret_decision)
 {
-    (void)params, (void)tau, (void)modality, (void)state;
-    return (struct moa_choice){MOA_EDGE, MOA_REASON_FIXED};
+    (void)params, (void)state, (void)now;
+    moa_policy_choose_all(request, (struct moa_choice){MOA_EDGE, MOA_REASON_FIXED}, ret_decision);
 }
 
-static struct moa_choice choose_cloud(const struct moa_policy_params *params, double tau,
-                                      const struct moa_modality *modality,
-                                      const struct moa_state *state)
+static void decide_cloud(const void *params, const void *state, const struct moa_request *request,
+                         const struct moa_state *now, struct moa_decision *ret_decision)
 {
-    (void)params, (void)tau, (void)modality, (void)state;
-    return (struct moa_choice){MOA_CLOUD, MOA_REASON_FIXED};
+    (void)params, (void)state, (void)now;
+    moa_policy_choose_all(request, (struct moa_choice){MOA_CLOUD, MOA_REASON_FIXED}, ret_decision);
 }
 
-const struct policy_kind moa_policy_kind_edge = {.name = "edge", .choose = choose_edge};
-const struct policy_kind moa_policy_kind_cloud = {.name = "cloud", .choose = choose_cloud};
+const struct policy_kind moa_policy_kind_edge = {
+    .name = "edge", .summary = "everything to the edge", .decide = decide_edge};
+const struct policy_kind moa_policy_kind_cloud = {
+    .name = "cloud", .summary = "everything to the cloud", .decide = decide_cloud};

@@ -89,78 +89,72 @@ struct moa_decision {
 };
 
 /**
- * Parameters of the policies `perllm` and `perllm-accuracy`: a reconstruction of PerLLM (Yang et
- * al., arXiv 2405.14636) from its abstract, objective and regret bound; docs/evaluate.md lists what
- * had to be assumed, the power figures among it.
- *
- * A request is of a service class k = (modalities, size bucket, deadline bucket); with a server s
- * (edge or cloud) it makes a base arm. Among the arms that break no hard constraint the one with
- * the highest index is taken,
- *
- *     I(k,s) = R(k,s) + delta sqrt(ln t / L(k,s)),
- *
- * R the mean reward seen, L how often the arm was seen, t how often any was; an arm never seen
- * comes first. If none is feasible, the arm with the largest slack f(y) is taken, and a violation
- * is counted. The reward of one request is
- *
- *     -(w_tran E_tran + w_infer E_infer + w_idle E_idle) / E_ref + lambda f(y)
- *
- * and, in `perllm-accuracy`, + accuracy_weight times how right the answer was. Each w is 1/3.
- * E_tran = radio_w transfer_s, E_infer = infer_w[s] infer_s, E_idle = idle_w[other] (transfer_s +
- * infer_s); E_ref = the larger infer_w times the deadline. y holds the normalised slacks
- *
- *     deadline   (deadline - (transfer_s + infer_s)) / deadline          soft
- *     capacity   1 - edge_load on the edge, 1 on the cloud               hard: > 0
- *     bandwidth  1 - 8 bytes / (uplink deadline) on the cloud, else 1    hard: > 0
- *
- * f(y) is the smallest, at least -1. Before an arm is taken the deadline's slack comes from its
- * mean time; a slack of something unknown counts as 1.
+ * A parameter of a policy: a row of the table that the policy owns. The configuration, its printed
+ * defaults and `moaoff policies` are made from these rows.
  */
-struct moa_perllm_params {
-    double delta;           /**< exploration, >= 0; default 0.5 */
-    double lambda;          /**< weight of the slack, >= 0; default 1 */
-    double accuracy_weight; /**< of `perllm-accuracy`, >= 0; default 1 */
-    double deadline_s;      /**< of requests that name none, > 0; default 4 */
-    double radio_w;         /**< sending, watts, >= 0; default 2 */
-    double infer_w[2];      /**< by enum moa_tier: working, watts, > 0; default 15 and 300 */
-    double idle_w[2];       /**< by enum moa_tier: waiting, watts, >= 0; default 5 and 60 */
+struct moa_policy_param {
+    const char *key;            /**< as in a configuration: "paper.tau_text" */
+    const char *help;           /**< what it means */
+    const char *unit;           /**< "" if it has none */
+    double min, max, fallback;  /**< range and default */
+    const char *const *choices; /**< names of the values 0, 1, ..., NULL at the end; NULL: any */
 };
 
-/** Parameters of the policy `paper`, Eq. 5, and of others. */
-struct moa_policy_params {
-    double tau_text;        /**< in [0, 1]; default 0.5 */
-    double tau_image;       /**< in [0, 1]; default 0.5 */
-    double edge_load_max;   /**< l_max in [0, 1]; default 0.85 */
-    double uplink_max_mbps; /**< beta, > 0; default 400 */
-    struct moa_perllm_params perllm;
+/** The most parameters that all policies have together. */
+#define MOA_POLICY_PARAMS_MAX 64
+
+/** A parameter that is not to have its default. A list of them ends with a NULL key. */
+struct moa_policy_setting {
+    const char *key;
+    double value;
 };
 
 /**
  * A policy with its parameters and, if it learns, with what it has learned. Deciding never changes
- * it: any number of threads may decide with one, but not while one observes.
+ * it: any number of threads may decide with one, but not while one observes or configures it.
  *
  *     paper              Eq. 5 for each modality
  *     paper-no-modality  the same without modalities: one score, the mean of the complexities,
  *                        against the mean of their thresholds; everything goes one way
  *     paper-no-state     c_i <= tau_i alone: neither load nor uplink
  *     edge, cloud        everything to that tier
- *     perllm             see struct moa_perllm_params; learns from every outcome
- *     perllm-accuracy    learns from rated outcomes only
+ *     perllm             a bandit (docs/evaluate.md); learns from every outcome
+ *     perllm-accuracy    the same; learns from rated outcomes only
  */
 struct moa_policy;
-
-MOA_API void moa_policy_params_default(struct moa_policy_params *ret_params);
 
 /** The name of the i-th policy ("paper", "edge", "cloud", ...), or NULL past the last. */
 MOA_API const char *moa_policy_name(size_t i);
 
+/** What the policy does, in one line; NULL if there is no such policy. */
+MOA_API const char *moa_policy_summary(const char *name);
+
 /**
- * Makes the policy called `name`. `params` (NULL: defaults) is copied. Free with moa_policy_free().
- * Errors: MOA_ERR_ARGUMENT (unknown name, or a parameter out of range), MOA_ERR_MEMORY.
+ * The i-th parameter of the policy called `name`, or NULL past the last and if there is no such
+ * policy. `name` NULL: the i-th of all policies, one that several share counted once.
+ */
+MOA_API const struct moa_policy_param *moa_policy_param(const char *name, size_t i);
+
+/**
+ * Makes the policy called `name`. `settings` (NULL: none) are read and not kept; one list may serve
+ * all policies, since those of other policies are only checked. Free with moa_policy_free().
+ * Errors: MOA_ERR_ARGUMENT (unknown name, a key that no policy has, a value out of range),
+ * MOA_ERR_MEMORY.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_policy_new(const char *name,
-                                                    const struct moa_policy_params *params,
+                                                    const struct moa_policy_setting *settings,
                                                     struct moa_policy **ret_policy);
+
+/**
+ * Gives a policy other parameters: `settings` as above, and defaults for what they do not name.
+ * What was learned stays. Errors: MOA_ERR_ARGUMENT, and nothing has changed.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err
+moa_policy_configure(struct moa_policy *policy, const struct moa_policy_setting *settings);
+
+/** The value of a parameter; NaN if the policy has none of this key. */
+MOA_API double moa_policy_value(const struct moa_policy *policy, const char *key);
+
 /** NULL is allowed. */
 MOA_API void moa_policy_free(struct moa_policy *policy);
 
@@ -173,6 +167,16 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,
                                                 const struct moa_request *request,
                                                 const struct moa_state *state,
                                                 struct moa_decision *ret_decision);
+
+/**
+ * Why one entry of a decision is what it is, in words and with the numbers that were compared:
+ * "c = 0.620 is above paper.tau_image = 0.500". `part` 0 is the text, i the i-th image. Writes at
+ * most `n` bytes, the last of them 0, and returns as snprintf does; 0 if there is no such part.
+ * `request` and `state` as they were decided.
+ */
+MOA_API size_t moa_explain(const struct moa_policy *policy, const struct moa_request *request,
+                           const struct moa_state *state, const struct moa_decision *decision,
+                           size_t part, char *ret_text, size_t n);
 
 /** How a decided request ended. */
 struct moa_outcome {

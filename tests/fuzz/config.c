@@ -30,7 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_ASSERT(config->listen_port >= 0 && config->listen_port <= 65535);
     FUZZ_ASSERT(config->max_body_bytes >= 1024 && config->max_images <= MOA_IMAGES_MAX);
-    FUZZ_ASSERT(config->paper.tau_text >= 0 && config->paper.tau_text <= 1);
+    struct moa_policy *policy = NULL;
+    FUZZ_ASSERT(moa_policy_new("paper", config->policy_settings, &policy) == MOA_OK);
+    moa_policy_free(policy);
     FUZZ_ASSERT(config->journal_max_bytes >= 1 << 20);
     FUZZ_ASSERT(config_is_guarded(config));
     FUZZ_ASSERT(!config_pins_model(config, "") || config->pin_models[0]);

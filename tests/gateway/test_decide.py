@@ -41,6 +41,28 @@ def test_pinned_models_named_policies_and_fuse_count(duo, tmp_path, model, plan)
     assert decided["decision"] == over_http["decision"]
 
 
+def test_why():
+    status, decided, said = decide(chat("What is it?", PIXELS), "--why", "--edge-load", "0.9")
+    assert status == 0 and decided["plan"] == "cloud"
+    lines = said.splitlines()
+    assert lines[0] == "text: cloud (edge-busy): edge load 0.900 is above paper.edge_load_max = 0.850"
+    assert lines[1].startswith("image 1: cloud (") and len(lines) == 2
+
+
+def test_policies_are_listed_with_their_parameters():
+    listed = subprocess.run([MOAOFF, "policies"], capture_output=True, text=True, timeout=20).stdout
+    names = {line for line in listed.splitlines() if not line.startswith(" ")}
+    assert {"paper", "edge", "cloud", "perllm", "perllm-accuracy"} <= names
+    defaults = subprocess.run([MOAOFF, "serve", "--defaults"], capture_output=True, text=True, timeout=20).stdout
+    for line in listed.splitlines():
+        if line.startswith("  p") and "." in line.split()[0]:
+            section, key = line.split()[0].split(".")
+            value = line.split()[1]
+            assert "  %s: %s  #" % (key, value) in defaults[defaults.index("\n%s:\n" % section):], line
+    one = subprocess.run([MOAOFF, "policies", "edge", "none"], capture_output=True, text=True, timeout=20)
+    assert one.returncode == 2 and 'no policy "none"' in one.stderr
+
+
 def test_unknown_policy_as_model():
     status, decided, said = decide(dict(chat("Hello."), model="moaoff/best"))
     assert status == 1 and not decided and 'no policy "best"' in said

@@ -51,6 +51,33 @@ def test_new_requests_go_by_the_new_file(changing, cloud):
     assert running.chat(chat("Hello.", PIXELS)).status == 413
 
 
+def test_policies_that_learn_take_new_parameters_and_forget_nothing(changing):
+    running, change = changing
+    change({"policy": "perllm"})
+    tiers = [running.chat(chat("Hello.")).plan for _ in range(2)]
+    assert tiers == ["edge", "cloud"]
+    # A watt-hungry edge was cheap before; what is counted now makes it dear. Nothing is tried again.
+    change({"policy": "perllm", "perllm": {"delta": 0, "edge_infer_w": 1000000, "cloud_infer_w": 0.001}})
+    for _ in range(6):
+        answer = running.chat(chat("Hello."))
+        assert "untried" not in answer.headers["x-moaoff-reason"]
+    # Exploration without end: the arm seen less often is taken, turn by turn.
+    change({"policy": "perllm", "perllm": {"delta": 1000000}})
+    plans = [running.chat(chat("Hello.")).plan for _ in range(12)]
+    assert set(plans) == {"edge", "cloud"}
+    # None at all: what was better so far.
+    change({"policy": "perllm", "perllm": {"delta": 0}})
+    assert len({running.chat(chat("Hello.")).plan for _ in range(6)}) == 1
+
+
+def test_split_changes_with_the_file(changing):
+    running, change = changing
+    change({"policy": "paper", "paper": {"tau_text": 1, "tau_image": 0}})
+    assert running.chat(chat("What?", PIXELS)).plan == "perceive-cloud"
+    change({"policy": "paper", "paper": {"tau_text": 1, "tau_image": 0}, "split": "fuse"})
+    assert running.chat(chat("What?", PIXELS)).plan == "cloud"
+
+
 @pytest.mark.parametrize("text,line", [
     ("policy: cloud\nlimits:\n  colour: blue\n", 3), ("policy: best\n", 1), ("policy: 'cloud\n", None),
     ("policy: cloud\nlisten:\n  tls_key: x\n", 3), ("policy: cloud\ncloud:\n  api_key_file: /nonexistent/key\n", 3)])

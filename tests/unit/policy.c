@@ -13,7 +13,7 @@ static const struct moa_state quiet = {
     .edge_load = 0.0, .uplink_mbps = 100.0, .edge_up = true, .cloud_up = true};
 
 /* One text and one image with the complexities given. */
-static struct moa_decision decide_with(const struct moa_policy_params *params, const char *name,
+static struct moa_decision decide_with(const struct moa_policy_setting *settings, const char *name,
                                        double text, double image, const struct moa_state *state,
                                        bool pinned)
 {
@@ -22,7 +22,7 @@ static struct moa_decision decide_with(const struct moa_policy_params *params, c
     const struct moa_modality images[] = {{.complexity = image}};
     const struct moa_request request = {
         .text = {.complexity = text}, .n_images = 1, .images = images, .pinned = pinned};
-    assert_int_equal(moa_policy_new(name, params, &policy), MOA_OK);
+    assert_int_equal(moa_policy_new(name, settings, &policy), MOA_OK);
     assert_int_equal(moa_decide(policy, &request, state, &d), MOA_OK);
     moa_policy_free(policy);
     return d;
@@ -141,11 +141,9 @@ static void one_image_on_the_other_tier_splits_the_request(void **unused)
 static void text_and_images_have_thresholds_of_their_own(void **unused)
 {
     (void)unused;
-    struct moa_policy_params params;
-    moa_policy_params_default(&params);
-    params.tau_text = 0.2;
-    params.tau_image = 0.8;
-    struct moa_decision d = decide_with(&params, "paper", 0.5, 0.5, &quiet, false);
+    const struct moa_policy_setting settings[] = {
+        {"paper.tau_text", 0.2}, {"paper.tau_image", 0.8}, {NULL, 0}};
+    struct moa_decision d = decide_with(settings, "paper", 0.5, 0.5, &quiet, false);
     assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_EDGE);
 }
 
@@ -154,25 +152,23 @@ static void text_and_images_have_thresholds_of_their_own(void **unused)
 static void ablation_without_modalities_never_splits(void **unused)
 {
     (void)unused;
-    struct moa_policy_params params;
-    moa_policy_params_default(&params);
     for (int i = 0; i <= 100; i++) {
         double text = (i % 11) / 10.0;
         double image = (double)(i / 11) / 10.0; /* NOLINT(bugprone-integer-division) */
         struct moa_decision whole =
-            decide_with(&params, "paper-no-modality", text, image, &quiet, false);
-        struct moa_decision d = decide_with(&params, "paper", text, image, &quiet, false);
+            decide_with(NULL, "paper-no-modality", text, image, &quiet, false);
+        struct moa_decision d = decide_with(NULL, "paper", text, image, &quiet, false);
         assert_int_equal(whole.plan, text + image <= 1.0 ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD);
         if (d.plan == MOA_PLAN_EDGE || d.plan == MOA_PLAN_CLOUD)
             assert_int_equal(whole.plan, d.plan);
         else
             assert_true(whole.plan == MOA_PLAN_EDGE || whole.plan == MOA_PLAN_CLOUD);
     }
-    params.tau_text = 0.2;
-    params.tau_image = 0.6;
-    struct moa_decision d = decide_with(&params, "paper-no-modality", 0.35, 0.35, &quiet, false);
+    const struct moa_policy_setting settings[] = {
+        {"paper.tau_text", 0.2}, {"paper.tau_image", 0.6}, {NULL, 0}};
+    struct moa_decision d = decide_with(settings, "paper-no-modality", 0.35, 0.35, &quiet, false);
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
-    d = decide_with(&params, "paper-no-modality", 0.45, 0.45, &quiet, false);
+    d = decide_with(settings, "paper-no-modality", 0.45, 0.45, &quiet, false);
     assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
     struct moa_state busy = quiet;
     busy.edge_load = 0.9;
@@ -198,18 +194,129 @@ static void ablation_without_state_sees_complexity_only(void **unused)
     }
 }
 
+/* `split: fuse`: what would be two stages is one, on the cloud; nothing else changes. */
+static void fused_request_goes_to_the_cloud_whole(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"split", 1.0}, {NULL, 0}};
+    for (int i = 0; i < 32; i++) {
+        const double text = i & 1 ? 0.9 : 0.1;
+        const double image = i & 2 ? 0.9 : 0.1;
+        struct moa_state state = quiet;
+        state.edge_up = i & 4;
+        state.cloud_up = i & 8;
+        const bool pinned = i & 16;
+        struct moa_decision d = decide_with(NULL, "paper", text, image, &state, pinned);
+        struct moa_decision fused = decide_with(settings, "paper", text, image, &state, pinned);
+        if (d.plan == MOA_PLAN_PERCEIVE_CLOUD || d.plan == MOA_PLAN_PERCEIVE_EDGE) {
+            assert_choice(fused.text, MOA_CLOUD, MOA_REASON_FIXED);
+            assert_choice(fused.images[0], MOA_CLOUD, MOA_REASON_FIXED);
+        } else {
+            assert_choice(fused.text, d.text.tier, d.text.reason);
+            assert_choice(fused.images[0], d.images[0].tier, d.images[0].reason);
+        }
+    }
+}
+
+static void every_parameter_is_a_row_with_a_default_in_range(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_param *param;
+    size_t n_all = 0;
+    for (; (param = moa_policy_param(NULL, n_all)); n_all++) {
+        assert_true(param->fallback >= param->min && param->fallback <= param->max);
+        assert_true(param->help[0] && param->unit);
+        for (size_t i = 0; i < n_all; i++)
+            assert_string_not_equal(moa_policy_param(NULL, i)->key, param->key);
+    }
+    assert_true(n_all > 0 && n_all <= MOA_POLICY_PARAMS_MAX);
+    for (size_t k = 0; moa_policy_name(k); k++) {
+        struct moa_policy *policy;
+        assert_non_null(moa_policy_summary(moa_policy_name(k)));
+        assert_int_equal(moa_policy_new(moa_policy_name(k), NULL, &policy), MOA_OK);
+        for (size_t i = 0; (param = moa_policy_param(moa_policy_name(k), i)); i++)
+            assert_true(moa_policy_value(policy, param->key) == param->fallback);
+        assert_true(isnan(moa_policy_value(policy, "no.such")));
+        moa_policy_free(policy);
+    }
+    assert_null(moa_policy_param("nonsense", 0));
+    assert_null(moa_policy_summary("nonsense"));
+}
+
+static void configuring_replaces_all_parameters_or_none(void **unused)
+{
+    (void)unused;
+    struct moa_policy *policy;
+    const struct moa_policy_setting first[] = {
+        {"paper.tau_text", 0.2}, {"perllm.delta", 3.0}, {"split", 1.0}, {NULL, 0}};
+    const struct moa_policy_setting second[] = {{"paper.tau_image", 0.9}, {NULL, 0}};
+    const struct moa_policy_setting wrong[] = {
+        {"paper.tau_image", 0.1}, {"paper.tau_text", 7.0}, {NULL, 0}};
+    assert_int_equal(moa_policy_new("paper", first, &policy), MOA_OK);
+    assert_true(moa_policy_value(policy, "paper.tau_text") == 0.2);
+    assert_true(moa_policy_value(policy, "split") == 1.0);
+    assert_int_equal(moa_policy_configure(policy, second), MOA_OK);
+    assert_true(moa_policy_value(policy, "paper.tau_text") == 0.5);
+    assert_true(moa_policy_value(policy, "paper.tau_image") == 0.9);
+    assert_int_equal(moa_policy_configure(policy, wrong), MOA_ERR_ARGUMENT);
+    assert_true(moa_policy_value(policy, "paper.tau_image") == 0.9);
+    moa_policy_free(policy);
+}
+
+static void decisions_are_explained_with_their_numbers(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *policy;
+        double load;
+        bool pinned, edge_up;
+        const char *text, *image; /* found in the explanations */
+    } cases[] = {
+        {"paper", 0.0, false, true, "0.250 is at most tau = 0.500", "0.750 is above tau = 0.500"},
+        {"paper", 0.9, false, true, "0.900 is above paper.edge_load_max = 0.850", "0.750"},
+        {"paper", 0.0, true, true, "pinned", "pinned"},
+        {"paper", 0.0, false, false, "edge is down", "0.750 is above tau"},
+        {"paper-no-modality", 0.0, false, true, "c = 0.500", "c = 0.500"},
+        {"edge", 0.0, false, true, "everything to the edge", "everything to the edge"},
+        {"perllm", 0.0, false, true, "never tried", "never tried"},
+    };
+    const struct moa_modality images[] = {{.complexity = 0.75}};
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct moa_policy *policy;
+        const struct moa_request request = {.text = {.complexity = 0.25},
+                                            .n_images = 1,
+                                            .images = images,
+                                            .pinned = cases[i].pinned};
+        struct moa_state state = quiet;
+        state.edge_load = cases[i].load;
+        state.edge_up = cases[i].edge_up;
+        struct moa_decision d;
+        char why[2][128];
+        assert_int_equal(moa_policy_new(cases[i].policy, NULL, &policy), MOA_OK);
+        assert_int_equal(moa_decide(policy, &request, &state, &d), MOA_OK);
+        for (size_t part = 0; part < 2; part++)
+            assert_true(moa_explain(policy, &request, &state, &d, part, why[part], 128) > 0);
+        assert_non_null(strstr(why[0], cases[i].text));
+        assert_non_null(strstr(why[1], cases[i].image));
+        assert_int_equal(moa_explain(policy, &request, &state, &d, 2, why[0], 128), 0);
+        moa_policy_free(policy);
+    }
+}
+
 static void what_makes_no_sense_is_refused(void **unused)
 {
     (void)unused;
     struct moa_policy *policy = NULL;
-    struct moa_policy_params params;
     assert_int_equal(moa_policy_new("nonsense", NULL, &policy), MOA_ERR_ARGUMENT);
-    moa_policy_params_default(&params);
-    params.tau_text = NAN;
-    assert_int_equal(moa_policy_new("paper", &params, &policy), MOA_ERR_ARGUMENT);
-    moa_policy_params_default(&params);
-    params.uplink_max_mbps = 0.0;
-    assert_int_equal(moa_policy_new("paper", &params, &policy), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_policy_new(NULL, NULL, &policy), MOA_ERR_ARGUMENT);
+    static const struct moa_policy_setting refused[] = {
+        {"paper.tau_text", NAN}, {"paper.tau_text", 1.01}, {"paper.uplink_max_mbps", 0.0},
+        {"split", 0.5},          {"split", 2.0},           {"paper.tau", 0.5},
+        {"perllm.delta", -1.0}};
+    for (size_t i = 0; i < N_TESTS(refused); i++) {
+        const struct moa_policy_setting settings[] = {refused[i], {NULL, 0}};
+        assert_int_equal(moa_policy_new("paper", settings, &policy), MOA_ERR_ARGUMENT);
+    }
     assert_null(policy);
 
     static const double wrong[] = {-0.01, 1.01, NAN, INFINITY};
@@ -241,6 +348,10 @@ int main(void)
         cmocka_unit_test(text_and_images_have_thresholds_of_their_own),
         cmocka_unit_test(ablation_without_modalities_never_splits),
         cmocka_unit_test(ablation_without_state_sees_complexity_only),
+        cmocka_unit_test(fused_request_goes_to_the_cloud_whole),
+        cmocka_unit_test(every_parameter_is_a_row_with_a_default_in_range),
+        cmocka_unit_test(configuring_replaces_all_parameters_or_none),
+        cmocka_unit_test(decisions_are_explained_with_their_numbers),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,10 +15,10 @@ static const struct moa_modality picture[] = {{.complexity = 0.5, .bytes = 10000
 static const struct moa_request request = {
     .text = {.complexity = 0.2, .bytes = 40}, .n_images = 1, .images = picture};
 
-static struct moa_policy *policy_of(const char *name, const struct moa_policy_params *params)
+static struct moa_policy *policy_of(const char *name, const struct moa_policy_setting *settings)
 {
     struct moa_policy *policy;
-    assert_int_equal(moa_policy_new(name, params, &policy), MOA_OK);
+    assert_int_equal(moa_policy_new(name, settings, &policy), MOA_OK);
     assert_true(moa_policy_learns(policy));
     return policy;
 }
@@ -246,17 +246,36 @@ static void deciding_changes_nothing(void **unused)
     moa_policy_free(policy);
 }
 
+static void configuring_forgets_nothing(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting curious[] = {{"perllm.delta", 1000.0}, {NULL, 0}};
+    struct moa_policy *policy = policy_of("perllm", NULL);
+    /* The cloud is better and seen more often. */
+    for (int i = 0; i < 10; i++)
+        see(policy, (struct moa_choice){MOA_EDGE, MOA_REASON_UNTRIED}, &quiet, 3.5, NAN);
+    for (int i = 0; i < 100; i++)
+        see(policy, (struct moa_choice){MOA_CLOUD, MOA_REASON_BEST_INDEX}, &quiet, 0.1, NAN);
+    assert_int_equal(choice_of(policy, &request, &quiet).tier, MOA_CLOUD);
+    assert_int_equal(moa_policy_configure(policy, curious), MOA_OK);
+    const struct moa_choice choice = choice_of(policy, &request, &quiet);
+    assert_int_equal(choice.tier, MOA_EDGE);
+    assert_int_equal(choice.reason, MOA_REASON_BEST_INDEX);
+    uint64_t outcomes;
+    uint64_t violations;
+    moa_policy_learned(policy, &outcomes, &violations);
+    assert_int_equal(outcomes, 110);
+    moa_policy_free(policy);
+}
+
 static void what_makes_no_sense_is_refused(void **unused)
 {
     (void)unused;
-    struct moa_policy_params params;
     struct moa_policy *policy = NULL;
-    moa_policy_params_default(&params);
-    params.perllm.deadline_s = 0.0;
-    assert_int_equal(moa_policy_new("perllm", &params, &policy), MOA_ERR_ARGUMENT);
-    moa_policy_params_default(&params);
-    params.perllm.delta = NAN;
-    assert_int_equal(moa_policy_new("perllm", &params, &policy), MOA_ERR_ARGUMENT);
+    const struct moa_policy_setting no_deadline[] = {{"perllm.deadline_s", 0.0}, {NULL, 0}};
+    assert_int_equal(moa_policy_new("perllm", no_deadline, &policy), MOA_ERR_ARGUMENT);
+    const struct moa_policy_setting no_number[] = {{"perllm.delta", NAN}, {NULL, 0}};
+    assert_int_equal(moa_policy_new("perllm", no_number, &policy), MOA_ERR_ARGUMENT);
 
     policy = policy_of("perllm", NULL);
     const struct moa_outcome fine = {.request = &request, .state = quiet, .correct = NAN};
@@ -293,6 +312,7 @@ int main(void)
         cmocka_unit_test(accuracy_counts_only_where_it_should),
         cmocka_unit_test(failure_teaches_to_avoid_the_tier),
         cmocka_unit_test(deciding_changes_nothing),
+        cmocka_unit_test(configuring_forgets_nothing),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
