@@ -53,21 +53,16 @@ def test_new_requests_go_by_the_new_file(changing, cloud):
 
 def test_policies_that_learn_take_new_parameters_and_forget_nothing(changing):
     running, change = changing
-    change({"policy": "perllm"})
-    tiers = [running.chat(chat("Hello.")).plan for _ in range(2)]
-    assert tiers == ["edge", "cloud"]
-    # A watt-hungry edge was cheap before; what is counted now makes it dear. Nothing is tried again.
-    change({"policy": "perllm", "perllm": {"delta": 0, "edge_infer_w": 1000000, "cloud_infer_w": 0.001}})
-    for _ in range(6):
-        answer = running.chat(chat("Hello."))
-        assert "untried" not in answer.headers["x-moaoff-reason"]
-    # Exploration without end: the arm seen less often is taken, turn by turn.
-    change({"policy": "perllm", "perllm": {"delta": 1000000}})
-    plans = [running.chat(chat("Hello.")).plan for _ in range(12)]
-    assert set(plans) == {"edge", "cloud"}
-    # None at all: what was better so far.
-    change({"policy": "perllm", "perllm": {"delta": 0}})
-    assert len({running.chat(chat("Hello.")).plan for _ in range(6)}) == 1
+    slow = {"policy": "perllm", "cloud": {"uplink_mbps": 0.01}}
+    change(slow)
+    assert [running.chat(chat("Hello.")).plan for _ in range(2)] == ["edge", "cloud"]
+    # Six bytes in a millisecond are more than this uplink carries: the cloud is no choice any more.
+    change(merged(slow, {"perllm": {"deadline_s": 0.001}}))
+    assert {running.chat(chat("Hello.")).plan for _ in range(6)} == {"edge"}
+    # With the former deadline both are known.
+    change(slow)
+    for _ in range(4):
+        assert "best-index" in running.chat(chat("Hello.")).headers["x-moaoff-reason"]
 
 
 def test_split_changes_with_the_file(changing):
