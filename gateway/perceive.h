@@ -70,5 +70,4 @@ bool perceive_is_split(const struct moa_decision *decision);
 /** All of it to one tier, for one reason. */
 void perceive_send_all(struct moa_decision *decision, enum moa_tier tier, enum moa_reason reason);
 
-
 #endif
