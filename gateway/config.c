@@ -160,6 +160,8 @@ static const struct config_key keys[] = {
             "ms for a request's head to arrive"),
     INTEGER("limits.body_timeout_ms", body_timeout_ms, 1, 3600000, "30000",
             "ms without a byte of a begun body"),
+    INTEGER("limits.body_total_ms", body_total_ms, 1, 86400000, "300000",
+            "ms for all of a request's body to arrive"),
     INTEGER("limits.keepalive_timeout_ms", keepalive_timeout_ms, 1, 3600000, "75000",
             "ms an idle client connection is kept"),
     INTEGER("limits.send_timeout_ms", send_timeout_ms, 1, 3600000, "60000",

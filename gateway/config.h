@@ -91,6 +91,7 @@ struct config {
     int64_t max_requests;
     int64_t header_timeout_ms;
     int64_t body_timeout_ms;
+    int64_t body_total_ms;
     int64_t keepalive_timeout_ms;
     int64_t send_timeout_ms;
 

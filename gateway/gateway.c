@@ -80,6 +80,7 @@ static struct server_limits limits_of(const struct config *c)
         .max_body_bytes = (size_t)c->max_body_bytes,
         .header_timeout_ms = c->header_timeout_ms,
         .body_timeout_ms = c->body_timeout_ms,
+        .body_total_ms = c->body_total_ms,
         .keepalive_timeout_ms = c->keepalive_timeout_ms,
         .send_timeout_ms = c->send_timeout_ms,
     };

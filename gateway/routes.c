@@ -301,5 +301,5 @@ int routes_admit(const struct server_request *request, const struct server_route
         return http_fail(ret_error, 403, "key_may_not_observe",
                          "The API key \"%s\" may not read this; see `observe` in the file of keys.",
                          key_name(key));
-    return 0;
+    return 1;
 }

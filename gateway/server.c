@@ -19,6 +19,7 @@
 #include "log.h"
 
 #define ACCEPT_PAUSE_MS 100L
+#define HEAD_GRACE_US 1000000 /* a head that has begun is left alone for so long */
 
 int64_t server_now_us(void)
 {
@@ -79,8 +80,10 @@ int server_admit(struct connection *c)
 {
     const struct server_options *options = &c->server->options;
     const struct server_route *route = find_route(c, method_of(c), &c->allow);
-    if (options->admit && options->admit(c->request, route, options->arg, &c->error))
+    int admitted = options->admit ? options->admit(c->request, route, options->arg, &c->error) : 0;
+    if (admitted < 0)
         return -1;
+    c->known |= admitted > 0;
     return admit_body(c, route);
 }
 
@@ -91,7 +94,7 @@ void server_dispatch(struct connection *c)
     r->arrived_us = server_now_us();
     r->keep_alive = llhttp_should_keep_alive(&c->parser) && !s->draining;
     r->is_1_0 = c->parser.http_major == 1 && c->parser.http_minor == 0;
-    c->phase = PHASE_BUSY;
+    connection_enter(c, PHASE_BUSY);
     c->answered = false;
     event_del(&c->deadline);
 
@@ -141,12 +144,30 @@ static void send_busy(evutil_socket_t fd)
     (void)ignored;
 }
 
+/* Closes the oldest connection on which a stranger leaves the server waiting, so that nobody can
+ * keep others out by holding connections. False if there is none. */
+static bool make_room(struct server *s)
+{
+    const int64_t now_us = server_now_us();
+    struct connection *c;
+    TAILQ_FOREACH_REVERSE(c, &s->connections, connections, all)
+    {
+        const bool waits = c->phase == PHASE_IDLE || c->phase == PHASE_LINGER ||
+                           (c->phase == PHASE_HEAD && now_us - c->since_us > HEAD_GRACE_US);
+        if (!waits || c->known)
+            continue;
+        connection_close(c);
+        return true;
+    }
+    return false;
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
                       int n, void *arg)
 {
     (void)listener, (void)address, (void)n;
     struct server *s = arg;
-    bool room = s->n_connections < s->options.limits.max_connections;
+    bool room = s->n_connections < s->options.limits.max_connections || make_room(s);
     if (room && connection_new(s, fd))
         return;
     if (!s->tls)
@@ -199,6 +220,7 @@ int server_new(struct event_base *base, const struct server_options *options,
     }
     s->base = base;
     s->options = *options;
+    TAILQ_INIT(&s->connections);
     request_settings_init(&s->settings);
     evtimer_assign(&s->accept_again, base, on_accept_again, s);
     s->listener = listen_on(s, why, n);
@@ -225,8 +247,8 @@ void server_free(struct server *s)
         return;
     stop_listening(s);
     s->on_drained = NULL;
-    while (s->connections)
-        connection_close(s->connections);
+    while (!TAILQ_EMPTY(&s->connections))
+        connection_close(TAILQ_FIRST(&s->connections));
     server_tls_free(s->tls);
     free(s);
 }
@@ -261,10 +283,12 @@ void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg)
     s->draining = true;
     s->on_drained = on_drained;
     s->drained_arg = arg;
-    for (struct connection *c = s->connections, *next; c; c = next) {
-        next = c->next;
+    for (struct connection *c = TAILQ_FIRST(&s->connections), *next; c; c = next) {
+        next = TAILQ_NEXT(c, all);
         if (c->phase == PHASE_IDLE || c->phase == PHASE_LINGER)
             connection_close(c);
+        else if (c->phase == PHASE_BODY)
+            connection_expect_body(c);
         else if (c->request)
             c->request->keep_alive = false;
     }

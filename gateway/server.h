@@ -31,7 +31,9 @@ struct server_route {
 
 struct server_limits {
     size_t max_connections, max_header_bytes, max_body_bytes;
-    int64_t header_timeout_ms, body_timeout_ms, keepalive_timeout_ms, send_timeout_ms;
+    int64_t header_timeout_ms, keepalive_timeout_ms, send_timeout_ms;
+    int64_t body_timeout_ms; /* without a byte */
+    int64_t body_total_ms;   /* for all of it */
 };
 
 struct server_options {
@@ -41,7 +43,8 @@ struct server_options {
     const struct server_route *routes; /* borrowed; ends with method NULL */
     /**
      * Whether a request may go on, asked when its head has come and before its body is read.
-     * `route` is NULL if no route takes it. -1 with `ret_error` refuses it. NULL: all may.
+     * `route` is NULL if no route takes it. -1 with `ret_error` refuses it; 1: it may, and shows
+     * that its client is a known one. NULL: all may.
      */
     int (*admit)(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error);

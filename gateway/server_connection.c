@@ -15,6 +15,9 @@
 #include <netinet/tcp.h>
 
 #define AHEAD_BYTES 16384
+#define PROGRESS_BYTES 16384 /* of an answer; a client that takes less in the time takes none */
+#define LEAVING_MS 1000      /* until a client that sends no more and gets nothing has left */
+#define HALF_CLOSED_MS 5000  /* the same, of an answer that has begun */
 #define LINGER_MS 2000
 #define LINGER_BYTES (64 << 20)
 
@@ -26,16 +29,42 @@ void connection_set_deadline(struct connection *c, int64_t ms)
     event_add(&c->deadline, &after);
 }
 
+void connection_enter(struct connection *c, enum phase phase)
+{
+    c->phase = phase;
+    c->since_us = server_now_us();
+}
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The next byte of the body within its timeout, and all of them in time. */
+static void await_body(struct connection *c)
+{
+    const int64_t left_ms = (c->whole_by_us - server_now_us()) / 1000;
+    connection_set_deadline(
+        c, min_of(left_ms > 0 ? left_ms : 0, c->server->options.limits.body_timeout_ms));
+}
+
+void connection_expect_body(struct connection *c)
+{
+    const struct server_limits *limits = &c->server->options.limits;
+    const bool begins = c->phase != PHASE_BODY, draining = c->server->draining;
+    if (begins)
+        connection_enter(c, PHASE_BODY);
+    const int64_t ms = draining ? limits->body_timeout_ms : limits->body_total_ms;
+    const int64_t by_us = server_now_us() + ms * 1000;
+    c->whole_by_us = begins ? by_us : min_of(c->whole_by_us, by_us);
+    await_body(c);
+}
+
 void connection_close(struct connection *c)
 {
     struct server *s = c->server;
-    if (c->previous)
-        c->previous->next = c->next;
-    else
-        s->connections = c->next;
-    if (c->next)
-        c->next->previous = c->previous;
-
+    TAILQ_REMOVE(&s->connections, c, all);
+    event_del(&c->closed);
     event_del(&c->readable);
     event_del(&c->writable);
     event_del(&c->deadline);
@@ -58,8 +87,9 @@ static void connection_linger(struct connection *c)
 {
     request_free(c->request);
     c->request = NULL;
-    c->phase = PHASE_LINGER;
+    connection_enter(c, PHASE_LINGER);
     c->lingered = 0;
+    event_del(&c->closed);
     if (c->tls)
         tls_end(c->tls);
     shutdown(c->fd, SHUT_WR);
@@ -73,7 +103,7 @@ static void connection_refuse(struct connection *c)
     request_refuse(c);
     c->close_after = true;
     c->answered = true;
-    c->phase = PHASE_BUSY;
+    connection_enter(c, PHASE_BUSY);
     connection_flush(c);
 }
 
@@ -108,15 +138,45 @@ static int keep_ahead(struct connection *c, const char *p, size_t n)
     return 0;
 }
 
+/* Chunk heads and trailers are a body's too: none may be without end. */
+static int count_body(struct connection *c, size_t n)
+{
+    struct server_request *r = c->request;
+    r->wire_bytes += n;
+    if (r->wire_bytes <= r->body.max)
+        return 0;
+    return http_fail(&c->error, 413, "body_too_large",
+                     "The request body is longer than %zu bytes, with what frames it.",
+                     r->body.max);
+}
+
+/* What is wrong with a request that the parser gave up, unless a callback has said so. */
+static void explain(struct connection *c, llhttp_errno_t err)
+{
+    if (c->error.status)
+        return;
+    if (err == HPE_INVALID_VERSION || err == HPE_PAUSED_H2_UPGRADE)
+        http_fail(&c->error, 505, "http_version_not_supported",
+                  "HTTP/1.1 and 1.0 are spoken here.");
+    else
+        http_fail(&c->error, 400, "invalid_http", "The request is not valid HTTP: %s.",
+                  llhttp_get_error_reason(&c->parser));
+}
+
 /* Feeds the parser. May close or free the connection; the caller does not touch it afterwards. */
 static void parse(struct connection *c, const char *p, size_t n)
 {
+    const bool in_body = c->phase == PHASE_BODY;
     llhttp_errno_t err = llhttp_execute(&c->parser, p, n);
-    if (err == HPE_OK) {
-        if (c->phase == PHASE_BODY)
-            connection_set_deadline(c, c->server->options.limits.body_timeout_ms);
+    if (err == HPE_OK && c->phase == PHASE_BODY) {
+        if (in_body && count_body(c, n))
+            connection_refuse(c);
+        else
+            await_body(c);
         return;
     }
+    if (err == HPE_OK)
+        return;
     if (err == HPE_PAUSED) {
         const char *end = llhttp_get_error_pos(&c->parser);
         if (keep_ahead(c, end, n - (size_t)(end - p))) {
@@ -126,9 +186,7 @@ static void parse(struct connection *c, const char *p, size_t n)
         server_dispatch(c);
         return;
     }
-    if (c->error.status == 0)
-        http_fail(&c->error, 400, "invalid_http", "The request is not valid HTTP: %s.",
-                  llhttp_get_error_reason(&c->parser));
+    explain(c, err);
     connection_refuse(c);
 }
 
@@ -137,14 +195,15 @@ static void connection_advance(struct connection *c)
 {
     request_free(c->request);
     c->request = NULL;
-    c->phase = PHASE_IDLE;
+    connection_enter(c, PHASE_IDLE);
     c->answered = false;
     c->error.status = 0;
-    if (c->server->draining && c->ahead_n == 0) {
+    if (c->ahead_n == 0 && (c->server->draining || c->half_closed)) {
         connection_close(c);
         return;
     }
     llhttp_resume(&c->parser);
+    event_del(&c->closed);
     event_add(&c->readable, NULL);
     connection_set_deadline(c, c->server->options.limits.keepalive_timeout_ms);
     if (c->ahead_n > 0 || c->tls) /* on the next turn of the loop: pipelined requests do not nest */
@@ -166,6 +225,23 @@ static ssize_t receive(struct connection *c, void *into, size_t room)
     return n;
 }
 
+/* The client sends no more. Whether it has left shows only when something is written to it, so it
+ * has a moment in which to be answered. */
+static void half_close(struct connection *c)
+{
+    event_del(&c->readable);
+    event_del(&c->closed);
+    c->half_closed = true;
+    if (!event_pending(&c->deadline, EV_TIMEOUT, NULL))
+        connection_set_deadline(c, LEAVING_MS);
+}
+
+static void on_closed(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    half_close(arg);
+}
+
 static void read_ahead(struct connection *c)
 {
     if (!c->ahead && !(c->ahead = malloc(AHEAD_BYTES))) {
@@ -174,13 +250,16 @@ static void read_ahead(struct connection *c)
     }
     if (c->ahead_n >= AHEAD_BYTES) {
         event_del(&c->readable); /* until the current request is answered */
+        event_add(&c->closed, NULL);
         return;
     }
     ssize_t n = receive(c, c->ahead + c->ahead_n, AHEAD_BYTES - c->ahead_n);
     if (n > 0)
         c->ahead_n += (size_t)n;
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-        connection_close(c); /* the client left, or will not send any more: same to us */
+    else if (n == 0)
+        half_close(c);
+    else if (errno != EAGAIN && errno != EINTR)
+        connection_close(c);
 }
 
 static void parse_ahead(struct connection *c)
@@ -233,29 +312,42 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         connection_close(c);
 }
 
+/* All is out: nothing more is expected of the client, but that one that has ended its direction is
+ * still there. */
+static void end_stall(struct connection *c)
+{
+    event_del(&c->writable);
+    if (c->phase != PHASE_BUSY || c->taken == 0)
+        return;
+    c->taken = 0;
+    event_del(&c->deadline);
+    if (c->half_closed && !c->answered)
+        connection_set_deadline(c, HALF_CLOSED_MS);
+}
+
 /* Writes what it can: 1 if all is out, 0 if the rest waits for the client, -1 if it cannot be sent.
- * The deadline runs while the client takes no byte. */
+ * The deadline runs while the client takes next to nothing. */
 static int write_out(struct connection *c)
 {
-    bool stalled = event_pending(&c->writable, EV_WRITE, NULL);
     if (c->lost)
         return -1;
     while (evbuffer_get_length(c->out) > 0) {
         ssize_t n = c->tls ? tls_send(c->tls, c->out) : evbuffer_write(c->out, c->fd);
         if (n > 0) {
-            stalled = false;
+            c->taken += (size_t)n;
             continue;
         }
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -1;
         event_add(&c->writable, NULL);
-        if (c->phase == PHASE_BUSY && !stalled)
+        if (c->phase == PHASE_BUSY &&
+            (c->taken >= PROGRESS_BYTES || !event_pending(&c->deadline, EV_TIMEOUT, NULL))) {
+            c->taken = 0;
             connection_set_deadline(c, c->server->options.limits.send_timeout_ms);
+        }
         return 0;
     }
-    event_del(&c->writable);
-    if (c->phase == PHASE_BUSY)
-        event_del(&c->deadline);
+    end_stall(c);
     return 1;
 }
 
@@ -313,11 +405,10 @@ struct connection *connection_new(struct server *s, evutil_socket_t fd)
     c->parser.data = c;
     event_assign(&c->readable, s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
     event_assign(&c->writable, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    event_assign(&c->closed, s->base, fd, EV_CLOSED | EV_PERSIST, on_closed, c);
     evtimer_assign(&c->deadline, s->base, on_deadline, c);
-    c->next = s->connections;
-    if (c->next)
-        c->next->previous = c;
-    s->connections = c;
+    connection_enter(c, PHASE_IDLE);
+    TAILQ_INSERT_HEAD(&s->connections, c, all);
     s->n_connections++;
     bool read = event_add(&c->readable, NULL) == 0;
     /* A connection that says nothing has as long as a request head may take. */

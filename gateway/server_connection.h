@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The inside of the HTTP server, shared by its files and by nobody else: server.c (listening,
- * routes), server_connection.c (phases, reading, writing), server_request.c (parsing, answers) and
- * server_tls.c.
+ * routes), server_connection.c (phases, reading, writing), server_request.c (parsing),
+ * server_reply.c (answers) and server_tls.c.
  *
  * A connection is in one phase at a time and has one deadline, that of its phase:
  *     IDLE -> HEAD -> BODY -> BUSY (a handler owns the request) -> IDLE | LINGER -> closed
  * While BUSY the socket is still read, so that a client that leaves is noticed; what a pipelining
- * client sends ahead waits in `ahead`, up to its size, and then in the kernel.
+ * client sends ahead waits in `ahead`, up to its size, and then in the kernel, where only the end
+ * of its direction is noticed (`closed`). A client that has ended its direction may still read: it
+ * gets what comes soon, and counts as gone when nothing does.
  */
 #ifndef MOA_GATEWAY_SERVER_CONNECTION_H
 #define MOA_GATEWAY_SERVER_CONNECTION_H
@@ -17,6 +19,7 @@
 #include <event2/event_struct.h>
 #include <event2/listener.h>
 #include <llhttp.h>
+#include <sys/queue.h>
 
 #include "buffer.h"
 #include "server.h"
@@ -34,6 +37,8 @@ struct server_request {
     size_t names[SERVER_HEADERS_MAX], values[SERVER_HEADERS_MAX]; /* in head; the path is at 0 */
     size_t n_headers;
     struct buffer body; /* its maximum is that of the route */
+    size_t wire_bytes;  /* of the body, chunk heads and trailers included */
+    size_t trailer_n;   /* how far a trailer's name looks like one that counts; SIZE_MAX: not */
     int64_t arrived_us;
     bool keep_alive;
     bool is_1_0;
@@ -44,19 +49,25 @@ struct server_request {
 
 struct connection {
     struct server *server;
-    struct connection *previous, *next;
+    TAILQ_ENTRY(connection) all;
     evutil_socket_t fd;
     struct tls_stream *tls; /* NULL: plain */
     enum phase phase;
+    int64_t since_us; /* in this phase */
     struct event readable, writable, deadline;
+    struct event closed; /* the client sends no more; watched while what it sent is not read */
     llhttp_t parser;
     struct server_request *request;
     struct http_error error; /* set by parser callbacks that refuse */
     const char *allow;       /* with a 405: the method that the path takes */
     struct evbuffer *out;
-    bool close_after; /* when `out` is empty */
-    bool answered;    /* the request is over; what is left is in `out` */
-    bool lost;        /* no memory for a part of the answer: nothing more of it is sent */
+    bool close_after;    /* when `out` is empty */
+    bool answered;       /* the request is over; what is left is in `out` */
+    bool lost;           /* no memory for a part of the answer: nothing more of it is sent */
+    bool half_closed;    /* the client sends no more: it has left, or waits for the answer */
+    bool known;          /* a right key was shown on it */
+    int64_t whole_by_us; /* when the body must have arrived */
+    size_t taken;        /* by the client, of its answer, since the deadline was set */
     size_t lingered;
     char *ahead; /* bytes behind the current request */
     size_t ahead_n;
@@ -68,7 +79,7 @@ struct server {
     struct server_tls *tls; /* NULL: plain */
     struct evconnlistener *listener;
     struct event accept_again;
-    struct connection *connections;
+    TAILQ_HEAD(connections, connection) connections; /* the newest first */
     size_t n_connections;
     llhttp_settings_t settings;
     bool draining;
@@ -93,6 +104,9 @@ void server_forget(struct server *s);
 struct connection *connection_new(struct server *s, evutil_socket_t fd);
 void connection_close(struct connection *c);
 void connection_set_deadline(struct connection *c, int64_t ms);
+void connection_enter(struct connection *c, enum phase phase);
+/** A body begins, or goes on while the server drains: sets by when all of it must be here. */
+void connection_expect_body(struct connection *c);
 /** Writes what it can. When all is out and the request has been answered: on to the next one, or
  * close; `c` may then be free. */
 void connection_flush(struct connection *c);
@@ -101,6 +115,9 @@ void connection_flush(struct connection *c);
 
 void request_settings_init(llhttp_settings_t *settings);
 void request_free(struct server_request *r);
+
+/* ---- server_reply.c ---- */
+
 /** Answers `c->error`, for what never became a request of a handler, into `c->out`. */
 void request_refuse(struct connection *c);
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requests and answers of the HTTP server: what llhttp finds becomes a struct server_request, and
- * what a handler replies becomes bytes in the connection's buffer; see server_connection.h.
+ * Requests of the HTTP server: what llhttp finds becomes a struct server_request; see
+ * server_connection.h.
  */
 #include "server_connection.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -121,7 +120,7 @@ static int on_message_begin(llhttp_t *parser)
         return fail_memory(c);
     c->request->connection = c;
     c->request->head = buffer_of(c->server->options.limits.max_header_bytes);
-    c->phase = PHASE_HEAD;
+    connection_enter(c, PHASE_HEAD);
     connection_set_deadline(c, c->server->options.limits.header_timeout_ms);
     return 0;
 }
@@ -131,18 +130,52 @@ static int on_url(llhttp_t *parser, const char *p, size_t n)
     return head_append(connection_of(parser), p, n, false);
 }
 
+/* "http://host/path" is asked of proxies, and of servers that must take it: "/path". */
+static void drop_authority(struct server_request *r)
+{
+    char *head = r->head.p;
+    const char *scheme_end = strstr(head, "://");
+    if (head[0] == '/' || !scheme_end)
+        return;
+    const char *path = scheme_end + 3 + strcspn(scheme_end + 3, "/?");
+    const bool bare = *path != '/';
+    memmove(head + bare, path, strlen(path) + 1);
+    if (bare)
+        head[0] = '/';
+}
+
 static int on_url_complete(llhttp_t *parser)
 {
     struct connection *c = connection_of(parser);
     struct server_request *r = c->request;
     if (head_append(c, NULL, 0, true))
         return -1;
+    drop_authority(r);
     char *query = strchr(r->head.p, '?');
     if (query) {
         *query = '\0';
         r->query = (size_t)(query - r->head.p) + 1;
     }
+    for (size_t n = strlen(r->head.p); n > 1 && r->head.p[n - 1] == '/'; n--)
+        r->head.p[n - 1] = '\0';
     return 0;
+}
+
+/* A trailer is no header. One that would have changed what may be done with the request comes too
+ * late, and must not seem to count. */
+static int take_trailer(struct connection *c, const char *p, size_t n)
+{
+    static const char heeded[] = "x-moaoff-";
+    const size_t heeded_n = sizeof(heeded) - 1;
+    struct server_request *r = c->request;
+    for (size_t i = 0; i < n && r->trailer_n < heeded_n; i++) {
+        const char lower = p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+        r->trailer_n = lower == heeded[r->trailer_n] ? r->trailer_n + 1 : SIZE_MAX;
+    }
+    if (r->trailer_n != heeded_n)
+        return 0;
+    return http_fail(&c->error, 400, "invalid_trailer",
+                     "x-moaoff-* headers must stand in the head, not behind the body.");
 }
 
 static int on_header_field(llhttp_t *parser, const char *p, size_t n)
@@ -150,7 +183,7 @@ static int on_header_field(llhttp_t *parser, const char *p, size_t n)
     struct connection *c = connection_of(parser);
     struct server_request *r = c->request;
     if (c->phase == PHASE_BODY)
-        return 0; /* a trailer of a chunked body: no header */
+        return take_trailer(c, p, n);
     if (r->n_headers == SERVER_HEADERS_MAX)
         return http_fail(&c->error, 431, "header_too_large",
                          "The request has more than %d headers.", SERVER_HEADERS_MAX);
@@ -162,8 +195,10 @@ static int on_header_field(llhttp_t *parser, const char *p, size_t n)
 static int on_header_field_complete(llhttp_t *parser)
 {
     struct connection *c = connection_of(parser);
-    if (c->phase == PHASE_BODY)
+    if (c->phase == PHASE_BODY) {
+        c->request->trailer_n = 0;
         return 0;
+    }
     int result = head_append(c, NULL, 0, true);
     c->request->values[c->request->n_headers] = c->request->head.n;
     return result;
@@ -198,17 +233,36 @@ static int check_body(struct connection *c, enum moa_err err)
     return err ? fail_memory(c) : 0;
 }
 
+/* What HTTP asks of a head beyond its grammar. */
+static int check_head(struct connection *c)
+{
+    const struct server_request *r = c->request;
+    size_t n_hosts = 0;
+    if (c->parser.http_major != 1 || c->parser.http_minor > 1)
+        return http_fail(&c->error, 505, "http_version_not_supported",
+                         "HTTP/1.1 and 1.0 are spoken here.");
+    for (size_t i = 0; i < r->n_headers; i++) {
+        const char *name = r->head.p + r->names[i], *value = r->head.p + r->values[i];
+        n_hosts += strcasecmp(name, "host") == 0;
+        if (strcasecmp(name, "transfer-encoding") == 0 && strcasecmp(value, "chunked") != 0)
+            return http_fail(&c->error, 501, "unsupported_transfer_encoding",
+                             "The only transfer coding taken is chunked.");
+    }
+    if (n_hosts > 1 || (n_hosts == 0 && c->parser.http_minor == 1))
+        return http_fail(&c->error, 400, "invalid_http", "The request needs one Host header.");
+    return 0;
+}
+
 static int on_headers_complete(llhttp_t *parser)
 {
     struct connection *c = connection_of(parser);
-    if (server_admit(c))
+    if (check_head(c) || server_admit(c))
         return -1;
     parser->upgrade = 0; /* offers to switch protocols (h2c) are declined by ignoring them */
     if ((parser->flags & F_CONTENT_LENGTH) &&
         check_body(c, buffer_reserve(&c->request->body, parser->content_length)))
         return -1;
-    c->phase = PHASE_BODY;
-    connection_set_deadline(c, c->server->options.limits.body_timeout_ms);
+    connection_expect_body(c);
     const char *expect = header(c->request, "expect");
     if (expect && strcasecmp(expect, "100-continue") == 0) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -248,171 +302,4 @@ void request_settings_init(llhttp_settings_t *settings)
     settings->on_headers_complete = on_headers_complete;
     settings->on_body = on_body;
     settings->on_message_complete = on_message_complete;
-}
-
-/* ---- answers ---- */
-
-static void add_text(struct evbuffer *out, const char *text)
-{
-    evbuffer_add(out, text, strlen(text));
-}
-
-/* "" for a status that only an engine gives: llhttp's table ends the program at what is not in it.
- */
-static const char *reason_of(int status)
-{
-    static const struct {
-        int status;
-        const char *reason;
-    } known[] = {
-        {200, "OK"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {413, "Content Too Large"},
-        {422, "Unprocessable Content"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (known[i].status == status)
-            return known[i].reason;
-    }
-    return "";
-}
-
-static void add_head(struct evbuffer *out, const struct server_head *head, const char *framing,
-                     bool keep_alive)
-{
-    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
-                        head->status, reason_of(head->status), head->content_type, framing,
-                        keep_alive ? "keep-alive" : "close");
-    for (size_t i = 0; i < head->n_headers; i++) {
-        add_text(out, head->headers[i].name);
-        add_text(out, ": ");
-        add_text(out, head->headers[i].value);
-        add_text(out, "\r\n");
-    }
-    add_text(out, "\r\n");
-}
-
-/* Makes room for an answer's head and `n` bytes, so that no part of it can be missing. Without
- * memory the connection is closed instead. */
-static bool reserve(struct connection *c, const struct server_head *head, size_t n)
-{
-    n += 256;
-    if (head)
-        n += strlen(head->content_type);
-    for (size_t i = 0; head && i < head->n_headers; i++)
-        n += strlen(head->headers[i].name) + strlen(head->headers[i].value) + 4;
-    if (!c->lost && evbuffer_expand(c->out, n))
-        c->lost = true;
-    return !c->lost;
-}
-
-void request_refuse(struct connection *c)
-{
-    const struct server_header header = c->error.status == 401
-                                            ? (struct server_header){"www-authenticate", "Bearer"}
-                                            : (struct server_header){"allow", c->allow};
-    size_t n = 0;
-    char *json = http_error_json(&c->error, &n);
-    const char *text = json ? json : http_error_no_memory;
-    char framing[48];
-    n = strlen(text);
-    snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", n);
-    struct server_head head = {
-        .status = c->error.status,
-        .content_type = "application/json",
-        .headers = &header,
-        .n_headers = c->error.status == 401 || c->error.status == 405 ? 1 : 0,
-    };
-    if (reserve(c, &head, n)) {
-        add_head(c->out, &head, framing, false);
-        evbuffer_add(c->out, text, n);
-    }
-    free(json);
-}
-
-static void finish(struct connection *c)
-{
-    c->answered = true;
-    c->close_after = !c->request->keep_alive;
-    connection_flush(c);
-}
-
-void server_reply(struct server_request *request, const struct server_head *head,
-                  struct moa_bytes body)
-{
-    struct connection *c = request->connection;
-    char framing[48];
-    snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", body.n);
-    if (reserve(c, head, body.n)) {
-        add_head(c->out, head, framing, request->keep_alive);
-        if (c->parser.method != HTTP_HEAD)
-            evbuffer_add(c->out, body.p, body.n);
-    }
-    finish(c);
-}
-
-void server_reply_error(struct server_request *request, const struct http_error *error,
-                        const struct server_header *headers, size_t n_headers)
-{
-    size_t n = 0;
-    char *json = http_error_json(error, &n);
-    struct server_head head = {.status = error->status,
-                               .content_type = "application/json",
-                               .headers = headers,
-                               .n_headers = n_headers};
-    const char *text = json ? json : http_error_no_memory;
-    server_reply(request, &head, (struct moa_bytes){text, strlen(text)});
-    free(json);
-}
-
-void server_reply_begin(struct server_request *request, const struct server_head *head)
-{
-    /* HTTP/1.0 knows no chunks: the end of the connection is the end of the answer. */
-    request->chunked = !request->is_1_0;
-    if (request->is_1_0)
-        request->keep_alive = false;
-    if (reserve(request->connection, head, 0))
-        add_head(request->connection->out, head,
-                 request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive);
-    connection_flush(request->connection);
-}
-
-size_t server_reply_write(struct server_request *request, struct moa_bytes bytes)
-{
-    struct connection *c = request->connection;
-    if (bytes.n > 0 && reserve(c, NULL, bytes.n)) {
-        if (request->chunked)
-            evbuffer_add_printf(c->out, "%zx\r\n", bytes.n);
-        evbuffer_add(c->out, bytes.p, bytes.n);
-        if (request->chunked)
-            evbuffer_add(c->out, "\r\n", 2);
-    }
-    connection_flush(c);
-    return evbuffer_get_length(c->out);
-}
-
-void server_reply_end(struct server_request *request)
-{
-    struct connection *c = request->connection;
-    if (request->chunked && reserve(c, NULL, 5))
-        evbuffer_add(c->out, "0\r\n\r\n", 5);
-    finish(c);
-}
-
-void server_reply_cut(struct server_request *request)
-{
-    struct connection *c = request->connection;
-    c->answered = true;
-    connection_close(c);
 }
