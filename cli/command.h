@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What main.c needs from each command: one function that gets the command's own argv (argv[0] is
- * the name of the command) and returns the exit status of the program.
+ * The commands: each is a file command_NAME.c that ends with its struct command, and a line of the
+ * table in main.c.
  */
 #ifndef MOAOFF_CLI_COMMAND_H
 #define MOAOFF_CLI_COMMAND_H
@@ -14,15 +14,14 @@ enum {
     EXIT_USAGE = 2,
 };
 
-int score_main(int argc, char **argv);
-int decide_main(int argc, char **argv);
-int serve_main(int argc, char **argv);
-int log_main(int argc, char **argv);
-int policies_main(int argc, char **argv);
-int calibrate_main(int argc, char **argv);
-int cpu_main(int argc, char **argv);
-int eval_main(int argc, char **argv);
-int report_main(int argc, char **argv);
+struct command; /* options.h */
+
+extern const struct command score_command, decide_command, serve_command, log_command,
+    policies_command, calibrate_command, eval_command, report_command, cpu_command,
+    completion_command, man_command;
+
+/** All of them, in the order of `moaoff --help`; NULL at the end. */
+extern const struct command *const commands[];
 
 /**
  * The configuration in the file `path` (NULL: the defaults), to be freed with config_free(); NULL

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `moaoff`: finds the command and calls it. A command is one file and one line of the table.
+ * `moaoff`: finds the command and calls it. A command is one file and one line
+ * of the table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,32 +11,21 @@
 #include <moaoff/cpu.h>
 
 #include "command.h"
+#include "options.h"
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} commands[] = {
-    {"score", score_main, "measure the complexity of images and text"},
-    {"decide", decide_main, "show what would be decided for a request, and why"},
-    {"serve", serve_main, "run the gateway"},
-    {"log", log_main, "show what the gateway decided and what became of it"},
-    {"policies", policies_main, "list the policies and their parameters"},
-    {"calibrate", calibrate_main, "derive the configuration from folders of images"},
-    {"eval", eval_main, "ask a gateway every question of a set, and record the answers"},
-    {"report", report_main, "make tables and figures of what eval recorded"},
-    {"cpu", cpu_main, "show which instruction sets the image kernels can use"},
+const struct command *const commands[] = {
+    &score_command,    &decide_command,     &serve_command, &log_command,
+    &policies_command, &calibrate_command,  &eval_command,  &report_command,
+    &cpu_command,      &completion_command, &man_command,   NULL,
 };
-
-static const size_t n_commands = sizeof(commands) / sizeof(commands[0]);
 
 static void print_help(FILE *out)
 {
     fputs("Usage: moaoff COMMAND [OPTION]... [ARGUMENT]...\n"
           "Modality-aware edge gateway for multimodal LLM inference.\n\nCommands:\n",
           out);
-    for (size_t i = 0; i < n_commands; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; commands[i]; i++)
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fputs(
         "\n`moaoff COMMAND --help` explains a command. Exit status: 0 fine, 1 some input failed,\n"
         "2 wrong usage. MOA_CPU=LEVEL forces an instruction set (see `moaoff cpu`).\n",
@@ -58,9 +48,9 @@ static int force_cpu(void)
 
 static int run_command(int argc, char **argv)
 {
-    for (size_t i = 0; i < n_commands; i++) {
-        if (strcmp(argv[0], commands[i].name) == 0)
-            return commands[i].run(argc, argv);
+    for (size_t i = 0; commands[i]; i++) {
+        if (strcmp(argv[0], commands[i]->name) == 0)
+            return options_run(commands[i], argc, argv);
     }
     fprintf(stderr, "moaoff: no command \"%s\"; see `moaoff --help`\n", argv[0]);
     return EXIT_USAGE;

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fts.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,38 +23,10 @@
 #include "batch.h"
 #include "command.h"
 #include "input.h"
+#include "options.h"
 
 /* Links are followed: sets of images are often folders of links. */
 #define WALK_OPTIONS (FTS_LOGICAL | FTS_NOCHDIR)
-
-static const char help[] =
-    "Usage: moaoff calibrate [OPTION]... DIR...\n"
-    "Scores the images below each DIR and prints a YAML fragment for the configuration of "
-    "`serve`:\n"
-    "the size at which C_res reaches 1, percentiles of the Laplacian variance, and the threshold\n"
-    "that sends the wanted share of such images to the cloud. Files that are no images are listed "
-    "on\n"
-    "standard error.\n\n"
-    "  -t, --text FILE        the same for texts: a text a line; a line that begins with \" is a "
-    "JSON\n"
-    "                         string. \"-\": standard input\n"
-    "  -s, --offload-share S  share of images, and of texts, above the threshold, 0 to 1\n"
-    "                         (default: 0.5)\n"
-    "  -o, --output FILE      write there instead of to standard output\n"
-    "  -j, --jobs N           score N at once (default: one for each core)\n"
-    "      --help, --version\n\n"
-    "An interrupt (Ctrl-C) ends the walk and writes the result over what was scored until then.\n"
-    "Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong usage.\n";
-
-static const struct option options[] = {
-    {"text", required_argument, NULL, 't'},
-    {"offload-share", required_argument, NULL, 's'},
-    {"output", required_argument, NULL, 'o'},
-    {"jobs", required_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
 
 static volatile sig_atomic_t interrupted;
 
@@ -83,13 +54,13 @@ struct calibration {
     bool out_of_memory;
 };
 
-struct job {
+struct calibrate_job {
     char *path;
     struct moa_image_features features;
     const char *failure;
 };
 
-static void free_job(struct job *job)
+static void free_job(struct calibrate_job *job)
 {
     if (job)
         free(job->path);
@@ -113,7 +84,7 @@ static void *on_next(void *user)
             fprintf(stderr, "moaoff calibrate: %s: a link to nothing\n", entry->fts_path);
         if (entry->fts_info != FTS_F || is_text_file(c, entry->fts_statp))
             continue;
-        struct job *job = calloc(1, sizeof(*job));
+        struct calibrate_job *job = calloc(1, sizeof(*job));
         if (job && (job->path = strdup(entry->fts_path)) != NULL)
             return job;
         free_job(job);
@@ -125,7 +96,7 @@ static void *on_next(void *user)
 static void on_work(void *user, void *argument)
 {
     (void)user;
-    struct job *job = argument;
+    struct calibrate_job *job = argument;
     struct moa_bytes file;
     struct moa_error error;
     job->failure = input_read(job->path, &file);
@@ -179,7 +150,7 @@ static void show_progress(const struct calibration *c)
 static void on_done(void *user, void *argument)
 {
     struct calibration *c = user;
-    struct job *job = argument;
+    struct calibrate_job *job = argument;
     if (job->failure) {
         c->n_ignored++;
         fprintf(stderr, "%smoaoff calibrate: ignored %s: %s\n", c->shows_progress ? "\r\033[K" : "",
@@ -423,58 +394,6 @@ static bool write_result(const struct calibration *c)
     return ok;
 }
 
-static bool parse_number(const char *option, const char *text, double max, double *ret_number)
-{
-    char *end;
-    const double number = strtod(text, &end);
-    if (end == text || *end || !(number >= 0.0 && number <= max)) {
-        fprintf(stderr, "moaoff calibrate: %s %s: a number from 0 to %g is expected\n", option,
-                text, max);
-        return false;
-    }
-    *ret_number = number;
-    return true;
-}
-
-/* Returns -1 if there is something to do, else the exit status. */
-static int parse(int argc, char **argv, struct calibration *c)
-{
-    int option;
-    double n_threads = 0.0;
-    while ((option = getopt_long(argc, argv, "t:s:o:j:h", options, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            c->text_path = optarg;
-            break;
-        case 's':
-            if (!parse_number("--offload-share", optarg, 1.0, &c->offload_share))
-                return EXIT_USAGE;
-            break;
-        case 'o':
-            c->output = optarg;
-            break;
-        case 'j':
-            if (!parse_number("--jobs", optarg, 1024.0, &n_threads))
-                return EXIT_USAGE;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_FINE;
-        case 'V':
-            printf("moaoff %s\n", moa_version());
-            return EXIT_FINE;
-        default:
-            return EXIT_USAGE;
-        }
-    }
-    c->n_threads = batch_threads((unsigned)n_threads);
-    if (optind == argc) {
-        fputs("moaoff calibrate: no folder given; see `moaoff calibrate --help`\n", stderr);
-        return EXIT_USAGE;
-    }
-    return -1;
-}
-
 static int calibrate(struct calibration *c, char **folders)
 {
     static const struct batch_ops ops = {on_next, on_work, on_done};
@@ -508,16 +427,75 @@ static int calibrate(struct calibration *c, char **folders)
     return write_result(c) ? EXIT_FINE : EXIT_FAILED;
 }
 
-int calibrate_main(int argc, char **argv)
+/* ---- the command line ---- */
+
+static struct {
+    const char *text_path, *output;
+    double offload_share;
+    int64_t n_jobs; /* 0, -1: one for each core */
+    struct option_list folders;
+} arguments = {.offload_share = 0.5, .n_jobs = -1};
+
+static const struct option_row rows[] = {
+    {.letter = 't',
+     .name = "text",
+     .argument = "FILE",
+     .help = "the same for texts: a text a line; a line that begins with \" is a JSON string. "
+             "\"-\": standard input",
+     .text = &arguments.text_path},
+    {.letter = 's',
+     .name = "offload-share",
+     .argument = "S",
+     .help = "share of images, and of texts, above the threshold, 0 to 1",
+     .number = &arguments.offload_share,
+     .max = 1},
+    {.letter = 'o',
+     .name = "output",
+     .argument = "FILE",
+     .help = "write there instead of to standard output",
+     .text = &arguments.output},
+    {.letter = 'j',
+     .name = "jobs",
+     .argument = "N",
+     .help = "score N at once; without it one for each core",
+     .integer = &arguments.n_jobs,
+     .max = 1024},
+    {.argument = "DIR",
+     .help = "a folder of images, with those below it",
+     .list = &arguments.folders},
+};
+
+static int run(void)
 {
     struct calibration c = {
-        .offload_share = 0.5,
+        .offload_share = arguments.offload_share,
+        .output = arguments.output,
+        .text_path = arguments.text_path,
+        .n_threads = batch_threads(arguments.n_jobs > 0 ? (unsigned)arguments.n_jobs : 0),
         .shows_progress = isatty(STDERR_FILENO),
     };
-    int status = parse(argc, argv, &c);
-    if (status < 0)
-        status = calibrate(&c, argv + optind);
+    if (arguments.folders.n == 0)
+        return options_usage(&calibrate_command, "no folder given");
+    const int status = calibrate(&c, arguments.folders.items);
     free(c.features);
     free(c.texts);
     return status;
 }
+
+const struct command calibrate_command = {
+    .name = "calibrate",
+    .summary = "derive the configuration from folders of images",
+    .synopsis = "[OPTION]... DIR...",
+    .description =
+        "Scores the images below each DIR and prints a YAML fragment for the configuration of "
+        "`serve`: the size at which C_res reaches 1, percentiles of the Laplacian variance, and "
+        "the threshold that sends the wanted share of such images to the cloud. Files that are no "
+        "images are listed on standard error.",
+    .notes =
+        "An interrupt (Ctrl-C) ends the walk and writes the result over what was scored until "
+        "then. Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong "
+        "usage.",
+    .options = rows,
+    .n_options = N_OPTIONS(rows),
+    .run = run,
+};

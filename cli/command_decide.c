@@ -3,8 +3,6 @@
  * `moaoff decide`: what the gateway would decide for a request body in a given state. Executes
  * nothing and asks no engine; the same code as POST /v1/decide.
  */
-#include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,121 +16,49 @@
 
 #include "command.h"
 #include "input.h"
+#include "options.h"
 
-static const char help[] =
-    "Usage: moaoff decide [OPTION]... [FILE]\n"
-    "Prints the decision for the chat completion body in FILE (or - or nothing: standard input)\n"
-    "and its reasons, as JSON. Nothing is executed.\n\n"
-    "  -c, --config FILE      thresholds and weights from this configuration of `serve`\n"
-    "  -p, --policy NAME      decide with this policy instead of the configured one\n"
-    "      --edge-load L      load of the edge, 0 to 1 (default: unknown)\n"
-    "      --uplink-mbps B    uplink in Mbit/s (default: the configuration's, else unknown)\n"
-    "      --edge-down        decide as if the edge were down\n"
-    "      --cloud-down       decide as if the cloud were down\n"
-    "      --pin              pin the request to the edge\n"
-    "      --why              also say on standard error why, in words and numbers\n"
-    "  -h, --help             print this and exit\n"
-    "      --version          print the version and exit\n";
-
-enum {
-    OPTION_LOAD = 256,
-    OPTION_UPLINK,
-    OPTION_EDGE_DOWN,
-    OPTION_CLOUD_DOWN,
-    OPTION_PIN,
-    OPTION_WHY,
-    OPTION_VERSION
-};
-
-static const struct option options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"policy", required_argument, NULL, 'p'},
-    {"edge-load", required_argument, NULL, OPTION_LOAD},
-    {"uplink-mbps", required_argument, NULL, OPTION_UPLINK},
-    {"edge-down", no_argument, NULL, OPTION_EDGE_DOWN},
-    {"cloud-down", no_argument, NULL, OPTION_CLOUD_DOWN},
-    {"pin", no_argument, NULL, OPTION_PIN},
-    {"why", no_argument, NULL, OPTION_WHY},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {NULL, 0, NULL, 0},
-};
-
-struct arguments {
+static struct decide_arguments {
     const char *config_path;
     const char *policy; /* NULL: the configured one */
     const char *body_path;
     double edge_load, uplink_mbps; /* NaN: not given */
-    bool edge_down, cloud_down, pinned, why, help, version;
+    bool edge_down, cloud_down, pinned, why;
+} arguments = {.body_path = "-", .edge_load = NAN, .uplink_mbps = NAN};
+
+static const struct option_row rows[] = {
+    {.letter = 'c',
+     .name = "config",
+     .argument = "FILE",
+     .help = "thresholds and weights from this configuration of `serve`",
+     .text = &arguments.config_path},
+    {.letter = 'p',
+     .name = "policy",
+     .argument = "NAME",
+     .help = "decide with this policy instead of the configured one",
+     .text = &arguments.policy},
+    {.name = "edge-load",
+     .argument = "L",
+     .help = "load of the edge, 0 to 1; without it unknown",
+     .number = &arguments.edge_load,
+     .max = 1},
+    {.name = "uplink-mbps",
+     .argument = "B",
+     .help = "uplink in Mbit/s; without it the configuration's, else unknown",
+     .number = &arguments.uplink_mbps,
+     .max = 1e6},
+    {.name = "edge-down", .help = "decide as if the edge were down", .flag = &arguments.edge_down},
+    {.name = "cloud-down",
+     .help = "decide as if the cloud were down",
+     .flag = &arguments.cloud_down},
+    {.name = "pin", .help = "pin the request to the edge", .flag = &arguments.pinned},
+    {.name = "why",
+     .help = "also say on standard error why, in words and numbers",
+     .flag = &arguments.why},
+    {.argument = "FILE",
+     .help = "a chat completion body; -: standard input",
+     .text = &arguments.body_path},
 };
-
-static int read_number(const char *option, const char *text, double max, double *ret_number)
-{
-    char *end;
-    errno = 0;
-    double number = strtod(text, &end);
-    if (end == text || *end || errno || !(number >= 0.0 && number <= max)) {
-        fprintf(stderr, "moaoff decide: %s must be a number from 0 to %g, not \"%s\"\n", option,
-                max, text);
-        return -1;
-    }
-    *ret_number = number;
-    return 0;
-}
-
-static int read_option(int option, struct arguments *a)
-{
-    switch (option) {
-    case 'c':
-        a->config_path = optarg;
-        return 0;
-    case 'p':
-        a->policy = optarg;
-        return 0;
-    case OPTION_LOAD:
-        return read_number("--edge-load", optarg, 1, &a->edge_load);
-    case OPTION_UPLINK:
-        return read_number("--uplink-mbps", optarg, 1e6, &a->uplink_mbps);
-    case OPTION_EDGE_DOWN:
-        a->edge_down = true;
-        return 0;
-    case OPTION_CLOUD_DOWN:
-        a->cloud_down = true;
-        return 0;
-    case OPTION_PIN:
-        a->pinned = true;
-        return 0;
-    case OPTION_WHY:
-        a->why = true;
-        return 0;
-    case 'h':
-        a->help = true;
-        return 0;
-    case OPTION_VERSION:
-        a->version = true;
-        return 0;
-    default:
-        fputs("See `moaoff decide --help`.\n", stderr);
-        return -1;
-    }
-}
-
-static int read_arguments(int argc, char **argv, struct arguments *a)
-{
-    *a = (struct arguments){.body_path = "-", .edge_load = NAN, .uplink_mbps = NAN};
-    int option;
-    while ((option = getopt_long(argc, argv, "c:p:h", options, NULL)) != -1) {
-        if (read_option(option, a))
-            return -1;
-    }
-    if (optind < argc)
-        a->body_path = argv[optind++];
-    if (optind < argc) {
-        fprintf(stderr, "moaoff decide: unexpected argument \"%s\"\n", argv[optind]);
-        return -1;
-    }
-    return 0;
-}
 
 static int score_images(const struct chat *chat, const struct config *config,
                         struct image_score *scores, struct http_error *error)
@@ -165,7 +91,7 @@ static void explain(const struct moa_policy *policy, const struct perceived *per
 }
 
 /* As the gateway takes it: -p, else the model "moaoff/NAME", else the configured one. */
-static const char *policy_name(const struct arguments *a, const struct config *config,
+static const char *policy_name(const struct decide_arguments *a, const struct config *config,
                                const struct chat *chat)
 {
     static const char prefix[] = "moaoff/";
@@ -175,8 +101,8 @@ static const char *policy_name(const struct arguments *a, const struct config *c
     return named ? chat->model_name + sizeof(prefix) - 1 : config->policy;
 }
 
-static int decide(const struct arguments *a, const struct config *config, struct moa_bytes body,
-                  struct http_error *error)
+static int decide(const struct decide_arguments *a, const struct config *config,
+                  struct moa_bytes body, struct http_error *error)
 {
     struct chat chat;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
@@ -222,7 +148,7 @@ static int decide(const struct arguments *a, const struct config *config, struct
     return result;
 }
 
-static int run(const struct arguments *a, const struct config *config)
+static int decide_file(const struct decide_arguments *a, const struct config *config)
 {
     struct moa_policy *policy;
     const char *name = a->policy ? a->policy : config->policy;
@@ -246,23 +172,24 @@ static int run(const struct arguments *a, const struct config *config)
     return status;
 }
 
-int decide_main(int argc, char **argv)
+static int run(void)
 {
-    struct arguments a;
-    if (read_arguments(argc, argv, &a))
-        return EXIT_USAGE;
-    if (a.help) {
-        fputs(help, stdout);
-        return EXIT_FINE;
-    }
-    if (a.version) {
-        printf("moaoff %s\n", moa_version());
-        return EXIT_FINE;
-    }
-    struct config *config = command_config("decide", a.config_path, CONFIG_TO_LOOK);
+    struct config *config = command_config("decide", arguments.config_path, CONFIG_TO_LOOK);
     if (!config)
         return EXIT_FAILED;
-    int status = run(&a, config);
+    int status = decide_file(&arguments, config);
     config_free(config);
     return status;
 }
+
+const struct command decide_command = {
+    .name = "decide",
+    .summary = "show what would be decided for a request, and why",
+    .synopsis = "[OPTION]... [FILE]",
+    .description =
+        "Prints the decision for the chat completion body in FILE and its reasons, as JSON. "
+        "Nothing is executed.",
+    .options = rows,
+    .n_options = N_OPTIONS(rows),
+    .run = run,
+};
