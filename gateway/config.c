@@ -14,26 +14,22 @@ static const char *const pressure_names[] = {"ignore", "count", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 
 #define AT(field) offsetof(struct config, field)
-#define TEXT(path, field, fallback, help)                                                          \
+/* What stands behind the help of a row is a field of it, such as .needs_restart = true. */
+#define KEY(p, t, field, least, most, value, text, ...)                                            \
     {                                                                                              \
-        path, KEY_TEXT, AT(field), 0, 0, fallback, help, NULL, NULL                                \
+        .path = p, .type = t, .offset = AT(field), .min = least, .max = most, .fallback = value,   \
+        .help = text, __VA_ARGS__                                                                  \
     }
-#define URLS(path, field, fallback, help)                                                          \
-    {                                                                                              \
-        path, KEY_URLS, AT(field), 0, 0, fallback, help, NULL, NULL                                \
-    }
-#define INTEGER(path, field, min, max, fallback, help)                                             \
-    {                                                                                              \
-        path, KEY_INTEGER, AT(field), min, max, fallback, help, NULL, NULL                         \
-    }
-#define NUMBER(path, field, min, max, fallback, help)                                              \
-    {                                                                                              \
-        path, KEY_NUMBER, AT(field), min, max, fallback, help, NULL, NULL                          \
-    }
-#define CHOICE(path, field, names, fallback, help)                                                 \
-    {                                                                                              \
-        path, KEY_CHOICE, AT(field), 0, 0, fallback, help, names, NULL                             \
-    }
+#define TEXT(path, field, fallback, help, ...)                                                     \
+    KEY(path, KEY_TEXT, field, 0, 0, fallback, help, __VA_ARGS__)
+#define URLS(path, field, fallback, help, ...)                                                     \
+    KEY(path, KEY_URLS, field, 0, 0, fallback, help, __VA_ARGS__)
+#define INTEGER(path, field, min, max, fallback, help, ...)                                        \
+    KEY(path, KEY_INTEGER, field, min, max, fallback, help, __VA_ARGS__)
+#define NUMBER(path, field, min, max, fallback, help, ...)                                         \
+    KEY(path, KEY_NUMBER, field, min, max, fallback, help, __VA_ARGS__)
+#define CHOICE(path, field, names, fallback, help, ...)                                            \
+    KEY(path, KEY_CHOICE, field, 0, 0, fallback, help, .choices = names, __VA_ARGS__)
 
 #define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
     INTEGER(                                                                                       \
@@ -69,8 +65,9 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
                 "ms that sent bytes may go unacknowledged; 0: the system's limit")
 
 static const struct config_key keys[] = {
-    TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on"),
-    INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one"),
+    TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on", .needs_restart = true),
+    INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one",
+            .needs_restart = true),
     TEXT("listen.tls_certificate", tls_certificate, "",
          "PEM file with the certificate chain for clients; empty: no TLS"),
     TEXT("listen.tls_key", tls_key, "", "PEM file with its private key"),
@@ -80,7 +77,8 @@ static const struct config_key keys[] = {
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "paper", "what decides; `moaoff policies` lists them"),
-    INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core"),
+    INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core",
+            .needs_restart = true),
     CHOICE("log_level", log_level, level_names, "info", "debug, info, warn or error"),
 
     {.type = KEY_POLICIES},
@@ -113,7 +111,8 @@ static const struct config_key keys[] = {
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
            "what the uplink to the cloud carries, Mbit/s, until it is measured; empty: unknown"),
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
-            "uploads that the measured uplink looks back at; 0: uplink_mbps stands"),
+            "uploads that the measured uplink looks back at; 0: uplink_mbps stands",
+            .needs_restart = true),
 
     INTEGER("breaker.failures", breaker_failures, 1, 1000, "3",
             "failures without a complete answer between that make an endpoint count as down"),
@@ -135,7 +134,7 @@ static const struct config_key keys[] = {
 
     INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
     INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
-            "image scores and re-encoded images kept, bytes; 0: none"),
+            "image scores and re-encoded images kept, bytes; 0: none", .needs_restart = true),
 
     CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
            "true: http and https image URLs are fetched by the gateway; false: refused"),
@@ -145,7 +144,8 @@ static const struct config_key keys[] = {
     INTEGER("fetch.timeout_ms", fetch_timeout_ms, 1, 600000, "10000",
             "ms for a remote image, redirects included"),
     INTEGER("fetch.redirects", fetch_max_redirects, 0, 20, "3", "redirects followed, at most"),
-    INTEGER("fetch.concurrency", fetch_concurrency, 1, 64, "4", "remote images fetched at once"),
+    INTEGER("fetch.concurrency", fetch_concurrency, 1, 64, "4", "remote images fetched at once",
+            .needs_restart = true),
 
     INTEGER("limits.body_bytes", max_body_bytes, 1024, 1 << 30, "67108864", "request body, bytes"),
     INTEGER("limits.header_bytes", max_header_bytes, 256, 1 << 20, "32768",
@@ -167,7 +167,8 @@ static const struct config_key keys[] = {
     INTEGER("limits.send_timeout_ms", send_timeout_ms, 1, 3600000, "60000",
             "ms without the client taking a byte of its answer"),
 
-    TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none"),
+    TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none",
+         .needs_restart = true),
     INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",
             "days after which a row is deleted"),
     INTEGER("journal.max_bytes", journal_max_bytes, 1 << 20, 1e12, "268435456",
@@ -232,7 +233,7 @@ static void print_default(const struct config_key *key, const struct config *def
     if (key->type == KEY_INTEGER || key->type == KEY_NUMBER ||
         (key->type == KEY_POLICY && !key->choices))
         fprintf(out, " [%.15g, %.15g]", key->min, key->max);
-    fputc('\n', out);
+    fputs(key->needs_restart ? "; needs a restart\n" : "\n", out);
 }
 
 void config_print_defaults(FILE *out)

@@ -121,6 +121,13 @@ int config_load(const char *path, enum config_use use, struct config **ret_confi
 int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
                  struct config_error *ret_error);
 
+/**
+ * Gives the keys that need a restart the values with which the gateway runs; `on_kept` is told each
+ * that the file would have changed. 0, or -1 if out of memory.
+ */
+int config_keep_running(const struct config *running, struct config *fresh,
+                        void (*on_kept)(const char *key));
+
 /** NULL is allowed. */
 void config_free(struct config *config);
 

@@ -27,6 +27,7 @@ struct config_key {
     const char *help;           /* meaning and unit */
     const char *const *choices; /* names of 0, 1, ..., NULL at the end */
     const struct moa_policy_param *param; /* KEY_POLICY: what the row was made from */
+    bool needs_restart; /* cannot change while the gateway runs; of no list and no policy */
 };
 
 /** The most keys there are, those of policies among them. */

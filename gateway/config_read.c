@@ -5,6 +5,7 @@
  */
 #include "config_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -459,6 +460,49 @@ int config_load(const char *path, enum config_use use, struct config **ret_confi
     int result = config_parse((struct moa_bytes){text, n}, use, ret_config, ret_error);
     free(text);
     return result;
+}
+
+/* ---- what a reload leaves as it is ---- */
+
+/* 1: it differed; -1: out of memory. */
+static int keep_value(const struct config_key *key, const struct config *running,
+                      struct config *fresh)
+{
+    const void *from = (const char *)running + key->offset;
+    void *to = (char *)fresh + key->offset;
+    if (key->type == KEY_TEXT) {
+        const char *text = *(char *const *)from;
+        char **slot = to;
+        if (strcmp(text, *slot) == 0)
+            return 0;
+        char *copy = strdup(text);
+        if (!copy)
+            return -1;
+        free(*slot);
+        *slot = copy;
+        return 1;
+    }
+    assert(key->type == KEY_INTEGER || key->type == KEY_CHOICE || key->type == KEY_NUMBER);
+    _Static_assert(sizeof(double) == sizeof(int64_t), "both are kept as bytes");
+    const bool differs = memcmp(from, to, sizeof(int64_t)) != 0;
+    memcpy(to, from, sizeof(int64_t));
+    return differs;
+}
+
+int config_keep_running(const struct config *running, struct config *fresh,
+                        void (*on_kept)(const char *key))
+{
+    struct config_table table;
+    config_table_make(&table);
+    for (size_t i = 0; i < table.n; i++) {
+        const struct config_key *key = &table.rows[i];
+        const int kept = key->needs_restart ? keep_value(key, running, fresh) : 0;
+        if (kept < 0)
+            return -1;
+        if (kept)
+            on_kept(key->path);
+    }
+    return 0;
 }
 
 void config_free(struct config *config)

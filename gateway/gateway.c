@@ -200,36 +200,9 @@ static void unmake(struct gateway *g)
 
 /* ---- reloading ---- */
 
-static void keep_text(const char *key, char *running, char **fresh)
+static void on_kept(const char *key)
 {
-    if (strcmp(running, *fresh) == 0)
-        return;
-    char *copy = strdup(running);
-    if (!copy)
-        return;
     log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
-    free(*fresh);
-    *fresh = copy;
-}
-
-static void keep_number(const char *key, int64_t running, int64_t *fresh)
-{
-    if (running != *fresh)
-        log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
-    *fresh = running;
-}
-
-/* What cannot change while the program runs stays as it is, and that is said. */
-static void keep_what_runs(const struct config *running, struct config *fresh)
-{
-    keep_text("listen.host", running->listen_host, &fresh->listen_host);
-    keep_number("listen.port", running->listen_port, &fresh->listen_port);
-    keep_text("journal.path", running->journal_path, &fresh->journal_path);
-    keep_number("workers", running->workers, &fresh->workers);
-    keep_number("cache.bytes", running->cache_bytes, &fresh->cache_bytes);
-    keep_number("fetch.concurrency", running->fetch_concurrency, &fresh->fetch_concurrency);
-    keep_number("cloud.uplink_uploads", running->tier[MOA_CLOUD].uplink_uploads,
-                &fresh->tier[MOA_CLOUD].uplink_uploads);
 }
 
 static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
@@ -246,7 +219,11 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         snprintf(why, n, "%s", error.message);
         return -1;
     }
-    keep_what_runs(g->config, config);
+    if (config_keep_running(g->config, config, on_kept)) {
+        snprintf(why, n, "out of memory");
+        config_free(config);
+        return -1;
+    }
     if (!config_is_guarded(config)) {
         snprintf(why, n, "others can reach %s, so keys_file or listen.insecure must stay",
                  config->listen_host);

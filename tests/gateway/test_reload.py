@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 
 import local
 from bodies import chat, data_uri, picture
-from conftest import events_of, merged, text_of_events
+from conftest import MOAOFF, events_of, merged, text_of_events
 
 PIXELS = data_uri(picture(), "png")
 
@@ -103,6 +104,29 @@ def test_a_file_that_is_gone(changing):
     assert "No such file" in running.logged("msg=reload-failed.*").group(0)
     assert running.chat(chat("Hello.")).status == 200
     os.rename(path + ".away", path)
+
+
+def marked_keys():
+    """The keys that `serve --defaults` says need a restart, with another value each."""
+    done = subprocess.run([MOAOFF, "serve", "--defaults"], capture_output=True, text=True, check=True)
+    section, found = "", {}
+    for line in done.stdout.splitlines():
+        indent, key, value = re.match(r"( *)(\w+):(.*)", line).groups()
+        section = section if indent else key
+        if value.endswith("; needs a restart"):
+            number = re.match(r" (\d+) ", value)
+            found[(section, key) if indent else (key,)] = int(number[1]) + 1 if number else "localhost"
+    return found
+
+
+def test_every_key_that_needs_a_restart_says_so(changing):
+    running, change = changing
+    keys = marked_keys()
+    assert {("listen", "port"), ("workers",), ("journal", "path")} <= set(keys)
+    for path, value in keys.items():
+        change({path[0]: {path[1]: value} if len(path) > 1 else value})
+        assert "msg=reload-needs-restart key=%s" % ".".join(path) in running.log_text
+    assert running.chat(chat("Hello.")).plan == "edge"
 
 
 def test_what_needs_a_restart_is_said(changing, tmp_path):
