@@ -63,7 +63,9 @@ static const struct option_row rows[] = {
 static int score_images(const struct chat *chat, const struct config *config,
                         struct image_score *scores, struct http_error *error)
 {
-    for (size_t i = 0; i < chat->n_images; i++) {
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        if (chat->parts[i].kind != MOA_IMAGE)
+            continue;
         perceive_image(chat, i, config, &scores[i]);
         if (scores[i].error.status) {
             *error = scores[i].error;
@@ -75,16 +77,16 @@ static int score_images(const struct chat *chat, const struct config *config,
 
 /* One line for the text and one for each image. */
 static void explain(const struct moa_policy *policy, const struct perceived *perceived,
-                    const struct moa_state *state, const struct moa_decision *decision)
+                    const struct moa_state *state)
 {
+    const struct moa_decision *decision = &perceived->decision;
     char why[256];
     for (size_t i = 0;
          moa_explain(policy, &perceived->request, state, decision, i, why, sizeof(why)); i++) {
-        const struct moa_choice *choice = i ? &decision->images[i - 1] : &decision->text;
+        const struct moa_choice *choice = &decision->choices[i];
+        fputs(moa_kind_name(perceived->modalities[i].kind), stderr);
         if (i)
-            fprintf(stderr, "image %zu", i);
-        else
-            fputs("text", stderr);
+            fprintf(stderr, " %zu", i);
         fprintf(stderr, ": %s (%s): %s\n", moa_tier_name(choice->tier),
                 moa_reason_name(choice->reason), why);
     }
@@ -110,9 +112,8 @@ static int decide(const struct decide_arguments *a, const struct config *config,
     if (chat_parse(body, &limits, &chat, error))
         return -1;
 
-    struct image_score scores[MOA_IMAGES_MAX];
-    struct perceived perceived;
-    struct moa_decision decision;
+    struct image_score *scores = calloc(chat.n_parts + 1, sizeof(*scores));
+    struct perceived perceived = {.modalities = NULL};
     const double configured = config->tier[MOA_CLOUD].uplink_mbps;
     const struct moa_state state = {
         .edge_load = a->edge_load,
@@ -122,28 +123,32 @@ static int decide(const struct decide_arguments *a, const struct config *config,
     };
     struct moa_policy *policy = NULL;
     const char *name = policy_name(a, config, &chat);
-    int result = score_images(&chat, config, scores, error);
+    int result = scores ? score_images(&chat, config, scores, error)
+                        : http_fail(error, 503, "out_of_memory", "Out of memory.");
     if (!result && moa_policy_new(name, config->policy_settings, &policy))
         result = http_fail(error, 404, "model_not_found", "no policy \"%.200s\"", name);
     if (!result) {
         const bool pinned = a->pinned || config_pins_model(config, chat.model_name);
-        perceive_request(&chat, scores, config, pinned, &perceived);
-        enum moa_err err = moa_decide(policy, &perceived.request, &state, &decision);
+        enum moa_err err = MOA_ERR_MEMORY;
+        if (!perceive_request(&chat, scores, config, pinned, &perceived))
+            err = moa_decide(policy, &perceived.request, &state, &perceived.decision);
         if (err)
             result = http_fail(error, 500, "decision_failed", "no decision: %s", moa_strerror(err));
     }
     if (!result) {
         size_t n;
-        char *json = perceive_decision_json(&perceived, scores, &state, &decision, &n);
+        char *json = perceive_decision_json(&perceived, scores, &state, &n);
         if (json)
             puts(json);
         if (json && a->why)
-            explain(policy, &perceived, &state, &decision);
+            explain(policy, &perceived, &state);
         if (!json)
             result = http_fail(error, 503, "out_of_memory", "Out of memory.");
         free(json);
     }
     moa_policy_free(policy);
+    perceive_done(&perceived);
+    free(scores);
     chat_done(&chat);
     return result;
 }

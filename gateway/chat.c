@@ -147,7 +147,7 @@ static int read_text(struct reader *r, yyjson_val *string, struct turn *turn)
     return 0;
 }
 
-static int fail_part(struct reader *r, const struct chat_image *at, const char *field,
+static int fail_part(struct reader *r, const struct chat_part *at, const char *field,
                      const char *what)
 {
     http_fail(r->error, 400, "invalid_value", "messages[%u].content[%u]%s %s.", at->message,
@@ -172,7 +172,7 @@ static const char *find_twice(yyjson_val *object, const char *const names[4])
     return NULL;
 }
 
-static int fail_part_twice(struct reader *r, const struct chat_image *at, const char *of,
+static int fail_part_twice(struct reader *r, const struct chat_part *at, const char *of,
                            const char *name)
 {
     char field[32];
@@ -180,10 +180,45 @@ static int fail_part_twice(struct reader *r, const struct chat_image *at, const 
     return fail_part(r, at, field, "appears twice");
 }
 
-static int read_image(struct reader *r, yyjson_val *part, struct chat_image at)
+/* Room for one more at the end of a list of `n`: at most twice what is needed, so that a list of
+ * any length costs the same for each of its entries. NULL if out of memory. */
+static void *with_room(void *list, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return list;
+    const size_t wanted = *room ? 2 * *room : 4;
+    void *grown = realloc(list, wanted * size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
+static int add_part(struct reader *r, struct chat_part part)
+{
+    struct chat *chat = r->chat;
+    if (chat->n_parts == CHAT_PARTS_MAX) {
+        http_fail(r->error, 413, "too_many_parts", "The request has more than %d parts.",
+                  CHAT_PARTS_MAX);
+        return http_fail_at(r->error, "messages[%u].content[%u]", part.message, part.index);
+    }
+    if (part.kind == MOA_IMAGE && chat->n_of[MOA_IMAGE] == r->limits->max_images) {
+        http_fail(r->error, 413, "too_many_images", "The request has more than %zu images.",
+                  r->limits->max_images);
+        return http_fail_at(r->error, "messages[%u].content[%u]", part.message, part.index);
+    }
+    struct chat_part *grown =
+        with_room(chat->parts, chat->n_parts, &chat->parts_room, sizeof(*grown));
+    if (!grown)
+        return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+    chat->parts = grown;
+    chat->parts[chat->n_parts++] = part;
+    chat->n_of[part.kind]++;
+    return 0;
+}
+
+static int read_image(struct reader *r, yyjson_val *part, struct chat_part at)
 {
     static const char *const names[4] = {"url"};
-    struct chat *chat = r->chat;
     yyjson_val *image_url = yyjson_obj_get(part, "image_url");
     /* The API's form is an object; several clients send the bare string. */
     yyjson_val *url = yyjson_is_obj(image_url) ? yyjson_obj_get(image_url, "url") : image_url;
@@ -194,18 +229,13 @@ static int read_image(struct reader *r, yyjson_val *part, struct chat_image at)
         return fail_part(r, &at, ".image_url", "is missing");
     if (!yyjson_is_str(url))
         return fail_part(r, &at, ".image_url.url", "must be a string");
-    if (chat->n_images == r->limits->max_images) {
-        http_fail(r->error, 413, "too_many_images", "The request has more than %zu images.",
-                  r->limits->max_images);
-        return http_fail_at(r->error, "messages[%u].content[%u]", at.message, at.index);
-    }
-    at.part = object_span(r, part);
-    at.url = string_span(r, url);
-    chat->images[chat->n_images++] = at;
-    return 0;
+    at.kind = MOA_IMAGE;
+    at.span = object_span(r, part);
+    at.data = string_span(r, url);
+    return add_part(r, at);
 }
 
-static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, struct turn *turn)
+static int read_part(struct reader *r, yyjson_val *part, struct chat_part at, struct turn *turn)
 {
     static const char *const names[4] = {"type", "text", "image_url"};
     const char *type = yyjson_get_str(yyjson_obj_get(part, "type"));
@@ -226,48 +256,66 @@ static int read_part(struct reader *r, yyjson_val *part, struct chat_image at, s
     return read_text(r, text, turn);
 }
 
-/* Where the parts of a message are, if an image stands behind another part. */
-static int note_parts(struct reader *r, yyjson_val *parts, unsigned message, size_t first_image)
+static int note_place(struct reader *r, struct chat_place place)
 {
     struct chat *chat = r->chat;
-    const size_t n_images = chat->n_images - first_image;
-    const size_t n = yyjson_arr_size(parts);
-    if (n_images == 0 || chat->images[chat->n_images - 1].index == n_images - 1)
-        return 0;
-    struct chat_part *grown = realloc(chat->parts, (chat->n_parts + n) * sizeof(*grown));
+    struct chat_place *grown =
+        with_room(chat->places, chat->n_places, &chat->places_room, sizeof(*grown));
     if (!grown)
         return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
-    chat->parts = grown;
-    size_t i, count, image = first_image;
+    chat->places = grown;
+    chat->places[chat->n_places++] = place;
+    return 0;
+}
+
+/* Whether an image of the message whose parts begin with `first` stands behind another part. */
+static bool has_late_image(const struct chat *chat, size_t first)
+{
+    unsigned n_images = 0;
+    for (size_t i = first; i < chat->n_parts; i++) {
+        if (chat->parts[i].kind == MOA_IMAGE && chat->parts[i].index != n_images++)
+            return true;
+    }
+    return false;
+}
+
+/* Where the parts of a message are, if an image stands behind another part. */
+static int note_places(struct reader *r, yyjson_val *parts, unsigned message, size_t first)
+{
+    struct chat *chat = r->chat;
+    size_t i, count, next = first;
     yyjson_val *part;
+    if (!has_late_image(chat, first))
+        return 0;
     yyjson_arr_foreach(parts, i, count, part)
     {
-        struct chat_part *noted = &chat->parts[chat->n_parts++];
-        *noted = (struct chat_part){.message = message};
-        if (image < chat->n_images && chat->images[image].index == i) {
-            noted->is_image = true;
-            noted->image = image++;
-            noted->span = chat->images[noted->image].part;
-            chat->images[noted->image].is_listed = true;
+        struct chat_place place = {.message = message};
+        if (next < chat->n_parts && chat->parts[next].index == i) {
+            place.is_part = true;
+            place.part = next++;
+            place.span = chat->parts[place.part].span;
+            chat->parts[place.part].is_placed = true;
         } else {
-            noted->span = object_span(r, part);
+            place.span = object_span(r, part);
         }
+        if (note_place(r, place))
+            return -1;
     }
     return 0;
 }
 
 static int read_parts(struct reader *r, yyjson_val *parts, unsigned message, struct turn *turn)
 {
-    const size_t first_image = r->chat->n_images;
+    const size_t first = r->chat->n_parts;
     size_t i, n;
     yyjson_val *part;
     yyjson_arr_foreach(parts, i, n, part)
     {
-        struct chat_image at = {.message = message, .index = (unsigned)i};
+        struct chat_part at = {.message = message, .index = (unsigned)i};
         if (read_part(r, part, at, turn))
             return -1;
     }
-    return note_parts(r, parts, message, first_image);
+    return note_places(r, parts, message, first);
 }
 
 static int fail_message(struct reader *r, unsigned message, const char *field, const char *what)
@@ -418,12 +466,13 @@ void chat_done(struct chat *chat)
     free(chat->model_name);
     free(chat->last_turn);
     free(chat->parts);
+    free(chat->places);
     *chat = (struct chat){0};
 }
 
-char *chat_image_url(const struct chat *chat, size_t i)
+char *chat_part_url(const struct chat *chat, size_t i)
 {
-    const struct span *span = &chat->images[i].url;
+    const struct span *span = &chat->parts[i].data;
     /* With its quotes it is a JSON document. */
     yyjson_doc *doc = yyjson_read((const char *)chat->body.p + span->begin - 1,
                                   span->end - span->begin + 2, YYJSON_READ_NOFLAG);
@@ -433,8 +482,8 @@ char *chat_image_url(const struct chat *chat, size_t i)
     return copy;
 }
 
-void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
+void chat_part_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
 {
-    snprintf(ret_name, n, "messages[%u].content[%u].image_url", chat->images[i].message,
-             chat->images[i].index);
+    snprintf(ret_name, n, "messages[%u].content[%u].image_url", chat->parts[i].message,
+             chat->parts[i].index);
 }

@@ -20,20 +20,25 @@ struct span {
     size_t begin, end;
 };
 
-struct chat_image {
-    struct span part; /* the whole content part, braces included */
-    struct span url;  /* what stands between the quotes of its URL, still JSON-escaped */
+/** The most parts that are no text, of all messages together. */
+#define CHAT_PARTS_MAX (MOA_MODALITIES_MAX - 1)
+
+/** A content part that is no text. Part `i` of a chat is modality `i` + 1 of its request. */
+struct chat_part {
+    enum moa_kind kind;
+    struct span span; /* the whole of it, braces included */
+    struct span data; /* what stands between the quotes of its URL, still JSON-escaped */
     unsigned message; /* messages[message].content[index], for error messages */
     unsigned index;
-    bool is_listed; /* in chat.parts, with the other parts of its message */
+    bool is_placed; /* in chat.places, with the other parts of its message */
 };
 
-/** A content part of a message that has an image behind another part. */
-struct chat_part {
+/** A place among the parts of a message that has an image behind another part. */
+struct chat_place {
     struct span span;
     unsigned message;
-    bool is_image;
-    size_t image; /* its number, if it is one */
+    bool is_part; /* one of chat.parts: */
+    size_t part;
 };
 
 struct chat {
@@ -44,10 +49,11 @@ struct chat {
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
-    size_t n_images;
-    struct chat_image images[MOA_IMAGES_MAX];
-    struct chat_part *parts; /* all parts of the messages whose images do not come first */
-    size_t n_parts;
+    size_t n_parts, parts_room;
+    struct chat_part *parts;
+    size_t n_of[MOA_KINDS]; /* how many of them are of a kind */
+    size_t n_places, places_room;
+    struct chat_place *places; /* of the messages whose images do not come first */
 };
 
 struct chat_limits {
@@ -63,11 +69,11 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
                struct http_error *ret_error);
 void chat_done(struct chat *chat);
 
-/** The URL of image `i` without JSON's escapes, to be freed with free(); NULL if out of memory. */
-char *chat_image_url(const struct chat *chat, size_t i);
+/** The URL of part `i` without JSON's escapes, to be freed with free(); NULL if out of memory. */
+char *chat_part_url(const struct chat *chat, size_t i);
 
-/** The name of image `i` in error messages: "messages[0].content[1].image_url". */
-void chat_image_name(const struct chat *chat, size_t i, char *ret_name, size_t n);
+/** The name of part `i` in error messages: "messages[0].content[1].image_url". */
+void chat_part_name(const struct chat *chat, size_t i, char *ret_name, size_t n);
 
 /**
  * A body to send: segments that alternate between spans of the chat's body, borrowed URLs and new
@@ -84,8 +90,8 @@ struct chat_body {
 /** What is to be different in a rendered chat. All zero: nothing but `model`, which must be set. */
 struct chat_edits {
     const char *model;            /* in the place of its model; "" leaves it */
-    char *const *evidence;        /* per image: a text part in its place; NULL leaves it */
-    const struct moa_bytes *urls; /* per image: in the place of its URL; p == NULL leaves it */
+    char *const *evidence;        /* per part: a text part in its place; NULL leaves it */
+    const struct moa_bytes *urls; /* per part: in the place of its URL; p == NULL leaves it */
     bool images_first;            /* the images of a message before its other parts */
 };
 
@@ -94,7 +100,7 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits,
                 struct chat_body *ret_body);
 
 /**
- * A new body that asks for image `i` alone: one user turn with the image part as it came, but for
+ * A new body that asks for part `i` alone: one user turn with the part as it came, but for
  * its URL if `url` has one, and `prompt` behind it. Nothing else of the conversation is in it.
  */
 int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,

@@ -82,11 +82,11 @@ static char *text_part(const char *text)
 /* What comes into the place of a span of the body. */
 struct edit {
     struct span span;
-    const char *model; /* or NULL: the part below */
+    const char *model; /* or NULL: what is below */
     bool insert_key;
-    struct span part; /* itself a span of the body */
-    bool is_image;
-    size_t image;
+    struct span from; /* itself a span of the body */
+    bool is_part;
+    size_t part;
 };
 
 #define SEGMENTS_PER_EDIT 4 /* what stands before it, and at most three of its own */
@@ -116,24 +116,30 @@ static struct edit model_edit(const struct chat *chat, const char *model)
     return (struct edit){.span = {at, at}, .model = model, .insert_key = true};
 }
 
-static bool is_edited(const struct chat_edits *edits, size_t image)
+static bool is_edited(const struct chat_edits *edits, size_t part)
 {
-    return (edits->evidence && edits->evidence[image]) || (edits->urls && edits->urls[image].p);
+    return (edits->evidence && edits->evidence[part]) || (edits->urls && edits->urls[part].p);
+}
+
+static bool is_image(const struct chat *chat, const struct chat_place *place)
+{
+    return place->is_part && chat->parts[place->part].kind == MOA_IMAGE;
 }
 
 /* Puts the parts of a message, of which there are `n`, into each other's places, the commas and
  * blanks between them staying where they are: first the images, then the others. */
-static size_t reorder(const struct chat_part *parts, size_t n, struct edit *list)
+static size_t reorder(const struct chat *chat, const struct chat_place *places, size_t n,
+                      struct edit *list)
 {
     size_t place = 0;
     for (int images = 1; images >= 0; images--) {
         for (size_t i = 0; i < n; i++) {
-            if (parts[i].is_image != (images == 1))
+            if (is_image(chat, &places[i]) != (images == 1))
                 continue;
-            list[place] = (struct edit){.span = parts[place].span,
-                                        .part = parts[i].span,
-                                        .is_image = parts[i].is_image,
-                                        .image = parts[i].image};
+            list[place] = (struct edit){.span = places[place].span,
+                                        .from = places[i].span,
+                                        .is_part = places[i].is_part,
+                                        .part = places[i].part};
             place++;
         }
     }
@@ -146,16 +152,16 @@ static size_t collect_edits(const struct chat *chat, const struct chat_edits *ed
     size_t n = 0;
     if (edits->model[0])
         list[n++] = model_edit(chat, edits->model);
-    for (size_t i = 0; i < chat->n_images; i++) {
-        const struct chat_image *image = &chat->images[i];
-        if (is_edited(edits, i) && !(edits->images_first && image->is_listed))
-            list[n++] = (struct edit){
-                .span = image->part, .part = image->part, .is_image = true, .image = i};
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const struct chat_part *part = &chat->parts[i];
+        if (is_edited(edits, i) && !(edits->images_first && part->is_placed))
+            list[n++] =
+                (struct edit){.span = part->span, .from = part->span, .is_part = true, .part = i};
     }
-    for (size_t i = 0, end; edits->images_first && i < chat->n_parts; i = end) {
-        for (end = i; end < chat->n_parts && chat->parts[end].message == chat->parts[i].message;)
+    for (size_t i = 0, end; edits->images_first && i < chat->n_places; i = end) {
+        for (end = i; end < chat->n_places && chat->places[end].message == chat->places[i].message;)
             end++;
-        n += reorder(chat->parts + i, end - i, list + n);
+        n += reorder(chat, chat->places + i, end - i, list + n);
     }
     qsort(list, n, sizeof(*list), by_position);
     return n;
@@ -166,18 +172,18 @@ static void body_add_span(struct chat_body *body, const struct chat *chat, size_
     body_add(body, (const char *)chat->body.p + begin, end - begin);
 }
 
-/* An image part with `url`, if it is one, in the place of its own. */
-static void body_add_image(struct chat_body *body, const struct chat *chat, size_t i,
-                           struct moa_bytes url)
+/* A part with `url`, if it is one, in the place of its own. */
+static void body_add_part(struct chat_body *body, const struct chat *chat, size_t i,
+                          struct moa_bytes url)
 {
-    const struct chat_image *image = &chat->images[i];
+    const struct chat_part *part = &chat->parts[i];
     if (!url.p) {
-        body_add_span(body, chat, image->part.begin, image->part.end);
+        body_add_span(body, chat, part->span.begin, part->span.end);
         return;
     }
-    body_add_span(body, chat, image->part.begin, image->url.begin);
+    body_add_span(body, chat, part->span.begin, part->data.begin);
     body_add(body, url.p, url.n);
-    body_add_span(body, chat, image->url.end, image->part.end);
+    body_add_span(body, chat, part->data.end, part->span.end);
 }
 
 static int body_add_edit(struct chat_body *body, const struct chat *chat,
@@ -185,18 +191,18 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
 {
     if (edit->model)
         return body_add_owned(body, model_text(edit));
-    if (edit->is_image && edits->evidence && edits->evidence[edit->image])
-        return body_add_owned(body, text_part(edits->evidence[edit->image]));
-    if (edit->is_image && edits->urls)
-        body_add_image(body, chat, edit->image, edits->urls[edit->image]);
+    if (edit->is_part && edits->evidence && edits->evidence[edit->part])
+        return body_add_owned(body, text_part(edits->evidence[edit->part]));
+    if (edit->is_part && edits->urls)
+        body_add_part(body, chat, edit->part, edits->urls[edit->part]);
     else
-        body_add_span(body, chat, edit->part.begin, edit->part.end);
+        body_add_span(body, chat, edit->from.begin, edit->from.end);
     return 0;
 }
 
 int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
 {
-    const size_t most = 1 + chat->n_images + (edits->images_first ? chat->n_parts : 0);
+    const size_t most = 1 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
     struct edit *list = calloc(most, sizeof(*list));
     if (!list)
         return -1;
@@ -234,7 +240,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
     free(quoted);
     if (body_add_owned(&body, head))
         goto out_of_memory;
-    body_add_image(&body, chat, i, url);
+    body_add_part(&body, chat, i, url);
     char *text = text_part(prompt);
     char *tail = text ? print(",%s]}]}", text) : NULL;
     free(text);

@@ -152,7 +152,7 @@ static const struct config_key keys[] = {
             "request line and headers, bytes"),
     INTEGER("limits.text_bytes", max_text_bytes, 1, 1 << 26, "2097152",
             "all text of a request, bytes"),
-    INTEGER("limits.images", max_images, 0, MOA_IMAGES_MAX, "16", "images in a request"),
+    INTEGER("limits.images", max_images, 0, MOA_MODALITIES_MAX - 1, "16", "images in a request"),
     INTEGER("limits.image_px", max_image_px, 1, 1 << 30, "67108864", "pixels of an image"),
     INTEGER("limits.connections", max_connections, 1, 1 << 20, "4096", "client connections"),
     INTEGER("limits.requests", max_requests, 1, 1 << 20, "2048", "requests in work at once"),

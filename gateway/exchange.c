@@ -195,14 +195,15 @@ static void on_perceived(void *arg, const struct http_error *error)
 
 static void perceive(struct exchange *x)
 {
-    size_t n = x->chat.n_images;
+    size_t n = x->chat.n_parts;
     if (n == 0) {
         decide(x);
         return;
     }
     x->perceptions = calloc(n, sizeof(*x->perceptions));
+    x->evidence = calloc(n, sizeof(*x->evidence));
     x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
-    if (x->perceptions && x->images)
+    if (x->perceptions && x->evidence && x->images)
         images_perceive(x->images, x->pinned, on_perceived);
     else
         fail_memory(x);
@@ -213,8 +214,7 @@ static void perceive(struct exchange *x)
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json =
-        perceive_decision_json(&x->perceived, exchange_scores(x), &x->state, &x->decision, &n);
+    char *json = perceive_decision_json(&x->perceived, exchange_scores(x), &x->state, &n);
     if (!json) {
         fail_memory(x);
         return;
@@ -232,9 +232,14 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    perceive_request(&x->chat, exchange_scores(x), x->settings->config, x->pinned, &x->perceived);
+    if (perceive_request(&x->chat, exchange_scores(x), x->settings->config, x->pinned,
+                         &x->perceived)) {
+        fail_memory(x);
+        return;
+    }
     state_read(g, server_now_us(), &x->state);
-    enum moa_err err = moa_decide(x->policy, &x->perceived.request, &x->state, &x->decision);
+    enum moa_err err =
+        moa_decide(x->policy, &x->perceived.request, &x->state, &x->perceived.decision);
     if (err) {
         struct http_error error;
         http_fail(&error, 500, "decision_failed", "No decision: %s.", moa_strerror(err));
@@ -242,12 +247,12 @@ static void decide(struct exchange *x)
         return;
     }
     x->has_decision = true;
-    x->wish = x->decision.text;
+    x->wish = x->perceived.decision.choices[0];
     if (x->dry_run) {
         reply_decision(x);
         return;
     }
-    metrics_decision(&g->metrics, &x->decision);
+    metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
     prepare(x);
 }
 
@@ -267,7 +272,7 @@ static void on_prepared(void *arg, const struct http_error *error)
 
 static void execute(struct exchange *x)
 {
-    if (perceive_is_split(&x->decision))
+    if (perceive_is_split(&x->perceived.decision))
         gather_evidence(x);
     else
         answer(x);
@@ -277,7 +282,7 @@ static void prepare(struct exchange *x)
 {
     x->stage = STAGE_PREPARE;
     if (x->images)
-        images_prepare(x->images, &x->decision, on_prepared);
+        images_prepare(x->images, &x->perceived.decision, on_prepared);
     else
         answer(x);
 }
@@ -304,7 +309,7 @@ static int gather(struct gathered *g, struct moa_bytes bytes, size_t max)
 
 static enum moa_tier answering_tier(const struct exchange *x)
 {
-    return x->decision.text.tier;
+    return x->has_decision ? x->perceived.decision.choices[0].tier : MOA_EDGE;
 }
 
 static enum moa_tier other_tier(enum moa_tier tier)
@@ -314,7 +319,7 @@ static enum moa_tier other_tier(enum moa_tier tier)
 
 static void cancel_calls(struct exchange *x)
 {
-    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++)
+    for (size_t i = 0; i < x->chat.n_parts && x->perceptions; i++)
         exchange_cancel(x, other_tier(answering_tier(x)), &x->perceptions[i].call,
                         &x->perceptions[i].at);
     exchange_cancel(x, answering_tier(x), &x->call, &x->at);
@@ -379,17 +384,17 @@ static int set_evidence(struct exchange *x, const struct perception *p)
 {
     struct usage usage;
     if (usage_of_completion((struct moa_bytes){p->answer.p, p->answer.n}, &usage))
-        count_tokens(x, x->decision.images[p->image].tier, &usage);
+        count_tokens(x, x->perceived.decision.choices[1 + p->part].tier, &usage);
     char *text = chat_completion_text((struct moa_bytes){p->answer.p, p->answer.n});
     if (!text)
         return -1;
     char number[24];
-    snprintf(number, sizeof(number), "%zu", p->image + 1);
+    snprintf(number, sizeof(number), "%zu", p->part + 1);
     const char *const names[] = {"index", "evidence"};
     const char *const values[] = {number, text};
-    x->evidence[p->image] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
+    x->evidence[p->part] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
     free(text);
-    return x->evidence[p->image] ? 0 : -1;
+    return x->evidence[p->part] ? 0 : -1;
 }
 
 static void on_perception_done(const struct upstream_result *result, void *arg)
@@ -408,7 +413,7 @@ static void on_perception_done(const struct upstream_result *result, void *arg)
     }
     if (p->status != 200 || set_evidence(x, p)) {
         char why[64];
-        snprintf(why, sizeof(why), "no description of image %zu (status %d)", p->image, p->status);
+        snprintf(why, sizeof(why), "no description of image %zu (status %d)", p->part, p->status);
         x->failed_at = at;
         if (p->status >= 400 && p->status < 500 && p->status != 429)
             x->retried = true; /* another endpoint would refuse it as well */
@@ -425,9 +430,9 @@ static const struct upstream_callbacks perception_callbacks = {
 static int send_perception(struct exchange *x, size_t i, const char *prompt)
 {
     const struct config *config = x->settings->config;
-    enum moa_tier tier = x->decision.images[i].tier;
+    enum moa_tier tier = x->perceived.decision.choices[1 + i].tier;
     struct perception *p = &x->perceptions[i];
-    *p = (struct perception){.exchange = x, .image = i};
+    *p = (struct perception){.exchange = x, .part = i};
     const char *model = config->tier[tier].model;
     if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
                                prompt, (unsigned)config->perceive_max_tokens, &p->body))
@@ -443,8 +448,8 @@ static void gather_evidence(struct exchange *x)
     const char *const values[] = {x->chat.last_turn};
     char *prompt = chat_fill(x->settings->config->perceive_prompt, names, values, 1);
     int err = prompt ? 0 : -1;
-    for (size_t i = 0; i < x->chat.n_images && !err; i++) {
-        if (x->decision.images[i].tier == answering_tier(x))
+    for (size_t i = 0; i < x->chat.n_parts && !err; i++) {
+        if (x->perceived.decision.choices[1 + i].tier == answering_tier(x))
             continue;
         err = send_perception(x, i, prompt);
         x->n_perceiving++;
@@ -486,7 +491,7 @@ static void begin_reply(struct exchange *x, const struct moa_bytes *whole)
     if (x->status < 400)
         exchange_blame(x);
     x->first_byte_us = server_now_us();
-    x->gateway->metrics.answers_total[x->decision.plan]++;
+    x->gateway->metrics.answers_total[x->perceived.decision.plan]++;
     if (whole) {
         struct server_request *request = x->request;
         x->request = NULL;
@@ -651,7 +656,7 @@ static void drop_stages(struct exchange *x)
 {
     x->retry_after_s = 0;
     cancel_calls(x);
-    for (size_t i = 0; i < x->chat.n_images && x->perceptions; i++) {
+    for (size_t i = 0; i < x->chat.n_parts && x->perceptions && x->evidence; i++) {
         chat_body_done(&x->perceptions[i].body);
         free(x->perceptions[i].answer.p);
         x->perceptions[i] = (struct perception){0};
@@ -686,7 +691,7 @@ static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
     drop_stages(x);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->gateway->metrics.fallbacks_total[failed]++;
-    perceive_send_all(&x->decision, other_tier(failed),
+    perceive_send_all(&x->perceived.decision, other_tier(failed),
                       failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
     prepare(x);
     return true;
@@ -722,5 +727,7 @@ static void exchange_finish(struct exchange *x)
     exchange_forgive(x);
     free_request_body(x);
     free(x->perceptions);
+    free(x->evidence);
+    perceive_done(&x->perceived);
     free(x);
 }

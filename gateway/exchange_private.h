@@ -29,7 +29,7 @@ struct gathered {
 /* One call that turns an image into text. */
 struct perception {
     struct exchange *exchange;
-    size_t image;
+    size_t part;
     struct upstream_call *call;
     struct endpoint_call at; /* where `call` goes */
     struct chat_body body;
@@ -58,17 +58,16 @@ struct exchange {
     struct moa_policy *policy;
 
     char *request_body;
-    struct chat chat;      /* spans of the body */
-    struct images *images; /* NULL: there are none */
-    struct perceived perceived;
+    struct chat chat;           /* spans of the body */
+    struct images *images;      /* NULL: there are none */
+    struct perceived perceived; /* the decision is in it */
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
-    struct moa_decision decision;
     bool has_decision;
 
-    struct perception *perceptions; /* one per image; those without a call are unused */
+    struct perception *perceptions; /* one per part; those without a call are unused */
     size_t n_perceiving;
-    char *evidence[MOA_IMAGES_MAX];
+    char **evidence; /* one per part */
 
     struct upstream_call *call;       /* of the answer */
     struct endpoint_call at;          /* where it goes */
@@ -116,10 +115,12 @@ void exchange_blame(struct exchange *x);
 /* Forgets the refusals. */
 void exchange_forgive(struct exchange *x);
 
-/* The images' scores; NULL if there are no images. */
+/* The scores, one per part of the chat; NULL if there are none. */
 const struct image_score *exchange_scores(const struct exchange *x);
 
-#define EXCHANGE_LIST_BYTES (MOA_IMAGES_MAX * 24 + 64)
+#define EXCHANGE_LISTED_MAX                                                                        \
+    64 /* modalities beside the text; how many more there are, in a number */
+#define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)
 #define EXCHANGE_HEADERS 8
 
 /* The headers that an answer gets, and the memory of their values. */

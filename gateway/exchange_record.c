@@ -47,14 +47,24 @@ static void write_state(const struct moa_state *state, char *text, size_t size)
 /* "text=edge, image0=cloud" and so on: one entry per modality. */
 static void write_lists(const struct exchange *x, struct exchange_headers *h)
 {
-    const struct moa_decision *d = &x->decision;
-    size_t nd = list_add(h->decision, 0, "text=%s", moa_tier_name(d->text.tier));
+    const struct moa_decision *d = &x->perceived.decision;
+    size_t n_of[MOA_KINDS] = {0};
+    size_t nd = list_add(h->decision, 0, "text=%s", moa_tier_name(d->choices[0].tier));
     size_t ns = list_add(h->scores, 0, "text=%.3f", x->perceived.text.score);
-    size_t nr = list_add(h->reasons, 0, "text=%s", moa_reason_name(d->text.reason));
-    for (size_t i = 0; i < d->n_images; i++) {
-        nd = list_add(h->decision, nd, ", image%zu=%s", i, moa_tier_name(d->images[i].tier));
-        ns = list_add(h->scores, ns, ", image%zu=%.3f", i, exchange_scores(x)[i].complexity.score);
-        nr = list_add(h->reasons, nr, ", image%zu=%s", i, moa_reason_name(d->images[i].reason));
+    size_t nr = list_add(h->reasons, 0, "text=%s", moa_reason_name(d->choices[0].reason));
+    for (size_t i = 1; i < d->n && i <= EXCHANGE_LISTED_MAX; i++) {
+        const struct moa_modality *m = &x->perceived.modalities[i];
+        const char *kind = moa_kind_name(m->kind);
+        const size_t k = n_of[m->kind]++;
+        nd = list_add(h->decision, nd, ", %s%zu=%s", kind, k, moa_tier_name(d->choices[i].tier));
+        ns = list_add(h->scores, ns, ", %s%zu=%.3f", kind, k, m->complexity);
+        nr = list_add(h->reasons, nr, ", %s%zu=%s", kind, k, moa_reason_name(d->choices[i].reason));
+    }
+    if (d->n > 1 + EXCHANGE_LISTED_MAX) {
+        const size_t more = d->n - 1 - EXCHANGE_LISTED_MAX;
+        list_add(h->decision, nd, ", more=%zu", more);
+        list_add(h->scores, ns, ", more=%zu", more);
+        list_add(h->reasons, nr, ", more=%zu", more);
     }
 }
 
@@ -65,7 +75,8 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     write_state(&x->state, h->state, sizeof(h->state));
     snprintf(h->overhead, sizeof(h->overhead), "%lld", (long long)x->overhead_us);
     h->n = 0;
-    h->list[h->n++] = (struct server_header){"x-moaoff-plan", moa_plan_name(x->decision.plan)};
+    h->list[h->n++] =
+        (struct server_header){"x-moaoff-plan", moa_plan_name(x->perceived.decision.plan)};
     h->list[h->n++] = (struct server_header){"x-moaoff-decision", h->decision};
     h->list[h->n++] = (struct server_header){"x-moaoff-scores", h->scores};
     h->list[h->n++] = (struct server_header){"x-moaoff-reason", h->reasons};
@@ -99,8 +110,9 @@ static void count(const struct exchange *x)
     log_event(LOG_LEVEL_INFO, "chat",
               "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
               "total_us=%lld",
-              x->trace.id, x->status, x->has_decision ? moa_plan_name(x->decision.plan) : "none",
-              x->chat.n_images, (long long)x->overhead_us, (long long)(now - x->arrived_us));
+              x->trace.id, x->status,
+              x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none",
+              x->chat.n_of[MOA_IMAGE], (long long)x->overhead_us, (long long)(now - x->arrived_us));
 }
 
 static int64_t known(bool known, int64_t value)
@@ -133,7 +145,7 @@ static void write_journal(const struct exchange *x)
         .trace = trace,
         .key = x->key ? key_name(x->key) : "",
         .policy = x->has_decision ? policy_name(x) : "",
-        .plan = x->has_decision ? moa_plan_name(x->decision.plan) : "",
+        .plan = x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "",
         .decision = lists.decision,
         .reasons = lists.reasons,
         .scores = lists.scores,
@@ -141,7 +153,7 @@ static void write_journal(const struct exchange *x)
         .status = x->status,
         .pinned = x->pinned,
         .stream = x->chat.stream,
-        .images = (int64_t)x->chat.n_images,
+        .images = (int64_t)x->chat.n_of[MOA_IMAGE],
         .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
         .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
         .edge_up = known(x->has_decision, x->state.edge_up),

@@ -15,15 +15,19 @@ static void remember(struct feedback *feedback, const char *id, struct moa_polic
         feedback->entries = calloc(FEEDBACK_KEPT, sizeof(*feedback->entries));
     if (!feedback->entries)
         return; /* without memory it cannot be rated later; nothing else is lost */
+    const size_t n_bytes = outcome->request->n * sizeof(*outcome->request->modalities);
+    struct moa_modality *modalities = malloc(n_bytes);
+    if (!modalities)
+        return;
+    memcpy(modalities, outcome->request->modalities, n_bytes);
     struct feedback_entry *entry = &feedback->entries[feedback->next];
     feedback->next = (feedback->next + 1) % FEEDBACK_KEPT;
+    free(entry->modalities);
+    entry->modalities = modalities;
     snprintf(entry->id, sizeof(entry->id), "%s", id);
     entry->policy = policy;
     entry->request = *outcome->request;
-    if (entry->request.n_images > 0)
-        memcpy(entry->images, outcome->request->images,
-               entry->request.n_images * sizeof(entry->images[0]));
-    entry->request.images = entry->images;
+    entry->request.modalities = modalities;
     entry->outcome = *outcome;
     entry->outcome.request = &entry->request;
 }
@@ -52,6 +56,8 @@ bool feedback_rate(struct feedback *feedback, const char *id, double correct)
 
 void feedback_done(struct feedback *feedback)
 {
+    for (size_t i = 0; feedback->entries && i < FEEDBACK_KEPT; i++)
+        free(feedback->entries[i].modalities);
     free(feedback->entries);
     *feedback = (struct feedback){0};
 }

@@ -13,8 +13,8 @@
 struct feedback_entry {
     char id[65]; /* "" if unused */
     struct moa_policy *policy;
-    struct moa_request request;
-    struct moa_modality images[MOA_IMAGES_MAX];
+    struct moa_request request; /* of: */
+    struct moa_modality *modalities;
     struct moa_outcome outcome;
 };
 

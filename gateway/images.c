@@ -62,22 +62,22 @@ struct images {
     atomic_bool cancelled;
     struct image_score *scores;
     struct moa_bytes *urls;
-    size_t n;
-    struct picture pictures[];
+    size_t n;                  /* parts of the chat */
+    struct picture pictures[]; /* one for each; those that are no images are unused */
 };
 
 struct images *images_new(struct gateway *gateway, const struct config *config,
                           const struct chat *chat, void *arg)
 {
     struct images *images =
-        calloc(1, sizeof(*images) + chat->n_images * sizeof(images->pictures[0]));
+        calloc(1, sizeof(*images) + chat->n_parts * sizeof(images->pictures[0]));
     if (!images)
         return NULL;
     images->gateway = gateway;
     images->config = config;
     images->chat = chat;
     images->arg = arg;
-    images->n = chat->n_images;
+    images->n = chat->n_parts;
     images->scores = calloc(images->n, sizeof(*images->scores));
     images->urls = calloc(images->n, sizeof(*images->urls));
     if (!images->scores || !images->urls) {
@@ -86,7 +86,7 @@ struct images *images_new(struct gateway *gateway, const struct config *config,
     }
     for (size_t i = 0; i < images->n; i++) {
         images->pictures[i].images = images;
-        chat_image_name(chat, i, images->pictures[i].name, NAME_BYTES);
+        chat_part_name(chat, i, images->pictures[i].name, NAME_BYTES);
     }
     return images;
 }
@@ -391,7 +391,7 @@ static int allow_fetch(struct picture *p, bool pinned)
         return perceive_fail(&p->error, p->name, 400, "image_url_forbidden",
                              "the request is pinned to the edge, and fetching a remote image would "
                              "leave the device; send a data URI");
-    p->remote = chat_image_url(p->images->chat, (size_t)(p - p->images->pictures));
+    p->remote = chat_part_url(p->images->chat, (size_t)(p - p->images->pictures));
     if (!p->remote)
         return perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
     return 0;
@@ -400,7 +400,7 @@ static int allow_fetch(struct picture *p, bool pinned)
 static void perceive_one(struct picture *p, bool pinned)
 {
     struct images *images = p->images;
-    const struct span *span = &images->chat->images[p - images->pictures].url;
+    const struct span *span = &images->chat->parts[p - images->pictures].data;
     p->url = (struct moa_bytes){(const char *)images->chat->body.p + span->begin,
                                 span->end - span->begin};
     if (!data_uri_is_remote(p->url)) {
@@ -419,8 +419,10 @@ static void perceive_one(struct picture *p, bool pinned)
 void images_perceive(struct images *images, bool pinned, images_done_fn *done)
 {
     begin(images, done);
-    for (size_t i = 0; i < images->n; i++)
-        perceive_one(&images->pictures[i], pinned);
+    for (size_t i = 0; i < images->n; i++) {
+        if (images->chat->parts[i].kind == MOA_IMAGE)
+            perceive_one(&images->pictures[i], pinned);
+    }
     end_one(images);
 }
 
@@ -556,8 +558,10 @@ void images_prepare(struct images *images, const struct moa_decision *decision,
                     images_done_fn *done)
 {
     begin(images, done);
-    for (size_t i = 0; i < images->n; i++)
-        prepare_one(&images->pictures[i], decision->images[i].tier);
+    for (size_t i = 0; i < images->n; i++) {
+        if (images->chat->parts[i].kind == MOA_IMAGE)
+            prepare_one(&images->pictures[i], decision->choices[1 + i].tier);
+    }
     end_one(images);
 }
 

@@ -29,14 +29,15 @@ void images_free(struct images *images);
 /** Fetches what is remote and scores everything. A pinned request may not have remote images. */
 void images_perceive(struct images *images, bool pinned, images_done_fn *done);
 
-/** One for each image; complete after images_perceive(). */
+/** One for each part of the chat, those that are no images zeroed; complete after
+ * images_perceive(). */
 const struct image_score *images_scores(const struct images *images);
 
 /** Makes every image ready for the tier that `decision` gives it. May be repeated. */
 void images_prepare(struct images *images, const struct moa_decision *decision,
                     images_done_fn *done);
 
-/** What each image's URL is to be replaced by, for chat_render(); p == NULL where it stays. */
+/** What the URL of each part is to be replaced by, for chat_render(); p == NULL where it stays. */
 const struct moa_bytes *images_urls(const struct images *images);
 
 /** Nobody waits any more: what is under way ends soon, and `done` is still called. */

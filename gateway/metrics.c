@@ -75,11 +75,13 @@ void metrics_observe(struct metrics_histogram *histogram, double seconds)
     histogram->sum += seconds;
 }
 
-void metrics_decision(struct metrics *metrics, const struct moa_decision *decision)
+void metrics_decision(struct metrics *metrics, const struct moa_request *request,
+                      const struct moa_decision *decision)
 {
-    metrics->decisions_total[0][decision->text.tier][decision->text.reason]++;
-    for (size_t i = 0; i < decision->n_images; i++)
-        metrics->decisions_total[1][decision->images[i].tier][decision->images[i].reason]++;
+    for (size_t i = 0; i < decision->n; i++) {
+        const struct moa_choice *choice = &decision->choices[i];
+        metrics->decisions_total[request->modalities[i].kind][choice->tier][choice->reason]++;
+    }
 }
 
 void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt, int64_t completion)

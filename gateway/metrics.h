@@ -54,8 +54,9 @@ void metrics_observe(struct metrics_histogram *histogram, double seconds);
 void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt,
                     int64_t completion);
 
-/** Counts every entry of the decision vector. */
-void metrics_decision(struct metrics *metrics, const struct moa_decision *decision);
+/** Counts every entry of the decision vector of `request`. */
+void metrics_decision(struct metrics *metrics, const struct moa_request *request,
+                      const struct moa_decision *decision);
 
 /** Writes the rows; what is not known (NaN) has no line. */
 void metrics_write(const struct metrics *metrics, FILE *out);

@@ -25,8 +25,8 @@
 
 LABEL(PLAN, "plan", MOA_PLAN_PERCEIVE_EDGE + 1, moa_plan_name((enum moa_plan)i))
 LABEL(TIER, "tier", 2, moa_tier_name((enum moa_tier)i))
-LABEL(REASON, "reason", MOA_REASON_INFEASIBLE + 1, moa_reason_name((enum moa_reason)i))
-LABEL(MODALITY, "modality", 2, ONE_OF("text", "image"))
+LABEL(REASON, "reason", MOA_REASON_TOO_LONG + 1, moa_reason_name((enum moa_reason)i))
+LABEL(MODALITY, "modality", MOA_KINDS, moa_kind_name((enum moa_kind)i))
 LABEL(STATUS, "status", 6, ONE_OF("gone", "1xx", "2xx", "3xx", "4xx", "5xx"))
 LABEL(TOKEN, "kind", 2, ONE_OF("prompt", "completion"))
 LABEL(CACHE, "kind", 2, ONE_OF("score", "recoded"))

@@ -57,9 +57,9 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
                     struct image_score *ret_score)
 {
     *ret_score = (struct image_score){0};
-    const struct span *span = &chat->images[i].url;
+    const struct span *span = &chat->parts[i].data;
     char name[sizeof(ret_score->error.param)];
-    chat_image_name(chat, i, name, sizeof(name));
+    chat_part_name(chat, i, name, sizeof(name));
     struct moa_bytes url = {(const char *)chat->body.p + span->begin, span->end - span->begin};
     struct data_uri uri;
     if (perceive_decode(url, name, &uri, &ret_score->error))
@@ -72,28 +72,45 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
 
 /* ---- request ---- */
 
-void perceive_request(const struct chat *chat, const struct image_score *scores,
-                      const struct config *config, bool pinned, struct perceived *ret_perceived)
+static struct moa_modality modality_of(const struct chat_part *part,
+                                       const struct image_score *score)
 {
-    struct perceived *p = ret_perceived;
-    moa_text_complexity(&config->text, &chat->text_all, &chat->text_last_turn, &p->text);
-    p->request = (struct moa_request){
-        .text = {.complexity = p->text.score,
-                 .bytes = chat->text_all.bytes,
-                 .tokens = chat->text_all.tokens},
-        .n_images = chat->n_images,
-        .images = p->images,
-        .pinned = pinned,
+    const struct moa_image_info *info = &score->facts.info;
+    return (struct moa_modality){
+        .kind = part->kind,
+        .complexity = score->complexity.score,
+        .bytes = part->span.end - part->span.begin,
+        .tokens = (double)moa_image_tokens(info->width_px, info->height_px),
     };
-    for (size_t i = 0; i < chat->n_images; i++) {
-        const struct span *part = &chat->images[i].part;
-        const struct moa_image_info *info = &scores[i].facts.info;
-        p->images[i] = (struct moa_modality){
-            .complexity = scores[i].complexity.score,
-            .bytes = part->end - part->begin,
-            .tokens = (double)moa_image_tokens(info->width_px, info->height_px),
-        };
+}
+
+int perceive_request(const struct chat *chat, const struct image_score *scores,
+                     const struct config *config, bool pinned, struct perceived *ret_perceived)
+{
+    const size_t n = 1 + chat->n_parts;
+    struct perceived p = {.modalities = calloc(n, sizeof(*p.modalities)),
+                          .decision = {.n = n, .choices = calloc(n, sizeof(*p.decision.choices))}};
+    if (!p.modalities || !p.decision.choices) {
+        perceive_done(&p);
+        return -1;
     }
+    moa_text_complexity(&config->text, &chat->text_all, &chat->text_last_turn, &p.text);
+    p.modalities[0] = (struct moa_modality){.kind = MOA_TEXT,
+                                            .complexity = p.text.score,
+                                            .bytes = chat->text_all.bytes,
+                                            .tokens = chat->text_all.tokens};
+    for (size_t i = 0; i < chat->n_parts; i++)
+        p.modalities[1 + i] = modality_of(&chat->parts[i], &scores[i]);
+    p.request = (struct moa_request){.n = n, .modalities = p.modalities, .pinned = pinned};
+    *ret_perceived = p;
+    return 0;
+}
+
+void perceive_done(struct perceived *perceived)
+{
+    free(perceived->modalities);
+    free(perceived->decision.choices);
+    *perceived = (struct perceived){0};
 }
 
 /* ---- JSON ---- */
@@ -137,9 +154,8 @@ static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score 
 void perceive_send_all(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
 {
     d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
-    d->text = (struct moa_choice){tier, reason};
-    for (size_t i = 0; i < d->n_images; i++)
-        d->images[i] = (struct moa_choice){tier, reason};
+    for (size_t i = 0; i < d->n; i++)
+        d->choices[i] = (struct moa_choice){tier, reason};
 }
 
 bool perceive_is_split(const struct moa_decision *d)
@@ -148,9 +164,9 @@ bool perceive_is_split(const struct moa_decision *d)
 }
 
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
-                             const struct moa_state *state, const struct moa_decision *decision,
-                             size_t *ret_n)
+                             const struct moa_state *state, size_t *ret_n)
 {
+    const struct moa_decision *decision = &perceived->decision;
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (!doc)
         return NULL;
@@ -159,7 +175,7 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
     yyjson_mut_obj_add_str(doc, root, "plan", moa_plan_name(decision->plan));
 
     yyjson_mut_val *choices = yyjson_mut_obj_add_obj(doc, root, "decision");
-    yyjson_mut_obj_add_val(doc, choices, "text", choice_json(doc, &decision->text));
+    yyjson_mut_obj_add_val(doc, choices, "text", choice_json(doc, &decision->choices[0]));
     yyjson_mut_val *image_choices = yyjson_mut_obj_add_arr(doc, choices, "images");
     yyjson_mut_val *all = yyjson_mut_obj_add_obj(doc, root, "scores");
     yyjson_mut_val *text = yyjson_mut_obj_add_obj(doc, all, "text");
@@ -167,9 +183,9 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
     add_score(doc, text, "entity", perceived->text.entity);
     add_score(doc, text, "score", perceived->text.score);
     yyjson_mut_val *images = yyjson_mut_obj_add_arr(doc, all, "images");
-    for (size_t i = 0; i < decision->n_images; i++) {
-        yyjson_mut_arr_append(image_choices, choice_json(doc, &decision->images[i]));
-        yyjson_mut_arr_append(images, image_json(doc, &scores[i]));
+    for (size_t i = 1; i < decision->n; i++) {
+        yyjson_mut_arr_append(image_choices, choice_json(doc, &decision->choices[i]));
+        yyjson_mut_arr_append(images, image_json(doc, &scores[i - 1]));
     }
 
     yyjson_mut_val *now = yyjson_mut_obj_add_obj(doc, root, "state");

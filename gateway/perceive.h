@@ -27,7 +27,7 @@ struct image_score {
     struct http_error error;
 };
 
-/** Scores image `i` of `chat`, a data URI: base64 to bytes to luma to complexity. */
+/** Scores part `i` of `chat`, an image as a data URI: base64 to bytes to luma to complexity. */
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
                     struct image_score *ret_score);
 
@@ -45,26 +45,33 @@ int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
 int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
                   const char *what);
 
-/** Scores and request of a whole chat; `request.images` points into the same object. */
+/**
+ * A whole chat as the policy sees it, and what it decides: for each modality, the text first, an
+ * element of the request and one of the decision. Zeroed memory is one that is not made yet.
+ */
 struct perceived {
     struct moa_text_complexity text;
     struct moa_request request;
-    struct moa_modality images[MOA_IMAGES_MAX];
+    struct moa_decision decision; /* with room for every modality */
+    struct moa_modality *modalities;
 };
 
-/** Puts the text's and the images' scores (one per image, all without error) together. */
-void perceive_request(const struct chat *chat, const struct image_score *scores,
-                      const struct config *config, bool pinned, struct perceived *ret_perceived);
+/**
+ * Puts the text's score and those of the chat's parts (one for each, all without error; those of
+ * parts that are no images are not read) together. Returns 0, or -1 if out of memory.
+ */
+int perceive_request(const struct chat *chat, const struct image_score *scores,
+                     const struct config *config, bool pinned, struct perceived *ret_perceived);
+void perceive_done(struct perceived *perceived);
 
 /**
  * The decision as JSON: {"plan","decision":{"text":{"tier","reason"},"images":[…]},"scores":{…},
  * "state":{…}}. To be freed with free(); NULL if out of memory.
  */
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
-                             const struct moa_state *state, const struct moa_decision *decision,
-                             size_t *ret_n);
+                             const struct moa_state *state, size_t *ret_n);
 
-/** Whether text and images are on different tiers. */
+/** Whether the text and something else are on different tiers. */
 bool perceive_is_split(const struct moa_decision *decision);
 
 /** All of it to one tier, for one reason. */

@@ -186,76 +186,141 @@ static bool is_finite_at_least(double x, double least)
 
 static bool request_valid(const struct moa_request *request, const struct moa_state *state)
 {
-    if (request->n_images > MOA_IMAGES_MAX || !in_unit_range(request->text.complexity))
+    if (request->n < 1 || request->n > MOA_MODALITIES_MAX)
         return false;
-    for (size_t i = 0; i < request->n_images; i++) {
-        if (!in_unit_range(request->images[i].complexity))
+    for (size_t i = 0; i < request->n; i++) {
+        const struct moa_modality *m = &request->modalities[i];
+        if (!in_unit_range(m->complexity) || (unsigned)m->kind >= MOA_KINDS ||
+            (m->kind == MOA_TEXT) != (i == 0))
             return false;
     }
     return !(state->edge_load < 0.0) && !(state->uplink_mbps < 0.0) &&
            is_finite_at_least(request->deadline_s, 0.0);
 }
 
-/* A tier that is down is never chosen while the other is up. */
-static struct moa_choice avoid_outage(struct moa_choice wish, const struct moa_state *state)
+static enum moa_tier other_than(enum moa_tier tier)
 {
-    if (wish.tier == MOA_EDGE && !state->edge_up && state->cloud_up)
-        return (struct moa_choice){MOA_CLOUD, MOA_REASON_EDGE_DOWN};
-    if (wish.tier == MOA_CLOUD && !state->cloud_up && state->edge_up)
-        return (struct moa_choice){MOA_EDGE, MOA_REASON_CLOUD_DOWN};
-    return wish;
+    return tier == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
+}
+
+/* What a tier does not take goes to the other, if that takes it. */
+static struct moa_choice avoid_refusal(struct moa_choice wish, const struct moa_modality *m)
+{
+    const enum moa_tier other = other_than(wish.tier);
+    if (!m->refused[wish.tier] || m->refused[other])
+        return wish;
+    return (struct moa_choice){other,
+                               m->kind == MOA_TEXT ? MOA_REASON_TOO_LONG : MOA_REASON_UNSUPPORTED};
+}
+
+/* A tier that is down is not chosen while the other is up and takes it. */
+static struct moa_choice avoid_outage(struct moa_choice wish, const struct moa_modality *m,
+                                      const struct moa_state *state)
+{
+    const bool up[2] = {state->edge_up, state->cloud_up};
+    const enum moa_tier other = other_than(wish.tier);
+    if (up[wish.tier] || !up[other] || m->refused[other])
+        return wish;
+    return (struct moa_choice){other, wish.tier == MOA_EDGE ? MOA_REASON_EDGE_DOWN
+                                                            : MOA_REASON_CLOUD_DOWN};
+}
+
+/* What was wished for one tier as a whole stays whole if something of it is refused there: it moves
+ * to a tier that takes all of it, instead of being split into two stages. */
+static void move_whole(const struct moa_request *request, struct moa_decision *d)
+{
+    const struct moa_choice wish = d->choices[0];
+    const enum moa_tier other = other_than(wish.tier);
+    const struct moa_modality *refused = NULL;
+    for (size_t i = 0; i < request->n; i++) {
+        const struct moa_modality *m = &request->modalities[i];
+        if (d->choices[i].tier != wish.tier || m->refused[other] || m->pinned)
+            return;
+        if (m->refused[wish.tier] && !refused)
+            refused = m;
+    }
+    if (refused)
+        moa_policy_choose_all(request, avoid_refusal(wish, refused), d);
+}
+
+/* Pins, refusals and outages are stronger than a policy's wish. */
+static void constrain(const struct moa_request *request, const struct moa_state *state,
+                      struct moa_decision *d)
+{
+    move_whole(request, d);
+    for (size_t i = 0; i < request->n; i++) {
+        const struct moa_modality *m = &request->modalities[i];
+        if (m->pinned)
+            d->choices[i] = (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED};
+        else
+            d->choices[i] = avoid_outage(avoid_refusal(d->choices[i], m), m, state);
+    }
 }
 
 static enum moa_plan plan_of(const struct moa_decision *d)
 {
-    for (size_t i = 0; i < d->n_images; i++) {
-        if (d->images[i].tier != d->text.tier)
-            return d->text.tier == MOA_EDGE ? MOA_PLAN_PERCEIVE_CLOUD : MOA_PLAN_PERCEIVE_EDGE;
+    const enum moa_tier text = d->choices[0].tier;
+    for (size_t i = 1; i < d->n; i++) {
+        if (d->choices[i].tier != text)
+            return text == MOA_EDGE ? MOA_PLAN_PERCEIVE_CLOUD : MOA_PLAN_PERCEIVE_EDGE;
     }
-    return d->text.tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
+    return text == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
 }
 
 void moa_policy_choose_all(const struct moa_request *request, struct moa_choice choice,
                            struct moa_decision *ret_decision)
 {
-    ret_decision->text = choice;
-    ret_decision->n_images = request->n_images;
-    for (size_t i = 0; i < request->n_images; i++)
-        ret_decision->images[i] = choice;
+    for (size_t i = 0; i < request->n; i++)
+        ret_decision->choices[i] = choice;
 }
 
 enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_request *request,
                         const struct moa_state *state, struct moa_decision *ret_decision)
 {
-    if (!request_valid(request, state))
-        return MOA_ERR_ARGUMENT;
     struct moa_decision *d = ret_decision;
+    if (!request_valid(request, state) || d->n < request->n)
+        return MOA_ERR_ARGUMENT;
+    d->n = request->n;
     if (request->pinned) {
         moa_policy_choose_all(request, (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED}, d);
     } else {
         policy->kind->decide(policy->params, policy->state, request, state, d);
-        d->text = avoid_outage(d->text, state);
-        for (size_t i = 0; i < d->n_images; i++)
-            d->images[i] = avoid_outage(d->images[i], state);
+        constrain(request, state, d);
     }
     d->plan = plan_of(d);
     return MOA_OK;
+}
+
+/* The reasons that are no policy's own; NULL: it is one. */
+static const char *explain_constraint(enum moa_reason reason)
+{
+    switch (reason) {
+    case MOA_REASON_PINNED:
+        return "it is pinned to the edge";
+    case MOA_REASON_EDGE_DOWN:
+        return "the edge is down";
+    case MOA_REASON_CLOUD_DOWN:
+        return "the cloud is down";
+    case MOA_REASON_UNSUPPORTED:
+        return "the other tier does not take all of it";
+    case MOA_REASON_TOO_LONG:
+        return "it is longer than the other tier's context";
+    default:
+        return NULL;
+    }
 }
 
 size_t moa_explain(const struct moa_policy *policy, const struct moa_request *request,
                    const struct moa_state *state, const struct moa_decision *decision, size_t part,
                    char *ret_text, size_t n)
 {
-    if (part > decision->n_images || !request_valid(request, state))
+    if (part >= decision->n || !request_valid(request, state))
         return 0;
     const struct policy_kind *kind = policy->kind;
-    const enum moa_reason reason = part ? decision->images[part - 1].reason : decision->text.reason;
+    const char *constraint = explain_constraint(decision->choices[part].reason);
     int written;
-    if (reason == MOA_REASON_PINNED)
-        written = snprintf(ret_text, n, "the request is pinned to the edge");
-    else if (reason == MOA_REASON_EDGE_DOWN || reason == MOA_REASON_CLOUD_DOWN)
-        written = snprintf(ret_text, n, "the %s is down",
-                           reason == MOA_REASON_EDGE_DOWN ? "edge" : "cloud");
+    if (constraint)
+        written = snprintf(ret_text, n, "%s", constraint);
     else if (kind->explain)
         written = kind->explain(policy->params, policy->state, request, state, decision, part,
                                 ret_text, n);
@@ -292,6 +357,12 @@ void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
 
 /* ---- names ---- */
 
+const char *moa_kind_name(enum moa_kind kind)
+{
+    static const char *const names[MOA_KINDS] = {"text", "image", "audio", "video", "file"};
+    return names[kind];
+}
+
 const char *moa_tier_name(enum moa_tier tier)
 {
     return tier == MOA_EDGE ? "edge" : "cloud";
@@ -322,6 +393,8 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_UNTRIED] = "untried",
         [MOA_REASON_BEST_INDEX] = "best-index",
         [MOA_REASON_INFEASIBLE] = "infeasible",
+        [MOA_REASON_UNSUPPORTED] = "unsupported",
+        [MOA_REASON_TOO_LONG] = "too-long",
     };
     return names[reason];
 }

@@ -31,7 +31,8 @@ struct policy_kind {
     const struct policy_params *params; /* NULL: it has none */
     size_t n_state_bytes;               /* what it learns; zeroed memory is "nothing yet" */
 
-    /** The wish for every modality of `request`, whose tiers need not be up. Pure. */
+    /** The wish for every modality of `request`, an entry of `ret_decision` each, whose tiers need
+     * not be up. Pure. */
     void (*decide)(const void *params, const void *state, const struct moa_request *request,
                    const struct moa_state *now, struct moa_decision *ret_decision);
 

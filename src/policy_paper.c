@@ -15,8 +15,7 @@
 enum paper_split { PAPER_EVIDENCE, PAPER_FUSE };
 
 struct paper_params {
-    double tau_text;
-    double tau_image;
+    double tau[MOA_KINDS];
     double edge_load_max;
     double uplink_max_mbps;
     int split; /* enum paper_split */
@@ -33,8 +32,11 @@ static const struct policy_param rows[] = {
       "text and images on different tiers: evidence (two stages) or fuse (all to the cloud)", "",
       PAPER_EVIDENCE, PAPER_FUSE, PAPER_EVIDENCE, split_names},
      offsetof(struct paper_params, split)},
-    PARAM(tau_text, "paper.tau_text", "", 0, 1, 0.5, "tau of the text, Eq. 5"),
-    PARAM(tau_image, "paper.tau_image", "", 0, 1, 0.5, "tau of an image, Eq. 5"),
+    PARAM(tau[MOA_TEXT], "paper.tau_text", "", 0, 1, 0.5, "tau of the text, Eq. 5"),
+    PARAM(tau[MOA_IMAGE], "paper.tau_image", "", 0, 1, 0.5, "tau of an image, Eq. 5"),
+    PARAM(tau[MOA_AUDIO], "paper.tau_audio", "", 0, 1, 0.5, "tau of an audio part, Eq. 5"),
+    PARAM(tau[MOA_VIDEO], "paper.tau_video", "", 0, 1, 0.5, "tau of a video part, Eq. 5"),
+    PARAM(tau[MOA_FILE], "paper.tau_file", "", 0, 1, 0.5, "tau of a file part, Eq. 5"),
     PARAM(edge_load_max, "paper.edge_load_max", "", 0, 1, 0.85, "l_max, Eq. 5"),
     PARAM(uplink_max_mbps, "paper.uplink_max_mbps", "Mbit/s", 0.001, 1e6, 400, "beta, Eq. 5"),
 };
@@ -68,8 +70,8 @@ static bool fuses(const struct paper_params *params, const struct moa_state *now
 {
     if (params->split != PAPER_FUSE || now->edge_up != now->cloud_up)
         return false;
-    for (size_t i = 0; i < d->n_images; i++) {
-        if (d->images[i].tier != d->text.tier)
+    for (size_t i = 1; i < d->n; i++) {
+        if (d->choices[i].tier != d->choices[0].tier)
             return true;
     }
     return false;
@@ -81,27 +83,29 @@ static void decide_paper(const void *params, const void *state, const struct moa
     (void)state;
     const struct paper_params *p = params;
     struct moa_decision *d = ret_decision;
-    d->text = choose(p, request->text.complexity, p->tau_text, now);
-    d->n_images = request->n_images;
-    for (size_t i = 0; i < request->n_images; i++)
-        d->images[i] = choose(p, request->images[i].complexity, p->tau_image, now);
+    for (size_t i = 0; i < request->n; i++) {
+        const struct moa_modality *m = &request->modalities[i];
+        d->choices[i] = choose(p, m->complexity, p->tau[m->kind], now);
+    }
     if (fuses(p, now, d))
         moa_policy_choose_all(request, (struct moa_choice){MOA_CLOUD, MOA_REASON_FIXED}, d);
 }
 
-/* The means of c and of tau over the text and the images. */
+/* The means of c and of tau over all modalities. */
 static double mean_complexity(const struct moa_request *request)
 {
-    double sum = request->text.complexity;
-    for (size_t i = 0; i < request->n_images; i++)
-        sum += request->images[i].complexity;
-    return sum / (1.0 + (double)request->n_images);
+    double sum = 0.0;
+    for (size_t i = 0; i < request->n; i++)
+        sum += request->modalities[i].complexity;
+    return sum / (double)request->n;
 }
 
 static double mean_tau(const struct paper_params *params, const struct moa_request *request)
 {
-    const double n_images = (double)request->n_images;
-    return (params->tau_text + n_images * params->tau_image) / (1.0 + n_images);
+    double sum = 0.0;
+    for (size_t i = 0; i < request->n; i++)
+        sum += params->tau[request->modalities[i].kind];
+    return sum / (double)request->n;
 }
 
 static void decide_no_modality(const void *params, const void *state,
@@ -152,9 +156,9 @@ static int explain_paper(const void *params, const void *state, const struct moa
 {
     (void)state;
     const struct paper_params *p = params;
-    const struct moa_choice *choice = part ? &decision->images[part - 1] : &decision->text;
-    const double c = part ? request->images[part - 1].complexity : request->text.complexity;
-    return explain(p, now, choice->reason, c, part ? p->tau_image : p->tau_text, ret_text, n);
+    const struct moa_modality *m = &request->modalities[part];
+    return explain(p, now, decision->choices[part].reason, m->complexity, p->tau[m->kind], ret_text,
+                   n);
 }
 
 static int explain_no_modality(const void *params, const void *state,
@@ -163,7 +167,7 @@ static int explain_no_modality(const void *params, const void *state,
                                size_t n)
 {
     (void)state, (void)part;
-    return explain(params, now, decision->text.reason, mean_complexity(request),
+    return explain(params, now, decision->choices[0].reason, mean_complexity(request),
                    mean_tau(params, request), ret_text, n);
 }
 

@@ -85,9 +85,9 @@ static double deadline_of(const struct perllm_params *params, const struct moa_r
 
 static double bytes_of(const struct moa_request *request)
 {
-    double bytes = (double)request->text.bytes;
-    for (size_t i = 0; i < request->n_images; i++)
-        bytes += (double)request->images[i].bytes;
+    double bytes = 0.0;
+    for (size_t i = 0; i < request->n; i++)
+        bytes += (double)request->modalities[i].bytes;
     return bytes;
 }
 
@@ -104,7 +104,7 @@ static size_t class_of(const struct perllm_params *params, const struct moa_requ
 {
     static const double size_bytes[3] = {32e3, 128e3, 512e3};
     static const double deadlines_s[3] = {1.0, 2.0, 4.0};
-    size_t modalities = request->n_images > 0 ? 1 : 0;
+    size_t modalities = request->n > 1 ? 1 : 0;
     size_t size = bucket_of(bytes_of(request), size_bytes);
     return (modalities * 4 + size) * 4 + bucket_of(deadline_of(params, request), deadlines_s);
 }
@@ -240,9 +240,9 @@ static int explain(const void *params, const void *state, const struct moa_reque
     (void)part;
     const struct perllm *learned = state;
     const size_t k = class_of(params, request);
-    const enum moa_tier s = decision->text.tier;
+    const enum moa_tier s = decision->choices[0].tier;
     const struct perllm_arm *arm = &learned->arms[k][s];
-    switch (decision->text.reason) {
+    switch (decision->choices[0].reason) {
     case MOA_REASON_UNTRIED:
         return snprintf(ret_text, n, "the %s was never tried in service class %zu",
                         moa_tier_name(s), k);

@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/** The most images one request may carry. */
-#define MOA_IMAGES_MAX 64
+/** The most modalities one request may have: its text and 1,024 others. */
+#define MOA_MODALITIES_MAX 1025
 
 enum moa_tier {
     MOA_EDGE = 0,
@@ -25,24 +25,26 @@ enum moa_tier {
 
 /** Why a modality went where it went. Names: moa_reason_name(). */
 enum moa_reason {
-    MOA_REASON_FIXED = 0,       /**< the policy sends everything there */
-    MOA_REASON_SIMPLE = 1,      /**< every conjunct of Eq. 5 held: edge */
-    MOA_REASON_COMPLEX = 2,     /**< c_i > tau_i: cloud */
-    MOA_REASON_EDGE_BUSY = 3,   /**< edge load > its maximum: cloud */
-    MOA_REASON_UPLINK_FAST = 4, /**< uplink > beta: cloud */
-    MOA_REASON_EDGE_DOWN = 5,   /**< the edge was chosen but is down: cloud */
-    MOA_REASON_CLOUD_DOWN = 6,  /**< the cloud was chosen but is down: edge */
-    MOA_REASON_PINNED = 7,      /**< the caller pinned the request to the edge */
-    MOA_REASON_UNTRIED = 8,     /**< a learning policy tries what it has not seen */
-    MOA_REASON_BEST_INDEX = 9,  /**< a learning policy's highest index */
-    MOA_REASON_INFEASIBLE = 10, /**< every tier broke a hard constraint: the largest slack */
+    MOA_REASON_FIXED = 0,        /**< the policy sends everything there */
+    MOA_REASON_SIMPLE = 1,       /**< every conjunct of Eq. 5 held: edge */
+    MOA_REASON_COMPLEX = 2,      /**< c_i > tau_i: cloud */
+    MOA_REASON_EDGE_BUSY = 3,    /**< edge load > its maximum: cloud */
+    MOA_REASON_UPLINK_FAST = 4,  /**< uplink > beta: cloud */
+    MOA_REASON_EDGE_DOWN = 5,    /**< the edge was chosen but is down: cloud */
+    MOA_REASON_CLOUD_DOWN = 6,   /**< the cloud was chosen but is down: edge */
+    MOA_REASON_PINNED = 7,       /**< the caller pinned it to the edge */
+    MOA_REASON_UNTRIED = 8,      /**< a learning policy tries what it has not seen */
+    MOA_REASON_BEST_INDEX = 9,   /**< a learning policy's highest index */
+    MOA_REASON_INFEASIBLE = 10,  /**< every tier broke a hard constraint: the largest slack */
+    MOA_REASON_UNSUPPORTED = 11, /**< the tier that was chosen does not take it */
+    MOA_REASON_TOO_LONG = 12,    /**< the text with all else is too long for that tier */
 };
 
 /**
  * How a decision vector is executed (Eq. 6).
- * Text and all images on one tier: that tier answers. Text on the edge and at least one image on
- * the cloud: the cloud turns each of its images into textual evidence and the edge answers. Text on
- * the cloud and at least one image on the edge: the edge does, and the cloud answers.
+ * All modalities on one tier: that tier answers. The text on the edge and at least one other on the
+ * cloud: the cloud turns each of those into textual evidence and the edge answers. The text on the
+ * cloud and at least one other on the edge: the edge does, and the cloud answers.
  */
 enum moa_plan {
     MOA_PLAN_EDGE = 0,
@@ -51,20 +53,36 @@ enum moa_plan {
     MOA_PLAN_PERCEIVE_EDGE = 3,
 };
 
-/** One modality of a request as the policy sees it. */
-struct moa_modality {
-    double complexity; /**< c_i in [0, 1] */
-    uint64_t bytes;    /**< what sending it costs */
-    double tokens;     /**< text tokens, or visual tokens; 0 if unknown */
+enum moa_kind {
+    MOA_TEXT = 0,
+    MOA_IMAGE = 1,
+    MOA_AUDIO = 2,
+    MOA_VIDEO = 3,
+    MOA_FILE = 4,
 };
 
-/** A request: its text (one modality over all text parts) and its images in order. */
+#define MOA_KINDS 5
+
+/** One modality of a request as the policy sees it. */
+struct moa_modality {
+    enum moa_kind kind;
+    double complexity; /**< c_i in [0, 1] */
+    uint64_t bytes;    /**< what sending it costs */
+    double tokens;     /**< of text, or what an engine makes of it; 0 if unknown */
+    double duration_s; /**< of audio and video, seconds; 0 if unknown */
+    bool pinned;       /**< it stays on the edge, whatever the policy */
+    bool refused[2];   /**< by enum moa_tier: that tier does not take it */
+};
+
+/**
+ * A request. Element 0 of its modalities is its text, one over all text parts; the others follow in
+ * order.
+ */
 struct moa_request {
-    struct moa_modality text;
-    size_t n_images;                   /**< [0, MOA_IMAGES_MAX] */
-    const struct moa_modality *images; /**< n_images entries, borrowed */
-    bool pinned;                       /**< everything stays on the edge, whatever the policy */
-    double deadline_s;                 /**< to be answered within; 0: none named */
+    size_t n;                              /**< [1, MOA_MODALITIES_MAX] */
+    const struct moa_modality *modalities; /**< n entries, borrowed */
+    bool pinned;                           /**< all of it stays on the edge, whatever the policy */
+    double deadline_s;                     /**< to be answered within; 0: none named */
 };
 
 /** What is known of the system. NaN is "unknown", a value of its own and never 0. */
@@ -80,12 +98,15 @@ struct moa_choice {
     enum moa_reason reason;
 };
 
-/** The decision vector d with the reason of each entry, and the plan that follows from it. */
+/**
+ * The decision vector d with the reason of each entry, in the order of the request's modalities,
+ * and the plan that follows from it. The entries are the caller's memory: before moa_decide() `n`
+ * says how many there is room for, afterwards how many there are.
+ */
 struct moa_decision {
     enum moa_plan plan;
-    struct moa_choice text;
-    size_t n_images;
-    struct moa_choice images[MOA_IMAGES_MAX];
+    size_t n;
+    struct moa_choice *choices;
 };
 
 /**
@@ -159,9 +180,10 @@ MOA_API double moa_policy_value(const struct moa_policy *policy, const char *key
 MOA_API void moa_policy_free(struct moa_policy *policy);
 
 /**
- * Decides. A tier that is down is never chosen while the other is up; a pinned request is decided
- * "edge" throughout, up or not. Errors: MOA_ERR_ARGUMENT (too many images, a complexity outside
- * [0, 1] or NaN, a negative load or uplink).
+ * Decides. What is pinned is decided "edge", up or not. Nothing goes to a tier that refuses it
+ * while the other takes it; and a tier that is down is not chosen for what the other, if up, takes
+ * too. Errors: MOA_ERR_ARGUMENT (no text, or it is not the first; too many modalities, or more than
+ * `ret_decision` has room for; a complexity outside [0, 1] or NaN, a negative load or uplink).
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,
                                                 const struct moa_request *request,
@@ -170,7 +192,7 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,
 
 /**
  * Why one entry of a decision is what it is, in words and with the numbers that were compared:
- * "c = 0.620 is above paper.tau_image = 0.500". `part` 0 is the text, i the i-th image. Writes at
+ * "c = 0.620 is above paper.tau_image = 0.500". `part` 0 is the text. Writes at
  * most `n` bytes, the last of them 0, and returns as snprintf does; 0 if there is no such part.
  * `request` and `state` as they were decided.
  */
@@ -195,7 +217,8 @@ MOA_API bool moa_policy_learns(const struct moa_policy *policy);
 /**
  * Tells a learning policy how a request ended; another policy ignores it. A rated outcome may
  * follow the same one unrated: each learning policy counts one of the two. Errors: MOA_ERR_ARGUMENT
- * (a negative time, `correct` outside [0, 1], too many images); nothing has changed then.
+ * (a negative time, `correct` outside [0, 1], a request that could not be decided); nothing has
+ * changed then.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_observe(struct moa_policy *policy,
                                                  const struct moa_outcome *outcome);
@@ -205,6 +228,7 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_observe(struct moa_policy *policy,
 MOA_API void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
                                 uint64_t *ret_violations);
 
+MOA_API const char *moa_kind_name(enum moa_kind kind);       /**< "text", "image", ... */
 MOA_API const char *moa_tier_name(enum moa_tier tier);       /**< "edge", "cloud" */
 MOA_API const char *moa_plan_name(enum moa_plan plan);       /**< "edge", "perceive-cloud", ... */
 MOA_API const char *moa_reason_name(enum moa_reason reason); /**< "complex", "edge-busy", ... */

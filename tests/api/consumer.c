@@ -23,7 +23,8 @@ int main(void)
     struct moa_text_complexity text;
     const struct moa_bytes words = {"What is on the shelf?", 21};
     struct moa_policy *policy = NULL;
-    struct moa_modality images[1];
+    struct moa_modality modalities[2];
+    struct moa_choice choices[2];
     struct moa_request request;
     const struct moa_state state = {0.0, 20.0, true, true};
     struct moa_decision decision;
@@ -38,12 +39,15 @@ int main(void)
     failed += check(text_features.sentences == 1, "one question is not one sentence");
 
     memset(&request, 0, sizeof(request));
-    images[0].complexity = 1.0;
-    images[0].bytes = 0;
-    images[0].tokens = 0.0;
-    request.text.complexity = text.score;
-    request.n_images = 1;
-    request.images = images;
+    memset(modalities, 0, sizeof(modalities));
+    modalities[0].kind = MOA_TEXT;
+    modalities[0].complexity = text.score;
+    modalities[1].kind = MOA_IMAGE;
+    modalities[1].complexity = 1.0;
+    request.n = 2;
+    request.modalities = modalities;
+    decision.n = 2;
+    decision.choices = choices;
     failed += check(moa_policy_new("paper", NULL, &policy) == MOA_OK, "no policy");
     failed += check(moa_decide(policy, &request, &state, &decision) == MOA_OK, "no decision");
     failed += check(decision.plan == MOA_PLAN_PERCEIVE_CLOUD, "not the expected plan");

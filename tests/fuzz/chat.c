@@ -61,10 +61,10 @@ static yyjson_val *content_of(yyjson_val *root, unsigned message)
     return yyjson_obj_get(yyjson_arr_get(yyjson_obj_get(root, "messages"), message), "content");
 }
 
-static const char *url_of(yyjson_val *root, const struct chat_image *image)
+static const char *url_of(yyjson_val *root, const struct chat_part *part)
 {
-    yyjson_val *part = yyjson_arr_get(content_of(root, image->message), image->index);
-    yyjson_val *url = yyjson_obj_get(part, "image_url");
+    yyjson_val *object = yyjson_arr_get(content_of(root, part->message), part->index);
+    yyjson_val *url = yyjson_obj_get(object, "image_url");
     url = yyjson_is_obj(url) ? yyjson_obj_get(url, "url") : url;
     FUZZ_ASSERT(yyjson_is_str(url));
     return yyjson_get_str(url);
@@ -72,24 +72,24 @@ static const char *url_of(yyjson_val *root, const struct chat_image *image)
 
 static void check_images(const struct chat *chat, yyjson_val *root)
 {
-    FUZZ_ASSERT(chat->n_images <= limits.max_images);
-    for (size_t i = 0; i < chat->n_images; i++) {
-        const struct chat_image *image = &chat->images[i];
-        check_object(chat, image->part);
-        FUZZ_ASSERT(i == 0 || chat->images[i - 1].part.end <= image->part.begin);
-        FUZZ_ASSERT(image->part.begin < image->url.begin && image->url.begin <= image->url.end &&
-                    image->url.end < image->part.end);
-        FUZZ_ASSERT(at(chat, image->url.begin - 1) == '"' && at(chat, image->url.end) == '"');
-        char *url = chat_image_url(chat, i);
-        FUZZ_ASSERT(url && strcmp(url, url_of(root, image)) == 0);
-        free(url);
-    }
+    FUZZ_ASSERT(chat->n_of[MOA_IMAGE] <= limits.max_images);
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         check_object(chat, part->span);
         FUZZ_ASSERT(i == 0 || part[-1].span.end <= part->span.begin);
-        FUZZ_ASSERT(!part->is_image || (part->image < chat->n_images &&
-                                        chat->images[part->image].part.begin == part->span.begin));
+        FUZZ_ASSERT(part->span.begin < part->data.begin && part->data.begin <= part->data.end &&
+                    part->data.end < part->span.end);
+        FUZZ_ASSERT(at(chat, part->data.begin - 1) == '"' && at(chat, part->data.end) == '"');
+        char *url = chat_part_url(chat, i);
+        FUZZ_ASSERT(url && strcmp(url, url_of(root, part)) == 0);
+        free(url);
+    }
+    for (size_t i = 0; i < chat->n_places; i++) {
+        const struct chat_place *place = &chat->places[i];
+        check_object(chat, place->span);
+        FUZZ_ASSERT(i == 0 || place[-1].span.end <= place->span.begin);
+        FUZZ_ASSERT(!place->is_part || (place->part < chat->n_parts &&
+                                        chat->parts[place->part].span.begin == place->span.begin));
     }
 }
 
@@ -135,10 +135,10 @@ static void check_no_edits(const struct chat *chat)
 /* Of three images the first stays, the second becomes words, the third gets another URL. */
 static void check_edits(const struct chat *chat, bool images_first)
 {
-    char *words[MOA_IMAGES_MAX] = {0};
-    struct moa_bytes urls[MOA_IMAGES_MAX] = {0};
+    char *words[CHAT_PARTS_MAX] = {0};
+    struct moa_bytes urls[CHAT_PARTS_MAX] = {0};
     size_t n_words = 0;
-    for (size_t i = 0; i < chat->n_images; i++) {
+    for (size_t i = 0; i < chat->n_parts; i++) {
         if (i % 3 == 1)
             words[i] = (char *)(uintptr_t)evidence;
         if (i % 3 == 2)
@@ -155,11 +155,11 @@ static void check_edits(const struct chat *chat, bool images_first)
                 0);
     FUZZ_ASSERT(strcmp(again.model_name, model) == 0 && again.stream == chat->stream);
     FUZZ_ASSERT(again.text_all.bytes == chat->text_all.bytes + n_words * (sizeof(evidence) - 1));
-    FUZZ_ASSERT(again.n_images == chat->n_images - n_words);
-    for (size_t i = 0, k = 0; i < chat->n_images; i++) {
+    FUZZ_ASSERT(again.n_parts == chat->n_parts - n_words);
+    for (size_t i = 0, k = 0; i < chat->n_parts; i++) {
         if (words[i])
             continue;
-        char *was = chat_image_url(chat, i), *is = chat_image_url(&again, k++);
+        char *was = chat_part_url(chat, i), *is = chat_part_url(&again, k++);
         FUZZ_ASSERT(was && is && strcmp(is, urls[i].p ? (const char *)urls[i].p : was) == 0);
         free(was);
         free(is);
@@ -180,7 +180,7 @@ static void check_perception(const struct chat *chat, size_t i)
     struct http_error error;
     FUZZ_ASSERT(chat_parse((struct moa_bytes){text, body.total_bytes}, &after, &again, &error) ==
                 0);
-    FUZZ_ASSERT(again.n_images == 1 && again.n_parts == 0 && !again.stream);
+    FUZZ_ASSERT(again.n_parts == 1 && again.n_places == 0 && !again.stream);
     FUZZ_ASSERT(strcmp(again.last_turn, evidence) == 0 && strcmp(again.model_name, model) == 0);
     chat_done(&again);
     free(text);
@@ -201,7 +201,7 @@ static void run(struct moa_bytes body)
     check_no_edits(&chat);
     check_edits(&chat, false);
     check_edits(&chat, true);
-    for (size_t i = 0; i < chat.n_images; i++)
+    for (size_t i = 0; i < chat.n_parts; i++)
         check_perception(&chat, i);
     yyjson_doc_free(doc);
     chat_done(&chat);

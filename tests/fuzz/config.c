@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     FUZZ_ASSERT(config->listen_port >= 0 && config->listen_port <= 65535);
-    FUZZ_ASSERT(config->max_body_bytes >= 1024 && config->max_images <= MOA_IMAGES_MAX);
+    FUZZ_ASSERT(config->max_body_bytes >= 1024 && config->max_images <= MOA_MODALITIES_MAX - 1);
     struct moa_policy *policy = NULL;
     FUZZ_ASSERT(moa_policy_new("paper", config->policy_settings, &policy) == MOA_OK);
     moa_policy_free(policy);

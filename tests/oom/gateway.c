@@ -81,7 +81,7 @@ static enum end render(const struct chat *chat)
     if (chat_render_perception(chat, 1, urls[1], "other", "Say what it shows.", 9, &body))
         return NO_MEMORY;
     chat_body_done(&body);
-    char *url = chat_image_url(chat, 1);
+    char *url = chat_part_url(chat, 1);
     bool same = url && strcmp(url, png) == 0;
     bool missing = !url;
     free(url);
@@ -94,7 +94,7 @@ static enum end chats(void)
     struct http_error error;
     if (chat_parse(bytes_of(chat_body), &limits, &chat, &error))
         return end_of(&error);
-    enum end end = chat.n_images == 3 ? render(&chat) : WRONG;
+    enum end end = chat.n_parts == 3 ? render(&chat) : WRONG;
     chat_done(&chat);
     return end;
 }
@@ -142,7 +142,8 @@ static struct config *defaults;
 
 static enum end plans(void)
 {
-    struct chat chat = {.n_images = 3};
+    struct chat_part parts[3] = {{.kind = MOA_IMAGE}};
+    struct chat chat = {.n_parts = 3, .parts = parts};
     struct images *images = images_new(NULL, defaults, &chat, NULL);
     images_free(images);
     return images ? DONE : NO_MEMORY;
@@ -163,15 +164,18 @@ static enum end pictures(void)
 
 static enum end decisions(void)
 {
-    static struct perceived perceived;
+    struct chat_part part = {.kind = MOA_IMAGE};
+    const struct chat chat = {.n_parts = 1, .parts = &part};
     const struct moa_state state = {.edge_load = NAN, .uplink_mbps = NAN};
-    const struct moa_decision decision = {.n_images = 1};
     static struct image_score score;
+    struct perceived perceived;
     size_t n;
-    perceived.request.n_images = 1;
-    char *json = perceive_decision_json(&perceived, &score, &state, &decision, &n);
+    if (perceive_request(&chat, &score, defaults, false, &perceived))
+        return NO_MEMORY;
+    char *json = perceive_decision_json(&perceived, &score, &state, &n);
     enum end end = json ? n == strlen(json) ? DONE : WRONG : NO_MEMORY;
     free(json);
+    perceive_done(&perceived);
     return end;
 }
 

@@ -77,16 +77,16 @@ static void modalities_are_found(void **state)
     assert_string_equal(chat.last_turn, "One\nt\"wo");
     assert_int_equal(chat.text_last_turn.bytes, 8 - 1);
     assert_int_equal(chat.text_all.bytes, 9 + 13 + 7);
-    assert_int_equal(chat.n_images, 2);
-    const struct chat_image *second = &chat.images[1];
+    assert_int_equal(chat.n_parts, 2);
+    const struct chat_part *second = &chat.parts[1];
     assert_int_equal(second->message, 3);
     assert_int_equal(second->index, 4);
-    assert_memory_equal(body + second->url.begin, "data:b\\\\\\\"c", 11);
-    assert_int_equal(second->url.end - second->url.begin, 11);
-    assert_int_equal(body[second->part.begin], '{');
-    assert_int_equal(body[second->part.end], ']');
+    assert_memory_equal(body + second->data.begin, "data:b\\\\\\\"c", 11);
+    assert_int_equal(second->data.end - second->data.begin, 11);
+    assert_int_equal(body[second->span.begin], '{');
+    assert_int_equal(body[second->span.end], ']');
     char name[64];
-    chat_image_name(&chat, 1, name, sizeof(name));
+    chat_part_name(&chat, 1, name, sizeof(name));
     assert_string_equal(name, "messages[3].content[4].image_url");
     chat_done(&chat);
 }
@@ -107,9 +107,9 @@ static void braces_in_a_key_do_not_confuse_the_span(void **state)
     const char *body = "{\"messages\":[{\"role\":\"user\",\"content\":[ {\"{\\\"\":\"}]\","
                        "\"type\":\"image_url\",\"image_url\":\"data:x\"} ]}]}";
     struct chat chat = parse(body);
-    assert_int_equal(chat.n_images, 1);
-    assert_memory_equal(body + chat.images[0].part.begin, "{\"{", 3);
-    assert_memory_equal(body + chat.images[0].part.end, " ]}]}", 5);
+    assert_int_equal(chat.n_parts, 1);
+    assert_memory_equal(body + chat.parts[0].span.begin, "{\"{", 3);
+    assert_memory_equal(body + chat.parts[0].span.end, " ]}]}", 5);
     chat_done(&chat);
 }
 
@@ -139,7 +139,7 @@ static void the_model_is_replaced_or_inserted(void **state)
 static void evidence_takes_the_place_of_its_image(void **state)
 {
     (void)state;
-    char *evidence[MOA_IMAGES_MAX] = {NULL, (char *)(uintptr_t) "a \"cat\"\n", NULL};
+    char *evidence[CHAT_PARTS_MAX] = {NULL, (char *)(uintptr_t) "a \"cat\"\n", NULL};
     assert_renders("{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE("data:a") "," IMAGE(
                        "data:b") ",{\"type\":\"text\",\"text\":\"?\"}]}],\"model\":\"m\"}",
                    "n", evidence,
@@ -154,7 +154,7 @@ static void evidence_takes_the_place_of_its_image(void **state)
 static void a_url_is_replaced_and_nothing_else(void **state)
 {
     (void)state;
-    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{NULL, 0}, {"data:new", 8}};
+    const struct moa_bytes urls[CHAT_PARTS_MAX] = {{NULL, 0}, {"data:new", 8}};
     const struct chat_edits edits = {.model = "", .urls = urls};
     assert_edits(MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:b")), &edits,
                  MESSAGE(TEXT("1") " , " IMAGE("data:a") "," IMAGE("data:new")));
@@ -163,8 +163,8 @@ static void a_url_is_replaced_and_nothing_else(void **state)
 static void evidence_wins_over_a_url(void **state)
 {
     (void)state;
-    char *evidence[MOA_IMAGES_MAX] = {(char *)(uintptr_t) "cat"};
-    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}, {"data:two", 8}};
+    char *evidence[CHAT_PARTS_MAX] = {(char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[CHAT_PARTS_MAX] = {{"data:new", 8}, {"data:two", 8}};
     const struct chat_edits edits = {.model = "", .evidence = evidence, .urls = urls};
     assert_edits(MESSAGE(IMAGE("data:a") "," IMAGE("data:b")), &edits,
                  MESSAGE(TEXT("cat") "," IMAGE("data:two")));
@@ -173,8 +173,8 @@ static void evidence_wins_over_a_url(void **state)
 static void images_come_first_if_asked(void **state)
 {
     (void)state;
-    char *evidence[MOA_IMAGES_MAX] = {NULL, (char *)(uintptr_t) "cat"};
-    const struct moa_bytes urls[MOA_IMAGES_MAX] = {{"data:new", 8}};
+    char *evidence[CHAT_PARTS_MAX] = {NULL, (char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[CHAT_PARTS_MAX] = {{"data:new", 8}};
     const struct chat_edits edits = {
         .model = "", .evidence = evidence, .urls = urls, .images_first = true};
 #define AUDIO "{\"type\":\"input_audio\",\"x\":{}}"
@@ -211,7 +211,7 @@ static void the_url_of_an_image_is_unescaped(void **state)
 {
     (void)state;
     struct chat chat = parse(MESSAGE(IMAGE("https:\\/\\/a.example\\/?x=1\\u0026y=2")));
-    char *url = chat_image_url(&chat, 0);
+    char *url = chat_part_url(&chat, 0);
     assert_string_equal(url, "https://a.example/?x=1&y=2");
     free(url);
     chat_done(&chat);
@@ -260,14 +260,14 @@ static void bulky_images_are_found(void **state)
         struct chat chat = parse(body);
         assert_string_equal(chat.last_turn, "Why?");
         assert_memory_equal(body + chat.model.begin, "\"m\"", 3);
-        assert_int_equal(chat.n_images, 2);
+        assert_int_equal(chat.n_parts, 2);
         for (size_t i = 0; i < 2; i++) {
-            const struct chat_image *image = &chat.images[i];
-            assert_int_equal(image->url.end - image->url.begin, strlen(URI) + n);
-            assert_memory_equal(body + image->url.begin - 1, "\"" URI "AAAA", 26);
-            assert_int_equal(body[image->url.end], '"');
-            assert_memory_equal(body + image->part.begin - 1, i ? ",{" : "[{", 2);
-            assert_memory_equal(body + image->part.end - 1, "},", 2);
+            const struct chat_part *image = &chat.parts[i];
+            assert_int_equal(image->data.end - image->data.begin, strlen(URI) + n);
+            assert_memory_equal(body + image->data.begin - 1, "\"" URI "AAAA", 26);
+            assert_int_equal(body[image->data.end], '"');
+            assert_memory_equal(body + image->span.begin - 1, i ? ",{" : "[{", 2);
+            assert_memory_equal(body + image->span.end - 1, "},", 2);
         }
         chat_done(&chat);
         free(body);

@@ -12,20 +12,34 @@
 static const struct moa_state quiet = {
     .edge_load = 0.0, .uplink_mbps = 100.0, .edge_up = true, .cloud_up = true};
 
-/* One text and one image with the complexities given. */
-static struct moa_decision decide_with(const struct moa_policy_setting *settings, const char *name,
-                                       double text, double image, const struct moa_state *state,
-                                       bool pinned)
+/* What was decided for one text and one image. */
+struct decided {
+    enum moa_plan plan;
+    struct moa_choice text, image;
+};
+
+static struct decided decide_request(const char *name, const struct moa_policy_setting *settings,
+                                     const struct moa_request *request,
+                                     const struct moa_state *state)
 {
     struct moa_policy *policy;
-    struct moa_decision d;
-    const struct moa_modality images[] = {{.complexity = image}};
-    const struct moa_request request = {
-        .text = {.complexity = text}, .n_images = 1, .images = images, .pinned = pinned};
+    struct moa_choice choices[2];
+    struct moa_decision d = {.n = 2, .choices = choices};
     assert_int_equal(moa_policy_new(name, settings, &policy), MOA_OK);
-    assert_int_equal(moa_decide(policy, &request, state, &d), MOA_OK);
+    assert_int_equal(moa_decide(policy, request, state, &d), MOA_OK);
+    assert_int_equal(d.n, 2);
     moa_policy_free(policy);
-    return d;
+    return (struct decided){d.plan, choices[0], choices[1]};
+}
+
+static struct decided decide_with(const struct moa_policy_setting *settings, const char *name,
+                                  double text, double image, const struct moa_state *state,
+                                  bool pinned)
+{
+    const struct moa_modality modalities[] = {{.kind = MOA_TEXT, .complexity = text},
+                                              {.kind = MOA_IMAGE, .complexity = image}};
+    const struct moa_request request = {.n = 2, .modalities = modalities, .pinned = pinned};
+    return decide_request(name, settings, &request, state);
 }
 
 static void assert_choice(struct moa_choice choice, enum moa_tier tier, enum moa_reason reason)
@@ -38,9 +52,9 @@ static void equation_5_holds_at_its_thresholds(void **unused)
 {
     (void)unused;
     const double above = nextafter(0.5, 1.0);
-    struct moa_decision d = decide_with(NULL, "paper", 0.5, above, &quiet, false);
+    struct decided d = decide_with(NULL, "paper", 0.5, above, &quiet, false);
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
-    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_COMPLEX);
 
     struct moa_state state = quiet;
     state.edge_load = 0.85;
@@ -49,7 +63,7 @@ static void equation_5_holds_at_its_thresholds(void **unused)
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
     state.edge_load = 0.851;
     d = decide_with(NULL, "paper", 0.5, 0.5, &state, false);
-    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_EDGE_BUSY);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_EDGE_BUSY);
     state.edge_load = 0.85;
     state.uplink_mbps = 400.1;
     d = decide_with(NULL, "paper", 0.5, 0.5, &state, false);
@@ -61,9 +75,9 @@ static void unknown_is_not_zero_and_not_infinite(void **unused)
     (void)unused;
     const struct moa_state unknown = {
         .edge_load = NAN, .uplink_mbps = NAN, .edge_up = true, .cloud_up = true};
-    struct moa_decision d = decide_with(NULL, "paper", 0.1, 0.9, &unknown, false);
+    struct decided d = decide_with(NULL, "paper", 0.1, 0.9, &unknown, false);
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
-    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_COMPLEX);
 }
 
 static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unused)
@@ -74,7 +88,7 @@ static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unuse
     for (size_t i = 0; i < N_TESTS(names); i++) {
         struct moa_state state = quiet;
         state.edge_up = false;
-        struct moa_decision d = decide_with(NULL, names[i], 0.1, 0.9, &state, false);
+        struct decided d = decide_with(NULL, names[i], 0.1, 0.9, &state, false);
         assert_int_equal(d.plan, MOA_PLAN_CLOUD);
         state.edge_up = true;
         state.cloud_up = false;
@@ -83,9 +97,9 @@ static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unuse
     }
     struct moa_state both_down = quiet;
     both_down.edge_up = both_down.cloud_up = false;
-    struct moa_decision d = decide_with(NULL, "paper", 0.1, 0.9, &both_down, false);
+    struct decided d = decide_with(NULL, "paper", 0.1, 0.9, &both_down, false);
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
-    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_COMPLEX);
 }
 
 static void pinned_request_stays_on_the_edge_whatever_happens(void **unused)
@@ -96,11 +110,63 @@ static void pinned_request_stays_on_the_edge_whatever_happens(void **unused)
     for (size_t i = 0; i < N_TESTS(names); i++) {
         struct moa_state state = {
             .edge_load = 1.0, .uplink_mbps = 1000.0, .edge_up = false, .cloud_up = true};
-        struct moa_decision d = decide_with(NULL, names[i], 1.0, 1.0, &state, true);
+        struct decided d = decide_with(NULL, names[i], 1.0, 1.0, &state, true);
         assert_int_equal(d.plan, MOA_PLAN_EDGE);
         assert_choice(d.text, MOA_EDGE, MOA_REASON_PINNED);
-        assert_choice(d.images[0], MOA_EDGE, MOA_REASON_PINNED);
+        assert_choice(d.image, MOA_EDGE, MOA_REASON_PINNED);
     }
+}
+
+/* A pinned image stays, whatever policy and state; the text may go. */
+static void pinned_modality_stays_and_the_others_may_go(void **unused)
+{
+    (void)unused;
+    const struct moa_modality modalities[] = {
+        {.complexity = 1.0}, {.kind = MOA_IMAGE, .complexity = 1.0, .pinned = true}};
+    const struct moa_request request = {.n = 2, .modalities = modalities};
+    static const char *const names[] = {"paper", "cloud", "paper-no-modality", "paper-no-state"};
+    for (size_t i = 0; i < N_TESTS(names); i++) {
+        struct moa_state state = quiet;
+        struct decided d = decide_request(names[i], NULL, &request, &state);
+        assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_EDGE);
+        assert_choice(d.image, MOA_EDGE, MOA_REASON_PINNED);
+        state.edge_up = false;
+        d = decide_request(names[i], NULL, &request, &state);
+        assert_choice(d.image, MOA_EDGE, MOA_REASON_PINNED);
+    }
+}
+
+/* What a tier refuses goes to the other, if that takes it: all of it, if all of it was to stay
+ * together. A pin is stronger, and an outage no reason to send something where it is refused. */
+static void what_a_tier_refuses_goes_to_the_other(void **unused)
+{
+    (void)unused;
+    struct moa_modality modalities[] = {{.complexity = 0.1},
+                                        {.kind = MOA_AUDIO, .complexity = 0.1, .refused = {true}}};
+    const struct moa_request request = {.n = 2, .modalities = modalities};
+    static const char *const names[] = {"paper", "edge", "paper-no-modality", "perllm"};
+    for (size_t i = 0; i < N_TESTS(names); i++) {
+        struct decided d = decide_request(names[i], NULL, &request, &quiet);
+        assert_int_equal(d.plan, MOA_PLAN_CLOUD);
+        assert_choice(d.text, MOA_CLOUD, MOA_REASON_UNSUPPORTED);
+        assert_choice(d.image, MOA_CLOUD, MOA_REASON_UNSUPPORTED);
+    }
+    struct moa_state cloud_down = quiet;
+    cloud_down.cloud_up = false;
+    struct decided d = decide_request("paper", NULL, &request, &cloud_down);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_UNSUPPORTED);
+    modalities[0].pinned = true;
+    d = decide_request("paper", NULL, &request, &quiet);
+    assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_CLOUD);
+    modalities[1].pinned = true;
+    d = decide_request("paper", NULL, &request, &quiet);
+    assert_choice(d.image, MOA_EDGE, MOA_REASON_PINNED);
+
+    modalities[0] = (struct moa_modality){.complexity = 0.1, .refused = {true}};
+    modalities[1].refused[MOA_EDGE] = false;
+    d = decide_request("paper", NULL, &request, &quiet);
+    assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_EDGE);
+    assert_choice(d.text, MOA_CLOUD, MOA_REASON_TOO_LONG);
 }
 
 static void plan_follows_from_the_decision_vector(void **unused)
@@ -116,8 +182,7 @@ static void plan_follows_from_the_decision_vector(void **unused)
         {0.9, 0.1, MOA_PLAN_PERCEIVE_EDGE},
     };
     for (size_t i = 0; i < N_TESTS(cases); i++) {
-        struct moa_decision d =
-            decide_with(NULL, "paper", cases[i].text, cases[i].image, &quiet, false);
+        struct decided d = decide_with(NULL, "paper", cases[i].text, cases[i].image, &quiet, false);
         assert_string_equal(moa_plan_name(d.plan), moa_plan_name(cases[i].plan));
     }
 }
@@ -126,15 +191,18 @@ static void one_image_on_the_other_tier_splits_the_request(void **unused)
 {
     (void)unused;
     struct moa_policy *policy;
-    struct moa_modality images[MOA_IMAGES_MAX] = {0};
-    images[MOA_IMAGES_MAX - 1].complexity = 1.0;
-    const struct moa_request request = {.n_images = MOA_IMAGES_MAX, .images = images};
-    struct moa_decision d;
+    static struct moa_modality modalities[MOA_MODALITIES_MAX];
+    static struct moa_choice choices[MOA_MODALITIES_MAX];
+    for (size_t i = 1; i < MOA_MODALITIES_MAX; i++)
+        modalities[i].kind = MOA_IMAGE;
+    modalities[MOA_MODALITIES_MAX - 1].complexity = 1.0;
+    const struct moa_request request = {.n = MOA_MODALITIES_MAX, .modalities = modalities};
+    struct moa_decision d = {.n = MOA_MODALITIES_MAX, .choices = choices};
     assert_int_equal(moa_policy_new("paper", NULL, &policy), MOA_OK);
     assert_int_equal(moa_decide(policy, &request, &quiet, &d), MOA_OK);
     assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_CLOUD);
-    assert_int_equal(d.images[0].tier, MOA_EDGE);
-    assert_int_equal(d.images[MOA_IMAGES_MAX - 1].tier, MOA_CLOUD);
+    assert_int_equal(choices[1].tier, MOA_EDGE);
+    assert_int_equal(choices[MOA_MODALITIES_MAX - 1].tier, MOA_CLOUD);
     moa_policy_free(policy);
 }
 
@@ -143,7 +211,7 @@ static void text_and_images_have_thresholds_of_their_own(void **unused)
     (void)unused;
     const struct moa_policy_setting settings[] = {
         {"paper.tau_text", 0.2}, {"paper.tau_image", 0.8}, {NULL, 0}};
-    struct moa_decision d = decide_with(settings, "paper", 0.5, 0.5, &quiet, false);
+    struct decided d = decide_with(settings, "paper", 0.5, 0.5, &quiet, false);
     assert_int_equal(d.plan, MOA_PLAN_PERCEIVE_EDGE);
 }
 
@@ -155,9 +223,8 @@ static void ablation_without_modalities_never_splits(void **unused)
     for (int i = 0; i <= 100; i++) {
         double text = (i % 11) / 10.0;
         double image = (double)(i / 11) / 10.0; /* NOLINT(bugprone-integer-division) */
-        struct moa_decision whole =
-            decide_with(NULL, "paper-no-modality", text, image, &quiet, false);
-        struct moa_decision d = decide_with(NULL, "paper", text, image, &quiet, false);
+        struct decided whole = decide_with(NULL, "paper-no-modality", text, image, &quiet, false);
+        struct decided d = decide_with(NULL, "paper", text, image, &quiet, false);
         assert_int_equal(whole.plan, text + image <= 1.0 ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD);
         if (d.plan == MOA_PLAN_EDGE || d.plan == MOA_PLAN_CLOUD)
             assert_int_equal(whole.plan, d.plan);
@@ -166,10 +233,10 @@ static void ablation_without_modalities_never_splits(void **unused)
     }
     const struct moa_policy_setting settings[] = {
         {"paper.tau_text", 0.2}, {"paper.tau_image", 0.6}, {NULL, 0}};
-    struct moa_decision d = decide_with(settings, "paper-no-modality", 0.35, 0.35, &quiet, false);
+    struct decided d = decide_with(settings, "paper-no-modality", 0.35, 0.35, &quiet, false);
     assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
     d = decide_with(settings, "paper-no-modality", 0.45, 0.45, &quiet, false);
-    assert_choice(d.images[0], MOA_CLOUD, MOA_REASON_COMPLEX);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_COMPLEX);
     struct moa_state busy = quiet;
     busy.edge_load = 0.9;
     d = decide_with(NULL, "paper-no-modality", 0.1, 0.1, &busy, false);
@@ -185,10 +252,10 @@ static void ablation_without_state_sees_complexity_only(void **unused)
     for (int i = 0; i <= 100; i++) {
         double text = (i % 11) / 10.0;
         double image = (double)(i / 11) / 10.0; /* NOLINT(bugprone-integer-division) */
-        struct moa_decision blind = decide_with(NULL, "paper-no-state", text, image, &loud, false);
-        struct moa_decision d = decide_with(NULL, "paper", text, image, &quiet, false);
+        struct decided blind = decide_with(NULL, "paper-no-state", text, image, &loud, false);
+        struct decided d = decide_with(NULL, "paper", text, image, &quiet, false);
         assert_choice(blind.text, d.text.tier, d.text.reason);
-        assert_choice(blind.images[0], d.images[0].tier, d.images[0].reason);
+        assert_choice(blind.image, d.image.tier, d.image.reason);
         assert_int_equal(decide_with(NULL, "paper", text, image, &loud, false).plan,
                          MOA_PLAN_CLOUD);
     }
@@ -206,14 +273,14 @@ static void fused_request_goes_to_the_cloud_whole(void **unused)
         state.edge_up = i & 4;
         state.cloud_up = i & 8;
         const bool pinned = i & 16;
-        struct moa_decision d = decide_with(NULL, "paper", text, image, &state, pinned);
-        struct moa_decision fused = decide_with(settings, "paper", text, image, &state, pinned);
+        struct decided d = decide_with(NULL, "paper", text, image, &state, pinned);
+        struct decided fused = decide_with(settings, "paper", text, image, &state, pinned);
         if (d.plan == MOA_PLAN_PERCEIVE_CLOUD || d.plan == MOA_PLAN_PERCEIVE_EDGE) {
             assert_choice(fused.text, MOA_CLOUD, MOA_REASON_FIXED);
-            assert_choice(fused.images[0], MOA_CLOUD, MOA_REASON_FIXED);
+            assert_choice(fused.image, MOA_CLOUD, MOA_REASON_FIXED);
         } else {
             assert_choice(fused.text, d.text.tier, d.text.reason);
-            assert_choice(fused.images[0], d.images[0].tier, d.images[0].reason);
+            assert_choice(fused.image, d.image.tier, d.image.reason);
         }
     }
 }
@@ -280,17 +347,17 @@ static void decisions_are_explained_with_their_numbers(void **unused)
         {"edge", 0.0, false, true, "everything to the edge", "everything to the edge"},
         {"perllm", 0.0, false, true, "never tried", "never tried"},
     };
-    const struct moa_modality images[] = {{.complexity = 0.75}};
+    const struct moa_modality modalities[] = {{.complexity = 0.25},
+                                              {.kind = MOA_IMAGE, .complexity = 0.75}};
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct moa_policy *policy;
-        const struct moa_request request = {.text = {.complexity = 0.25},
-                                            .n_images = 1,
-                                            .images = images,
-                                            .pinned = cases[i].pinned};
+        const struct moa_request request = {
+            .n = 2, .modalities = modalities, .pinned = cases[i].pinned};
         struct moa_state state = quiet;
         state.edge_load = cases[i].load;
         state.edge_up = cases[i].edge_up;
-        struct moa_decision d;
+        struct moa_choice choices[2];
+        struct moa_decision d = {.n = 2, .choices = choices};
         char why[2][128];
         assert_int_equal(moa_policy_new(cases[i].policy, NULL, &policy), MOA_OK);
         assert_int_equal(moa_decide(policy, &request, &state, &d), MOA_OK);
@@ -321,17 +388,33 @@ static void what_makes_no_sense_is_refused(void **unused)
 
     static const double wrong[] = {-0.01, 1.01, NAN, INFINITY};
     assert_int_equal(moa_policy_new("paper", NULL, &policy), MOA_OK);
-    struct moa_decision d;
+    struct moa_choice choices[2];
+    struct moa_decision d = {.n = 2, .choices = choices};
     for (size_t i = 0; i < N_TESTS(wrong); i++) {
-        const struct moa_request request = {.text = {.complexity = wrong[i]}};
+        const struct moa_modality text = {.complexity = wrong[i]};
+        const struct moa_request request = {.n = 1, .modalities = &text};
         assert_int_equal(moa_decide(policy, &request, &quiet, &d), MOA_ERR_ARGUMENT);
     }
-    const struct moa_request fine = {.text = {.complexity = 0.5}};
+    const struct moa_modality both[] = {{.complexity = 0.5}, {.kind = MOA_IMAGE}};
+    const struct moa_modality texts[] = {{.complexity = 0.5}, {.kind = MOA_TEXT}};
+    const struct moa_modality strange[] = {{.complexity = 0.5}, {.kind = (enum moa_kind)9}};
+    const struct moa_request fine = {.n = 2, .modalities = both};
     struct moa_state negative = quiet;
     negative.edge_load = -0.1;
     assert_int_equal(moa_decide(policy, &fine, &negative, &d), MOA_ERR_ARGUMENT);
-    const struct moa_request many = {.n_images = MOA_IMAGES_MAX + 1};
-    assert_int_equal(moa_decide(policy, &many, &quiet, &d), MOA_ERR_ARGUMENT);
+    const struct moa_request wrong_requests[] = {{.n = 0},
+                                                 {.n = MOA_MODALITIES_MAX + 1, .modalities = both},
+                                                 {.n = 1, .modalities = both + 1},
+                                                 {.n = 2, .modalities = texts},
+                                                 {.n = 2, .modalities = strange}};
+    for (size_t i = 0; i < N_TESTS(wrong_requests); i++) {
+        d.n = 2;
+        assert_int_equal(moa_decide(policy, &wrong_requests[i], &quiet, &d), MOA_ERR_ARGUMENT);
+    }
+    d.n = 1; /* no room for the image */
+    assert_int_equal(moa_decide(policy, &fine, &quiet, &d), MOA_ERR_ARGUMENT);
+    d.n = 2;
+    assert_int_equal(moa_decide(policy, &fine, &quiet, &d), MOA_OK);
     moa_policy_free(policy);
     moa_policy_free(NULL);
 }
@@ -343,6 +426,8 @@ int main(void)
         cmocka_unit_test(unknown_is_not_zero_and_not_infinite),
         cmocka_unit_test(tier_that_is_down_is_never_chosen_while_the_other_is_up),
         cmocka_unit_test(pinned_request_stays_on_the_edge_whatever_happens),
+        cmocka_unit_test(pinned_modality_stays_and_the_others_may_go),
+        cmocka_unit_test(what_a_tier_refuses_goes_to_the_other),
         cmocka_unit_test(plan_follows_from_the_decision_vector),
         cmocka_unit_test(one_image_on_the_other_tier_splits_the_request),
         cmocka_unit_test(text_and_images_have_thresholds_of_their_own),

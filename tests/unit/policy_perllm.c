@@ -11,9 +11,10 @@
 
 static const struct moa_state quiet = {
     .edge_load = 0.0, .uplink_mbps = 100.0, .edge_up = true, .cloud_up = true};
-static const struct moa_modality picture[] = {{.complexity = 0.5, .bytes = 100000}};
-static const struct moa_request request = {
-    .text = {.complexity = 0.2, .bytes = 40}, .n_images = 1, .images = picture};
+static const struct moa_modality modalities[] = {
+    {.kind = MOA_TEXT, .complexity = 0.2, .bytes = 40},
+    {.kind = MOA_IMAGE, .complexity = 0.5, .bytes = 100000}};
+static const struct moa_request request = {.n = 2, .modalities = modalities};
 
 static struct moa_policy *policy_of(const char *name, const struct moa_policy_setting *settings)
 {
@@ -26,11 +27,12 @@ static struct moa_policy *policy_of(const char *name, const struct moa_policy_se
 static struct moa_choice choice_of(const struct moa_policy *policy, const struct moa_request *what,
                                    const struct moa_state *state)
 {
-    struct moa_decision d;
+    struct moa_choice choices[2];
+    struct moa_decision d = {.n = 2, .choices = choices};
     assert_int_equal(moa_decide(policy, what, state, &d), MOA_OK);
-    for (size_t i = 0; i < d.n_images; i++)
-        assert_int_equal(d.images[i].tier, d.text.tier);
-    return d.text;
+    for (size_t i = 1; i < d.n; i++)
+        assert_int_equal(choices[i].tier, choices[0].tier);
+    return choices[0];
 }
 
 static void see(struct moa_policy *policy, struct moa_choice choice, const struct moa_state *state,
@@ -78,13 +80,15 @@ static void service_classes_learn_apart(void **unused)
     for (int i = 0; i < 10; i++)
         see(policy, choice_of(policy, &request, &quiet), &quiet, 0.5, NAN);
     struct moa_request other = request;
-    other.n_images = 0;
+    other.n = 1;
     assert_int_equal(choice_of(policy, &other, &quiet).reason, MOA_REASON_UNTRIED);
     other = request;
     other.deadline_s = 1.0;
     assert_int_equal(choice_of(policy, &other, &quiet).reason, MOA_REASON_UNTRIED);
     other = request;
-    other.text.bytes = 1000000;
+    const struct moa_modality larger[] = {{.kind = MOA_TEXT, .bytes = 1000000},
+                                          {.kind = MOA_IMAGE, .bytes = 100000}};
+    other.modalities = larger;
     assert_int_equal(choice_of(policy, &other, &quiet).reason, MOA_REASON_UNTRIED);
     moa_policy_free(policy);
 }
