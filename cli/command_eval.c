@@ -23,22 +23,25 @@ static void on_stop(int number)
     stop = 1;
 }
 
-static const char *const splits[] = {"all", "calibration", "test", NULL}; /* dataset_split */
+static const char *const scorers[] = {"vqa2021", "vqa2017", "normalized", NULL}; /* vqa_scorer */
+static const char *const splits[] = {"all", "calibration", "test", NULL};        /* dataset_split */
 
 /* What of it is no whole number or text of its own type is put into `eval` by run(). */
 static struct {
     struct eval_options eval;
-    int64_t concurrency, limit, seed, max_tokens, edge_pid, cloud_pid;
+    int64_t concurrency, images, limit, seed, max_tokens, edge_pid, cloud_pid;
     double rate, timeout_s;
     int split;
     bool export_images;
 } arguments = {
     .eval = {.url = "http://127.0.0.1:8080",
-             .dataset = {.suffix = "\nAnswer the question using a single word or phrase.",
+             .dataset = {.scorer = -1,
+                         .suffix = "\nAnswer the question using a single word or phrase.",
                          .log_name = "moaoff eval"},
              .link_mbps = NAN,
              .stop = &stop},
     .concurrency = -1,
+    .images = -1,
     .limit = -1,
     .seed = 1,
     .max_tokens = 32,
@@ -117,17 +120,23 @@ static const struct option_row rows[] = {
      .integer = &arguments.concurrency,
      .min = 1,
      .max = 10000},
+    {.name = "images",
+     .argument = "N",
+     .help = "all questions about N images of the set, drawn at random; without it all",
+     .integer = &arguments.images,
+     .min = 1,
+     .max = 1e9},
     {.letter = 'l',
      .name = "limit",
      .argument = "N",
-     .help = "N questions of the set, drawn at random; without it all",
+     .help = "N questions of those, drawn at random, with all their rotations; without it all",
      .integer = &arguments.limit,
      .min = 1,
      .max = 1e9},
     {.letter = 's',
      .name = "seed",
      .argument = "N",
-     .help = "of the order, the limit and the arrivals",
+     .help = "of the order, what is drawn and the arrivals",
      .integer = &arguments.seed,
      .max = 1e15},
     {.name = "split",
@@ -135,8 +144,15 @@ static const struct option_row rows[] = {
      .help = "all, calibration (a fifth of the images) or test",
      .choice = &arguments.split,
      .choices = splits},
+    {.name = "scorer",
+     .argument = "NAME",
+     .help = "of questions with several answers: vqa2021 or vqa2017, as VQA's own tool of that "
+             "year, or normalized; without it vqa2021 for vqav2, normalized for jsonl",
+     .choice = &arguments.eval.dataset.scorer,
+     .choices = scorers},
     {.name = "circular",
-     .help = "ask every multiple choice question in each rotation of its options",
+     .help = "ask every multiple choice question in each rotation of its options, unless rows of "
+             "the set do",
      .flag = &arguments.eval.dataset.circular},
     {.name = "suffix",
      .argument = "TEXT",
@@ -219,6 +235,7 @@ static int run(void)
         return options_usage(&eval_command, "%s", missing);
     o->rate = isnan(arguments.rate) ? 0 : arguments.rate;
     o->concurrency = count_or(arguments.concurrency, 1);
+    o->dataset.images = count_or(arguments.images, 0);
     o->dataset.limit = count_or(arguments.limit, 0);
     o->dataset.seed = (uint64_t)arguments.seed;
     o->dataset.split = (enum dataset_split)arguments.split;

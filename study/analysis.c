@@ -59,7 +59,6 @@ static struct grouped by_seed_grouped(const struct by_seed *b)
 
 static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttft)
 {
-    double right = 0.0;
     double used_cloud = 0.0;
     double plans[ANALYSIS_PLANS + 1] = {0};
     for (size_t i = 0; i < s->n; i++) {
@@ -67,10 +66,6 @@ static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttf
         s->n_failed += !r->ok;
         s->n_fallbacks += r->fallback[0] != '\0';
         s->n_infeasible += strstr(r->reason, "infeasible") != NULL;
-        if (!isnan(r->correct)) {
-            s->n_scored++;
-            right += r->correct;
-        }
         if (!r->ok)
             continue;
         plans[plan_of(r->plan)] += 1.0;
@@ -80,12 +75,38 @@ static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttf
         if (!isnan(r->ttft_ms))
             by_seed_add(ttft, r->condition.seed, r->ttft_ms);
     }
-    if (s->n_scored > 0)
-        s->n_scored += s->n_failed;
-    s->accuracy = stats_wilson(right, s->n_scored);
     for (size_t i = 0; i < ANALYSIS_PLANS; i++)
         s->plans[i] = s->n_ok > 0 ? plans[i] / (double)s->n_ok : NAN;
     s->cloud_share = s->n_ok > 0 ? used_cloud / (double)s->n_ok : NAN;
+}
+
+/* A question counts as often as it was asked, whatever its rotations; it is worth something only if
+ * all of them are right. One without a known answer is left out, a failed request is wrong. */
+static void count_right(struct sample *s)
+{
+    double right = 0.0;
+    double each = 0.0;
+    size_t n_each = 0;
+    bool known = false;
+    bool rotated = false;
+    for (size_t i = 0; i < s->n; i++)
+        known = known || !isnan(s->records[i].correct);
+    for (size_t i = 0, end; known && i < s->n; i = end) {
+        double worth = 1.0;
+        bool scored = true;
+        for (end = i; end < s->n && record_same_question(&s->records[i], &s->records[end]); end++) {
+            const struct record *r = &s->records[end];
+            scored = scored && !(r->ok && isnan(r->correct));
+            worth *= r->ok && !isnan(r->correct) ? r->correct : 0.0;
+            each += r->ok && !isnan(r->correct) ? r->correct : 0.0;
+            n_each += !(r->ok && isnan(r->correct));
+        }
+        rotated = rotated || end > i + 1;
+        right += scored ? worth : 0.0;
+        s->n_scored += scored;
+    }
+    s->accuracy = stats_wilson(right, s->n_scored);
+    s->each = rotated ? stats_wilson(each, n_each) : (struct estimate){NAN, NAN, NAN};
 }
 
 /* Requests of an open loop that were answered when the last one came in; a few always are not. */
@@ -127,6 +148,7 @@ static int measure(struct sample *s)
     int failed = by_seed_init(&latency, s->n) | by_seed_init(&ttft, s->n);
     if (!failed) {
         count(s, &latency, &ttft);
+        count_right(s);
         count_arrivals(s);
         const struct grouped total = by_seed_grouped(&latency);
         const struct grouped first = by_seed_grouped(&ttft);
@@ -297,7 +319,7 @@ static int compare_pairing(const struct record *a, const struct record *b)
 {
     if (a->condition.seed != b->condition.seed)
         return a->condition.seed < b->condition.seed ? -1 : 1;
-    return strcmp(a->item, b->item);
+    return record_compare_items(a->item, b->item);
 }
 
 struct pair *analysis_pairs(const struct setting *setting, size_t *ret_n)
@@ -324,29 +346,58 @@ struct pair *analysis_pairs(const struct setting *setting, size_t *ret_n)
 
 static const struct reference no_reference = {NAN, NAN, NAN};
 
+/* Accuracy of questions, of which rotations follow each other, if request i is right to `right`. */
+static double of_questions(const struct pair *pairs, const double *right, size_t n)
+{
+    double sum = 0.0;
+    size_t n_questions = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        double worth = 1.0;
+        for (end = i; end < n && record_same_question(pairs[i].edge, pairs[end].edge); end++)
+            worth *= right[end];
+        sum += worth;
+        n_questions++;
+    }
+    return sum / (double)n_questions;
+}
+
 struct reference analysis_oracle(const struct pair *pairs, size_t n)
 {
+    double *right = malloc((n + 1) * sizeof(*right));
+    if (!right || n == 0) {
+        free(right);
+        return no_reference;
+    }
     struct reference r = {0.0, 0.0, 0.0};
     for (size_t i = 0; i < n; i++) {
         bool cloud = pairs[i].cloud->correct > pairs[i].edge->correct;
         const struct record *taken = cloud ? pairs[i].cloud : pairs[i].edge;
-        r.accuracy += taken->correct / (double)n;
+        right[i] = taken->correct;
         r.mean_ms += taken->total_ms / (double)n;
         r.cloud_share += (cloud ? 1.0 : 0.0) / (double)n;
     }
-    return n > 0 ? r : no_reference;
+    r.accuracy = of_questions(pairs, right, n);
+    free(right);
+    return r;
 }
 
 struct reference analysis_random(const struct pair *pairs, size_t n, double cloud_share)
 {
+    double *right = malloc((n + 1) * sizeof(*right));
+    if (!right || n == 0) {
+        free(right);
+        return no_reference;
+    }
     struct reference r = {0.0, 0.0, cloud_share};
     for (size_t i = 0; i < n; i++) {
         const struct record *e = pairs[i].edge;
         const struct record *c = pairs[i].cloud;
-        r.accuracy += (cloud_share * c->correct + (1.0 - cloud_share) * e->correct) / (double)n;
+        right[i] = cloud_share * c->correct + (1.0 - cloud_share) * e->correct;
         r.mean_ms += (cloud_share * c->total_ms + (1.0 - cloud_share) * e->total_ms) / (double)n;
     }
-    return n > 0 ? r : no_reference;
+    r.accuracy = of_questions(pairs, right, n);
+    free(right);
+    return r;
 }
 
 struct ranked {
@@ -365,8 +416,10 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
                                 double cloud_share)
 {
     struct ranked *ranked = malloc((n + 1) * sizeof(*ranked));
-    if (!ranked || n == 0 || isnan(cloud_share)) {
+    double *right = malloc((n + 1) * sizeof(*right));
+    if (!ranked || !right || n == 0 || isnan(cloud_share)) {
         free(ranked);
+        free(right);
         return no_reference;
     }
     for (size_t i = 0; i < n; i++)
@@ -376,11 +429,13 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
     size_t n_cloud = (size_t)lround(cloud_share * (double)n);
     for (size_t i = 0; i < n; i++) {
         const struct record *taken = i < n_cloud ? ranked[i].pair->cloud : ranked[i].pair->edge;
-        r.accuracy += taken->correct / (double)n;
+        right[ranked[i].pair - pairs] = taken->correct;
         r.mean_ms += taken->total_ms / (double)n;
     }
+    r.accuracy = of_questions(pairs, right, n);
     r.cloud_share = (double)n_cloud / (double)n;
     free(ranked);
+    free(right);
     return r;
 }
 
@@ -489,14 +544,24 @@ struct routed analysis_best_tau(const struct pair *pairs, const double *scores, 
 
 static int compare_items(const void *a, const void *b)
 {
-    return strcmp(((const struct pair *)a)->edge->item, ((const struct pair *)b)->edge->item);
+    const struct record *x = ((const struct pair *)a)->edge;
+    const struct record *y = ((const struct pair *)b)->edge;
+    return record_compare_items(x->item, y->item);
+}
+
+/* The first seed first, so that rotations of a question are of one seed. */
+static int compare_items_and_seeds(const void *a, const void *b)
+{
+    int order = compare_items(a, b);
+    return order ? order
+                 : compare_pairing(((const struct pair *)a)->edge, ((const struct pair *)b)->edge);
 }
 
 size_t analysis_unique(struct pair *pairs, size_t n)
 {
     size_t kept = 0;
     if (n > 0)
-        qsort(pairs, n, sizeof(*pairs), compare_items);
+        qsort(pairs, n, sizeof(*pairs), compare_items_and_seeds);
     for (size_t i = 0; i < n; i++) {
         if (kept == 0 || compare_items(&pairs[kept - 1], &pairs[i]) != 0)
             pairs[kept++] = pairs[i];

@@ -16,8 +16,10 @@
 struct sample {
     const char *policy;
     const struct record *records; /* a slice of the records */
-    size_t n, n_ok, n_failed, n_scored, n_fallbacks, n_infeasible;
-    struct estimate accuracy; /* a failed request counts as wrong */
+    size_t n, n_ok, n_failed, n_fallbacks, n_infeasible;
+    size_t n_scored;          /* questions */
+    struct estimate accuracy; /* of questions: right in all rotations; a failed one is wrong */
+    struct estimate each;     /* every rotation by itself; NaN: there are none */
     struct estimate mean_ms, p50_ms, p95_ms, p99_ms, ttft_ms;
     double arrived_per_s, answered_per_s; /* while requests came in; NaN: no open loop */
     bool behind;                  /* it did not keep up, so its latency is how long the run was */
@@ -48,7 +50,8 @@ struct pair {
 
 /** What no policy reached but could be compared with. */
 struct reference {
-    double accuracy, mean_ms, cloud_share; /* NaN: cannot be computed */
+    double accuracy,          /* of questions, as in struct sample */
+        mean_ms, cloud_share; /* NaN: cannot be computed */
 };
 
 /** -1 if out of memory. `records` must outlive it. */

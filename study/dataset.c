@@ -1,59 +1,125 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all sets share: items, splits, order, images; see dataset.h.
+ * What all sets share: texts, items, choices, images; see dataset.h.
  */
 #include "dataset.h"
 
 #include <errno.h>
-#include <math.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <modp_b64.h>
 
 #include <moaoff/moaoff.h>
 
-#include "stats.h"
-
 #define IMAGE_BYTES_MAX (64 << 20)
-#define CALIBRATION_PER_CENT 20
+#define TEXT_BLOCK_BYTES (256 << 10)
 
-/* ---- items ---- */
+/* ---- texts and items ---- */
 
-static void item_done(struct item *item)
+struct text_block {
+    struct text_block *next;
+    size_t n, room;
+    max_align_t bytes[];
+};
+
+void *dataset_alloc(struct dataset *set, size_t n)
 {
-    free(item->id);
-    free(item->group);
-    free(item->prompt);
-    free(item->category);
-    free(item->fault);
-    for (size_t i = 0; i < ITEM_IMAGES_MAX; i++)
-        free(item->paths[i]);
-    for (size_t i = 0; i < ITEM_ANSWERS_MAX; i++)
-        free(item->answers[i]);
-    for (size_t i = 0; i < CHOICE_OPTIONS_MAX; i++)
-        free(item->options[i]);
+    struct text_block *block = set->texts;
+    if (n > SIZE_MAX / 2)
+        return NULL;
+    n = (n + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    if (!block || n > block->room - block->n) {
+        size_t room = n > TEXT_BLOCK_BYTES ? n : TEXT_BLOCK_BYTES;
+        block = calloc(1, sizeof(*block) + room);
+        if (!block)
+            return NULL;
+        block->next = set->texts;
+        block->room = room;
+        set->texts = block;
+    }
+    char *p = (char *)block->bytes + block->n;
+    block->n += n;
+    return p;
+}
+
+const char *dataset_text(struct dataset *set, const char *p, size_t n)
+{
+    char *text = dataset_alloc(set, n + 1);
+    if (text)
+        memcpy(text, p, n);
+    return text;
+}
+
+const char *dataset_print(struct dataset *set, const char *format, ...)
+{
+    va_list args;
+    char *made;
+    va_start(args, format);
+    int n = vasprintf(&made, format, args);
+    va_end(args);
+    if (n < 0)
+        return NULL;
+    const char *text = dataset_text(set, made, (size_t)n);
+    free(made);
+    return text;
+}
+
+int dataset_map(struct dataset *set, const char *path, const struct dataset_options *options)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    char *file = MAP_FAILED;
+    bool empty = false;
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        empty = st.st_size == 0;
+        if (!empty)
+            file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    if (file == MAP_FAILED)
+        fprintf(stderr, "%s: %s: %s\n", options->log_name, path,
+                empty ? "is empty" : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (file == MAP_FAILED)
+        return -1;
+    set->file = file;
+    set->file_bytes = (size_t)st.st_size;
+    return 0;
 }
 
 struct item *dataset_add(struct dataset *set)
 {
     if (set->n == set->room) {
-        size_t room = set->room ? 2 * set->room : 256;
+        size_t room = set->room + set->room / 2 + 256;
         struct item *grown = realloc(set->items, room * sizeof(*grown));
         if (!grown)
             return NULL;
         set->items = grown;
         set->room = room;
     }
-    set->items[set->n] = (struct item){.right = -1};
+    set->items[set->n] = (struct item){.right = -1, .category = ""};
     return &set->items[set->n++];
 }
 
 void dataset_drop(struct dataset *set)
 {
-    item_done(&set->items[--set->n]);
+    set->n--;
+}
+
+void item_answers(const struct item *item, const char *ret_answers[ITEM_ANSWERS_MAX])
+{
+    const char *answer = item->answers;
+    for (size_t i = 0; i < item->n_answers; i++) {
+        ret_answers[i] = answer;
+        answer += strlen(answer) + 1;
+    }
 }
 
 size_t dataset_bom(const char *p, size_t n)
@@ -78,169 +144,48 @@ void dataset_fault(struct dataset *set, const struct dataset_options *options, c
 
 /* ---- choices and their rotations ---- */
 
-/* Fills the item at `to` as the one at `from` with its options moved `by` places to the front. */
-static int rotate(struct dataset *set, size_t from, size_t to, size_t by, const char *question,
+static const char *prompt_of(struct dataset *set, const struct item *item, const char *question,
+                             const char *hint)
+{
+    char *made = choice_prompt(question, hint, item->options, item->n_options);
+    const char *prompt = made ? dataset_text(set, made, strlen(made)) : NULL;
+    free(made);
+    return prompt;
+}
+
+int dataset_make_choice(struct dataset *set, size_t item, const char *question, const char *hint)
+{
+    struct item *choice = &set->items[item];
+    choice->scoring = choice->right < 0 ? ITEM_UNSCORED : ITEM_CHOICE;
+    choice->prompt = prompt_of(set, choice, question, hint);
+    return choice->prompt ? 0 : -1;
+}
+
+/* Adds the item at `from` with its options moved `by` places to the front. */
+static int rotate(struct dataset *set, size_t from, size_t by, const char *question,
                   const char *hint)
 {
+    struct item *b = dataset_add(set);
+    if (!b)
+        return -1;
     const struct item *a = &set->items[from];
-    struct item *b = &set->items[to];
     size_t n = a->n_options;
-    b->group = strdup(a->group);
-    b->category = strdup(a->category);
-    b->base64 = a->base64;
-    b->n_images = a->n_images;
-    b->scoring = a->scoring;
+    *b = *a;
     b->right = a->right < 0 ? -1 : (int)(((size_t)a->right + n - by) % n);
-    bool fine = b->group && b->category && asprintf(&b->id, "%s#%zu", a->id, by) > 0;
-    for (size_t i = 0; i < a->n_images && a->paths[i] && fine; i++) {
-        b->paths[i] = strdup(a->paths[i]);
-        fine = b->paths[i];
-    }
-    for (; b->n_options < n && fine; b->n_options++) {
-        b->options[b->n_options] = strdup(a->options[(b->n_options + by) % n]);
-        fine = b->options[b->n_options];
-    }
-    b->prompt = fine ? choice_prompt(question, hint, (const char *const *)b->options, n) : NULL;
-    return b->prompt ? 0 : -1;
+    b->id = dataset_print(set, "%s#%zu", a->id, by);
+    b->options = dataset_alloc(set, n * sizeof(*b->options));
+    for (size_t i = 0; b->options && i < n; i++)
+        b->options[i] = a->options[(i + by) % n];
+    b->prompt = b->options ? prompt_of(set, b, question, hint) : NULL;
+    return b->id && b->prompt ? 0 : -1;
 }
 
-int dataset_make_choice(struct dataset *set, size_t item, const char *question, const char *hint,
-                        const struct dataset_options *options)
+int dataset_add_rotations(struct dataset *set, size_t item, const char *question, const char *hint)
 {
-    struct item *first = &set->items[item];
-    size_t n = first->n_options;
-    first->scoring = first->right < 0 ? ITEM_UNSCORED : ITEM_CHOICE;
-    first->prompt = choice_prompt(question, hint, (const char *const *)first->options, n);
-    if (!first->prompt)
-        return -1;
-    for (size_t by = 1; by < n && options->circular; by++) {
-        if (!dataset_add(set) || rotate(set, item, set->n - 1, by, question, hint))
+    for (size_t by = 1; by < set->items[item].n_options; by++) {
+        if (rotate(set, item, by, question, hint))
             return -1;
     }
-    return 0;
-}
-
-/* ---- repeats, split, order, limit ---- */
-
-/* By id; those of one id in the order in which they were read. */
-static int compare_ids(const void *a, const void *b)
-{
-    const struct item *x = *(const struct item *const *)a;
-    const struct item *y = *(const struct item *const *)b;
-    int order = strcmp(x->id, y->id);
-    return order ? order : (x > y) - (x < y);
-}
-
-/* Of two answers to one id only the later would count. */
-static int find_repeats(struct dataset *set, const char *path,
-                        const struct dataset_options *options)
-{
-    struct item **sorted = malloc((set->n + 1) * sizeof(struct item *));
-    if (!sorted)
-        return -1;
-    for (size_t i = 0; i < set->n; i++)
-        sorted[i] = &set->items[i];
-    qsort(sorted, set->n, sizeof(struct item *), compare_ids);
-    for (size_t i = 1; i < set->n; i++) {
-        if (strcmp(sorted[i]->id, sorted[i - 1]->id) != 0)
-            continue;
-        sorted[i]->left_out = true;
-        if (!strchr(sorted[i]->id, '#')) /* rotations go with their question */
-            dataset_fault(set, options, path, 0, "\"%s\" is there more than once: kept the first",
-                          sorted[i]->id);
-    }
-    free(sorted);
-    return 0;
-}
-
-static bool is_calibration(const struct item *item)
-{
-    /* The high bits of FNV-1a mix better than the low ones. */
-    return (stats_hash(item->group) >> 32) % 100 < CALIBRATION_PER_CENT;
-}
-
-/* Takes out the other side, and what is left out. */
-static void keep_split(struct dataset *set, enum dataset_split split)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        const struct item *item = &set->items[i];
-        if (!item->left_out &&
-            (split == SPLIT_ALL || is_calibration(item) == (split == SPLIT_CALIBRATION)))
-            set->items[n++] = set->items[i];
-        else
-            item_done(&set->items[i]);
-    }
-    set->n = n;
-}
-
-/* An item's length without the "#1" of a rotation. */
-static size_t base_length(const struct item *item)
-{
-    return strcspn(item->id, "#");
-}
-
-static bool same_base(const struct item *a, const struct item *b)
-{
-    size_t n = base_length(a);
-    return n == base_length(b) && strncmp(a->id, b->id, n) == 0;
-}
-
-struct run_of_items {
-    size_t first, end;
-};
-
-/* Runs of rotations of one question; returns how many. */
-static size_t find_runs(const struct dataset *set, struct run_of_items *runs)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < set->n; i++) {
-        if (i == 0 || !same_base(&set->items[i], &set->items[i - 1]))
-            runs[n++].first = i;
-        runs[n - 1].end = i + 1;
-    }
-    return n;
-}
-
-static void shuffle_runs(struct run_of_items *runs, size_t n, uint64_t seed)
-{
-    struct rng rng;
-    rng_init(&rng, seed);
-    for (size_t i = n; i > 1; i--) {
-        size_t k = rng_below(&rng, i);
-        struct run_of_items swapped = runs[i - 1];
-        runs[i - 1] = runs[k];
-        runs[k] = swapped;
-    }
-}
-
-/* Rotations stay together, so that a limit keeps or drops a question with all of them. */
-static int shuffle(struct dataset *set, const struct dataset_options *options)
-{
-    struct run_of_items *runs = malloc((set->n + 1) * sizeof(*runs));
-    struct item *shuffled = malloc((set->n + 1) * sizeof(*shuffled));
-    if (!runs || !shuffled) {
-        free(runs);
-        free(shuffled);
-        return -1;
-    }
-    size_t n_runs = find_runs(set, runs);
-    shuffle_runs(runs, n_runs, options->seed);
-    size_t n = 0;
-    for (size_t r = 0; r < n_runs; r++) {
-        bool kept = options->limit == 0 || r < options->limit;
-        for (size_t i = runs[r].first; i < runs[r].end; i++) {
-            if (kept)
-                shuffled[n++] = set->items[i];
-            else
-                item_done(&set->items[i]);
-        }
-    }
-    free(runs);
-    free(set->items);
-    set->items = shuffled;
-    set->room = set->n;
-    set->n = n;
     return 0;
 }
 
@@ -253,9 +198,10 @@ int dataset_open(const char *spec, const struct dataset_options *options,
         const char *name;
         int (*read)(struct dataset *set, const char *arguments,
                     const struct dataset_options *options);
-    } kinds[] = {{"vqav2", dataset_read_vqa},
-                 {"mmbench", dataset_read_mmbench},
-                 {"jsonl", dataset_read_jsonl}};
+        enum vqa_scorer scorer;
+    } kinds[] = {{"vqav2", dataset_read_vqa, VQA_2021},
+                 {"mmbench", dataset_read_mmbench, VQA_NORMALIZED},
+                 {"jsonl", dataset_read_jsonl, VQA_NORMALIZED}};
     size_t n = strcspn(spec, ":");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strlen(kinds[i].name) != n || strncmp(kinds[i].name, spec, n) != 0 || !spec[n])
@@ -264,15 +210,11 @@ int dataset_open(const char *spec, const struct dataset_options *options,
         if (set)
             set->name = strdup(kinds[i].name);
         if (!set || !set->name || kinds[i].read(set, spec + n + 1, options) ||
-            find_repeats(set, spec + n + 1, options)) {
+            dataset_pick(set, spec + n + 1, options)) {
             dataset_free(set);
             return -1;
         }
-        keep_split(set, options->split);
-        if (shuffle(set, options)) {
-            dataset_free(set);
-            return -1;
-        }
+        set->scorer = options->scorer < 0 ? kinds[i].scorer : (enum vqa_scorer)options->scorer;
         *ret_dataset = set;
         return 0;
     }
@@ -288,12 +230,15 @@ void dataset_free(struct dataset *dataset)
     if (!dataset)
         return;
     for (size_t i = 0; i < dataset->n; i++)
-        item_done(&dataset->items[i]);
+        free(dataset->items[i].fault);
     free(dataset->items);
-    if (dataset->mapped)
+    if (dataset->file)
         munmap(dataset->file, dataset->file_bytes);
-    else
-        free(dataset->file);
+    while (dataset->texts) {
+        struct text_block *next = dataset->texts->next;
+        free(dataset->texts);
+        dataset->texts = next;
+    }
     free(dataset->name);
     free(dataset);
 }
@@ -327,7 +272,7 @@ static struct moa_bytes read_file(const char *path, char *why, size_t n)
 struct moa_bytes dataset_read_image(const struct item *item, size_t i, char *why, size_t n)
 {
     struct moa_bytes bytes = {NULL, 0};
-    if (item->paths[i])
+    if (item->paths)
         return read_file(item->paths[i], why, n);
     char *p = malloc(modp_b64_decode_len(item->base64.n));
     size_t got = p ? modp_b64_decode(p, item->base64.p, item->base64.n) : (size_t)-1;
@@ -382,7 +327,7 @@ void dataset_measure(struct item *item)
             take_features(&f, &features, file.n);
         free((void *)(uintptr_t)file.p);
         if (err) {
-            snprintf(why, sizeof(why), "%s: %s", item->paths[i] ? item->paths[i] : item->id,
+            snprintf(why, sizeof(why), "%s: %s", item->paths ? item->paths[i] : item->id,
                      error.message ? error.message : moa_strerror(err));
             set_fault(item, why);
             return;

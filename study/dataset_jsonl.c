@@ -33,81 +33,108 @@ static char *text_of(yyjson_val *value)
     return yyjson_is_int(value) ? yyjson_val_write(value, YYJSON_WRITE_NOFLAG, NULL) : NULL;
 }
 
-static int add_path(struct item *item, const char *path, const char *folder)
+/* The same for as long as the set lives. */
+static const char *copy_of(struct dataset *set, yyjson_val *value)
+{
+    char *text = text_of(value);
+    const char *copy = text ? dataset_text(set, text, strlen(text)) : NULL;
+    free(text);
+    return copy;
+}
+
+static int add_path(struct dataset *set, struct item *item, const char *path, const char *folder)
 {
     if (!path || item->n_images == ITEM_IMAGES_MAX)
         return -1;
-    char *whole = NULL;
-    if (path[0] == '/')
-        whole = strdup(path);
-    else if (asprintf(&whole, "%s/%s", folder, path) < 0)
-        whole = NULL;
-    item->paths[item->n_images] = whole;
-    item->n_images += whole != NULL;
-    return whole ? 0 : -1;
+    if (!item->paths)
+        item->paths = dataset_alloc(set, ITEM_IMAGES_MAX * sizeof(*item->paths));
+    const char *whole =
+        path[0] == '/' ? dataset_print(set, "%s", path) : dataset_print(set, "%s/%s", folder, path);
+    if (!item->paths || !whole)
+        return -1;
+    item->paths[item->n_images++] = whole;
+    return 0;
 }
 
-static const char *take_images(struct item *item, yyjson_val *root, const char *folder)
+static const char *take_images(struct dataset *set, struct item *item, yyjson_val *root,
+                               const char *folder)
 {
     yyjson_val *one = yyjson_obj_get(root, "image");
     yyjson_val *many = yyjson_obj_get(root, "images");
     size_t i;
     size_t max;
     yyjson_val *entry;
-    if (one && add_path(item, yyjson_get_str(one), folder))
+    if (one && add_path(set, item, yyjson_get_str(one), folder))
         return "\"image\" is not a string";
     if (many && !yyjson_is_arr(many))
         return "\"images\" is not an array";
     yyjson_arr_foreach(many, i, max, entry)
     {
-        if (add_path(item, yyjson_get_str(entry), folder))
+        if (add_path(set, item, yyjson_get_str(entry), folder))
             return "\"images\" holds something that is not a string, or too many";
     }
     return NULL;
 }
 
-/* Copies an array of texts; -1 if it is none or too long. */
-static int take_strings(yyjson_val *array, char **to, size_t max_n, size_t *ret_n)
+/* The texts of an array, one behind the other; NULL if it is none or too long. */
+static const char *take_texts(struct dataset *set, yyjson_val *array, size_t max_n, size_t *ret_n)
 {
+    char *joined = NULL;
+    size_t n_joined = 0;
+    FILE *out = NULL;
     size_t i;
     size_t max;
     yyjson_val *entry;
-    if (!yyjson_is_arr(array) || yyjson_arr_size(array) > max_n)
-        return -1;
+    bool fine = yyjson_is_arr(array) && yyjson_arr_size(array) <= max_n;
+    if (fine)
+        out = open_memstream(&joined, &n_joined);
+    if (!out)
+        return NULL;
     yyjson_arr_foreach(array, i, max, entry)
     {
-        to[*ret_n] = text_of(entry);
-        if (!to[*ret_n])
-            return -1;
-        (*ret_n)++;
+        char *text = text_of(entry);
+        fine = fine && text && fwrite(text, 1, strlen(text) + 1, out) > 0;
+        free(text);
     }
-    return 0;
+    fine = fclose(out) == 0 && fine;
+    const char *texts = fine ? dataset_text(set, joined, n_joined) : NULL;
+    free(joined);
+    *ret_n = yyjson_arr_size(array);
+    return texts;
 }
 
-static const char *take_answers(struct item *item, yyjson_val *root)
+static const char *take_answers(struct dataset *set, struct item *item, yyjson_val *root)
 {
     yyjson_val *answers = yyjson_obj_get(root, "answers");
     yyjson_val *answer = yyjson_obj_get(root, "answer");
     if (answers) {
         item->scoring = ITEM_VQA;
-        if (take_strings(answers, item->answers, ITEM_ANSWERS_MAX, &item->n_answers) ||
-            item->n_answers < ANSWERS_MIN)
+        item->answers = take_texts(set, answers, ITEM_ANSWERS_MAX, &item->n_answers);
+        if (!item->answers || item->n_answers < ANSWERS_MIN)
             return "\"answers\" is not an array of 4 to 16 strings (a single one is an \"answer\")";
     } else if (answer && !yyjson_is_null(answer)) {
         item->scoring = ITEM_EXACT;
-        item->answers[0] = text_of(answer);
+        item->answers = copy_of(set, answer);
         item->n_answers = 1;
-        if (!item->answers[0])
+        if (!item->answers)
             return "\"answer\" is neither a string nor a whole number";
     }
     return NULL;
 }
 
-static const char *take_options(struct item *item, yyjson_val *root, yyjson_val *options)
+static const char *take_options(struct dataset *set, struct item *item, yyjson_val *root,
+                                yyjson_val *options)
 {
-    if (take_strings(options, item->options, CHOICE_OPTIONS_MAX, &item->n_options) ||
-        item->n_options < 2)
+    const char *text = take_texts(set, options, CHOICE_OPTIONS_MAX, &item->n_options);
+    if (!text || item->n_options < 2)
         return "\"options\" is not an array of 2 to 8 strings";
+    item->options = dataset_alloc(set, item->n_options * sizeof(*item->options));
+    if (!item->options)
+        return "out of memory";
+    for (size_t i = 0; i < item->n_options; i++) {
+        item->options[i] = text;
+        text += strlen(text) + 1;
+    }
     yyjson_val *known = yyjson_obj_get(root, "answer");
     if (!known || yyjson_is_null(known))
         return NULL;
@@ -120,26 +147,31 @@ static const char *take_options(struct item *item, yyjson_val *root, yyjson_val 
 }
 
 /* As the images are named in the line, wherever the file lies. */
-static char *group_of(const struct item *item, yyjson_val *root)
+static const char *group_of(struct dataset *set, const struct item *item, yyjson_val *root)
 {
     const char *image = string_of(root, "image");
     if (!image)
         image = yyjson_get_str(yyjson_arr_get_first(yyjson_obj_get(root, "images")));
     if (!image)
         image = item->id;
-    return image ? strdup(image) : NULL;
+    return image ? dataset_text(set, image, strlen(image)) : NULL;
 }
 
-static const char *take_id(struct item *item, yyjson_val *id, size_t line)
+static const char *take_id(struct dataset *set, struct item *item, yyjson_val *id, size_t line)
 {
-    if (!id && asprintf(&item->id, "%zu", line) < 0)
-        item->id = NULL;
-    else if (id)
-        item->id = text_of(id);
+    item->id = id ? copy_of(set, id) : dataset_print(set, "%zu", line);
     if (id && !item->id)
         return "\"id\" is neither a string nor a whole number";
     return item->id && strchr(item->id, '#') ? "\"id\" holds a #, which marks rotated options"
                                              : NULL;
+}
+
+static int make_choice(struct dataset *set, size_t at, const char *question, const char *hint,
+                       const struct dataset_options *options)
+{
+    if (dataset_make_choice(set, at, question, hint))
+        return -1;
+    return options->circular ? dataset_add_rotations(set, at, question, hint) : 0;
 }
 
 static const char *add_line(struct dataset *set, yyjson_val *root, const char *folder, size_t line,
@@ -155,18 +187,20 @@ static const char *add_line(struct dataset *set, yyjson_val *root, const char *f
     if (!item)
         return "out of memory";
     size_t at = set->n - 1;
-    const char *why = take_id(item, yyjson_obj_get(root, "id"), line);
+    const char *why = take_id(set, item, yyjson_obj_get(root, "id"), line);
     if (!why)
-        why = take_images(item, root, folder);
-    item->category = strdup(category ? category : "");
-    item->group = group_of(item, root);
+        why = take_images(set, item, root, folder);
+    item->category = dataset_print(set, "%s", category ? category : "");
+    item->group = group_of(set, item, root);
     if (!why && (!item->id || !item->category || !item->group))
         why = "out of memory";
     if (!why)
-        why = choices ? take_options(item, root, choices) : take_answers(item, root);
-    if (!why && choices && dataset_make_choice(set, at, question, hint ? hint : "", options))
+        why = choices ? take_options(set, item, root, choices) : take_answers(set, item, root);
+    if (!why && choices && make_choice(set, at, question, hint ? hint : "", options))
         why = "out of memory";
-    if (!why && !choices && asprintf(&item->prompt, "%s%s", question, options->suffix) < 0)
+    if (!why && !choices)
+        item->prompt = dataset_print(set, "%s%s", question, options->suffix);
+    if (!why && !set->items[at].prompt)
         why = "out of memory";
     while (why && set->n > at)
         dataset_drop(set);

@@ -100,6 +100,13 @@ static int compare_ids(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Answered under this condition, and scored as it is to be now. */
+static bool is_done(const struct eval *e, const struct record *r, const struct condition *condition)
+{
+    bool scored = !r->scorer[0] || strcmp(r->scorer, vqa_scorer_name(e->set->scorer)) == 0;
+    return r->ok && scored && condition_equal(&r->condition, condition);
+}
+
 /* Which items earlier runs answered under this condition; NULL if out of memory. */
 static bool *find_done(const struct eval *e, const struct condition *condition)
 {
@@ -113,7 +120,7 @@ static bool *find_done(const struct eval *e, const struct condition *condition)
     }
     for (size_t i = 0; i < e->earlier.n; i++) {
         const struct record *r = &e->earlier.records[i];
-        if (r->ok && condition_equal(&r->condition, condition))
+        if (is_done(e, r, condition))
             ids[n++] = r->item;
     }
     qsort(ids, n, sizeof(*ids), compare_ids);

@@ -30,6 +30,7 @@ static const struct field record_fields[] = {
     {"seed", INTEGER, IN(condition.seed)},
     {"item", STRING, IN(item)},
     {"category", STRING, IN(category)},
+    {"scorer", STRING, IN(scorer)},
     {"ok", FLAG, IN(ok)},
     {"error", STRING, IN(error)},
     {"status", INTEGER, IN(status)},
@@ -285,6 +286,23 @@ static int compare_numbers(double a, double b)
     return (a > b) - (a < b);
 }
 
+int record_compare_items(const char *a, const char *b)
+{
+    size_t n_a = strcspn(a, "#");
+    size_t n_b = strcspn(b, "#");
+    int order = strncmp(a, b, n_a < n_b ? n_a : n_b);
+    if (order == 0)
+        order = (n_a > n_b) - (n_a < n_b);
+    return order ? order : strcmp(a + n_a, b + n_b);
+}
+
+bool record_same_question(const struct record *a, const struct record *b)
+{
+    size_t n = strcspn(a->item, "#");
+    return a->condition.seed == b->condition.seed && strcspn(b->item, "#") == n &&
+           strncmp(a->item, b->item, n) == 0;
+}
+
 /* By everything that makes a record another one; the last read last. */
 static int compare_records(const void *x, const void *y)
 {
@@ -300,7 +318,7 @@ static int compare_records(const void *x, const void *y)
     if (order == 0)
         order = (a->condition.seed > b->condition.seed) - (a->condition.seed < b->condition.seed);
     if (order == 0)
-        order = strcmp(a->item, b->item);
+        order = record_compare_items(a->item, b->item);
     if (order == 0)
         order = (int)a->ok - (int)b->ok;
     return order;

@@ -25,6 +25,7 @@ struct condition {
 struct record {
     struct condition condition;
     const char *item, *category;
+    const char *scorer; /* "vqa2021": of several answers; "" for other items */
     bool ok;
     const char *error; /* "" if ok */
     int64_t status;
@@ -71,6 +72,11 @@ struct records {
  */
 int records_read(const char *folder, struct records *records);
 void records_done(struct records *records);
+
+/** By question, then by rotation: "12", "12#1", "12 b". */
+int record_compare_items(const char *a, const char *b);
+/** Rotations of one question, asked in one pass; or the same request. */
+bool record_same_question(const struct record *a, const struct record *b);
 
 bool condition_equal(const struct condition *a, const struct condition *b);
 

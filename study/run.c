@@ -49,18 +49,17 @@ struct loop {
 
 /* ---- what is written down ---- */
 
-static double score(const struct item *item, const char *answer)
+static double score(enum vqa_scorer scorer, const struct item *item, const char *answer)
 {
+    const char *answers[ITEM_ANSWERS_MAX];
     switch (item->scoring) {
     case ITEM_VQA:
-        return vqa_accuracy(answer, (const char *const *)item->answers, item->n_answers);
+        item_answers(item, answers);
+        return vqa_accuracy(scorer, answer, answers, item->n_answers);
     case ITEM_CHOICE:
-        return choice_read(answer, (const char *const *)item->options, item->n_options) ==
-                       item->right
-                   ? 1.0
-                   : 0.0;
+        return choice_read(answer, item->options, item->n_options) == item->right ? 1.0 : 0.0;
     case ITEM_EXACT:
-        return vqa_exact(answer, item->answers[0]);
+        return vqa_exact(answer, item->answers);
     case ITEM_UNSCORED:
         break;
     }
@@ -83,6 +82,7 @@ static struct record blank_record(const struct loop *l, const struct item *item)
         .condition = l->run->condition,
         .item = item->id,
         .category = item->category,
+        .scorer = item->scoring == ITEM_VQA ? vqa_scorer_name(l->run->set->scorer) : "",
         .correct = NAN,
         .scheduled_s = NAN,
         .late_ms = NAN,
@@ -175,7 +175,7 @@ static void record_call(struct loop *l, struct call *call, const struct sample *
     r.state = call->headers.state;
     r.fallback = call->headers.fallback;
     r.answer = call->answer;
-    r.correct = ok ? score(item, call->answer) : NAN;
+    r.correct = ok ? score(l->run->set->scorer, item, call->answer) : NAN;
     r.scheduled_s = l->run->begun_s + (double)(call->scheduled_us - l->begun_us) / 1e6;
     r.late_ms = (double)(call->started_us - call->scheduled_us) / 1e3;
     r.total_ms = (double)(now_us - call->scheduled_us) / 1e3;

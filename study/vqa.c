@@ -14,94 +14,11 @@
 #include <string.h>
 #include <wctype.h>
 
-#define PERIODS_MAX 32      /* no more full stops than this are taken out of one answer */
-#define BYTE_ESCAPE 0xdc00u /* a byte that is no UTF-8, kept as a lone surrogate */
+#include "points.h"
 
-struct points {
-    uint32_t *p;
-    size_t n;
-};
-
-/* ---- UTF-8 to code points and back ---- */
-
-static size_t sequence_length(unsigned char lead)
-{
-    if (lead < 0x80)
-        return 1;
-    if (lead >= 0xc2 && lead < 0xe0)
-        return 2;
-    if (lead >= 0xe0 && lead < 0xf0)
-        return 3;
-    return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-}
-
-static uint32_t decode_one(const unsigned char *text, size_t *ret_length)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    static const unsigned char lead_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    size_t n = sequence_length(text[0]);
-    uint32_t point = n > 0 ? text[0] & lead_bits[n] : 0;
-    size_t i = 1;
-    for (; i < n && (text[i] & 0xc0) == 0x80; i++)
-        point = point << 6 | (text[i] & 0x3f);
-    bool whole = n > 0 && i == n && point >= least[n] && point <= 0x10ffff &&
-                 (point < 0xd800 || point > 0xdfff);
-    *ret_length = whole ? n : 1;
-    return whole ? point : BYTE_ESCAPE + text[0];
-}
-
-static bool decode(const char *text, struct points *ret_points)
-{
-    struct points out = {malloc((strlen(text) + 1) * sizeof(*out.p)), 0};
-    if (!out.p)
-        return false;
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at) {
-        size_t length;
-        out.p[out.n++] = decode_one(at, &length);
-        at += length;
-    }
-    *ret_points = out;
-    return true;
-}
-
-static size_t encode_one(uint32_t point, char *out)
-{
-    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    if (point >= BYTE_ESCAPE && point < BYTE_ESCAPE + 0x100) {
-        out[0] = (char)(point & 0xff);
-        return 1;
-    }
-    size_t n = 1;
-    if (point >= 0x80)
-        n = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--) {
-        out[i] = (char)(0x80 | (point & 0x3f));
-        point >>= 6;
-    }
-    out[0] = (char)(leads[n] | point);
-    return n;
-}
-
-static char *encode(const struct points *points)
-{
-    char *text = malloc(4 * points->n + 1);
-    size_t n = 0;
-    for (size_t i = 0; text && i < points->n; i++)
-        n += encode_one(points->p[i], text + n);
-    if (text)
-        text[n] = '\0';
-    return text;
-}
+#define PERIODS_MAX 32 /* no more full stops than this are taken out of one answer */
 
 /* ---- character classes ---- */
-
-static bool is_space(uint32_t c)
-{
-    return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 ||
-           c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202f || c == 0x205f || c == 0x3000;
-}
 
 /* General category Nd: runs of ten, by the code point of their zero. */
 static bool is_digit(uint32_t c)
@@ -312,10 +229,10 @@ static char *join_words(const struct points *t)
     size_t n = 0;
     for (size_t i = 0; joined && word && i < t->n;) {
         size_t length = 0;
-        while (i < t->n && is_space(t->p[i]))
+        while (i < t->n && points_is_space(t->p[i]))
             i++;
-        while (i < t->n && !is_space(t->p[i]))
-            length += encode_one(t->p[i++], word + length);
+        while (i < t->n && !points_is_space(t->p[i]))
+            length += points_encode_one(t->p[i++], word + length);
         word[length] = '\0';
         const char *spelt = spell(word);
         if (length == 0 || is_article(spelt))
@@ -344,22 +261,34 @@ static void trim(struct points *t)
         if (t->p[i] == '\n' || t->p[i] == '\t')
             t->p[i] = ' ';
     }
-    while (t->n > 0 && is_space(t->p[t->n - 1]))
+    while (t->n > 0 && points_is_space(t->p[t->n - 1]))
         t->n--;
     size_t first = 0;
-    while (first < t->n && is_space(t->p[first]))
+    while (first < t->n && points_is_space(t->p[first]))
         first++;
     t->n -= first;
     memmove(t->p, t->p + first, t->n * sizeof(*t->p));
 }
 
-char *vqa_strip_punctuation(const char *answer)
+/* Without blanks at its ends; tabs and newlines are blanks. */
+static char *trimmed(const char *text)
 {
     struct points points;
-    if (!decode(answer, &points))
+    if (!points_decode(text, &points))
+        return NULL;
+    trim(&points);
+    char *out = points_encode(&points);
+    free(points.p);
+    return out;
+}
+
+static char *strip(const char *answer)
+{
+    struct points points;
+    if (!points_decode(answer, &points))
         return NULL;
     strip_punctuation(&points);
-    char *text = encode(&points);
+    char *text = points_encode(&points);
     free(points.p);
     return text;
 }
@@ -369,7 +298,7 @@ char *vqa_normalize(const char *answer)
     struct points points;
     struct points small = {NULL, 0};
     char *text = NULL;
-    if (!decode(answer, &points))
+    if (!points_decode(answer, &points))
         return NULL;
     trim(&points);
     strip_punctuation(&points);
@@ -380,7 +309,7 @@ char *vqa_normalize(const char *answer)
     return text;
 }
 
-static bool all_the_same(const char *const *texts, size_t n)
+static bool all_the_same(char *const *texts, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         if (strcmp(texts[i], texts[0]) != 0)
@@ -389,38 +318,63 @@ static bool all_the_same(const char *const *texts, size_t n)
     return true;
 }
 
-static int matches(const char *normal, const char *truth, bool as_it_is)
+/* Each text made anew by `make`; -1 if out of memory. */
+static int make_each(char **texts, size_t n, char *(*make)(const char *))
 {
-    if (as_it_is)
-        return strcmp(normal, truth) == 0;
-    char *stripped = vqa_strip_punctuation(truth);
-    int equal = stripped ? strcmp(normal, stripped) == 0 : -1;
-    free(stripped);
-    return equal;
+    for (size_t i = 0; i < n; i++) {
+        char *made = make(texts[i]);
+        free(texts[i]);
+        texts[i] = made;
+        if (!made)
+            return -1;
+    }
+    return 0;
 }
 
-double vqa_accuracy(const char *answer, const char *const *truths, size_t n)
+/* texts[0] is the answer, the rest are the human ones. 2021: what everybody said is compared as it
+ * was said, anything else normalised on both sides. */
+static int prepare_2021(char **texts, size_t n)
 {
-    char *normal = n > 0 ? vqa_normalize(answer) : NULL;
-    if (!normal)
-        return NAN;
-    bool as_they_are = all_the_same(truths, n);
-    size_t n_matching = 0;
-    for (size_t i = 0; i < n; i++) {
-        int match = matches(normal, truths[i], as_they_are);
-        if (match < 0) {
-            free(normal);
-            return NAN;
-        }
-        n_matching += (size_t)match;
-    }
-    free(normal);
+    if (make_each(texts, n, trimmed))
+        return -1;
+    return all_the_same(texts + 1, n - 1) ? 0 : make_each(texts, n, vqa_normalize);
+}
+
+/* 2017: the answer is normalised, human ones lose their punctuation unless all are the same. */
+static int prepare_2017(char **texts, size_t n)
+{
+    if (make_each(texts, 1, vqa_normalize))
+        return -1;
+    return all_the_same(texts + 1, n - 1) ? 0 : make_each(texts + 1, n - 1, strip);
+}
+
+static double worth(size_t n_matching, size_t n)
+{
     /* Leaving out one that matches leaves n_matching - 1, one that does not all of them. */
     double m = (double)n_matching;
     double without_match = fmin(1.0, (m - 1.0) / 3.0);
     double without_other = fmin(1.0, m / 3.0);
     double count = (double)n;
     return n_matching == 0 ? 0.0 : (m * without_match + (count - m) * without_other) / count;
+}
+
+static double public_accuracy(int (*prepare)(char **, size_t), const char *answer,
+                              const char *const *truths, size_t n)
+{
+    char **texts = calloc(n + 1, sizeof(*texts));
+    bool copied = texts != NULL;
+    size_t n_matching = 0;
+    for (size_t i = 0; copied && i <= n; i++) {
+        texts[i] = strdup(i == 0 ? answer : truths[i - 1]);
+        copied = texts[i] != NULL;
+    }
+    bool prepared = copied && prepare(texts, n + 1) == 0;
+    for (size_t i = 1; prepared && i <= n; i++)
+        n_matching += strcmp(texts[0], texts[i]) == 0;
+    for (size_t i = 0; texts && i <= n; i++)
+        free(texts[i]);
+    free(texts);
+    return prepared ? worth(n_matching, n) : NAN;
 }
 
 static bool equals_trimmed(const char *answer, const char *truth)
@@ -444,4 +398,43 @@ double vqa_exact(const char *answer, const char *truth)
     free(said);
     free(right);
     return equal;
+}
+
+static double normalized_accuracy(const char *answer, const char *const *truths, size_t n)
+{
+    double n_matching = 0.0; /* NaN once there is no memory */
+    for (size_t i = 0; i < n; i++)
+        n_matching += vqa_exact(answer, truths[i]);
+    return isnan(n_matching) ? NAN : worth((size_t)n_matching, n);
+}
+
+double vqa_accuracy(enum vqa_scorer scorer, const char *answer, const char *const *truths, size_t n)
+{
+    if (n == 0)
+        return NAN;
+    switch (scorer) {
+    case VQA_2021:
+        return public_accuracy(prepare_2021, answer, truths, n);
+    case VQA_2017:
+        return public_accuracy(prepare_2017, answer, truths, n);
+    case VQA_NORMALIZED:
+        break;
+    }
+    return normalized_accuracy(answer, truths, n);
+}
+
+static const char *const scorer_names[] = {"vqa2021", "vqa2017", "normalized"};
+
+const char *vqa_scorer_name(enum vqa_scorer scorer)
+{
+    return scorer_names[scorer];
+}
+
+int vqa_scorer_from_name(const char *name)
+{
+    for (int i = 0; i < VQA_SCORERS; i++) {
+        if (strcmp(scorer_names[i], name) == 0)
+            return i;
+    }
+    return -1;
 }

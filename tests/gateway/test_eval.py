@@ -106,7 +106,9 @@ def test_mmbench_rows_are_read_as_csv_and_rotated(duo, edge, tmp_path):
     assert {item: r["correct"] for item, r in got.items()} == {"0": 1, "0#1": 0, "0#2": 0, "1": 0, "1#1": 1}
     prompts = [r.json["messages"][0]["content"][-1]["text"] for r in edge.requests]
     assert any(p.startswith('Hint: a\thint\nWhich "one",\nnow?\nA. red\nB. green\nC. blue\n') for p in prompts)
-    assert "circular: right in every rotation | 0.0" in report(tmp_path)
+    text = report(tmp_path)
+    assert "2 questions a cell" in text and "\n| edge | 0.0 [" in text
+    assert "\n| edge, each rotation by itself | 40.0 [" in text and "\n| color | 0.0 [" in text
 
 
 def test_faults_of_the_set_are_named_and_counted(duo, tmp_path):
