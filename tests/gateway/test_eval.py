@@ -93,6 +93,19 @@ def test_vqa_set_is_scored_and_recorded(duo, tmp_path):
     assert "### vqav2, concurrency=1\n\n| policy | 200 Mbit/s |" in text and "| = oracle | 60.0 |" in text and "6 requests, 0 of them failed" in text
 
 
+def test_scorer_is_chosen_and_written_down(duo, edge, tmp_path):
+    gateway, dataset = duo(MODEL), vqa(tmp_path, 2, ["red"] * 10)
+    edge.answer = "Red"
+    for options, correct in (((), 0), (("--scorer", "vqa2017"), 1), (("--scorer", "vqa2017"), 1)):
+        made = evaluate(gateway, tmp_path, dataset, *options)
+        assert made.returncode == 0, made.stderr
+        got = records(tmp_path)[-2:]
+        assert [(r["scorer"], r["correct"]) for r in got] == [(options[1] if options else "vqa2021", correct)] * 2
+    assert len(edge.requests) == 4, "an answer is asked for again only if it was scored otherwise"
+    refused = evaluate(gateway, tmp_path, dataset, "--scorer", "vqa")
+    assert refused.returncode == 2 and "vqa2021, vqa2017 or normalized" in refused.stderr
+
+
 def test_mmbench_rows_are_read_as_csv_and_rotated(duo, edge, tmp_path):
     image = base64.b64encode(bodies.picture()).decode()
     lost = [9, "Whose image?", "", "yes", "no", "", "", "A", "other", "c", "dev", "77"]
