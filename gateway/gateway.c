@@ -21,6 +21,7 @@
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
+#include "memory.h"
 #include "routes.h"
 #include "server.h"
 #include "state.h"
@@ -32,6 +33,7 @@
 #define DAY_MS INT64_C(86400000)
 
 #define KEPT_BYTES (32 << 20)
+#define MEMORY_SHARE 4 /* 1/4 of what there is, by default */
 
 /* ---- what a configuration becomes: made completely, or not at all ---- */
 
@@ -108,6 +110,13 @@ static void adopt(struct gateway *g, const struct parts *parts)
 
 /* ---- assembly ---- */
 
+/* What bodies, and pictures that are being decoded, may each take in all. */
+static uint64_t memory_of(const struct config *config)
+{
+    const int64_t told = config->max_memory_bytes;
+    return told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
+}
+
 static size_t n_workers(const struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -137,8 +146,11 @@ static void on_uplink(const struct uplink_reading *reading, void *arg)
 /* Threads that fetch images, once any are to be fetched. */
 static int make_fetchers(struct gateway *g, const struct config *config)
 {
+    const size_t n = (size_t)config->fetch_concurrency;
+    /* Where clients are told apart, one's silent servers leave a thread to the others. */
+    const struct worker_options options = {n, n > 1 && config->keys_file[0] ? 1 : 0};
     if (config->fetch_enabled && !g->fetchers)
-        g->fetchers = worker_pool_new(g->base, (size_t)config->fetch_concurrency);
+        g->fetchers = worker_pool_new(g->base, &options);
     return config->fetch_enabled && !g->fetchers ? -1 : 0;
 }
 
@@ -155,7 +167,10 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     g->cache = cache_new((size_t)config->cache_bytes);
     if (!g->cache)
         return -1;
-    g->workers = worker_pool_new(g->base, n_workers(config));
+    const struct worker_options options = {.n_threads = n_workers(config)};
+    g->workers = worker_pool_new(g->base, &options);
+    if (g->workers)
+        worker_set_memory(g->workers, memory_of(config));
     if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
@@ -242,6 +257,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     struct journal_options bounds = journal_options_of(config);
     server_set_limits(g->server, &limits);
     server_set_tls(g->server, parts.tls);
+    worker_set_memory(g->workers, memory_of(config));
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
     return 0;
