@@ -8,13 +8,7 @@
 
 #include "gateway/config.h"
 
-enum {
-    EXIT_FINE = 0,
-    EXIT_FAILED = 1, /**< some input failed; the others were still done */
-    EXIT_USAGE = 2,
-};
-
-struct command; /* options.h */
+#include "options.h"
 
 extern const struct command score_command, decide_command, serve_command, log_command,
     policies_command, calibrate_command, eval_command, report_command, cpu_command,

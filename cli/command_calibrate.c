@@ -23,7 +23,6 @@
 #include "batch.h"
 #include "command.h"
 #include "input.h"
-#include "options.h"
 
 /* Links are followed: sets of images are often folders of links. */
 #define WALK_OPTIONS (FTS_LOGICAL | FTS_NOCHDIR)

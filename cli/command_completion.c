@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "command.h"
-#include "options.h"
 
 static const char *const shells[] = {"bash", NULL};
 static int shell = -1;

@@ -9,7 +9,6 @@
 #include <moaoff/cpu.h>
 
 #include "command.h"
-#include "options.h"
 
 static int run(void)
 {

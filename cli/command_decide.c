@@ -16,7 +16,6 @@
 
 #include "command.h"
 #include "input.h"
-#include "options.h"
 
 static struct decide_arguments {
     const char *config_path;

@@ -13,7 +13,6 @@
 #include "study/eval.h"
 
 #include "command.h"
-#include "options.h"
 
 static volatile sig_atomic_t stop;
 

@@ -14,7 +14,6 @@
 #include "gateway/journal.h"
 
 #include "command.h"
-#include "options.h"
 
 #define ROWS_DEFAULT 20
 #define ROWS_MAX 100000000

@@ -8,7 +8,6 @@
 #include <moaoff/base.h>
 
 #include "command.h"
-#include "options.h"
 
 /* Text as roff takes it: hyphens that can be copied, no line that is a request by accident. */
 static void print_text(const char *text)

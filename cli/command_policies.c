@@ -7,7 +7,6 @@
 #include <moaoff/policy.h>
 
 #include "command.h"
-#include "options.h"
 
 static struct option_list names;
 

@@ -7,7 +7,6 @@
 #include "study/report.h"
 
 #include "command.h"
-#include "options.h"
 
 static const char *folder;
 

@@ -11,7 +11,6 @@
 
 #include "batch.h"
 #include "command.h"
-#include "options.h"
 #include "score_item.h"
 
 #define ITEMS_BYTES_MAX ((size_t)1 << 30) /* more than a command line holds */
@@ -20,12 +19,12 @@ static struct {
     struct item_options options;
     bool list, list_null;
     int64_t n_jobs;
-    struct buffer items; /* struct item, in the order of the command line */
+    struct buffer items; /* struct score_item, in the order of the command line */
 } arguments = {.n_jobs = 1, .items = {.max = ITEMS_BYTES_MAX}};
 
 struct score {
     struct item_options options;
-    const struct item *items;
+    const struct score_item *items;
     size_t n_items;
     size_t next;
     bool reads_list;
@@ -38,7 +37,7 @@ struct score {
 
 /* One item under way. */
 struct score_job {
-    struct item item;
+    struct score_item item;
     char *own_name; /* of the list */
     struct item_result result;
 };
@@ -56,7 +55,7 @@ static bool read_name(struct score *score, struct score_job *job)
     if (n <= 0)
         return false;
     job->own_name = strdup(score->line);
-    job->item = (struct item){ITEM_IMAGE, job->own_name};
+    job->item = (struct score_item){ITEM_IMAGE, job->own_name};
     return job->own_name != NULL;
 }
 
@@ -85,7 +84,7 @@ static void on_done(void *user, void *argument)
 {
     struct score *score = user;
     struct score_job *job = argument;
-    const struct item *item = &job->item;
+    const struct score_item *item = &job->item;
     if (job->result.failure) {
         /* What was printed before must come before, also if both go to one file. */
         fflush(stdout);
@@ -109,7 +108,7 @@ static void on_done(void *user, void *argument)
 
 static const char *add_item(enum item_kind kind, const char *name)
 {
-    const struct item item = {kind, name};
+    const struct score_item item = {kind, name};
     return buffer_add(&arguments.items, &item, sizeof(item)) ? "out of memory" : NULL;
 }
 
@@ -170,8 +169,8 @@ static int run(void)
     static const struct batch_ops ops = {on_next, on_work, on_done};
     struct score score = {
         .options = arguments.options,
-        .items = (const struct item *)(const void *)arguments.items.p,
-        .n_items = arguments.items.n / sizeof(struct item),
+        .items = (const struct score_item *)(const void *)arguments.items.p,
+        .n_items = arguments.items.n / sizeof(struct score_item),
         .reads_list = arguments.list || arguments.list_null,
         .delimiter = arguments.list_null ? '\0' : '\n',
     };

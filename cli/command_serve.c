@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `moaoff serve`: the gateway. Reads the configuration and hands over to gateway/gateway.c.
+ * `moaoff serve`: the gateway. Reads the configuration and hands over to gateway/serve.c.
  */
 #include <stdio.h>
 
 #include "gateway/config.h"
-#include "gateway/gateway.h"
+#include "gateway/serve.h"
 
 #include "command.h"
-#include "options.h"
 
 static struct {
     const char *config_path;
@@ -52,9 +51,9 @@ static int run(void)
     if (!config)
         return EXIT_FAILED;
     if (!arguments.check)
-        return gateway_run(path, config);
+        return serve_run(path, config);
     char why[512];
-    if (gateway_check(config, why, sizeof(why)) == 0)
+    if (serve_check(config, why, sizeof(why)) == 0)
         return EXIT_FINE;
     fprintf(stderr, "moaoff serve: %s\n", why);
     return EXIT_FAILED;

@@ -11,7 +11,6 @@
 #include <moaoff/cpu.h>
 
 #include "command.h"
-#include "options.h"
 
 const struct command *const commands[] = {
     &score_command,    &decide_command,     &serve_command, &log_command,

@@ -14,8 +14,6 @@
 
 #include <moaoff/base.h>
 
-#include "command.h"
-
 #define LINE_COLUMNS 80
 #define HELP_COLUMN_MAX 26
 #define ROWS_MAX 60

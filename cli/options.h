@@ -11,6 +11,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** Of the program; each command returns one. */
+enum {
+    EXIT_FINE = 0,
+    EXIT_FAILED = 1, /**< some input failed; the others were still done */
+    EXIT_USAGE = 2,
+};
+
 /** Values of an argument that may be repeated; `items` ends with a NULL. */
 struct option_list {
     char **items;

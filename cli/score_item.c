@@ -211,7 +211,7 @@ static struct item_result score_text(const char *path, struct moa_bytes text, bo
     return result;
 }
 
-struct item_result item_score(const struct item *item, const struct item_options *options)
+struct item_result item_score(const struct score_item *item, const struct item_options *options)
 {
     if (item->kind == ITEM_TEXT)
         return score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, options->json);

@@ -14,7 +14,7 @@ enum item_kind {
     ITEM_TEXT,      /**< `name` is the text */
 };
 
-struct item {
+struct score_item {
     enum item_kind kind;
     const char *name; /**< borrowed */
 };
@@ -31,7 +31,7 @@ struct item_options {
     bool header_only; /**< of images only what needs no decoding */
 };
 
-struct item_result item_score(const struct item *item, const struct item_options *options);
+struct item_result item_score(const struct score_item *item, const struct item_options *options);
 void item_result_done(struct item_result *result);
 
 /** The heading over rows of this kind. */

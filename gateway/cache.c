@@ -13,17 +13,17 @@
 
 #define N_BUCKETS 4096 /* a power of two; at the default limit a few entries each */
 
-struct entry {
-    LIST_ENTRY(entry) chain;
-    TAILQ_ENTRY(entry) use;
+struct cache_entry {
+    LIST_ENTRY(cache_entry) chain;
+    TAILQ_ENTRY(cache_entry) use;
     struct cache_key key;
     struct cache_value *value;
 };
 
 struct cache {
     size_t max_bytes, bytes;
-    LIST_HEAD(, entry) buckets[N_BUCKETS];
-    TAILQ_HEAD(uses, entry) uses; /* the next to go is the first */
+    LIST_HEAD(, cache_entry) buckets[N_BUCKETS];
+    TAILQ_HEAD(uses, cache_entry) uses; /* the next to go is the first */
     uint8_t secret[XXH3_SECRET_SIZE_MIN];
 };
 
@@ -55,13 +55,13 @@ struct cache *cache_new(size_t max_bytes)
 
 static size_t cost(const struct cache_value *value)
 {
-    return value->n + sizeof(*value) + sizeof(struct entry);
+    return value->n + sizeof(*value) + sizeof(struct cache_entry);
 }
 
 /* Returns the next to go. */
-static struct entry *forget(struct cache *cache, struct entry *entry)
+static struct cache_entry *forget(struct cache *cache, struct cache_entry *entry)
 {
-    struct entry *next = TAILQ_NEXT(entry, use);
+    struct cache_entry *next = TAILQ_NEXT(entry, use);
     cache->bytes -= cost(entry->value);
     LIST_REMOVE(entry, chain);
     TAILQ_REMOVE(&cache->uses, entry, use);
@@ -74,7 +74,7 @@ void cache_free(struct cache *cache)
 {
     if (!cache)
         return;
-    for (struct entry *entry = TAILQ_FIRST(&cache->uses); entry;)
+    for (struct cache_entry *entry = TAILQ_FIRST(&cache->uses); entry;)
         entry = forget(cache, entry);
     free(cache);
 }
@@ -91,9 +91,9 @@ static size_t bucket_of(const struct cache_key *key)
     return (size_t)(key->hash[0] ^ key->variant * 0x9e3779b97f4a7c15u) % N_BUCKETS;
 }
 
-static struct entry *find(struct cache *cache, const struct cache_key *key)
+static struct cache_entry *find(struct cache *cache, const struct cache_key *key)
 {
-    struct entry *entry;
+    struct cache_entry *entry;
     LIST_FOREACH(entry, &cache->buckets[bucket_of(key)], chain)
     {
         if (memcmp(&entry->key, key, sizeof(*key)) == 0)
@@ -104,7 +104,7 @@ static struct entry *find(struct cache *cache, const struct cache_key *key)
 
 struct cache_value *cache_get(struct cache *cache, const struct cache_key *key)
 {
-    struct entry *entry = find(cache, key);
+    struct cache_entry *entry = find(cache, key);
     if (!entry)
         return NULL;
     TAILQ_REMOVE(&cache->uses, entry, use);
@@ -116,7 +116,7 @@ void cache_put(struct cache *cache, const struct cache_key *key, struct cache_va
 {
     if (cost(value) > cache->max_bytes / 4 || find(cache, key))
         return;
-    struct entry *entry = calloc(1, sizeof(*entry));
+    struct cache_entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
         return;
     entry->key = *key;

@@ -21,7 +21,7 @@
 #define PATH_MAX_BYTES 128
 #define URLS_MAX 16
 
-struct reader {
+struct config_reader {
     yaml_parser_t *parser;
     size_t included_at; /* the line of the include that is being read; 0: none */
     struct config *config;
@@ -180,7 +180,7 @@ static size_t line_of(const yaml_event_t *event)
     return event->start_mark.line + 1;
 }
 
-static int next_event(struct reader *r, yaml_event_t *event)
+static int next_event(struct config_reader *r, yaml_event_t *event)
 {
     if (yaml_parser_parse(r->parser, event))
         return 0;
@@ -210,7 +210,8 @@ static bool is_section(const struct config_table *t, const char *path)
 }
 
 /* Notes where the key stands; a second time is a fault. */
-static int note_line(struct reader *r, const struct config_key *key, const yaml_event_t *event)
+static int note_line(struct config_reader *r, const struct config_key *key,
+                     const yaml_event_t *event)
 {
     size_t *line = &r->line[key - r->table->rows];
     if (*line)
@@ -219,7 +220,8 @@ static int note_line(struct reader *r, const struct config_key *key, const yaml_
     return 0;
 }
 
-static int read_urls(struct reader *r, const struct config_key *key, const yaml_event_t *begin)
+static int read_urls(struct config_reader *r, const struct config_key *key,
+                     const yaml_event_t *begin)
 {
     struct text_list *list = (struct text_list *)((char *)r->config + key->offset);
     if (note_line(r, key, begin))
@@ -244,7 +246,7 @@ static int read_urls(struct reader *r, const struct config_key *key, const yaml_
     }
 }
 
-static int read_value(struct reader *r, const char *path, const yaml_event_t *event)
+static int read_value(struct config_reader *r, const char *path, const yaml_event_t *event)
 {
     const struct config_key *key = find_key(r->table, path);
     if (!key)
@@ -254,7 +256,7 @@ static int read_value(struct reader *r, const char *path, const yaml_event_t *ev
     return set(key, r->config, (const char *)event->data.scalar.value, r->error, line_of(event));
 }
 
-static int read_text(struct reader *r, struct moa_bytes yaml);
+static int read_text(struct config_reader *r, struct moa_bytes yaml);
 
 /* All of the file at `path`, to be freed; NULL with `error` filled. */
 static char *load_text(const char *path, size_t *ret_n, struct config_error *error)
@@ -284,7 +286,7 @@ static char *load_text(const char *path, size_t *ret_n, struct config_error *err
 }
 
 /* The keys of another file, as if they stood here; a fault in it is reported with both places. */
-static int read_include(struct reader *r, const yaml_event_t *value)
+static int read_include(struct config_reader *r, const yaml_event_t *value)
 {
     const size_t line = line_of(value);
     if (r->included_at)
@@ -311,9 +313,10 @@ static int read_include(struct reader *r, const yaml_event_t *value)
     return result;
 }
 
-static int read_mapping(struct reader *r, const char *prefix, int depth);
+static int read_mapping(struct config_reader *r, const char *prefix, int depth);
 
-static int read_entry(struct reader *r, const char *prefix, int depth, const yaml_event_t *name)
+static int read_entry(struct config_reader *r, const char *prefix, int depth,
+                      const yaml_event_t *name)
 {
     char path[PATH_MAX_BYTES];
     int n = snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] ? "." : "",
@@ -346,7 +349,7 @@ static int read_entry(struct reader *r, const char *prefix, int depth, const yam
     return result;
 }
 
-static int read_mapping(struct reader *r, const char *prefix, int depth)
+static int read_mapping(struct config_reader *r, const char *prefix, int depth)
 {
     if (depth > DEPTH_MAX)
         return fail(r->error, 0, "nested too deeply");
@@ -368,7 +371,7 @@ static int read_mapping(struct reader *r, const char *prefix, int depth)
     }
 }
 
-static int read_document(struct reader *r)
+static int read_document(struct config_reader *r)
 {
     for (;;) {
         yaml_event_t event;
@@ -387,7 +390,7 @@ static int read_document(struct reader *r)
     }
 }
 
-static int read_text(struct reader *r, struct moa_bytes yaml)
+static int read_text(struct config_reader *r, struct moa_bytes yaml)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
@@ -401,7 +404,7 @@ static int read_text(struct reader *r, struct moa_bytes yaml)
 }
 
 /* The checks, with the line of the key that fails one. */
-static int check(const struct reader *r)
+static int check(const struct config_reader *r)
 {
     struct config_fault fault;
     if (config_check(r->config, r->use, &fault) == 0)
@@ -435,7 +438,7 @@ int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret
     struct config_table table;
     config_table_make(&table);
     int result = set_defaults(&table, config, ret_error);
-    struct reader r = {.config = config, .error = ret_error, .use = use, .table = &table};
+    struct config_reader r = {.config = config, .error = ret_error, .use = use, .table = &table};
     if (!result)
         result = read_text(&r, yaml);
     if (!result)

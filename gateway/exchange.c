@@ -202,8 +202,7 @@ static void perceive(struct exchange *x)
     }
     x->perceptions = calloc(n, sizeof(*x->perceptions));
     x->evidence = calloc(n, sizeof(*x->evidence));
-    x->images =
-        images_new(x->gateway, x->settings->config, &x->chat, x->key ? key_number(x->key) : 0, x);
+    x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
     if (x->perceptions && x->evidence && x->images)
         images_perceive(x->images, x->pinned, on_perceived);
     else

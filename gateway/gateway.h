@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What `moaoff serve` is made of: one of each leaf around the hub (exchange.c). gateway.c puts it
+ * What `moaoff serve` is made of: one of each leaf around the hub (exchange.c). serve.c puts it
  * together and runs the loop; only it and the hub see this struct.
  */
 #ifndef MOA_GATEWAY_GATEWAY_H
@@ -38,17 +38,5 @@ struct gateway {
     size_t n_exchanges;
     int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };
-
-/**
- * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again. `config` is what has been read from
- * it; takes ownership. Returns the program's exit status.
- */
-int gateway_run(const char *path, struct config *config);
-
-/**
- * Whether the files that `config` names (keys, certificates) are in order: 0, or -1 with `why` (of
- * `n` bytes) filled. Takes ownership of `config`.
- */
-int gateway_check(struct config *config, char *why, size_t n);
 
 #endif

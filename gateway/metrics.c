@@ -25,7 +25,7 @@ static const double bounds[METRICS_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0
     }
 #include "metrics_rows.h"
 
-struct label {
+struct metric_label {
     const char *name;
     size_t n;
     const char *(*value)(size_t i);
@@ -36,7 +36,7 @@ enum {
 #include "metrics_rows.h"
 };
 
-static const struct label labels[] = {
+static const struct metric_label labels[] = {
 #define LABEL(id, name, n_values, value) {name, n_values, name_of_##id},
 #include "metrics_rows.h"
 };
@@ -45,7 +45,7 @@ enum type { COUNTER, SPARSE, TOTAL, GAUGE, HISTOGRAM };
 
 static const char *const type_names[] = {"counter", "counter", "counter", "gauge", "histogram"};
 
-struct row {
+struct metric_row {
     const char *name, *help;
     enum type type;
     size_t offset; /* of the field */
@@ -53,7 +53,7 @@ struct row {
     unsigned char by[LABELS_MAX];
 };
 
-static const struct row rows[] = {
+static const struct metric_row rows[] = {
 #define ROW(name, type, help) {"moaoff_" #name, help, type, offsetof(struct metrics, name), 0, {0}},
 #define ROW1(name, type, help, a)                                                                  \
     {"moaoff_" #name, help, type, offsetof(struct metrics, name), 1, {BY_##a}},
@@ -99,7 +99,7 @@ void metrics_write_head(FILE *out, const char *name, const char *type, const cha
 }
 
 /* The labels of a cell, as {tier="edge",kind="prompt"}; those of a bucket have `le` last. */
-static void write_labels(FILE *out, const struct row *row, size_t cell, const char *le)
+static void write_labels(FILE *out, const struct metric_row *row, size_t cell, const char *le)
 {
     size_t values[LABELS_MAX];
     for (size_t i = row->n_labels; i-- > 0;) {
@@ -108,7 +108,7 @@ static void write_labels(FILE *out, const struct row *row, size_t cell, const ch
     }
     const char *before = "{";
     for (size_t i = 0; i < row->n_labels; i++) {
-        const struct label *label = &labels[row->by[i]];
+        const struct metric_label *label = &labels[row->by[i]];
         fprintf(out, "%s%s=\"%s\"", before, label->name, label->value(values[i]));
         before = ",";
     }
@@ -118,7 +118,7 @@ static void write_labels(FILE *out, const struct row *row, size_t cell, const ch
         fputc('}', out);
 }
 
-static void write_histogram(FILE *out, const struct row *row, size_t cell,
+static void write_histogram(FILE *out, const struct metric_row *row, size_t cell,
                             const struct metrics_histogram *h)
 {
     uint64_t below = 0;
@@ -138,7 +138,7 @@ static void write_histogram(FILE *out, const struct row *row, size_t cell,
     fprintf(out, " %" PRIu64 "\n", below);
 }
 
-static bool has_line(const struct row *row, const void *field, size_t cell)
+static bool has_line(const struct metric_row *row, const void *field, size_t cell)
 {
     switch (row->type) {
     case SPARSE:
@@ -151,7 +151,7 @@ static bool has_line(const struct row *row, const void *field, size_t cell)
     }
 }
 
-static void write_cell(FILE *out, const struct row *row, const void *field, size_t cell)
+static void write_cell(FILE *out, const struct metric_row *row, const void *field, size_t cell)
 {
     if (row->type == HISTOGRAM) {
         write_histogram(out, row, cell, (const struct metrics_histogram *)field + cell);
@@ -167,7 +167,7 @@ static void write_cell(FILE *out, const struct row *row, const void *field, size
 
 void metrics_write(const struct metrics *metrics, FILE *out)
 {
-    for (const struct row *row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+    for (const struct metric_row *row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
         const void *field = (const char *)metrics + row->offset;
         size_t n_cells = 1;
         for (size_t i = 0; i < row->n_labels; i++)

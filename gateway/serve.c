@@ -3,7 +3,7 @@
  * Assembly: makes the leaves, hands the hub its routes, runs the loop, reloads on SIGHUP, drains on
  * SIGTERM.
  */
-#include "gateway.h"
+#include "serve.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -18,10 +18,10 @@
 #include <event2/event.h>
 
 #include "cache.h"
+#include "gateway.h"
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
-#include "memory.h"
 #include "routes.h"
 #include "server.h"
 #include "state.h"
@@ -33,7 +33,6 @@
 #define DAY_MS INT64_C(86400000)
 
 #define KEPT_BYTES (32 << 20)
-#define MEMORY_SHARE 4 /* 1/4 of what there is, by default */
 
 /* ---- what a configuration becomes: made completely, or not at all ---- */
 
@@ -110,13 +109,6 @@ static void adopt(struct gateway *g, const struct parts *parts)
 
 /* ---- assembly ---- */
 
-/* What bodies, and pictures that are being decoded, may each take in all. */
-static uint64_t memory_of(const struct config *config)
-{
-    const int64_t told = config->max_memory_bytes;
-    return told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
-}
-
 static size_t n_workers(const struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -146,11 +138,8 @@ static void on_uplink(const struct uplink_reading *reading, void *arg)
 /* Threads that fetch images, once any are to be fetched. */
 static int make_fetchers(struct gateway *g, const struct config *config)
 {
-    const size_t n = (size_t)config->fetch_concurrency;
-    /* Where clients are told apart, one's silent servers leave a thread to the others. */
-    const struct worker_options options = {n, n > 1 && config->keys_file[0] ? 1 : 0};
     if (config->fetch_enabled && !g->fetchers)
-        g->fetchers = worker_pool_new(g->base, &options);
+        g->fetchers = worker_pool_new(g->base, (size_t)config->fetch_concurrency);
     return config->fetch_enabled && !g->fetchers ? -1 : 0;
 }
 
@@ -167,10 +156,7 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     g->cache = cache_new((size_t)config->cache_bytes);
     if (!g->cache)
         return -1;
-    const struct worker_options options = {.n_threads = n_workers(config)};
-    g->workers = worker_pool_new(g->base, &options);
-    if (g->workers)
-        worker_set_memory(g->workers, memory_of(config));
+    g->workers = worker_pool_new(g->base, n_workers(config));
     if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
@@ -257,7 +243,6 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     struct journal_options bounds = journal_options_of(config);
     server_set_limits(g->server, &limits);
     server_set_tls(g->server, parts.tls);
-    worker_set_memory(g->workers, memory_of(config));
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
     return 0;
@@ -354,7 +339,7 @@ static void keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-int gateway_run(const char *path, struct config *config)
+int serve_run(const char *path, struct config *config)
 {
     struct gateway g = {.config_path = path};
     char why[WHY_BYTES];
@@ -373,7 +358,7 @@ int gateway_run(const char *path, struct config *config)
     return failed ? 1 : 0;
 }
 
-int gateway_check(struct config *config, char *why, size_t n)
+int serve_check(struct config *config, char *why, size_t n)
 {
     struct parts parts;
     if (parts_make(config, NULL, &parts, why, n))

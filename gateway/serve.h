@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running the gateway: assembly, the loop, signals. Called by `moaoff serve`.
+ */
+#ifndef MOA_GATEWAY_SERVE_H
+#define MOA_GATEWAY_SERVE_H
+
+#include <stddef.h>
+
+struct config;
+
+/**
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again. `config` is what has been read from
+ * it; takes ownership. Returns the program's exit status.
+ */
+int serve_run(const char *path, struct config *config);
+
+/**
+ * Whether the files that `config` names (keys, certificates) are in order: 0, or -1 with `why` (of
+ * `n` bytes) filled. Takes ownership of `config`.
+ */
+int serve_check(struct config *config, char *why, size_t n);
+
+#endif
