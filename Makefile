@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands people type. meson does the work; see meson.build.
 
-.PHONY: all build setup demo test ci install format clean
+.PHONY: all build setup check demo test ci install format structure clean ninja
 
 all: build
+
+# Builds, or says what is missing. Installs nothing.
+build:
+	@tools/setup --check
+	@$(MAKE) --no-print-directory ninja
 
 setup:
 	@tools/setup
 
-build: setup build/build.ninja
+ninja: build/build.ninja
 	@ninja -C build --quiet
 
 build/build.ninja:
 	@meson setup build >/dev/null
 
-# KEEP=1 leaves the gateway and its engines running.
-demo: build
+# The ten seconds before a commit: format, layers and structure, unit tests. `make test` is all of it.
+check: build
+	@tools/check build
+
+# These two install what they need. KEEP=1 leaves the gateway and its engines running.
+demo:
+	@tools/setup
+	@$(MAKE) --no-print-directory ninja
 	@tools/demo $(if $(KEEP),--keep)
 
 test:
 	@tools/setup --test
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory ninja
 	@tools/run-tests build
 
 ci:
@@ -31,6 +42,10 @@ install: build
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# The picture in docs/architecture.md.
+structure:
+	@tools/structure > docs/structure.svg
 
 clean:
 	@rm -rf build build-*
