@@ -73,6 +73,9 @@ static const struct config_key keys[] = {
     TEXT("listen.tls_key", tls_key, "", "PEM file with its private key"),
     CHOICE("listen.insecure", insecure, bool_names, "false",
            "true: listen beyond this machine although no key is asked for"),
+    TEXT(
+        "cors.origins", cors_origins, "",
+        "origins of web pages that may call, such as https://page.example, between commas; *: any"),
     TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is asked for"),
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),

@@ -50,9 +50,10 @@ struct config {
     int64_t listen_port;   /* 0: any free port */
     char *tls_certificate; /* PEM; "": no TLS */
     char *tls_key;
-    int64_t insecure; /* bool: serve beyond loopback without keys */
-    char *keys_file;  /* see keys.h; "": no key is asked for */
-    char *pin_models; /* patterns of model names that are pinned to the edge */
+    int64_t insecure;   /* bool: serve beyond loopback without keys */
+    char *cors_origins; /* web pages that may call, between commas; "*": all; "": none */
+    char *keys_file;    /* see keys.h; "": no key is asked for */
+    char *pin_models;   /* patterns of model names that are pinned to the edge */
     char *policy;
     int64_t workers;   /* 0: one per core */
     int64_t log_level; /* enum log_level */

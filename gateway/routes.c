@@ -77,13 +77,14 @@ static void handle_state(struct server_request *request, void *arg)
     reply_text(request, "application/json", text, n);
 }
 
-static void add_model(yyjson_mut_doc *doc, yyjson_mut_val *list, const char *id)
+static yyjson_mut_val *model_of(yyjson_mut_doc *doc, const char *id)
 {
-    yyjson_mut_val *model = yyjson_mut_arr_add_obj(doc, list);
+    yyjson_mut_val *model = yyjson_mut_obj(doc);
     yyjson_mut_obj_add_strcpy(doc, model, "id", id);
     yyjson_mut_obj_add_str(doc, model, "object", "model");
     yyjson_mut_obj_add_int(doc, model, "created", 0);
     yyjson_mut_obj_add_str(doc, model, "owned_by", "moaoff");
+    return model;
 }
 
 static void handle_models(struct server_request *request, void *arg)
@@ -97,12 +98,41 @@ static void handle_models(struct server_request *request, void *arg)
         yyjson_mut_doc_set_root(doc, root);
         yyjson_mut_obj_add_str(doc, root, "object", "list");
         yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
-        add_model(doc, list, "moaoff");
+        yyjson_mut_arr_append(list, model_of(doc, "moaoff"));
         for (size_t i = 0; moa_policy_name(i); i++) {
             char id[64];
             snprintf(id, sizeof(id), "moaoff/%s", moa_policy_name(i));
-            add_model(doc, list, id);
+            yyjson_mut_arr_append(list, model_of(doc, id));
         }
+        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
+        yyjson_mut_doc_free(doc);
+    }
+    reply_text(request, "application/json", text, n);
+}
+
+/* GET /v1/models/ID, where ID may have its slash escaped. */
+static void handle_model(struct server_request *request, void *arg)
+{
+    (void)arg;
+    char id[64];
+    const char *at = strstr(server_request_path(request), "models/") + strlen("models/");
+    snprintf(id, sizeof(id), "%s", at);
+    server_unescape(id);
+    bool known = strcmp(id, "moaoff") == 0;
+    for (size_t i = 0; moa_policy_name(i) && strncmp(id, "moaoff/", 7) == 0; i++)
+        known |= strcmp(id + 7, moa_policy_name(i)) == 0;
+    if (!known) {
+        struct http_error error;
+        http_fail(&error, 404, "model_not_found", "There is no model \"%s\"; see /v1/models.", id);
+        http_fail_at(&error, "model");
+        server_reply_error(request, &error, NULL, 0);
+        return;
+    }
+    char *text = NULL;
+    size_t n = 0;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (doc) {
+        yyjson_mut_doc_set_root(doc, model_of(doc, id));
         text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
         yyjson_mut_doc_free(doc);
     }
@@ -271,18 +301,29 @@ static void handle_decisions(struct server_request *request, void *arg)
 
 /* ---- the table ---- */
 
+/* Base URLs are pasted with and without /v1, and engines have paths of their own for the same. */
 const struct server_route routes_table[] = {
-    {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT, SERVER_BODY_ANY},
-    {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT, SERVER_BODY_ANY},
-    {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT, FEEDBACK_BYTES_MAX},
-    {"GET", "/v1/models", handle_models, ACCESS_CLIENT, 0},
-    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, 0},
-    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, 0},
-    {"GET", "/healthz", handle_health, ACCESS_OPEN, 0},
-    {"GET", "/readyz", handle_ready, ACCESS_OPEN, 0},
-    {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER, 0},
-    {NULL, NULL, NULL, 0, 0},
+    {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT, SERVER_BODY_ANY, false},
+    {"POST", "/chat/completions", exchange_chat, ACCESS_CLIENT, SERVER_BODY_ANY, true},
+    {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT, SERVER_BODY_ANY, false},
+    {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT, FEEDBACK_BYTES_MAX, false},
+    {"GET", "/v1/models", handle_models, ACCESS_CLIENT, 0, false},
+    {"GET", "/v1/models/*", handle_model, ACCESS_CLIENT, 0, true},
+    {"GET", "/models", handle_models, ACCESS_CLIENT, 0, true},
+    {"GET", "/models/*", handle_model, ACCESS_CLIENT, 0, true},
+    {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, 0, false},
+    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, 0, false},
+    {"GET", "/healthz", handle_health, ACCESS_OPEN, 0, false},
+    {"GET", "/health", handle_health, ACCESS_OPEN, 0, true},
+    {"GET", "/v1/health", handle_health, ACCESS_OPEN, 0, true},
+    {"GET", "/readyz", handle_ready, ACCESS_OPEN, 0, false},
+    {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER, 0, false},
+    {NULL, NULL, NULL, 0, 0, false},
 };
+
+const char routes_exposed_headers[] =
+    "x-moaoff-plan, x-moaoff-decision, x-moaoff-scores, x-moaoff-reason, x-moaoff-state, "
+    "x-moaoff-overhead-us, x-moaoff-fallback, x-request-id, retry-after";
 
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error)

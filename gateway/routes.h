@@ -12,6 +12,9 @@
 /** `arg` is the struct gateway. */
 extern const struct server_route routes_table[];
 
+/** For server_options.exposed_headers. */
+extern const char routes_exposed_headers[];
+
 /** For server_options.admit. */
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error);

@@ -22,6 +22,7 @@
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
+#include "memory.h"
 #include "routes.h"
 #include "server.h"
 #include "state.h"
@@ -33,6 +34,7 @@
 #define DAY_MS INT64_C(86400000)
 
 #define KEPT_BYTES (32 << 20)
+#define MEMORY_SHARE 4 /* 1/4 of what there is, by default */
 
 /* ---- what a configuration becomes: made completely, or not at all ---- */
 
@@ -109,6 +111,13 @@ static void adopt(struct gateway *g, const struct parts *parts)
 
 /* ---- assembly ---- */
 
+/* What bodies, and pictures that are being decoded, may each take in all. */
+static uint64_t memory_of(const struct config *config)
+{
+    const int64_t told = config->max_memory_bytes;
+    return told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
+}
+
 static size_t n_workers(const struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -124,6 +133,7 @@ static int make_server(struct gateway *g, const struct config *config, char *why
         .port = (uint16_t)config->listen_port,
         .limits = limits_of(config),
         .routes = routes_table,
+        .exposed_headers = routes_exposed_headers,
         .admit = routes_admit,
         .arg = g,
     };
@@ -138,8 +148,11 @@ static void on_uplink(const struct uplink_reading *reading, void *arg)
 /* Threads that fetch images, once any are to be fetched. */
 static int make_fetchers(struct gateway *g, const struct config *config)
 {
+    const size_t n = (size_t)config->fetch_concurrency;
+    /* Where clients are told apart, one's silent servers leave a thread to the others. */
+    const struct worker_options options = {n, n > 1 && config->keys_file[0] ? 1 : 0};
     if (config->fetch_enabled && !g->fetchers)
-        g->fetchers = worker_pool_new(g->base, (size_t)config->fetch_concurrency);
+        g->fetchers = worker_pool_new(g->base, &options);
     return config->fetch_enabled && !g->fetchers ? -1 : 0;
 }
 
@@ -156,7 +169,10 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     g->cache = cache_new((size_t)config->cache_bytes);
     if (!g->cache)
         return -1;
-    g->workers = worker_pool_new(g->base, n_workers(config));
+    const struct worker_options options = {.n_threads = n_workers(config)};
+    g->workers = worker_pool_new(g->base, &options);
+    if (g->workers)
+        worker_set_memory(g->workers, memory_of(config));
     if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
@@ -179,6 +195,7 @@ static int make(struct gateway *g, struct config *config, char *why, size_t n)
         return -1;
     }
     server_set_tls(g->server, parts.tls);
+    server_set_origins(g->server, g->config->cors_origins);
     return 0;
 }
 
@@ -243,6 +260,8 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     struct journal_options bounds = journal_options_of(config);
     server_set_limits(g->server, &limits);
     server_set_tls(g->server, parts.tls);
+    server_set_origins(g->server, config->cors_origins);
+    worker_set_memory(g->workers, memory_of(config));
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
     return 0;

@@ -30,6 +30,14 @@ int64_t server_now_us(void)
 
 /* ---- routes ---- */
 
+static bool is_path_of(const struct server_route *route, const char *path)
+{
+    const size_t n = strlen(route->path) - 1;
+    if (route->path[n] == '*')
+        return strncmp(route->path, path, n) == 0 && path[n];
+    return strcmp(route->path, path) == 0;
+}
+
 /* The route of a request; NULL with the method that its path takes in `ret_allowed` (NULL if the
  * path is unknown). */
 static const struct server_route *find_route(const struct connection *c, const char *method,
@@ -37,7 +45,7 @@ static const struct server_route *find_route(const struct connection *c, const c
 {
     *ret_allowed = NULL;
     for (const struct server_route *route = c->server->options.routes; route->method; route++) {
-        if (strcmp(route->path, c->request->head.p) != 0)
+        if (!is_path_of(route, c->request->head.p))
             continue;
         *ret_allowed = route->method;
         const bool head = strcmp(method, "HEAD") == 0; /* GET without the body */
@@ -59,7 +67,15 @@ static int fail_route(const struct connection *c, const char *allowed, struct ht
     const char *method = method_of(c), *path = c->request->head.p;
     if (allowed)
         return http_fail(error, 405, "method_not_allowed", "%s does not take %s.", path, method);
-    return http_fail(error, 404, "unknown_url", "Unknown URL: %s %.200s", method, path);
+    char known[240] = "";
+    size_t n = 0;
+    for (const struct server_route *route = c->server->options.routes; route->method; route++) {
+        const char *before = n > 0 ? ", " : "";
+        if (!route->is_alias && n < sizeof(known))
+            n += (size_t)snprintf(known + n, sizeof(known) - n, "%s%s", before, route->path);
+    }
+    return http_fail(error, 404, "unknown_url", "Unknown URL: %s %.80s. There are: %s.", method,
+                     path, known);
 }
 
 /* A body is read only for a route that takes one, and only as much of it. */
@@ -78,6 +94,8 @@ static int admit_body(struct connection *c, const struct server_route *route)
 
 int server_admit(struct connection *c)
 {
+    if (cors_is_preflight(c)) /* it never shows a key */
+        return 0;
     const struct server_options *options = &c->server->options;
     const struct server_route *route = find_route(c, method_of(c), &c->allow);
     int admitted = options->admit ? options->admit(c->request, route, options->arg, &c->error) : 0;
@@ -100,6 +118,10 @@ void server_dispatch(struct connection *c)
 
     const char *allowed;
     const struct server_route *route = find_route(c, method_of(c), &allowed);
+    if (cors_is_preflight(c)) {
+        cors_answer_preflight(r);
+        return;
+    }
     if (route) {
         route->handle(r, s->options.arg);
         return;
@@ -250,6 +272,7 @@ void server_free(struct server *s)
     while (!TAILQ_EMPTY(&s->connections))
         connection_close(TAILQ_FIRST(&s->connections));
     server_tls_free(s->tls);
+    free(s->origins);
     free(s);
 }
 

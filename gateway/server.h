@@ -21,10 +21,11 @@ struct server_tls;
 
 struct server_route {
     const char *method;
-    const char *path; /* without the query */
+    const char *path; /* without the query; one that ends with a star takes all below */
     void (*handle)(struct server_request *request, void *arg);
     int access;            /* for `admit` */
     size_t max_body_bytes; /* 0: it takes none; at most limits.max_body_bytes in any case */
+    bool is_alias;         /* another path for another route: not named to who looks for one */
 };
 
 #define SERVER_BODY_ANY SIZE_MAX /* as large as the limits allow */
@@ -41,6 +42,7 @@ struct server_options {
     uint16_t port; /* 0: any free port */
     struct server_limits limits;
     const struct server_route *routes; /* borrowed; ends with method NULL */
+    const char *exposed_headers;       /* of answers, that web pages may read; borrowed */
     /**
      * Whether a request may go on, asked when its head has come and before its body is read.
      * `route` is NULL if no route takes it. -1 with `ret_error` refuses it; 1: it may, and shows
@@ -59,6 +61,9 @@ int server_new(struct event_base *base, const struct server_options *options,
 void server_free(struct server *server);
 
 uint16_t server_port(const struct server *server);
+
+/** Origins of web pages that may call, between commas; "*": all; "": none, as at first. */
+void server_set_origins(struct server *server, const char *origins);
 
 /** From now on; what a limit has refused stays refused. */
 void server_set_limits(struct server *server, const struct server_limits *limits);
@@ -85,6 +90,10 @@ void server_drain(struct server *server, void (*on_drained)(void *arg), void *ar
 struct moa_bytes server_request_body(const struct server_request *request);
 /** The body, to be freed with free(): it now is the caller's and outlives the request. Once. */
 char *server_request_take_body(struct server_request *request, size_t *ret_n);
+/** The path, without the query and without a slash at its end; as it came, not unescaped. */
+const char *server_request_path(const struct server_request *request);
+/** Replaces %XX by the bytes that they stand for, in place. */
+void server_unescape(char *text);
 /** The value of the header `name` (any case), or NULL. */
 const char *server_request_header(const struct server_request *request, const char *name);
 /** The value of `name` in the query, unescaped. -1 if there is none, or it needs more `room`. */

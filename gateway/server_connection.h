@@ -2,7 +2,7 @@
  *
  * The inside of the HTTP server, shared by its files and by nobody else: server.c (listening,
  * routes), server_connection.c (phases, reading, writing), server_request.c (parsing),
- * server_reply.c (answers) and server_tls.c.
+ * server_reply.c (answers), server_cors.c (answers to web pages) and server_tls.c.
  *
  * A connection is in one phase at a time and has one deadline, that of its phase:
  *     IDLE -> HEAD -> BODY -> BUSY (a handler owns the request) -> IDLE | LINGER -> closed
@@ -82,6 +82,7 @@ struct server {
     TAILQ_HEAD(connections, connection) connections; /* the newest first */
     size_t n_connections;
     llhttp_settings_t settings;
+    char *origins; /* of web pages that may call */
     bool draining;
     void (*on_drained)(void *arg);
     void *drained_arg;
@@ -115,6 +116,13 @@ void connection_flush(struct connection *c);
 
 void request_settings_init(llhttp_settings_t *settings);
 void request_free(struct server_request *r);
+
+/* ---- server_cors.c ---- */
+
+/** The origin of the page that asks, if it may read the answer; else NULL. */
+const char *cors_origin(const struct connection *c);
+bool cors_is_preflight(const struct connection *c);
+void cors_answer_preflight(struct server_request *r);
 
 /* ---- server_reply.c ---- */
 

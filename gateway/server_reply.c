@@ -48,17 +48,28 @@ static const char *reason_of(int status)
     return "";
 }
 
-static void add_head(struct evbuffer *out, const struct server_head *head, const char *framing,
+static void add_header(struct evbuffer *out, const char *name, const char *value)
+{
+    add_text(out, name);
+    add_text(out, ": ");
+    add_text(out, value);
+    add_text(out, "\r\n");
+}
+
+static void add_head(struct connection *c, const struct server_head *head, const char *framing,
                      bool keep_alive)
 {
+    struct evbuffer *out = c->out;
+    const char *origin = cors_origin(c);
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
                         head->status, reason_of(head->status), head->content_type, framing,
                         keep_alive ? "keep-alive" : "close");
-    for (size_t i = 0; i < head->n_headers; i++) {
-        add_text(out, head->headers[i].name);
-        add_text(out, ": ");
-        add_text(out, head->headers[i].value);
-        add_text(out, "\r\n");
+    for (size_t i = 0; i < head->n_headers; i++)
+        add_header(out, head->headers[i].name, head->headers[i].value);
+    if (origin) {
+        add_header(out, "access-control-allow-origin", origin);
+        add_header(out, "access-control-expose-headers", c->server->options.exposed_headers);
+        add_header(out, "vary", "origin");
     }
     add_text(out, "\r\n");
 }
@@ -68,8 +79,11 @@ static void add_head(struct evbuffer *out, const struct server_head *head, const
 static bool reserve(struct connection *c, const struct server_head *head, size_t n)
 {
     n += 256;
+    const char *origin = head ? cors_origin(c) : NULL;
     if (head)
         n += strlen(head->content_type);
+    if (origin)
+        n += strlen(origin) + strlen(c->server->options.exposed_headers) + 128;
     for (size_t i = 0; head && i < head->n_headers; i++)
         n += strlen(head->headers[i].name) + strlen(head->headers[i].value) + 4;
     if (!c->lost && evbuffer_expand(c->out, n))
@@ -95,7 +109,7 @@ void request_refuse(struct connection *c)
         .n_headers = c->error.status == 401 || c->error.status == 405 ? 1 : 0,
     };
     if (reserve(c, &head, n)) {
-        add_head(c->out, &head, framing, false);
+        add_head(c, &head, framing, false);
         evbuffer_add(c->out, text, n);
     }
     free(json);
@@ -115,7 +129,7 @@ void server_reply(struct server_request *request, const struct server_head *head
     char framing[48];
     snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", body.n);
     if (reserve(c, head, body.n)) {
-        add_head(c->out, head, framing, request->keep_alive);
+        add_head(c, head, framing, request->keep_alive);
         if (c->parser.method != HTTP_HEAD)
             evbuffer_add(c->out, body.p, body.n);
     }
@@ -143,7 +157,7 @@ void server_reply_begin(struct server_request *request, const struct server_head
     if (request->is_1_0)
         request->keep_alive = false;
     if (reserve(request->connection, head, 0))
-        add_head(request->connection->out, head,
+        add_head(request->connection, head,
                  request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive);
     connection_flush(request->connection);
 }

@@ -70,6 +70,23 @@ static int digit_of(char c)
     return at && *at ? (int)(at - digits) : -1;
 }
 
+const char *server_request_path(const struct server_request *request)
+{
+    return request->head.p;
+}
+
+void server_unescape(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at; to++) {
+        const bool escaped = at[0] == '%' && digit_of(at[1]) >= 0 && digit_of(at[2]) >= 0;
+        const int byte = escaped ? digit_of(at[1]) * 16 + digit_of(at[2]) : (unsigned char)*at;
+        *to = (char)(unsigned char)byte;
+        at += escaped ? 3 : 1;
+    }
+    *to = '\0';
+}
+
 int server_request_query(const struct server_request *request, const char *name, char *ret_value,
                          size_t room)
 {
@@ -82,15 +99,13 @@ int server_request_query(const struct server_request *request, const char *name,
         at++;
     }
     at += name_n + 1;
-    size_t n = 0;
-    while (*at && *at != '&' && n + 1 < room) {
-        bool escaped = at[0] == '%' && digit_of(at[1]) >= 0 && digit_of(at[2]) >= 0;
-        int byte = escaped ? digit_of(at[1]) * 16 + digit_of(at[2]) : (unsigned char)*at;
-        ret_value[n++] = (char)(unsigned char)byte;
-        at += escaped ? 3 : 1;
-    }
+    const size_t n = strcspn(at, "&");
+    if (n + 1 > room)
+        return -1;
+    memcpy(ret_value, at, n);
     ret_value[n] = '\0';
-    return *at && *at != '&' ? -1 : 0;
+    server_unescape(ret_value);
+    return 0;
 }
 
 int64_t server_request_arrived_us(const struct server_request *request)
