@@ -157,6 +157,11 @@ static const struct config_key keys[] = {
             "all text of a request, bytes"),
     INTEGER("limits.images", max_images, 0, MOA_MODALITIES_MAX - 1, "16", "images in a request"),
     INTEGER("limits.image_px", max_image_px, 1, 1 << 30, "67108864", "pixels of an image"),
+    INTEGER("limits.request_px", max_request_px, 1, 1LL << 40, "536870912",
+            "pixels of a request's images that are not known yet, in all"),
+    INTEGER("limits.memory_bytes", max_memory_bytes, 0, 1LL << 46, "0",
+            "bytes that bodies in flight, and as many that pictures being decoded, take at most in "
+            "all; 0: a quarter of what the control group or the machine has"),
     INTEGER("limits.connections", max_connections, 1, 1 << 20, "4096", "client connections"),
     INTEGER("limits.requests", max_requests, 1, 1 << 20, "2048", "requests in work at once"),
     INTEGER("limits.header_timeout_ms", header_timeout_ms, 1, 3600000, "10000",

@@ -88,6 +88,8 @@ struct config {
     int64_t max_text_bytes;
     int64_t max_images;
     int64_t max_image_px;
+    int64_t max_request_px;
+    int64_t max_memory_bytes; /* 0: a share of what there is */
     int64_t max_connections;
     int64_t max_requests;
     int64_t header_timeout_ms;

@@ -202,7 +202,8 @@ static void perceive(struct exchange *x)
     }
     x->perceptions = calloc(n, sizeof(*x->perceptions));
     x->evidence = calloc(n, sizeof(*x->evidence));
-    x->images = images_new(x->gateway, x->settings->config, &x->chat, x);
+    x->images =
+        images_new(x->gateway, x->settings->config, &x->chat, x->key ? key_number(x->key) : 0, x);
     if (x->perceptions && x->evidence && x->images)
         images_perceive(x->images, x->pinned, on_perceived);
     else

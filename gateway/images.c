@@ -59,7 +59,9 @@ struct images {
     images_done_fn *done;
     void *arg;
     size_t n_working;
+    struct worker_line working, fetching; /* its jobs among everybody's */
     atomic_bool cancelled;
+    atomic_uint_fast64_t px; /* that were looked at */
     struct image_score *scores;
     struct moa_bytes *urls;
     size_t n;                  /* parts of the chat */
@@ -67,7 +69,7 @@ struct images {
 };
 
 struct images *images_new(struct gateway *gateway, const struct config *config,
-                          const struct chat *chat, void *arg)
+                          const struct chat *chat, unsigned client, void *arg)
 {
     struct images *images =
         calloc(1, sizeof(*images) + chat->n_parts * sizeof(images->pictures[0]));
@@ -77,6 +79,7 @@ struct images *images_new(struct gateway *gateway, const struct config *config,
     images->config = config;
     images->chat = chat;
     images->arg = arg;
+    images->working.client = images->fetching.client = client % WORKER_CLIENTS;
     images->n = chat->n_parts;
     images->scores = calloc(images->n, sizeof(*images->scores));
     images->urls = calloc(images->n, sizeof(*images->urls));
@@ -127,12 +130,13 @@ static void end_one(struct images *images)
     images->done(images->arg, error);
 }
 
-static void submit(struct worker_pool *pool, struct picture *p, void (*run)(struct worker_job *),
+static void submit(struct picture *p, void (*run)(struct worker_job *),
                    void (*done)(struct worker_job *))
 {
+    struct images *images = p->images;
     p->job = (struct worker_job){.run = run, .done = done};
-    p->images->n_working++;
-    worker_submit(pool, &p->job);
+    images->n_working++;
+    worker_submit(images->gateway->workers, &images->working, &p->job);
 }
 
 static struct picture *picture_of(struct worker_job *job)
@@ -286,8 +290,31 @@ static void wrap(struct picture *p)
         perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
 }
 
+/* A picture costs the request of its pixels and the workers of their memory, before it is decoded.
+ * What is wrong with its header is not said here. */
+static int pay(struct picture *p, struct moa_bytes file)
+{
+    const struct config *config = p->images->config;
+    struct moa_image_header header;
+    if (moa_image_header(file, &header, NULL))
+        return 0;
+    const uint64_t px = (uint64_t)header.info.width_px * header.info.height_px;
+    if (px > (uint64_t)config->max_image_px)
+        return 0;
+    if (atomic_fetch_add(&p->images->px, px) + px > (uint64_t)config->max_request_px) {
+        char what[96];
+        snprintf(what, sizeof(what), "the request's images have more than %lld pixels in all",
+                 (long long)config->max_request_px);
+        return perceive_fail(&p->error, p->name, 413, "too_many_pixels", what);
+    }
+    worker_hold(&p->job, header.decode_bytes);
+    return 0;
+}
+
 static int measure(struct picture *p, struct moa_bytes file)
 {
+    if (pay(p, file))
+        return -1;
     return perceive_measure(file, (uint64_t)p->images->config->max_image_px, p->name, &p->facts,
                             &p->error);
 }
@@ -377,7 +404,7 @@ static void score(struct picture *p)
     else {
         if (!p->file)
             lead(p);
-        submit(p->images->gateway->workers, p, run_score, on_scored);
+        submit(p, run_score, on_scored);
     }
 }
 
@@ -413,7 +440,9 @@ static void perceive_one(struct picture *p, bool pinned)
         return;
     }
     p->deadline_us = server_now_us() + images->config->fetch_timeout_ms * 1000;
-    submit(images->gateway->fetchers, p, run_fetch, on_fetched);
+    p->job = (struct worker_job){.run = run_fetch, .done = on_fetched};
+    images->n_working++;
+    worker_submit(images->gateway->fetchers, &images->fetching, &p->job);
 }
 
 void images_perceive(struct images *images, bool pinned, images_done_fn *done)
@@ -551,7 +580,7 @@ static void prepare_one(struct picture *p, enum moa_tier tier)
         return;
     }
     lead(p);
-    submit(p->images->gateway->workers, p, run_recode, on_recoded);
+    submit(p, run_recode, on_recoded);
 }
 
 void images_prepare(struct images *images, const struct moa_decision *decision,

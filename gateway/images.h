@@ -19,9 +19,10 @@ struct images;
  * function that began has returned. */
 typedef void images_done_fn(void *arg, const struct http_error *error);
 
-/** `chat` and `config` are borrowed until images_free(). NULL if out of memory. */
+/** `chat` and `config` are borrowed until images_free(). Requests with the same `client` share its
+ * turns at the workers. NULL if out of memory. */
 struct images *images_new(struct gateway *gateway, const struct config *config,
-                          const struct chat *chat, void *arg);
+                          const struct chat *chat, unsigned client, void *arg);
 
 /** Not while something is under way. NULL is allowed. */
 void images_free(struct images *images);

@@ -28,6 +28,7 @@ static const char blanks[] = " \t\r";
 
 struct key {
     char name[NAME_BYTES_MAX + 1];
+    unsigned number;
     unsigned char digest[SHA256_DIGEST_LENGTH];
     bool pinned, observes;
     unsigned max_in_flight, max_per_minute; /* 0: no limit */
@@ -155,6 +156,7 @@ static int read_words(struct keys *keys, char *const *words, size_t n, unsigned 
         free(key);
         return -1;
     }
+    key->number = (unsigned)keys->n;
     keys->list[keys->n++] = key;
     return 0;
 }
@@ -244,6 +246,7 @@ void keys_free(struct keys *keys)
 static void renew(struct key *old, const struct key *fresh)
 {
     memcpy(old->digest, fresh->digest, sizeof(old->digest));
+    old->number = fresh->number;
     old->pinned = fresh->pinned;
     old->observes = fresh->observes;
     old->max_in_flight = fresh->max_in_flight;
@@ -306,6 +309,11 @@ struct key *keys_find(struct keys *keys, const char *authorization, struct http_
 const char *key_name(const struct key *key)
 {
     return key->name;
+}
+
+unsigned key_number(const struct key *key)
+{
+    return key->number;
 }
 
 bool key_is_pinned(const struct key *key)

@@ -46,6 +46,8 @@ struct key *keys_find(struct keys *keys, const char *authorization, struct http_
 
 /** Names consist of letters, digits and -_. and may be shown. */
 const char *key_name(const struct key *key);
+/** The place in the file that it was read from. */
+unsigned key_number(const struct key *key);
 bool key_is_pinned(const struct key *key);
 /** Whether it may read the gateway's state, journal and metrics. */
 bool key_observes(const struct key *key);

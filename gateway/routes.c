@@ -180,7 +180,8 @@ static void handle_feedback(struct server_request *request, void *arg)
 /* ---- GET /v1/decisions: read on a worker, since a disk may be slow ---- */
 
 struct decisions {
-    struct worker_job job;          /* first: a worker_job is a struct decisions */
+    struct worker_job job; /* first: a worker_job is a struct decisions */
+    struct worker_line line;
     struct server_request *request; /* NULL once the client has left */
     struct settings *settings;
     struct journal_filter filter;
@@ -291,12 +292,12 @@ static void handle_decisions(struct server_request *request, void *arg)
         server_reply_error(request, &error, NULL, 0);
         return;
     }
-    d->job = (struct worker_job){run_decisions, on_decisions, NULL};
+    d->job = (struct worker_job){.run = run_decisions, .done = on_decisions};
     d->request = request;
     d->settings = settings_use(g->settings);
     d->filter = filter;
     server_request_watch(request, &watch, d);
-    worker_submit(g->workers, &d->job);
+    worker_submit(g->workers, &d->line, &d->job);
 }
 
 /* ---- the table ---- */

@@ -60,6 +60,8 @@ struct moa_image_header {
     double bits_per_pixel_normal;
     /** JPEG: mean luma quantisation step. Lossy WebP: mean quantiser index. Lossless: 0. */
     double quantiser;
+    /** About how much memory decoding takes at most: little where rows stream. */
+    uint64_t decode_bytes;
 };
 
 /** What is refused before a pixel is decoded or a plane allocated. */

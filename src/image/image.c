@@ -109,6 +109,7 @@ static void fill_header(struct moa_bytes file, const struct moa_image_info *info
     struct moa_image_header header = {
         .info = *info,
         .bits_per_pixel = (double)file.n * 8.0 / ((double)info->width_px * info->height_px),
+        .decode_bytes = 4 * (uint64_t)info->width_px * info->height_px,
     };
     formats[info->format]->header(file, &header);
     *ret_header = header;

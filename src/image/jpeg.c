@@ -29,6 +29,9 @@
 static const double reference_step = 17.33;
 static const double size_exponent = 0.57;
 
+/* Of a column while decoding goes from strip to strip, generously. */
+static const uint64_t strip_bytes = 512;
+
 /* ---- the header ---- */
 
 static bool sniff_jpeg(const uint8_t *p, size_t n)
@@ -85,7 +88,9 @@ static enum moa_err probe_jpeg(const uint8_t *p, size_t n, struct moa_image_info
 struct jpeg_tables {
     double mean_step[4]; /* 0: not defined */
     unsigned luma_table; /* of the first component */
+    unsigned n_components;
     bool has_frame;
+    bool streams; /* one scan has it all: decoders need not hold its coefficients */
 };
 
 /* DQT: any number of tables, each a byte of precision and number and 64 steps. */
@@ -125,10 +130,14 @@ static struct jpeg_tables read_jpeg(const uint8_t *p, size_t n)
             read_tables(body, length - 2, &tables);
         if (is_frame_marker(marker) && !tables.has_frame && length - 2 >= 9) {
             tables.luma_table = body[8] & 3;
+            tables.n_components = body[5];
             tables.has_frame = true;
+            tables.streams = (marker & 3) != 2; /* not progressive */
         }
         at += 2 + length;
     }
+    const bool at_scan = at + 4 < n && p[at] == 0xff && p[at + 1] == 0xda;
+    tables.streams &= at_scan && p[at + 4] == tables.n_components;
     return tables;
 }
 
@@ -137,6 +146,11 @@ static void header_of_jpeg(struct moa_bytes file, struct moa_image_header *heade
     const struct jpeg_tables tables = read_jpeg(file.p, file.n);
     header->quantiser = tables.mean_step[tables.luma_table];
     header->bits_per_pixel_normal = header->bits_per_pixel;
+    if (tables.streams)
+        header->decode_bytes = (uint64_t)header->info.width_px * strip_bytes;
+    else
+        header->decode_bytes = (uint64_t)header->info.width_px * header->info.height_px * 2 *
+                               (tables.n_components > 0 ? tables.n_components : 4);
     if (header->quantiser > 0.0)
         header->bits_per_pixel_normal *= pow(header->quantiser / reference_step, size_exponent);
 }

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers and heavy clients may take of the gateway's memory and connections, and how long."""
+import io
 import json
 import signal
 import socket
+import threading
 import time
 import urllib.parse
 
 import pytest
+from PIL import Image
 
-from bodies import chat
+from bodies import chat, data_uri, picture
 
 KEY = "kiosk-0123456789abcdef"
 
@@ -198,3 +201,52 @@ def test_pipelined_requests_of_a_client_that_sends_no_more(duo):
         s.sendall(head("GET /healthz") * 3)
         s.shutdown(socket.SHUT_WR)
         assert answer(s)[1].count(b"200 OK") == 3
+
+
+# ---- images ----
+
+def gray(side, seed, **options):
+    file = io.BytesIO()
+    Image.new("L", (side, side), seed).save(file, "JPEG", comment=b"%d" % seed, **options)
+    return data_uri(file.getvalue(), "jpeg")
+
+
+def test_a_small_picture_passes_a_page_of_huge_ones(duo, tmp_path):
+    heavy, light = "heavy-0123456789abcdef", "light-0123456789abcdef"
+    (tmp_path / "keys").write_text("heavy %s\nlight %s\n" % (heavy, light))
+    gateway = duo({"policy": "edge", "workers": 1, "keys_file": str(tmp_path / "keys"), "limits": {"request_px": 1 << 30}})
+    ended = {}
+
+    def ask(name, key, body):
+        gateway.request("POST", "/v1/decide", body, {"Authorization": "Bearer " + key})
+        ended[name] = time.monotonic()
+
+    page = threading.Thread(target=ask, args=("heavy", heavy, chat("Read.", *[gray(6000, i) for i in range(16)])))
+    page.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    ask("light", light, chat("What is it?", data_uri(picture(), "png")))
+    page.join()
+    assert ended["light"] < ended["heavy"] or ended["heavy"] < began
+
+
+def test_a_request_has_a_budget_of_pixels(duo, edge):
+    gateway = duo({"policy": "edge", "limits": {"request_px": 10000}})
+    small = [data_uri(picture(50, 50, seed=i), "png") for i in range(6)]
+    answer = gateway.chat(chat("What is it?", *small))
+    assert answer.status == 413 and answer.error["code"] == "too_many_pixels" and "10000" in answer.error["message"]
+    assert not edge.requests
+    assert gateway.chat(chat("What is it?", *small[:4])).status == 200
+    # What is known costs nothing.
+    assert gateway.chat(chat("What is it?", *small[:4], data_uri(picture(60, 60, seed=9), "png"))).status == 200
+
+
+def test_progressive_pictures_share_a_bound_of_memory(duo):
+    """Each needs 50 MB of coefficients; four workers at once would take 200."""
+    gateway = duo({"policy": "edge", "workers": 4, "limits": {"memory_bytes": 1 << 20}})
+    before = rss_bytes(gateway)
+    answer = gateway.decide(chat("Read.", *[gray(5000, i, progressive=True) for i in range(4)]))
+    assert answer.status == 200
+    with open("/proc/%d/status" % gateway.process.pid) as f:
+        peak = int(next(line for line in f if line.startswith("VmHWM")).split()[1]) * 1024
+    assert peak - before < 110 << 20, "%d MB" % ((peak - before) >> 20)

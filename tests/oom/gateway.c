@@ -144,7 +144,7 @@ static enum end plans(void)
 {
     struct chat_part parts[3] = {{.kind = MOA_IMAGE}};
     struct chat chat = {.n_parts = 3, .parts = parts};
-    struct images *images = images_new(NULL, defaults, &chat, NULL);
+    struct images *images = images_new(NULL, defaults, &chat, 0, NULL);
     images_free(images);
     return images ? DONE : NO_MEMORY;
 }
