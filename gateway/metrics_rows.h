@@ -4,11 +4,15 @@
  * metrics.c and state.c, which say what a row means to them; has no include guard on purpose.
  *
  * ROW(name, type, help) is the field `name` of struct metrics and "moaoff_name" on the page. ROW1
- * to ROW3 have that many labels, in whose order the field is indexed. Types: COUNTER    counted in
- * the field SPARSE     the same; cells that are 0 have no line TOTAL      a counter kept elsewhere
- * and read for the page (state.c); NaN: no line GAUGE      a value now, likewise HISTOGRAM  of
- * seconds; metrics_observe() ENDPOINT_ROW is a value of each endpoint `e` of a tier. LABEL has the
- * number of values of a label and the name of value `i`.
+ * to ROW3 have that many labels, in whose order the field is indexed. ENDPOINT_ROW is a value of
+ * each endpoint `e` of a tier. LABEL has the number of values of a label and the name of value `i`.
+ *
+ * Types:
+ * - COUNTER: counted in the field;
+ * - SPARSE: the same, but cells that are 0 have no line;
+ * - TOTAL: a counter kept elsewhere and read for the page (state.c); NaN: no line;
+ * - GAUGE: a value now, likewise;
+ * - HISTOGRAM: of seconds; metrics_observe().
  */
 #ifndef LABEL
 #define LABEL(id, name, n_values, value)
