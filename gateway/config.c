@@ -100,7 +100,7 @@ static const struct config_key keys[] = {
            "L0, tokens: the length at which C_L reaches 1"),
     NUMBER("complexity.text_entities", text.reference_entities, 0.001, 1e6, "4",
            "gamma, entities per sentence at which C_ner reaches 1"),
-    NUMBER("complexity.weight_length", text.weight_length, 0, 1e6, "1", "beta_L"),
+    NUMBER("complexity.weight_length", text.weight_length, 0, 1e6, "1.1", "beta_L"),
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 
     TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),

@@ -16,7 +16,7 @@ void moa_text_params_default(struct moa_text_params *ret_params)
     *ret_params = (struct moa_text_params){
         .reference_tokens = 256.0,
         .reference_entities = 4.0,
-        .weight_length = 1.0,
+        .weight_length = 1.1,
         .weight_entity = 1.0,
     };
 }

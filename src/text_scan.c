@@ -12,68 +12,23 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "text_base64.h"
 #include "text_class.h"
+#include "text_entity.h"
 #include "text_words.h"
-
-/* What was seen in a chunk. */
-enum {
-    SEEN_LOWER = 1 << 0,
-    SEEN_UPPER = 1 << 1,
-    SEEN_INNER_UPPER = 1 << 2, /* a capital after a small letter */
-    SEEN_DIGIT = 1 << 3,
-    SEEN_UNCASED = 1 << 4, /* a letter of a script without case */
-    SEEN_AT = 1 << 5,
-    SEEN_DOT = 1 << 6,
-    SEEN_SLASH = 1 << 7,
-    SEEN_SCHEME = 1 << 8, /* "://" */
-    SEEN_UNDERSCORE = 1 << 9,
-    SEEN_APOSTROPHE = 1 << 10,
-    SEEN_MONEY = 1 << 11,
-    SEEN_TAG = 1 << 12, /* starts with @ or # */
-    SEEN_LETTER = SEEN_LOWER | SEEN_UPPER | SEEN_UNCASED,
-};
-
-struct chunk {
-    size_t begin;
-    size_t end;
-    size_t stem_end; /* before a possessive 's */
-    unsigned seen;
-    size_t n_letters;
-    bool first_upper;
-};
-
-enum kind {
-    KIND_WORD,
-    KIND_NUMBER,
-    KIND_CAPITAL,
-    KIND_ACRONYM,
-    KIND_IDENTIFIER,
-};
-
-/* Names and numbers in a row that may become one entity. */
-struct run {
-    size_t begin;
-    size_t end;
-    size_t n_chunks; /* 0: no run is open */
-    size_t n_acronyms;
-    size_t n_names;   /* capitalised words that are not common ones */
-    bool has_number;  /* or an identifier: an entity whatever else */
-    bool first_opens; /* its only word so far opens the sentence */
-    enum kind last;
-};
 
 struct scanner {
     const uint8_t *p;
     size_t n;
     size_t at;
     struct moa_text_scan *out;
-    moa_entity_fn *on_entity;
-    void *user;
-    struct run run;
+    struct text_entities entities;
     unsigned n_foreign;    /* how many more ASCII words are taken to be of another language */
     bool has_content;      /* a letter or digit since the sentence began */
     bool abbreviated;      /* the last chunk can carry a full stop of its own */
     bool opens_with_digit; /* the sentence so far is one number: perhaps a list mark */
+    size_t base64_end;     /* of the last that was found */
+    size_t no_base64;      /* none begins before that */
 };
 
 static void add(struct scanner *s, enum moa_text_count which, uint64_t n)
@@ -81,121 +36,87 @@ static void add(struct scanner *s, enum moa_text_count which, uint64_t n)
     s->out->counts[which] += n;
 }
 
-/* ---- entities ---- */
-
-static bool is_entity(const struct run *run)
-{
-    if (run->has_number)
-        return true;
-    if (run->n_names == 0)
-        return false;
-    /* Four and more words in capitals are a headline or shouting. */
-    if (run->n_acronyms == run->n_chunks && run->n_chunks >= 4)
-        return false;
-    if (run->n_chunks > 1 || run->n_acronyms > 0)
-        return true;
-    /* Any word has a capital at the start of a sentence, and one letter is no name. */
-    return !run->first_opens && run->end - run->begin > 1;
-}
-
-static void close_run(struct scanner *s)
-{
-    if (s->run.n_chunks > 0 && is_entity(&s->run)) {
-        s->out->entities++;
-        if (s->on_entity)
-            s->on_entity(s->user, s->run.begin, s->run.end);
-    }
-    s->run = (struct run){0};
-}
-
-static enum kind kind_of(const struct chunk *chunk)
-{
-    const unsigned seen = chunk->seen;
-    if (seen & (SEEN_SCHEME | SEEN_UNDERSCORE))
-        return seen & SEEN_LETTER ? KIND_IDENTIFIER : KIND_WORD;
-    if ((seen & SEEN_AT) && (seen & SEEN_DOT))
-        return KIND_IDENTIFIER;
-    if (seen & SEEN_MONEY)
-        return KIND_NUMBER;
-    if (seen & SEEN_TAG)
-        return KIND_WORD;
-    if (seen & SEEN_DIGIT)
-        return seen & SEEN_UPPER ? KIND_IDENTIFIER : KIND_NUMBER;
-    if ((seen & SEEN_DOT) && (seen & SEEN_SLASH) && (seen & SEEN_LETTER))
-        return KIND_IDENTIFIER;
-    if (!(seen & SEEN_UPPER))
-        return KIND_WORD;
-    if (!(seen & SEEN_LOWER))
-        return chunk->n_letters >= 2 ? KIND_ACRONYM : KIND_CAPITAL;
-    if (chunk->first_upper)
-        return KIND_CAPITAL;
-    return seen & SEEN_INNER_UPPER ? KIND_IDENTIFIER : KIND_WORD;
-}
-
-static bool joins_run(const struct run *run, enum kind kind)
-{
-    if (run->n_chunks == 0)
-        return false;
-    return !(run->last == KIND_NUMBER && kind == KIND_NUMBER);
-}
-
-static void extend_run(struct scanner *s, const struct chunk *chunk, enum kind kind, bool common)
-{
-    if (!joins_run(&s->run, kind)) {
-        close_run(s);
-        s->run.begin = chunk->begin;
-        s->run.first_opens = !s->has_content;
-    }
-    s->run.end = chunk->stem_end;
-    s->run.n_chunks++;
-    s->run.n_acronyms += kind == KIND_ACRONYM;
-    s->run.n_names += !common && (kind == KIND_CAPITAL || kind == KIND_ACRONYM);
-    s->run.has_number |= kind == KIND_NUMBER || kind == KIND_IDENTIFIER;
-    s->run.last = kind;
-}
-
-/* A plain word ends a run; but "of" keeps that of "Bank" open, in case a name follows. */
-static void end_plain_word(struct scanner *s, const uint8_t *word, size_t n)
-{
-    if (s->run.n_chunks == 0)
-        return;
-    if (s->run.last == KIND_NUMBER || n > 3 || !moa_text_is_particle(word, n))
-        close_run(s);
-}
+/* ---- chunks ---- */
 
 static bool is_followed_by_stop(const struct scanner *s, size_t at)
 {
     return at < s->n && s->p[at] == '.';
 }
 
-static void end_chunk(struct scanner *s, const struct chunk *chunk)
+/* How many digits stand at `at`. */
+static size_t count_digits(const struct scanner *s, size_t at)
 {
-    const uint8_t *word = s->p + chunk->begin;
+    size_t n = 0;
+    while (at + n < s->n && moa_ascii_class[s->p[at + n]] == CLASS_DIGIT)
+        n++;
+    return n;
+}
+
+/* Whether the full stop behind a number is part of it: "3. Mai", "3. 5. 2024", "im 2. Stock". */
+static bool is_ordinal(const struct scanner *s, const struct text_chunk *chunk)
+{
     const size_t n = chunk->end - chunk->begin;
-    const enum kind kind = kind_of(chunk);
-    if (kind == KIND_WORD) {
-        end_plain_word(s, word, n);
-    } else {
-        const bool common = (kind == KIND_CAPITAL || kind == KIND_ACRONYM) &&
-                            ((n == 1 && word[0] == 'I') || moa_text_is_common(word, n));
-        if (common && kind == KIND_CAPITAL && (s->run.n_chunks == 0 || n == 1))
-            close_run(s); /* "The" is no part of the name after it */
-        else
-            extend_run(s, chunk, kind, common);
-    }
+    size_t at = chunk->end + 1;
+    if ((chunk->seen & ~(unsigned)SEEN_DOT) != SEEN_DIGIT || n > 5)
+        return false;
+    while (at < s->n && s->p[at] == ' ')
+        at++;
+    const size_t digits = count_digits(s, at);
+    if (digits > 0)
+        return digits == 4 ? s->abbreviated || (chunk->seen & SEEN_DOT)
+                           : n <= 2 && digits <= 2 && is_followed_by_stop(s, at + digits);
+    size_t end = at;
+    while (end < s->n && end - at < 16 &&
+           (s->p[end] >= 0x80 || moa_ascii_class[s->p[end]] == CLASS_LOWER ||
+            moa_ascii_class[s->p[end]] == CLASS_UPPER))
+        end++;
+    return n <= 2 && (moa_text_is_month(s->p + at, end - at) ||
+                      moa_entities_noun_sign(s->p, chunk->begin) > 0);
+}
+
+static bool has_own_stop(const struct scanner *s, const struct text_chunk *chunk)
+{
+    const size_t n = chunk->end - chunk->begin;
+    if (!is_followed_by_stop(s, chunk->end))
+        return false;
+    return (n == 1 && (chunk->seen & SEEN_UPPER)) ||
+           (chunk->n_letters > 0 && chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
+           (n <= 6 && moa_text_is_abbreviation(s->p + chunk->begin, n)) || is_ordinal(s, chunk);
+}
+
+static void end_chunk(struct scanner *s, const struct text_chunk *chunk)
+{
+    const enum text_kind kind = moa_text_kind_of(chunk);
+    if (kind == KIND_WORD)
+        moa_entities_pass(&s->entities, s->p + chunk->begin, chunk->end - chunk->begin);
+    else
+        moa_entities_add(&s->entities, chunk, kind, !s->has_content, s->abbreviated);
     s->opens_with_digit = !s->has_content && kind == KIND_NUMBER;
     s->has_content = true;
-    s->abbreviated =
-        is_followed_by_stop(s, chunk->end) && ((n == 1 && (chunk->seen & SEEN_UPPER)) ||
-                                               (chunk->n_letters < 6 && (chunk->seen & SEEN_DOT)) ||
-                                               (n <= 6 && moa_text_is_abbreviation(word, n)));
+    s->abbreviated = has_own_stop(s, chunk);
+}
+
+/* Capitals of the cased scripts, near enough: most blocks of Latin alternate. */
+static bool is_upper(uint32_t code)
+{
+    if (code >= 0x100 && code <= 0x17f) {
+        const bool odd = (code >= 0x139 && code <= 0x148) || code >= 0x179;
+        return code != 0x138 && code != 0x149 && code != 0x17f && (code % 2 == 1) == odd;
+    }
+    return (code >= 0xc0 && code <= 0xde) || (code >= 0x386 && code <= 0x3ab && code != 0x390) ||
+           (code >= 0x400 && code <= 0x42f) || (code >= 0x1e00 && code <= 0x1eff && code % 2 == 0);
+}
+
+static bool is_cased(uint8_t class)
+{
+    return class >= CLASS_LATIN && class <= CLASS_GREEK;
 }
 
 /* ---- sentences ---- */
 
 static void end_sentence(struct scanner *s)
 {
-    close_run(s);
+    moa_entities_close(&s->entities);
     if (s->has_content)
         s->out->sentences++;
     s->has_content = false;
@@ -208,6 +129,15 @@ static bool is_closing(uint8_t c)
     return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == '*' || c == '_';
 }
 
+/* Whether a sentence may begin at `at`: not with a small letter. */
+static bool may_begin(const struct scanner *s, size_t at)
+{
+    if (at == s->n || moa_ascii_class[s->p[at]] != CLASS_MULTIBYTE)
+        return at == s->n || moa_ascii_class[s->p[at]] != CLASS_LOWER;
+    const struct text_point point = moa_text_point(s->p + at, s->n - at);
+    return !is_cased(point.class) || is_upper(point.code);
+}
+
 /* Whether the full stop, question or exclamation mark before `at` ends a sentence. */
 static bool ends_sentence(const struct scanner *s, uint8_t mark, size_t at)
 {
@@ -217,7 +147,7 @@ static bool ends_sentence(const struct scanner *s, uint8_t mark, size_t at)
         return true;
     const uint8_t class = moa_ascii_class[s->p[at]];
     if (class == CLASS_MULTIBYTE)
-        return true;
+        return mark != '.' || may_begin(s, at);
     if (class != CLASS_SPACE && class != CLASS_NEWLINE)
         return false;
     if (mark != '.')
@@ -226,7 +156,16 @@ static bool ends_sentence(const struct scanner *s, uint8_t mark, size_t at)
         return false;
     while (at < s->n && moa_ascii_class[s->p[at]] == CLASS_SPACE)
         at++;
-    return at == s->n || moa_ascii_class[s->p[at]] != CLASS_LOWER;
+    return may_begin(s, at);
+}
+
+/* In Greek the semicolon asks. */
+static bool is_greek_question(const struct scanner *s, size_t at)
+{
+    if (at < 2 || s->p[at] != ';')
+        return false;
+    return moa_text_point(s->p + at - 2, 2).class == CLASS_GREEK ||
+           (at >= 3 && moa_text_point(s->p + at - 3, 3).class == CLASS_GREEK);
 }
 
 /* ---- characters ---- */
@@ -237,14 +176,6 @@ static bool is_alnum(const struct scanner *s, size_t at)
         return false;
     const uint8_t class = moa_ascii_class[s->p[at]];
     return class == CLASS_LOWER || class == CLASS_UPPER || class == CLASS_DIGIT;
-}
-
-/* Capitals of the cased scripts, near enough: Latin Extended-A and later alternate. */
-static bool is_upper(uint32_t code)
-{
-    return (code >= 0xc0 && code <= 0xde) || (code >= 0x100 && code <= 0x17f && code % 2 == 0) ||
-           (code >= 0x386 && code <= 0x3ab && code != 0x390) || (code >= 0x400 && code <= 0x42f) ||
-           (code >= 0x1e00 && code <= 0x1eff && code % 2 == 0);
 }
 
 /* An accented word says this much about those after it. */
@@ -336,7 +267,7 @@ static struct text_point letter_of(const struct scanner *s, uint8_t script, bool
 }
 
 /* Letters of one kind from s->at on: ASCII and accented Latin together, else of one script. */
-static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
+static void read_letters(struct scanner *s, struct text_chunk *chunk, uint8_t script)
 {
     const size_t begin = s->at;
     size_t n = 0;
@@ -373,7 +304,7 @@ static void read_letters(struct scanner *s, struct chunk *chunk, uint8_t script)
 }
 
 /* Whether the character at s->at joins what stands on its two sides; notes which it is. */
-static size_t joiner(const struct scanner *s, struct chunk *chunk)
+static size_t joiner(const struct scanner *s, struct text_chunk *chunk)
 {
     const uint8_t *p = s->p + s->at;
     const size_t left = s->n - s->at;
@@ -434,10 +365,34 @@ static bool is_word_script(uint8_t class)
     return class >= CLASS_LATIN && class <= CLASS_INDIC;
 }
 
+/* Base64 from s->at on, if it is. */
+static bool read_base64(struct scanner *s)
+{
+    if (s->at < s->no_base64)
+        return false;
+    const bool goes_on = s->base64_end > 0 && s->base64_end + 2 >= s->at &&
+                         moa_ascii_class[s->p[s->at - 1]] == CLASS_NEWLINE;
+    const struct text_base64 found = moa_text_base64(s->p + s->at, s->n - s->at, goes_on);
+    if (found.n == 0) {
+        s->no_base64 = s->at + found.n_seen;
+        return false;
+    }
+    moa_entities_close(&s->entities);
+    add(s, MOA_COUNT_BASE64, found.n - found.n_repeated);
+    add(s, MOA_COUNT_BASE64_REPEATED, found.n_repeated);
+    s->at += found.n;
+    s->base64_end = s->at;
+    s->has_content = true;
+    s->abbreviated = s->opens_with_digit = false;
+    return true;
+}
+
 /* A chunk from s->at on: at a letter, a digit, or a sign before one. */
 static void read_chunk(struct scanner *s)
 {
-    struct chunk chunk = {.begin = s->at};
+    if (read_base64(s))
+        return;
+    struct text_chunk chunk = {.begin = s->at};
     const uint8_t sign = s->p[s->at];
     if (sign == '@' || sign == '#' || sign == '$') {
         chunk.seen |= sign == '$' ? SEEN_MONEY : SEEN_TAG;
@@ -530,7 +485,8 @@ static bool read_plain_words(struct scanner *s)
         count_plain(s, n);
         if (begin == start) /* a space is before the others */
             count_glued(s, begin, n);
-        end_plain_word(s, s->p + begin, n);
+        if (s->entities.run.n_chunks > 0)
+            moa_entities_pass(&s->entities, s->p + begin, n);
         s->opens_with_digit = false;
         s->has_content = true;
         s->abbreviated = false;
@@ -554,7 +510,7 @@ static bool read_plain_title(struct scanner *s)
         return false;
     s->at = begin + n;
     count_latin(s, begin, n, SEEN_LOWER | SEEN_UPPER, true);
-    const struct chunk chunk = {
+    const struct text_chunk chunk = {
         .begin = begin,
         .end = s->at,
         .stem_end = s->at,
@@ -568,6 +524,7 @@ static bool read_plain_title(struct scanner *s)
 
 static void read_newlines(struct scanner *s)
 {
+    const bool in_base64 = s->base64_end == s->at;
     size_t n_lines = 0;
     while (s->at < s->n) {
         const uint8_t c = s->p[s->at];
@@ -581,10 +538,10 @@ static void read_newlines(struct scanner *s)
     const uint8_t next = s->at < s->n ? s->p[s->at] : 0;
     const bool is_item = next == '-' || next == '*' || next == '#' || next == '|' ||
                          moa_ascii_class[next] == CLASS_DIGIT;
-    if (n_lines >= 2 || is_item)
+    if (n_lines >= 2 || (is_item && !in_base64))
         end_sentence(s);
     else
-        close_run(s);
+        moa_entities_close(&s->entities);
     /* Indentation of the next line. */
     if (s->at > 1 && s->p[s->at - 1] == ' ' && s->p[s->at - 2] == ' ')
         add(s, MOA_COUNT_INDENTS, 1);
@@ -607,7 +564,7 @@ static void read_punctuation(struct scanner *s)
         if (s->at > begin && (c == '@' || c == '#' || c == '$') && is_alnum(s, s->at + 1))
             break;
         s->at++;
-        if (c != '.' && c != '!' && c != '?')
+        if (c != '.' && c != '!' && c != '?' && !is_greek_question(s, s->at - 1))
             continue;
         if (ends_sentence(s, c, s->at))
             end_sentence(s);
@@ -616,14 +573,15 @@ static void read_punctuation(struct scanner *s)
     add(s, MOA_COUNT_PUNCT_CHARS, s->at - begin);
     /* "J. Smith" and "St. Paul" are one name. */
     if (!(s->at - begin == 1 && s->p[begin] == '.' && s->abbreviated))
-        close_run(s);
+        moa_entities_close(&s->entities);
 }
 
 static bool is_wide_terminator(uint32_t code)
 {
-    return code == 0x3002 || code == 0xff01 || code == 0xff1f || code == 0xff0e || code == 0x2026 ||
-           code == 0x061f || code == 0x06d4 || code == 0x0964 || code == 0x0965 || code == 0x203c ||
-           code == 0x2047;
+    return code == 0x037e || code == 0x0589 || code == 0x1362 || code == 0x1367 || code == 0x1368 ||
+           code == 0x104a || code == 0x104b || code == 0x17d4 || code == 0x17d5 || code == 0x3002 ||
+           code == 0xff01 || code == 0xff1f || code == 0xff0e || code == 0x2026 || code == 0x061f ||
+           code == 0x06d4 || code == 0x0964 || code == 0x0965 || code == 0x203c || code == 0x2047;
 }
 
 /* Blocks of letters without a class of their own: Armenian, Georgian, Ethiopic, Cherokee and
@@ -644,7 +602,7 @@ static void read_multibyte(struct scanner *s)
     s->at += point.n_bytes;
     if (point.class == CLASS_SPACE || point.class == CLASS_MARK)
         return;
-    close_run(s);
+    moa_entities_close(&s->entities);
     if (point.class == CLASS_INVALID) {
         add(s, MOA_COUNT_INVALID_BYTES, 1);
     } else if (point.class == CLASS_NEWLINE) {
@@ -659,42 +617,69 @@ static void read_multibyte(struct scanner *s)
     }
 }
 
+static void scan(struct scanner *s)
+{
+    while (s->at < s->n) {
+        switch (moa_ascii_class[s->p[s->at]]) {
+        case CLASS_LOWER:
+            if (!read_plain_words(s))
+                read_chunk(s);
+            break;
+        case CLASS_UPPER:
+            if (!read_plain_title(s))
+                read_chunk(s);
+            break;
+        case CLASS_DIGIT:
+            read_chunk(s);
+            break;
+        case CLASS_SPACE:
+            read_spaces(s);
+            break;
+        case CLASS_NEWLINE:
+            read_newlines(s);
+            break;
+        case CLASS_MULTIBYTE:
+            read_multibyte(s);
+            break;
+        default: {
+            const uint8_t c = s->p[s->at];
+            if ((c == '@' || c == '#' || c == '$') && is_alnum(s, s->at + 1))
+                read_chunk(s);
+            else
+                read_punctuation(s);
+        }
+        }
+    }
+    end_sentence(s);
+}
+
+static uint64_t count_words(const struct moa_text_scan *scan)
+{
+    const uint64_t *counts = scan->counts;
+    uint64_t n = counts[MOA_COUNT_UPPER_WORDS] + counts[MOA_COUNT_MIXED_WORDS] +
+                 counts[MOA_COUNT_FOREIGN_WORDS] + counts[MOA_COUNT_ACCENTED_WORDS] +
+                 counts[MOA_COUNT_CYRILLIC_WORDS] + counts[MOA_COUNT_GREEK_LETTERS] / 6;
+    for (size_t i = MOA_COUNT_LATIN_1; i <= MOA_COUNT_LATIN_16; i++)
+        n += counts[i];
+    return n;
+}
+
 void moa_text_scan(struct moa_bytes text, moa_entity_fn *on_entity, void *user,
                    struct moa_text_scan *ret_scan)
 {
     memset(ret_scan, 0, sizeof(*ret_scan));
-    struct scanner s = {
-        .p = text.p, .n = text.n, .out = ret_scan, .on_entity = on_entity, .user = user};
-    while (s.at < s.n) {
-        switch (moa_ascii_class[s.p[s.at]]) {
-        case CLASS_LOWER:
-            if (!read_plain_words(&s))
-                read_chunk(&s);
-            break;
-        case CLASS_UPPER:
-            if (!read_plain_title(&s))
-                read_chunk(&s);
-            break;
-        case CLASS_DIGIT:
-            read_chunk(&s);
-            break;
-        case CLASS_SPACE:
-            read_spaces(&s);
-            break;
-        case CLASS_NEWLINE:
-            read_newlines(&s);
-            break;
-        case CLASS_MULTIBYTE:
-            read_multibyte(&s);
-            break;
-        default: {
-            const uint8_t c = s.p[s.at];
-            if ((c == '@' || c == '#' || c == '$') && is_alnum(&s, s.at + 1))
-                read_chunk(&s);
-            else
-                read_punctuation(&s);
-        }
-        }
-    }
-    end_sentence(&s);
+    struct scanner s = {.p = text.p, .n = text.n, .out = ret_scan, .entities = {.p = text.p}};
+    scan(&s);
+    const bool as_nouns = moa_entities_are_nouns(&s.entities, count_words(ret_scan));
+    ret_scan->entities = as_nouns ? s.entities.n_if_nouns : s.entities.n_if_names;
+    if (!on_entity)
+        return;
+    /* Once more, now that it is known which entities are told of. */
+    struct moa_text_scan again = {0};
+    s = (struct scanner){
+        .p = text.p,
+        .n = text.n,
+        .out = &again,
+        .entities = {.p = text.p, .on_entity = on_entity, .user = user, .as_nouns = as_nouns}};
+    scan(&s);
 }

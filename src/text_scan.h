@@ -44,6 +44,8 @@ enum moa_text_count {
     MOA_COUNT_NEWLINE_RUNS,
     MOA_COUNT_INDENTS, /**< runs of 2 and more spaces */
     MOA_COUNT_INVALID_BYTES,
+    MOA_COUNT_BASE64,          /**< bytes of it, which are in no other count ... */
+    MOA_COUNT_BASE64_REPEATED, /**< ... and those equal to the one before */
     MOA_N_COUNTS,
 };
 

@@ -51,16 +51,50 @@ static const char common[][WORD_SIZE] = {
 };
 
 static const char abbreviations[][WORD_SIZE] = {
-    "al", "approx", "apt", "art", "ave", "bros", "ca", "capt", "cf", "ch", "co", "col", "corp",
-    "dept", "dr", "ed", "eds", "eg", "eq", "eqs", "est", "etc", "fig", "figs", "gen", "gov", "hon",
-    "ie", "inc", "jr", "lt", "ltd", "maj", "max", "messrs", "min", "mr", "mrs", "ms", "mt", "no",
-    "nos", "op", "pp", "prof", "pt", "rep", "rev", "sec", "sen", "sgt", "sr", "st", "univ", "viz",
-    "vol", "vs",
+    "abb", "al", "approx", "apt", "art", "ave", "bros", "bspw", "bzw", "ca", "capt", "cf", "ch",
+    "co", "col", "corp", "dept", "dr", "ed", "eds", "eg", "eq", "eqs", "est", "etc", "evtl", "fig",
+    "figs", "geb", "gen", "ggf", "ggü", "gov", "hon", "ie", "inc", "inkl", "jr", "lt", "ltd",
+    "maj", "max", "messrs", "min", "mio", "mr", "mrd", "mrs", "ms", "mt", "no", "nos", "nr", "op",
+    "pp", "prof", "pt", "rep", "rev", "sec", "sen", "sgt", "sog", "sr", "st", "std", "str", "tel",
+    "univ", "vgl", "viz", "vol", "vs", "z",
 };
 
 static const char particles[][WORD_SIZE] = {
     "al", "da", "de", "del", "der", "di", "do", "dos", "du", "el", "la", "le", "of", "the",
     "van", "von", "y",
+};
+/* Words of German and Luxembourgish, whose nouns have capitals, and of hardly any other language:
+ * articles, prepositions, and what questions about pictures begin with. */
+static const char noun_signs[][WORD_SIZE] = {
+    "auch", "auf", "beide", "beim", "benenne", "beschreibe", "bitte", "dein", "deine", "deinem",
+    "deinen", "deiner", "dem", "der", "diese", "diesem", "diesen", "dieser", "dieses", "durch",
+    "dës", "dësem", "dësen", "dëser", "ein", "eine", "einem", "einen", "einer", "eines",
+    "einige", "engem", "enger", "erkläre", "euch", "für", "gegen", "gibt", "ginn", "gëtt",
+    "haben", "halten", "hatte", "hunn", "hält", "hängen", "hängt", "hät", "ihnen", "ihre",
+    "ihrem", "ihren", "ihrer", "im", "isch", "ischs", "ist", "jede", "jedem", "jeden", "jeder",
+    "jedes", "kann", "kein", "keine", "keinem", "keinen", "keiner", "keng", "können", "liegen",
+    "liegt", "läit", "mehr", "mehrere", "mein", "meine", "meinem", "meinen", "meiner", "meng",
+    "mit", "muss", "nach", "neben", "nenne", "nich", "nicht", "nieft", "noch", "oder", "ohne",
+    "sehr", "sein", "seine", "seinem", "seinen", "seiner", "seng", "sich", "sie", "siehst", "sieht",
+    "sien", "sind", "sinn", "soll", "stehen", "suche", "tragen", "trägt", "tëscht", "und",
+    "unser", "unsere", "unter", "vergleiche", "viele", "vom", "vum", "vun", "wann", "warum",
+    "welche", "welchem", "welchen", "welcher", "welches", "wenige", "wer", "werden", "wessen",
+    "wieviele", "wir", "wird", "woher", "wohin", "wou", "wurde", "wéi", "wéivill", "zeige",
+    "zeigen", "zeigt", "zum", "zur", "zwischen", "zähle", "ënner", "über", "übersetze",
+};
+
+/* The same, but words of others, too. */
+static const char noun_hints[][WORD_SIZE] = {
+    "ass", "aus", "bei", "bis", "das", "dat", "den", "die", "eng", "fir", "för", "hat", "hinter",
+    "ich", "lies", "mat", "op", "steet", "steht", "uf", "um", "un", "vill", "von", "vor", "wat",
+    "wie", "wo",
+};
+
+/* Months as they stand, with a capital, behind a number and its full stop. */
+static const char months[][WORD_SIZE] = {
+    "abrëll", "apr", "april", "aug", "august", "dez", "dezember", "feb", "feber", "februar", "jan",
+    "januar", "jul", "juli", "jun", "juni", "jänner", "mai", "mee", "mäerz", "mär", "märz",
+    "nov", "november", "okt", "oktober", "sep", "sept", "september",
 };
 /* clang-format on */
 
@@ -116,4 +150,18 @@ bool moa_text_is_abbreviation(const uint8_t *word, size_t n)
 bool moa_text_is_particle(const uint8_t *word, size_t n)
 {
     return contains(particles, sizeof(particles) / sizeof(particles[0]), word, n);
+}
+
+unsigned moa_text_noun_sign(const uint8_t *word, size_t n)
+{
+    if (n < 2)
+        return 0;
+    if (contains(noun_signs, sizeof(noun_signs) / sizeof(noun_signs[0]), word, n))
+        return 2;
+    return contains(noun_hints, sizeof(noun_hints) / sizeof(noun_hints[0]), word, n);
+}
+
+bool moa_text_is_month(const uint8_t *word, size_t n)
+{
+    return contains(months, sizeof(months) / sizeof(months[0]), word, n);
 }

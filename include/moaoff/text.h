@@ -24,7 +24,7 @@ struct moa_text_features {
 struct moa_text_params {
     double reference_tokens;   /**< L0, > 0; default 256 */
     double reference_entities; /**< gamma, entities per sentence, > 0; default 4 */
-    double weight_length;      /**< beta_L; default 1 */
+    double weight_length;      /**< beta_L; default 1.1, so that length alone can exceed 0.5 */
     double weight_entity;      /**< beta_ner; default 1 */
 };
 

@@ -9,6 +9,7 @@ the declaration in many languages; what is installed here of translated program 
 documentation and source code. They are cut into pieces of 200 to 4000 bytes; the weights are fitted
 to the pieces with even numbers and checked on the odd ones."""
 
+import base64
 import gettext
 import glob
 import html
@@ -41,7 +42,7 @@ LANGUAGES = {
     "Thai": (["tha"], ["th"]),
     "Other Indic": (["ben", "tam", "tel_telugu", "mal"], ["bn", "ta"]),
 }
-REQUIRED = ["English", "code", "Chinese", "Arabic", "Hindi", "mixed"]
+REQUIRED = ["English", "code", "Chinese", "Arabic", "Hindi", "mixed", "base64"]
 
 
 def declaration(code):
@@ -107,6 +108,24 @@ def cut(text, rng):
             yield piece
 
 
+def base64_pieces(rng):
+    """Files as people paste them: in one line and in lines of 76, the second with a URL's alphabet."""
+    for path in sorted(glob.glob("/usr/share/**/*.png", recursive=True) + glob.glob("/usr/lib/python3*/*.py") +
+                       glob.glob("/usr/bin/[a-c]*"))[::7][:160]:
+        try:
+            with open(path, "rb") as f:
+                data = f.read(rng.randrange(150, 3000))
+        except OSError:
+            continue
+        text = base64.b64encode(data).decode()
+        if rng.random() < 0.5:
+            text = "\n".join(text[i : i + 76] for i in range(0, len(text), 76))
+        elif rng.random() < 0.3:
+            text = base64.urlsafe_b64encode(data).decode()
+        if len(text) >= 200:
+            yield text
+
+
 def corpus():
     rng = random.Random(2)
     pieces = {}
@@ -119,7 +138,8 @@ def corpus():
     code = ["/usr/lib/python3/dist-packages/**/*.py", "/usr/lib/python3.*/*.py",
             "/usr/include/**/*.h", "/usr/lib/node_modules/**/*.js", "/usr/share/perl/**/*.pm"]
     pieces["code"] = [p for text in files(code, 400_000) for p in cut(text, rng)]
-    everything = [p for name in pieces for p in pieces[name][:40]]
+    pieces["base64"] = list(base64_pieces(rng))
+    everything = [p for name in pieces for p in pieces[name][:40] if name != "base64"]
     pieces["mixed"] = []
     for _ in range(150):
         parts = [rng.choice(everything)[: rng.randrange(60, 500)] for _ in range(4)]
