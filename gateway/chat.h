@@ -26,9 +26,12 @@ struct span {
 /** A content part that is no text. Part `i` of a chat is modality `i` + 1 of its request. */
 struct chat_part {
     enum moa_kind kind;
-    struct span span; /* the whole of it, braces included */
-    struct span data; /* what stands between the quotes of its URL, still JSON-escaped */
-    unsigned message; /* messages[message].content[index], for error messages */
+    struct span span;     /* the whole of it, braces included */
+    struct span data;     /* between the quotes of its URL or base64, still JSON-escaped */
+    bool has_data;        /* else it is known to the engine by a name, say */
+    const char *type;     /* "image_url"; static */
+    const char *question; /* what the user asked with it, the chat's; "" if nothing */
+    unsigned message;     /* messages[message].content[index], for error messages */
     unsigned index;
     bool is_placed; /* in chat.places, with the other parts of its message */
 };
@@ -41,9 +44,15 @@ struct chat_place {
     size_t part;
 };
 
+/** `text` has to stand before the byte `at` of the body, for engines that do not take what came. */
+struct chat_fix {
+    size_t at;
+    const char *text; /* static */
+};
+
 struct chat {
-    struct moa_bytes body; /* borrowed; must outlive the chat */
-    struct span model;     /* the value of "model", quotes included */
+    struct moa_bytes body; /* borrowed, without a byte order mark; must outlive the chat */
+    struct span model;     /* the value of "model", quotes included, or null */
     char *model_name;      /* the same, unescaped; "" if absent */
     bool stream;
     struct moa_text_features text_all;       /* every text part of every message */
@@ -52,13 +61,18 @@ struct chat {
     size_t n_parts, parts_room;
     struct chat_part *parts;
     size_t n_of[MOA_KINDS]; /* how many of them are of a kind */
+    bool is_opaque;         /* a message has something that may be of any kind */
+    size_t n_fixes, fixes_room;
+    struct chat_fix *fixes; /* in the order of the body */
+    size_t n_questions, questions_room;
+    char **questions; /* of user turns before the last, where there are parts */
     size_t n_places, places_room;
     struct chat_place *places; /* of the messages whose images do not come first */
 };
 
 struct chat_limits {
     size_t max_text_bytes;
-    size_t max_images;
+    size_t max_images; /* that are new: after the last message of the assistant */
 };
 
 /**
@@ -69,7 +83,8 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
                struct http_error *ret_error);
 void chat_done(struct chat *chat);
 
-/** The URL of part `i` without JSON's escapes, to be freed with free(); NULL if out of memory. */
+/** The URL of part `i`, which has data, without JSON's escapes, to be freed with free(); NULL if
+ * out of memory. */
 char *chat_part_url(const struct chat *chat, size_t i);
 
 /** The name of part `i` in error messages: "messages[0].content[1].image_url". */

@@ -167,9 +167,31 @@ static size_t collect_edits(const struct chat *chat, const struct chat_edits *ed
     return n;
 }
 
+/* The first fix that does not stand before `at`. */
+static size_t first_fix(const struct chat *chat, size_t at)
+{
+    size_t low = 0, high = chat->n_fixes;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (chat->fixes[middle].at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A span of the body, corrected. */
 static void body_add_span(struct chat_body *body, const struct chat *chat, size_t begin, size_t end)
 {
-    body_add(body, (const char *)chat->body.p + begin, end - begin);
+    const char *text = chat->body.p;
+    for (size_t i = first_fix(chat, begin); i < chat->n_fixes && chat->fixes[i].at < end; i++) {
+        const struct chat_fix *fix = &chat->fixes[i];
+        body_add(body, text + begin, fix->at - begin);
+        body_add(body, fix->text, strlen(fix->text));
+        begin = fix->at;
+    }
+    body_add(body, text + begin, end - begin);
 }
 
 /* A part with `url`, if it is one, in the place of its own. */
@@ -177,7 +199,7 @@ static void body_add_part(struct chat_body *body, const struct chat *chat, size_
                           struct moa_bytes url)
 {
     const struct chat_part *part = &chat->parts[i];
-    if (!url.p) {
+    if (!url.p || !part->has_data) {
         body_add_span(body, chat, part->span.begin, part->span.end);
         return;
     }
@@ -208,7 +230,7 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
         return -1;
     const size_t n = collect_edits(chat, edits, list);
     struct chat_body body;
-    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1, n + 1);
+    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1 + 2 * chat->n_fixes, n + 1);
     size_t at = 0;
     for (size_t i = 0; i < n && !result; i++) {
         body_add_span(&body, chat, at, list[i].span.begin);
@@ -230,7 +252,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
                            struct chat_body *ret_body)
 {
     struct chat_body body;
-    if (body_init(&body, 5, 2))
+    if (body_init(&body, 5 + 2 * chat->n_fixes, 2))
         goto out_of_memory;
     char *quoted = json_quote(model);
     char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"

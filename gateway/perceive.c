@@ -151,6 +151,24 @@ static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score 
     return object;
 }
 
+static yyjson_mut_val *media_json(yyjson_mut_doc *doc, const struct moa_modality *m)
+{
+    yyjson_mut_val *object = yyjson_mut_obj(doc);
+    yyjson_mut_obj_add_uint(doc, object, "bytes", m->bytes);
+    if (m->duration_s > 0)
+        add_score(doc, object, "duration_s", m->duration_s);
+    add_score(doc, object, "score", m->complexity);
+    return object;
+}
+
+/* The list of a kind in `object`, made if it is not there. */
+static yyjson_mut_val *add_list(yyjson_mut_doc *doc, yyjson_mut_val *object, enum moa_kind kind)
+{
+    static const char *const names[MOA_KINDS] = {NULL, "images", "audio", "video", "files"};
+    yyjson_mut_val *list = yyjson_mut_obj_get(object, names[kind]);
+    return list ? list : yyjson_mut_obj_add_arr(doc, object, names[kind]);
+}
+
 void perceive_send_all(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
 {
     d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
@@ -176,16 +194,20 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
 
     yyjson_mut_val *choices = yyjson_mut_obj_add_obj(doc, root, "decision");
     yyjson_mut_obj_add_val(doc, choices, "text", choice_json(doc, &decision->choices[0]));
-    yyjson_mut_val *image_choices = yyjson_mut_obj_add_arr(doc, choices, "images");
     yyjson_mut_val *all = yyjson_mut_obj_add_obj(doc, root, "scores");
     yyjson_mut_val *text = yyjson_mut_obj_add_obj(doc, all, "text");
     add_score(doc, text, "length", perceived->text.length);
     add_score(doc, text, "entity", perceived->text.entity);
     add_score(doc, text, "score", perceived->text.score);
-    yyjson_mut_val *images = yyjson_mut_obj_add_arr(doc, all, "images");
+    add_list(doc, choices, MOA_IMAGE); /* also if there are none */
+    add_list(doc, all, MOA_IMAGE);
     for (size_t i = 1; i < decision->n; i++) {
-        yyjson_mut_arr_append(image_choices, choice_json(doc, &decision->choices[i]));
-        yyjson_mut_arr_append(images, image_json(doc, &scores[i - 1]));
+        const struct moa_modality *m = &perceived->modalities[i];
+        yyjson_mut_arr_append(add_list(doc, choices, m->kind),
+                              choice_json(doc, &decision->choices[i]));
+        yyjson_mut_arr_append(add_list(doc, all, m->kind), m->kind == MOA_IMAGE
+                                                               ? image_json(doc, &scores[i - 1])
+                                                               : media_json(doc, m));
     }
 
     yyjson_mut_val *now = yyjson_mut_obj_add_obj(doc, root, "state");

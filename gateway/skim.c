@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bodies without the bulk of their images; see skim.h.
+ * Bodies without the bulk of their files; see skim.h.
  */
 #include "skim.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char opening[] = "\"data:image/";
+static const char opening[] = "\"data:";
 
 #define KEPT 32         /* bytes of a cut string, its quote and scheme among them */
 #define CUT_MIN 4096    /* less is not worth it */

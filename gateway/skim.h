@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A JSON body without the bulk of its images. Nearly all of a body with a photograph is one string,
- * a data URI, in which a JSON parser has nothing to find: chat.c parses the skim instead, which has
- * that string's first characters only, and asks here where in the body a place of the skim is.
+ * A JSON body without the bulk of its pictures and other files. Nearly all of a body with a
+ * photograph is one string, a data URI, in which a JSON parser has nothing to find: chat.c parses
+ * the skim instead, which has that string's first characters only, and asks here where in the body
+ * a place of the skim is.
  */
 #ifndef MOA_GATEWAY_SKIM_H
 #define MOA_GATEWAY_SKIM_H
@@ -20,7 +21,7 @@ struct skim {
 };
 
 /**
- * Cuts the data URIs of images out of `body`, which must outlive the skim. What is cut is
+ * Cuts data URIs out of `body`, which must outlive the skim. What is cut is
  * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
  * included, is in the skim as in the body. Returns 0, or -1 if out of memory.
  */

@@ -34,14 +34,15 @@ static void check_error(struct moa_bytes body, const struct http_error *error)
     FUZZ_ASSERT(error->message[0] && memchr(error->message, '\0', sizeof(error->message)));
     FUZZ_ASSERT(memchr(error->param, '\0', sizeof(error->param)));
     yyjson_read_err why = {0};
-    yyjson_doc *doc =
-        yyjson_read_opts((char *)(uintptr_t)body.p, body.n, YYJSON_READ_NOFLAG, NULL, &why);
+    const size_t n_mark = body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.p + n_mark, body.n - n_mark,
+                                       YYJSON_READ_NOFLAG, NULL, &why);
     FUZZ_ASSERT((doc == NULL) == (strcmp(error->code, "invalid_json") == 0));
     yyjson_doc_free(doc);
-    if (doc || body.n == 0)
+    if (doc || body.n == n_mark)
         return;
     char place[40];
-    snprintf(place, sizeof(place), " at byte %zu.", why.pos);
+    snprintf(place, sizeof(place), " at byte %zu.", n_mark + why.pos);
     FUZZ_ASSERT(strstr(error->message, place));
 }
 
@@ -61,27 +62,33 @@ static yyjson_val *content_of(yyjson_val *root, unsigned message)
     return yyjson_obj_get(yyjson_arr_get(yyjson_obj_get(root, "messages"), message), "content");
 }
 
-static const char *url_of(yyjson_val *root, const struct chat_part *part)
+/* Whether `url` is a string that the part has where its type may have one. */
+static bool holds(yyjson_val *root, const struct chat_part *part, const char *url)
 {
+    static const char *const names[] = {"url", "data", "file_data"};
     yyjson_val *object = yyjson_arr_get(content_of(root, part->message), part->index);
-    yyjson_val *url = yyjson_obj_get(object, "image_url");
-    url = yyjson_is_obj(url) ? yyjson_obj_get(url, "url") : url;
-    FUZZ_ASSERT(yyjson_is_str(url));
-    return yyjson_get_str(url);
+    yyjson_val *member = yyjson_obj_get(object, part->type);
+    bool found = yyjson_equals_str(member, url);
+    for (size_t i = 0; i < 3 && !found; i++)
+        found = yyjson_equals_str(yyjson_obj_get(member, names[i]), url);
+    return found;
 }
 
 static void check_images(const struct chat *chat, yyjson_val *root)
 {
-    FUZZ_ASSERT(chat->n_of[MOA_IMAGE] <= limits.max_images);
+    FUZZ_ASSERT(chat->n_parts <= CHAT_PARTS_MAX);
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         check_object(chat, part->span);
         FUZZ_ASSERT(i == 0 || part[-1].span.end <= part->span.begin);
+        FUZZ_ASSERT(part->question && (part->has_data || part->kind != MOA_IMAGE));
+        if (!part->has_data)
+            continue;
         FUZZ_ASSERT(part->span.begin < part->data.begin && part->data.begin <= part->data.end &&
                     part->data.end < part->span.end);
         FUZZ_ASSERT(at(chat, part->data.begin - 1) == '"' && at(chat, part->data.end) == '"');
         char *url = chat_part_url(chat, i);
-        FUZZ_ASSERT(url && strcmp(url, url_of(root, part)) == 0);
+        FUZZ_ASSERT(url && holds(root, part, url));
         free(url);
     }
     for (size_t i = 0; i < chat->n_places; i++) {
@@ -96,7 +103,7 @@ static void check_images(const struct chat *chat, yyjson_val *root)
 static void check_chat(const struct chat *chat, yyjson_val *root)
 {
     const char *name = yyjson_get_str(yyjson_obj_get(root, "model"));
-    FUZZ_ASSERT((name != NULL) == (chat->model.end > 0));
+    FUZZ_ASSERT((yyjson_obj_get(root, "model") != NULL) == (chat->model.end > 0));
     FUZZ_ASSERT(strcmp(chat->model_name, name ? name : "") == 0);
     FUZZ_ASSERT(chat->stream == yyjson_is_true(yyjson_obj_get(root, "stream")));
     FUZZ_ASSERT(chat->text_all.bytes <= limits.max_text_bytes);
@@ -127,7 +134,17 @@ static void check_no_edits(const struct chat *chat)
     struct chat_body body;
     FUZZ_ASSERT(chat_render(chat, &none, &body) == 0);
     char *text = join(&body);
-    FUZZ_ASSERT(body.total_bytes == chat->body.n && memcmp(text, chat->body.p, chat->body.n) == 0);
+    size_t n = chat->body.n;
+    for (size_t i = 0; i < chat->n_fixes; i++)
+        n += strlen(chat->fixes[i].text);
+    FUZZ_ASSERT(body.total_bytes == n);
+    FUZZ_ASSERT(chat->n_fixes || memcmp(text, chat->body.p, n) == 0);
+    /* What was corrected needs no correction. */
+    struct chat again;
+    struct http_error error;
+    FUZZ_ASSERT(chat_parse((struct moa_bytes){text, n}, &limits, &again, &error) == 0);
+    FUZZ_ASSERT(again.n_fixes == 0 && again.n_parts == chat->n_parts);
+    chat_done(&again);
     free(text);
     chat_body_done(&body);
 }
@@ -141,7 +158,7 @@ static void check_edits(const struct chat *chat, bool images_first)
     for (size_t i = 0; i < chat->n_parts; i++) {
         if (i % 3 == 1)
             words[i] = (char *)(uintptr_t)evidence;
-        if (i % 3 == 2)
+        if (i % 3 == 2 && chat->parts[i].has_data)
             urls[i] = new_url;
         n_words += i % 3 == 1;
     }
@@ -159,6 +176,11 @@ static void check_edits(const struct chat *chat, bool images_first)
     for (size_t i = 0, k = 0; i < chat->n_parts; i++) {
         if (words[i])
             continue;
+        FUZZ_ASSERT(again.parts[k].has_data == chat->parts[i].has_data);
+        if (!chat->parts[i].has_data) {
+            k++;
+            continue;
+        }
         char *was = chat_part_url(chat, i), *is = chat_part_url(&again, k++);
         FUZZ_ASSERT(was && is && strcmp(is, urls[i].p ? (const char *)urls[i].p : was) == 0);
         free(was);
@@ -173,7 +195,8 @@ static void check_perception(const struct chat *chat, size_t i)
 {
     struct chat_body body;
     const struct moa_bytes as_it_is = {0};
-    FUZZ_ASSERT(chat_render_perception(chat, i, i % 2 ? new_url : as_it_is, model, evidence, 7,
+    const bool is_new = i % 2 && chat->parts[i].has_data;
+    FUZZ_ASSERT(chat_render_perception(chat, i, is_new ? new_url : as_it_is, model, evidence, 7,
                                        &body) == 0);
     char *text = join(&body);
     struct chat again;
@@ -195,7 +218,7 @@ static void run(struct moa_bytes body)
         check_error(body, &error);
         return;
     }
-    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
+    yyjson_doc *doc = yyjson_read(chat.body.p, chat.body.n, YYJSON_READ_NOFLAG);
     FUZZ_ASSERT(doc);
     check_chat(&chat, yyjson_doc_get_root(doc));
     check_no_edits(&chat);

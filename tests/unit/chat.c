@@ -77,8 +77,11 @@ static void modalities_are_found(void **state)
     assert_string_equal(chat.last_turn, "One\nt\"wo");
     assert_int_equal(chat.text_last_turn.bytes, 8 - 1);
     assert_int_equal(chat.text_all.bytes, 9 + 13 + 7);
-    assert_int_equal(chat.n_parts, 2);
-    const struct chat_part *second = &chat.parts[1];
+    assert_int_equal(chat.n_parts, 3);
+    assert_int_equal(chat.n_of[MOA_IMAGE], 2);
+    assert_int_equal(chat.parts[1].kind, MOA_AUDIO);
+    assert_false(chat.parts[1].has_data);
+    const struct chat_part *second = &chat.parts[2];
     assert_int_equal(second->message, 3);
     assert_int_equal(second->index, 4);
     assert_memory_equal(body + second->data.begin, "data:b\\\\\\\"c", 11);
@@ -86,9 +89,162 @@ static void modalities_are_found(void **state)
     assert_int_equal(body[second->span.begin], '{');
     assert_int_equal(body[second->span.end], ']');
     char name[64];
-    chat_part_name(&chat, 1, name, sizeof(name));
+    chat_part_name(&chat, 2, name, sizeof(name));
     assert_string_equal(name, "messages[3].content[4].image_url");
+    chat_part_name(&chat, 1, name, sizeof(name));
+    assert_string_equal(name, "messages[3].content[2].input_audio");
     chat_done(&chat);
+}
+
+#define USER(content) "{\"role\":\"user\",\"content\":" content "}"
+#define SAYS(text) "{\"role\":\"assistant\",\"content\":\"" text "\"}"
+#define CHAT(messages) "{\"messages\":[" messages "]}"
+
+static void every_kind_of_part_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *part;
+        enum moa_kind kind;
+        const char *data;
+    } cases[] = {
+        {"{\"type\":\"input_audio\",\"input_audio\":{\"format\":\"wav\",\"data\":\"QUJD\"}}",
+         MOA_AUDIO, "QUJD"},
+        {"{\"type\":\"audio_url\",\"audio_url\":{\"url\":\"data:audio/mpeg;base64,QQ==\"}}",
+         MOA_AUDIO, "data:audio/mpeg;base64,QQ=="},
+        {"{\"type\":\"video_url\",\"video_url\":{\"url\":\"http://a/b\"}}", MOA_VIDEO,
+         "http://a/b"},
+        {"{\"type\":\"input_video\",\"input_video\":{\"data\":\"QUJD\"}}", MOA_VIDEO, "QUJD"},
+        {"{\"type\":\"file\",\"file\":{\"filename\":\"a\",\"file_data\":\"QUJD\"}}", MOA_FILE,
+         "QUJD"},
+        {"{\"type\":\"file\",\"file\":{\"file_id\":\"f\"}}", MOA_FILE, NULL},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"QUJD\"}}", MOA_IMAGE, "QUJD"},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char body[300];
+        snprintf(body, sizeof(body), CHAT(USER("[{\"type\":\"text\",\"text\":\"a\"},%s]")),
+                 cases[i].part);
+        struct chat chat = parse(body);
+        assert_int_equal(chat.n_parts, 1);
+        const struct chat_part *part = &chat.parts[0];
+        assert_int_equal(part->kind, cases[i].kind);
+        assert_int_equal(part->has_data, cases[i].data != NULL);
+        assert_memory_equal(body + part->span.begin, cases[i].part, strlen(cases[i].part));
+        if (cases[i].data)
+            assert_memory_equal(body + part->data.begin, cases[i].data, strlen(cases[i].data));
+        assert_false(chat.is_opaque);
+        chat_done(&chat);
+    }
+}
+
+/* What stands where a gateway that knows one place of each kind would not look. */
+static void what_may_be_of_any_kind_is_noted(void **state)
+{
+    (void)state;
+    static const char *const opaque[] = {
+        CHAT(USER("[{\"type\":\"input_image\",\"image_url\":\"data:a\"}]")),
+        CHAT(USER("[{\"type\":\"text\",\"text\":\"a\",\"image_url\":{\"url\":\"data:a\"}}]")),
+        CHAT(USER("[" IMAGE("data:a") ",{\"type\":\"new\"}]")),
+        CHAT("{\"role\":\"user\",\"content\":\"a\",\"images\":[\"QUJD\"]}"),
+    };
+    for (size_t i = 0; i < N_TESTS(opaque); i++) {
+        struct chat chat = parse(opaque[i]);
+        assert_true(chat.is_opaque);
+        chat_done(&chat);
+    }
+    struct chat chat = parse(CHAT(USER("[" IMAGE("data:a") "]") "," SAYS("b")));
+    assert_false(chat.is_opaque);
+    chat_done(&chat);
+}
+
+static void the_question_of_a_part_is_what_its_user_asked(void **state)
+{
+    (void)state;
+#define WORDS(text) "{\"type\":\"text\",\"text\":\"" text "\"}"
+    const char *body = CHAT(
+        USER("[" IMAGE("data:a") "," WORDS("What is it?") "]") "," SAYS("A cat.") "," USER("[" IMAGE("data:b") "]") "," USER(
+            "\"And this?\"") "," SAYS("A dog.") "," USER("[" WORDS("How old?") "," IMAGE("data:c") "]"));
+    struct chat chat = parse(body);
+    assert_int_equal(chat.n_parts, 3);
+    assert_string_equal(chat.parts[0].question, "What is it?");
+    assert_string_equal(chat.parts[1].question, "And this?");
+    assert_string_equal(chat.parts[2].question, "How old?");
+    assert_string_equal(chat.last_turn, "How old?");
+    chat_done(&chat);
+}
+
+static void only_new_images_are_limited(void **state)
+{
+    (void)state;
+#define THREE IMAGE("data:a") "," IMAGE("data:b") "," IMAGE("data:c")
+    struct chat chat = parse(CHAT(USER("[" THREE "]") "," SAYS("d") "," USER("[" THREE "]")));
+    assert_int_equal(chat.n_parts, 6);
+    chat_done(&chat);
+    struct http_error error;
+    const char *four = CHAT(USER("[" THREE "]") "," USER("[" IMAGE("data:d") "]"));
+    assert_int_equal(chat_parse(bytes_of(four), &limits, &chat, &error), -1);
+    assert_string_equal(error.code, "too_many_images");
+    assert_string_equal(error.param, "messages[1].content[0]");
+}
+
+static void parts_are_counted_by_memory(void **state)
+{
+    (void)state;
+    struct http_error error;
+    struct chat chat;
+    for (size_t n = CHAT_PARTS_MAX; n <= CHAT_PARTS_MAX + 1; n++) {
+        char *body = malloc(200 + 80 * n), *at = body;
+        at += sprintf(at, "{\"messages\":[{\"role\":\"user\",\"content\":[");
+        for (size_t i = 0; i < n; i++)
+            at += sprintf(at, "%s{\"type\":\"file\",\"file\":{\"file_id\":\"f\"}}", i ? "," : "");
+        sprintf(at, "]}]}");
+        const int result = chat_parse(bytes_of(body), &limits, &chat, &error);
+        assert_int_equal(result, n > CHAT_PARTS_MAX ? -1 : 0);
+        if (result)
+            assert_string_equal(error.code, "too_many_parts");
+        else
+            chat_done(&chat);
+        free(body);
+    }
+}
+
+static void spellings_that_few_engines_take_are_corrected(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } cases[] = {
+        {"[{\"type\":\"image_url\",\"image_url\":\"data:a\",\"x\":1}]",
+         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:a\"},\"x\":1}]"},
+        {"[{\"text\":\"a\"}, { \"image_url\" : \"data:a\" }]",
+         "[{\"type\":\"text\",\"text\":\"a\"}, {\"type\":\"image_url\", \"image_url\" : "
+         "{\"url\":\"data:a\"} }]"},
+        {"[{\"input_audio\":{\"data\":\"QQ==\",\"format\":\"wav\"}}]",
+         "[{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"QQ==\",\"format\":\"wav\"}}]"},
+        {"[{\"type\":\"video_url\",\"video_url\":\"data:v\"}]",
+         "[{\"type\":\"video_url\",\"video_url\":{\"url\":\"data:v\"}}]"},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char body[200], expected[300];
+        snprintf(body, sizeof(body), "\xef\xbb\xbf" CHAT(USER("%s")), cases[i].in);
+        snprintf(expected, sizeof(expected), CHAT(USER("%s")), cases[i].out);
+        assert_renders(body, "", NULL, expected);
+    }
+    /* Also where something else is edited, and in a body of its own. */
+    const char *body = "{\"model\" : null,\"messages\":[" USER(
+        "[{\"text\":\"a\"},{\"image_url\":\"data:a\"}]") "]}";
+    const struct moa_bytes urls[] = {{"data:b", 6}};
+    const struct chat_edits edits = {.model = "m", .urls = urls, .images_first = true};
+    assert_edits(
+        body, &edits,
+        "{\"model\" : \"m\",\"messages\":[" USER(
+            "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:b\"}},{\"type\":\"text\","
+            "\"text\":\"a\"}]") "]}");
+    char *const words[] = {(char *)(uintptr_t) "a cat"};
+    assert_renders(
+        body, "", words,
+        "{\"model\" : null,\"messages\":[" USER(
+            "[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"a cat\"}]") "]}");
 }
 
 static void a_chat_without_a_user_turn_has_an_empty_question(void **state)
@@ -173,8 +329,9 @@ static void evidence_wins_over_a_url(void **state)
 static void images_come_first_if_asked(void **state)
 {
     (void)state;
-    char *evidence[CHAT_PARTS_MAX] = {NULL, (char *)(uintptr_t) "cat"};
-    const struct moa_bytes urls[CHAT_PARTS_MAX] = {{"data:new", 8}};
+    /* The first part is audio. */
+    char *evidence[CHAT_PARTS_MAX] = {NULL, NULL, (char *)(uintptr_t) "cat"};
+    const struct moa_bytes urls[CHAT_PARTS_MAX] = {{NULL, 0}, {"data:new", 8}};
     const struct chat_edits edits = {
         .model = "", .evidence = evidence, .urls = urls, .images_first = true};
 #define AUDIO "{\"type\":\"input_audio\",\"x\":{}}"
@@ -417,6 +574,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(modalities_are_found),
+        cmocka_unit_test(every_kind_of_part_is_found),
+        cmocka_unit_test(what_may_be_of_any_kind_is_noted),
+        cmocka_unit_test(the_question_of_a_part_is_what_its_user_asked),
+        cmocka_unit_test(only_new_images_are_limited),
+        cmocka_unit_test(parts_are_counted_by_memory),
+        cmocka_unit_test(spellings_that_few_engines_take_are_corrected),
         cmocka_unit_test(a_chat_without_a_user_turn_has_an_empty_question),
         cmocka_unit_test(braces_in_a_key_do_not_confuse_the_span),
         cmocka_unit_test(nothing_changes_where_nothing_is_edited),

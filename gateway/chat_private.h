@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading a chat, for the files that do: chat.c reads the body and its messages, chat_part.c their
+ * content parts, chat_span.c finds where in the body a value stands.
+ */
+#ifndef MOA_GATEWAY_CHAT_PRIVATE_H
+#define MOA_GATEWAY_CHAT_PRIVATE_H
+
+#include <yyjson.h>
+
+#include "buffer.h"
+#include "chat.h"
+#include "skim.h"
+
+struct chat_reader {
+    struct skim skim;
+    const char *copy; /* yyjson's of the skim; string offsets in it are offsets in the skim */
+    const struct chat_limits *limits;
+    struct chat *chat;
+    struct http_error *error;
+    size_t text_bytes;
+    size_t n_asked;  /* of the chat's parts: the user's words about them are known */
+    size_t new_from; /* those from here on came after the last answer */
+};
+
+/* Where the text of the last user turn is gathered while messages are read in order. */
+struct chat_turn {
+    struct moa_text_features features;
+    struct buffer text;
+};
+
+/* ---- chat_span.c ---- */
+
+/* What stands between the quotes of a string. */
+struct span chat_string_span(const struct chat_reader *r, yyjson_val *string);
+/* The value of a string, however long it is. */
+struct moa_bytes chat_string_value(const struct chat_reader *r, yyjson_val *string);
+/* An object that is not empty, braces included. */
+struct span chat_object_span(const struct chat_reader *r, yyjson_val *object);
+/* The value `null` of an object's member whose key is `key`. */
+struct span chat_null_span(const struct chat_reader *r, yyjson_val *key);
+
+#define CHAT_NAMES_MAX 8
+
+/* A key that appears twice could mean one thing to the gateway and another to the engine. The first
+ * of at most CHAT_NAMES_MAX names, NULL behind the last, that does; or NULL. */
+const char *chat_find_twice(yyjson_val *object, const char *const *names);
+
+/* Room for one more at the end of a list of `n`: at most twice what is needed, so that a list of
+ * any length costs the same for each of its entries. NULL if out of memory. */
+void *chat_room(void *list, size_t n, size_t *room, size_t size);
+
+/* ---- chat.c ---- */
+
+/* A text of the chat; `turn` (NULL: none) gathers it. */
+int chat_read_text(struct chat_reader *r, yyjson_val *string, struct chat_turn *turn);
+int chat_fail_memory(struct chat_reader *r);
+
+/* ---- chat_part.c ---- */
+
+int chat_read_parts(struct chat_reader *r, yyjson_val *parts, unsigned message,
+                    struct chat_turn *turn);
+
+#endif
