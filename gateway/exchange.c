@@ -89,7 +89,8 @@ static int read_key(struct exchange *x, struct http_error *error)
     struct keys *keys = x->gateway->keys;
     if (!keys)
         return 0;
-    x->key = keys_find(keys, server_request_header(x->request, "authorization"), error);
+    x->key = keys_find(keys, server_request_header(x->request, "authorization"),
+                       server_request_api_key(x->request), error);
     if (!x->key || key_enter(x->key, x->arrived_us, error, &x->retry_after_s))
         return -1;
     x->entered = true;

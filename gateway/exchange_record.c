@@ -189,7 +189,8 @@ static void observe(struct exchange *x)
         .failed = x->fallback[0] || x->status != 200,
         .correct = NAN,
     };
-    feedback_observe(&x->gateway->feedback, x->trace.id, x->policy, &outcome);
+    feedback_observe(&x->gateway->feedback, x->trace.id, x->key ? key_name(x->key) : "", x->policy,
+                     &outcome);
 }
 
 void exchange_record(struct exchange *x)

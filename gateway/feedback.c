@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void remember(struct feedback *feedback, const char *id, struct moa_policy *policy,
-                     const struct moa_outcome *outcome)
+static void remember(struct feedback *feedback, const char *id, const char *key,
+                     struct moa_policy *policy, const struct moa_outcome *outcome)
 {
     if (!feedback->entries)
         feedback->entries = calloc(FEEDBACK_KEPT, sizeof(*feedback->entries));
@@ -25,6 +25,7 @@ static void remember(struct feedback *feedback, const char *id, struct moa_polic
     free(entry->modalities);
     entry->modalities = modalities;
     snprintf(entry->id, sizeof(entry->id), "%s", id);
+    snprintf(entry->key, sizeof(entry->key), "%s", key);
     entry->policy = policy;
     entry->request = *outcome->request;
     entry->request.modalities = modalities;
@@ -32,20 +33,20 @@ static void remember(struct feedback *feedback, const char *id, struct moa_polic
     entry->outcome.request = &entry->request;
 }
 
-void feedback_observe(struct feedback *feedback, const char *id, struct moa_policy *policy,
-                      const struct moa_outcome *outcome)
+void feedback_observe(struct feedback *feedback, const char *id, const char *key,
+                      struct moa_policy *policy, const struct moa_outcome *outcome)
 {
     if (!moa_policy_learns(policy) || moa_observe(policy, outcome))
         return;
     if (!outcome->failed)
-        remember(feedback, id, policy, outcome);
+        remember(feedback, id, key, policy, outcome);
 }
 
-bool feedback_rate(struct feedback *feedback, const char *id, double correct)
+bool feedback_rate(struct feedback *feedback, const char *id, const char *key, double correct)
 {
     for (size_t i = 0; feedback->entries && i < FEEDBACK_KEPT; i++) {
         struct feedback_entry *entry = &feedback->entries[i];
-        if (!entry->id[0] || strcmp(entry->id, id) != 0)
+        if (!entry->id[0] || strcmp(entry->id, id) != 0 || strcmp(entry->key, key) != 0)
             continue;
         entry->id[0] = '\0';
         entry->outcome.correct = correct;

@@ -11,7 +11,8 @@
 #define FEEDBACK_KEPT 1024
 
 struct feedback_entry {
-    char id[65]; /* "" if unused */
+    char id[65];  /* "" if unused */
+    char key[64]; /* the name of who asked */
     struct moa_policy *policy;
     struct moa_request request; /* of: */
     struct moa_modality *modalities;
@@ -25,14 +26,15 @@ struct feedback {
 };
 
 /**
- * Tells `policy` of the unrated `outcome`, and remembers it under `id` if the policy learns. Both
- * are borrowed, the policy until feedback_done().
+ * Tells `policy` of the unrated `outcome` of a request of `key` ("": none), and remembers it under
+ * `id` if the policy learns. All are borrowed, the policy until feedback_done().
  */
-void feedback_observe(struct feedback *feedback, const char *id, struct moa_policy *policy,
-                      const struct moa_outcome *outcome);
+void feedback_observe(struct feedback *feedback, const char *id, const char *key,
+                      struct moa_policy *policy, const struct moa_outcome *outcome);
 
-/** Rates the remembered outcome of `id` in [0, 1] and forgets it; false if there is none. */
-bool feedback_rate(struct feedback *feedback, const char *id, double correct);
+/** Rates in [0, 1] the remembered outcome of `id`, which `key` had asked for, and forgets it; false
+ * if there is none. */
+bool feedback_rate(struct feedback *feedback, const char *id, const char *key, double correct);
 
 void feedback_done(struct feedback *feedback);
 

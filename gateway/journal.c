@@ -18,15 +18,15 @@
 
 #include <sqlite3.h>
 
+#include "journal_clock.h"
 #include "journal_row.h"
 #include "log.h"
 
 #define QUEUE_ROWS 8192
 #define BATCH_ROWS 512
-#define BUSY_MS 2000      /* another process writes to the file: SQLite waits so long, */
-#define BUSY_TRIES 5      /* so many times, while further rows queue up */
-#define GATHER_MS 50      /* rows that come close together are one transaction */
-#define SWEEP_MS 3600000L /* how often age is looked at when nothing else happens */
+#define BUSY_MS 2000 /* another process writes to the file: SQLite waits so long, */
+#define BUSY_TRIES 5 /* so many times, while further rows queue up */
+#define GATHER_MS 50 /* rows that come close together are one transaction */
 #define DELETE_ROUNDS_MAX 16
 
 struct journal {
@@ -42,13 +42,13 @@ struct journal {
     sqlite3 *db; /* the thread's */
     sqlite3_stmt *insert;
     bool failing; /* said once, until a batch is written again */
-    int64_t swept_ms;
+    struct journal_clock clock;
 };
 
-static int64_t now_ms(void)
+static int64_t now_ms(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -81,14 +81,17 @@ static int64_t used_bytes(sqlite3 *db)
     return pages * pragma(db, "PRAGMA page_size");
 }
 
-/* Deletes what is too old, and the oldest eighth as long as there is too much. */
+/* Deletes what is too old, an eighth of all rows at most, in case that the clock is wrong; and the
+ * oldest eighth as long as there is too much. */
 static void keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes)
 {
-    int64_t now = now_ms();
-    if (now - j->swept_ms >= SWEEP_MS || now < j->swept_ms) {
-        delete_where(j->db, "DELETE FROM requests WHERE time_ms < ?", now - max_age_ms);
-        j->swept_ms = now;
-    }
+    const int64_t now = now_ms(CLOCK_REALTIME);
+    if (journal_clock_due(&j->clock, now, now_ms(CLOCK_BOOTTIME)))
+        delete_where(j->db,
+                     "DELETE FROM requests WHERE sequence IN (SELECT sequence FROM requests "
+                     "WHERE time_ms < ? ORDER BY time_ms "
+                     "LIMIT (SELECT max(1, count(*) / 8) FROM requests))",
+                     now - max_age_ms);
     bool deleted = false;
     for (int round = 0; round < DELETE_ROUNDS_MAX && used_bytes(j->db) > max_bytes; round++) {
         delete_where(j->db,
@@ -145,8 +148,8 @@ static size_t pop_batch(struct journal *j, struct journal_row **rows)
 static void wait_for_rows(struct journal *j)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += SWEEP_MS / 1000;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += JOURNAL_SWEEP_MS / 1000;
     int err = 0;
     while (j->n == 0 && !j->ending && !err)
         err = pthread_cond_timedwait(&j->work, &j->lock, &until);
@@ -258,7 +261,11 @@ int journal_open(const struct journal_options *options, struct journal **ret_jou
         return -1;
     }
     pthread_mutex_init(&j->lock, NULL);
-    pthread_cond_init(&j->work, NULL);
+    pthread_condattr_t by_monotonic_clock;
+    pthread_condattr_init(&by_monotonic_clock);
+    pthread_condattr_setclock(&by_monotonic_clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->work, &by_monotonic_clock);
+    pthread_condattr_destroy(&by_monotonic_clock);
     journal_set_bounds(j, options);
     int result = open_database(j, options->path, why, n);
     int err = result ? 0 : start_thread(j);

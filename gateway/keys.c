@@ -280,14 +280,8 @@ static const char *token_of(const char *authorization)
     return gap > 0 && token[gap] ? token + gap : NULL;
 }
 
-struct key *keys_find(struct keys *keys, const char *authorization, struct http_error *ret_error)
+static struct key *find_token(struct keys *keys, const char *token, struct http_error *ret_error)
 {
-    const char *token = token_of(authorization);
-    if (!token) {
-        http_fail(ret_error, 401, "missing_api_key",
-                  "An API key is needed: Authorization: Bearer KEY.");
-        return NULL;
-    }
     unsigned char digest[SHA256_DIGEST_LENGTH];
     /* Without memory there is no digest, and what lies on the stack may be that of a right key. */
     if (!SHA256((const unsigned char *)token, strcspn(token, blanks), digest)) {
@@ -302,6 +296,20 @@ struct key *keys_find(struct keys *keys, const char *authorization, struct http_
     if (!found)
         http_fail(ret_error, 401, "invalid_api_key", "The API key is not known here.");
     return found;
+}
+
+struct key *keys_find(struct keys *keys, const char *authorization, const char *api_key,
+                      struct http_error *ret_error)
+{
+    const char *bearer = token_of(authorization);
+    const char *bare = api_key ? api_key + strspn(api_key, blanks) : "";
+    if (!bearer && !*bare) {
+        http_fail(ret_error, 401, "missing_api_key",
+                  "An API key is needed: Authorization: Bearer KEY, or x-api-key: KEY.");
+        return NULL;
+    }
+    struct key *found = bearer ? find_token(keys, bearer, ret_error) : NULL;
+    return found || !*bare ? found : find_token(keys, bare, ret_error);
 }
 
 /* ---- one key ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The API keys that clients show as `Authorization: Bearer KEY`, and what each may do. Loop thread
- * only. A file of keys has one key a line, words separated by blanks, # begins a comment:
+ * The API keys that clients show as `Authorization: Bearer KEY`, or as `x-api-key: KEY` or
+ * `api-key: KEY`, and what each may do. Loop thread only. A file of keys has one key a line, words
+ * separated by blanks, # begins a comment:
  *
  *     NAME SECRET [pin=edge] [in_flight=N] [per_minute=N] [observe]
  *
@@ -39,10 +40,12 @@ void keys_free(struct keys *keys);
 struct keys *keys_replace(struct keys *old, struct keys *fresh);
 
 /**
- * The key that the value of an Authorization header shows (NULL: no header), or NULL with the 401
- * in `ret_error`, or a 503 if memory is out. Takes as long for a wrong key as for a right one.
+ * The key that the value of an Authorization header shows, or else that of an x-api-key header
+ * (each NULL: no header); or NULL with the 401 in `ret_error`, or a 503 if memory is out. Takes as
+ * long for a wrong key as for a right one.
  */
-struct key *keys_find(struct keys *keys, const char *authorization, struct http_error *ret_error);
+struct key *keys_find(struct keys *keys, const char *authorization, const char *api_key,
+                      struct http_error *ret_error);
 
 /** Names consist of letters, digits and -_. and may be shown. */
 const char *key_name(const struct key *key);

@@ -36,6 +36,13 @@ static void reply_text(struct server_request *request, const char *type, char *t
     free(text);
 }
 
+static struct key *find_key(struct gateway *g, const struct server_request *request,
+                            struct http_error *ret_error)
+{
+    return keys_find(g->keys, server_request_header(request, "authorization"),
+                     server_request_api_key(request), ret_error);
+}
+
 static void handle_health(struct server_request *request, void *arg)
 {
     (void)arg;
@@ -141,8 +148,9 @@ static void handle_model(struct server_request *request, void *arg)
 
 /* ---- POST /v1/feedback ---- */
 
-/* {"id": "...", "score": 0.5}: how right the answer to the request `id` was. */
-static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *error)
+/* {"id": "...", "score": 0.5}: how right the answer to the request `id` of `key` was. */
+static int read_feedback(struct gateway *g, const char *key, yyjson_doc *doc,
+                         struct http_error *error)
 {
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *id = yyjson_obj_get(root, "id");
@@ -155,7 +163,7 @@ static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *
         http_fail(error, 400, "invalid_value", "\"score\" must be a number from 0 to 1.");
         return http_fail_at(error, "score");
     }
-    if (!feedback_rate(&g->feedback, yyjson_get_str(id), yyjson_get_num(score))) {
+    if (!feedback_rate(&g->feedback, yyjson_get_str(id), key, yyjson_get_num(score))) {
         http_fail(error, 404, "unknown_request",
                   "No learning policy decided a recent request \"%.80s\".", yyjson_get_str(id));
         return http_fail_at(error, "id");
@@ -163,16 +171,35 @@ static int read_feedback(struct gateway *g, yyjson_doc *doc, struct http_error *
     return 0;
 }
 
+static int take_feedback(struct gateway *g, const char *key, struct moa_bytes body,
+                         struct http_error *error)
+{
+    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
+    int result = doc ? read_feedback(g, key, doc, error)
+                     : http_fail(error, 400, "invalid_json", "The body is not valid JSON.");
+    yyjson_doc_free(doc);
+    return result;
+}
+
 static void handle_feedback(struct server_request *request, void *arg)
 {
-    struct moa_bytes body = server_request_body(request);
+    struct gateway *g = arg;
     struct http_error error;
-    yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
-    int failed = doc ? read_feedback(arg, doc, &error)
-                     : http_fail(&error, 400, "invalid_json", "The body is not valid JSON.");
-    yyjson_doc_free(doc);
+    unsigned retry_after_s = 0;
+    struct key *key = g->keys ? find_key(g, request, &error) : NULL;
+    int failed = g->keys && !key ? -1 : 0;
+    if (key)
+        failed = key_enter(key, server_request_arrived_us(request), &error, &retry_after_s);
+    if (!failed) {
+        failed = take_feedback(g, key ? key_name(key) : "", server_request_body(request), &error);
+        if (key)
+            key_leave(key);
+    }
+    char seconds[16];
+    snprintf(seconds, sizeof(seconds), "%u", retry_after_s);
+    const struct server_header retry = {"retry-after", seconds};
     if (failed)
-        server_reply_error(request, &error, NULL, 0);
+        server_reply_error(request, &error, &retry, retry_after_s > 0 ? 1 : 0);
     else
         handle_health(request, arg);
 }
@@ -333,8 +360,7 @@ int routes_admit(const struct server_request *request, const struct server_route
     int access = route ? route->access : ACCESS_CLIENT;
     if (!g->keys || access == ACCESS_OPEN)
         return 0;
-    const struct key *key =
-        keys_find(g->keys, server_request_header(request, "authorization"), ret_error);
+    const struct key *key = find_key(g, request, ret_error);
     if (!key) {
         g->metrics.unauthorized_total++;
         return -1;

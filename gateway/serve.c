@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -216,6 +217,31 @@ static void unmake(struct gateway *g)
         event_base_free(g->base);
 }
 
+/* ---- what is said of a configuration ---- */
+
+/* `path` may be "". */
+static void warn_if_readable(const char *path)
+{
+    struct stat status;
+    if (path[0] && stat(path, &status) == 0 && (status.st_mode & S_IROTH))
+        log_event(LOG_LEVEL_WARN, "secret-readable", "file=%s error=%s", log_quote(path).s,
+                  log_quote("every user of this machine may read it; chmod 600").s);
+}
+
+static void warn_of_open_doors(const struct config *c)
+{
+    warn_if_readable(c->keys_file);
+    warn_if_readable(c->tls_key);
+    warn_if_readable(c->tier[MOA_EDGE].api_key_file);
+    warn_if_readable(c->tier[MOA_CLOUD].api_key_file);
+    if (c->insecure && !c->keys_file[0])
+        log_event(LOG_LEVEL_WARN, "insecure", "error=%s",
+                  log_quote("no key is asked for, whoever asks").s);
+    if (c->keys_file[0] && !c->tls_certificate[0])
+        log_event(LOG_LEVEL_WARN, "no-tls", "error=%s",
+                  log_quote("keys and prompts of clients travel in the clear").s);
+}
+
 /* ---- reloading ---- */
 
 static void on_kept(const char *key)
@@ -275,6 +301,8 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
     unsigned line = 0;
     struct log_text path = log_quote(g->config_path ? g->config_path : "");
     bool done = reload(g, &line, why, sizeof(why)) == 0;
+    if (done)
+        warn_of_open_doors(g->config);
     g->metrics.reloads_total[done]++;
     if (done)
         log_event(LOG_LEVEL_INFO, "reloaded", "file=%s requests=%zu", path.s, g->n_exchanges);
@@ -313,16 +341,6 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-}
-
-static void warn_of_open_doors(const struct config *c)
-{
-    if (c->insecure && !c->keys_file[0])
-        log_event(LOG_LEVEL_WARN, "insecure", "error=%s",
-                  log_quote("no key is asked for, whoever asks").s);
-    if (c->keys_file[0] && !c->tls_certificate[0])
-        log_event(LOG_LEVEL_WARN, "no-tls", "error=%s",
-                  log_quote("keys and prompts of clients travel in the clear").s);
 }
 
 static void run(struct gateway *g)
@@ -366,6 +384,7 @@ int serve_run(const char *path, struct config *config)
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    unsetenv("SSLKEYLOGFILE"); /* libcurl would write what decrypts every call into that file */
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = make(&g, config, why, sizeof(why));
     if (failed)

@@ -62,6 +62,12 @@ const char *server_request_header(const struct server_request *request, const ch
     return header(request, name);
 }
 
+const char *server_request_api_key(const struct server_request *request)
+{
+    const char *value = header(request, "x-api-key");
+    return value ? value : header(request, "api-key");
+}
+
 /* The value of a hexadecimal digit, or -1. */
 static int digit_of(char c)
 {

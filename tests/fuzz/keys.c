@@ -28,14 +28,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     struct http_error refused;
-    FUZZ_ASSERT(!keys_find(keys, "Bearer a token that is in no file", &refused));
+    FUZZ_ASSERT(!keys_find(keys, "Bearer a token that is in no file", NULL, &refused));
     FUZZ_ASSERT(refused.status == 401);
-    struct key *key = keys_find(keys, "Bearer 0123456789abcdef", &refused); /* of the corpus */
+    struct key *key =
+        keys_find(keys, "Bearer 0123456789abcdef", NULL, &refused); /* of the corpus */
     unsigned retry_after_s;
     bool entered = key && key_enter(key, 1, &refused, &retry_after_s) == 0;
     FUZZ_ASSERT(keys_parse(text, &again, &error) == 0);
     keys = keys_replace(keys, again);
-    FUZZ_ASSERT(key == keys_find(keys, "Bearer 0123456789abcdef", &refused));
+    FUZZ_ASSERT(key == keys_find(keys, "Bearer 0123456789abcdef", NULL, &refused));
     keys_free(keys);
     if (entered)
         key_leave(key);

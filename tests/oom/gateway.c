@@ -243,11 +243,11 @@ static enum end keys(void)
     }
     keys = keys_replace(keys, again);
     struct http_error refused = {0};
-    struct key *key = keys_find(keys, "Bearer key-secret-0123456789", &refused);
+    struct key *key = keys_find(keys, "Bearer key-secret-0123456789", NULL, &refused);
     bool right = key ? strcmp(key_name(key), "kiosk") == 0 : refused.status >= 400;
     enum end end = !right ? WRONG : key ? DONE : end_of(&refused);
     /* A wrong key is let in at no time. */
-    if (keys_find(keys, "Bearer another-secret-0123456780", &refused))
+    if (keys_find(keys, "Bearer another-secret-0123456780", NULL, &refused))
         end = WRONG;
     keys_free(keys);
     return end;

@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include "gateway/journal.h"
+#include "gateway/journal_clock.h"
 #include "gateway/log.h"
 
 #include "test.h"
@@ -193,12 +194,41 @@ static void old_rows_are_deleted(void **state)
         journal_add(journal, &row);
     }
     journal_close(journal);
-    /* Age is looked at with the first rows that are written. */
-    journal = open_bounded(3 * DAY_MS, 1 << 30);
-    struct journal_row row = row_at(now_ms(), 200);
-    journal_add(journal, &row);
-    journal_close(journal);
-    assert_int_equal(read_with(journal_filter_all(100)).n, 4);
+    /* Age is looked at with the first rows that are written, and an eighth goes at most. */
+    size_t before = 10;
+    for (int i = 0; i < 20; i++) {
+        journal = open_bounded(3 * DAY_MS, 1 << 30);
+        struct journal_row row = row_at(now_ms(), 200);
+        journal_add(journal, &row);
+        journal_close(journal);
+        const size_t n = read_with(journal_filter_all(100)).n;
+        assert_true(n + n / 8 + 1 >= before + 1);
+        before = n;
+    }
+    assert_int_equal(before, 3 + 20);
+}
+
+static void ages_are_judged_by_a_clock_that_has_not_jumped(void **state)
+{
+    (void)state;
+    const int64_t hour = JOURNAL_SWEEP_MS, month = 30 * DAY_MS, wall = 20000 * DAY_MS;
+    struct journal_clock clock = {0};
+    assert_true(journal_clock_due(&clock, wall, 5000));
+    assert_false(journal_clock_due(&clock, wall + 1000, 6000)); /* too soon */
+    /* Ahead for a moment between two looks: nobody sees it. */
+    assert_false(journal_clock_due(&clock, wall + month, 7000));
+    assert_true(journal_clock_due(&clock, wall + hour, 5000 + hour));
+    /* Ahead at a look: not then, and not when it is set right, but an hour after that. */
+    assert_false(journal_clock_due(&clock, wall + month, 5000 + 2 * hour));
+    assert_false(journal_clock_due(&clock, wall + 3 * hour, 5000 + 3 * hour));
+    assert_true(journal_clock_due(&clock, wall + 4 * hour, 5000 + 4 * hour));
+    /* A clock that runs a little fast. */
+    assert_true(journal_clock_due(&clock, wall + 5 * hour + 60000, 5000 + 5 * hour));
+    /* From 1970 to now, as boards do that have no clock. */
+    clock = (struct journal_clock){0};
+    assert_true(journal_clock_due(&clock, 0, 5000));
+    assert_false(journal_clock_due(&clock, wall, 5000 + hour));
+    assert_true(journal_clock_due(&clock, wall + hour, 5000 + 2 * hour));
 }
 
 static int64_t file_bytes(void)
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_row_is_read_back_as_written),
         cmocka_unit_test(filters_choose_rows),
         cmocka_unit_test(old_rows_are_deleted),
+        cmocka_unit_test(ages_are_judged_by_a_clock_that_has_not_jumped),
         cmocka_unit_test(the_file_stays_within_its_size),
         cmocka_unit_test(a_full_queue_drops_and_counts),
         cmocka_unit_test(what_cannot_be_opened_is_said),

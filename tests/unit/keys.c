@@ -26,7 +26,7 @@ static struct keys *parse(const char *text)
 static struct key *find(struct keys *keys, const char *authorization)
 {
     struct http_error error;
-    return keys_find(keys, authorization, &error);
+    return keys_find(keys, authorization, NULL, &error);
 }
 
 static void a_key_is_found_by_its_secret_or_its_digest(void **state)
@@ -69,7 +69,7 @@ static void everything_else_is_401(void **state)
     struct keys *keys = parse("kiosk secret-of-the-kiosk\nrobot sha256:" DIGEST "\n");
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct http_error error = {0};
-        assert_null(keys_find(keys, cases[i].authorization, &error));
+        assert_null(keys_find(keys, cases[i].authorization, NULL, &error));
         assert_int_equal(error.status, 401);
         assert_string_equal(error.code, cases[i].code);
         assert_null(strstr(error.message, "secret"));
