@@ -20,13 +20,13 @@ enum config_key_type {
 
 struct config_key {
     const char *path;
-    enum config_key_type type;
     size_t offset;
     double min, max;
     const char *fallback;       /* the default, as YAML text; "" for a number is NaN, "unknown" */
     const char *help;           /* meaning and unit */
     const char *const *choices; /* names of 0, 1, ..., NULL at the end */
     const struct moa_policy_param *param; /* KEY_POLICY: what the row was made from */
+    enum config_key_type type;
     bool needs_restart; /* cannot change while the gateway runs; of no list and no policy */
 };
 

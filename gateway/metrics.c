@@ -47,20 +47,22 @@ static const char *const type_names[] = {"counter", "counter", "counter", "gauge
 
 struct metric_row {
     const char *name, *help;
-    enum type type;
     size_t offset; /* of the field */
-    size_t n_labels;
-    unsigned char by[LABELS_MAX];
+    enum type type;
+    unsigned char n_labels, by[LABELS_MAX];
 };
 
+#define FIELD(field, kind, text)                                                                   \
+    .name = "moaoff_" #field, .help = (text), .type = (kind),                                      \
+    .offset = offsetof(struct metrics, field)
+
 static const struct metric_row rows[] = {
-#define ROW(name, type, help) {"moaoff_" #name, help, type, offsetof(struct metrics, name), 0, {0}},
-#define ROW1(name, type, help, a)                                                                  \
-    {"moaoff_" #name, help, type, offsetof(struct metrics, name), 1, {BY_##a}},
+#define ROW(name, type, help) {FIELD(name, type, help)},
+#define ROW1(name, type, help, a) {FIELD(name, type, help), .n_labels = 1, .by = {BY_##a}},
 #define ROW2(name, type, help, a, b)                                                               \
-    {"moaoff_" #name, help, type, offsetof(struct metrics, name), 2, {BY_##a, BY_##b}},
+    {FIELD(name, type, help), .n_labels = 2, .by = {BY_##a, BY_##b}},
 #define ROW3(name, type, help, a, b, c)                                                            \
-    {"moaoff_" #name, help, type, offsetof(struct metrics, name), 3, {BY_##a, BY_##b, BY_##c}},
+    {FIELD(name, type, help), .n_labels = 3, .by = {BY_##a, BY_##b, BY_##c}},
 #include "metrics_rows.h"
 };
 
@@ -101,7 +103,7 @@ void metrics_write_head(FILE *out, const char *name, const char *type, const cha
 /* The labels of a cell, as {tier="edge",kind="prompt"}; those of a bucket have `le` last. */
 static void write_labels(FILE *out, const struct metric_row *row, size_t cell, const char *le)
 {
-    size_t values[LABELS_MAX];
+    size_t values[LABELS_MAX] = {0};
     for (size_t i = row->n_labels; i-- > 0;) {
         values[i] = cell % labels[row->by[i]].n;
         cell /= labels[row->by[i]].n;

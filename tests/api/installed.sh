@@ -17,8 +17,8 @@ program=$(find "$folder" -path '*/bin/moaoff')
 
 pc=$(find "$folder" -name moaoff.pc)
 export PKG_CONFIG_SYSROOT_DIR="$folder" PKG_CONFIG_PATH="${pc%/*}"
-# shellcheck disable=SC2046 # flags are separate words
-"${CC:-cc}" -std=c99 -pedantic-errors -Wall -Wextra -Werror ${SANITIZE-} "$consumer" \
+# shellcheck disable=SC2046,SC2086 # the words of a compiler and flags are separate
+${CC:-cc} -std=c99 -pedantic-errors -Wall -Wextra -Werror ${SANITIZE-} "$consumer" \
     $(pkg-config --cflags --libs moaoff) -o "$folder/consumer"
 library=$(find "$folder" -name libmoaoff.so)
 LD_LIBRARY_PATH=${library%/*} "$folder/consumer"
