@@ -55,7 +55,7 @@ static int measure(const char *name, struct moa_bytes file, const struct config 
         score_ms = least(score_ms, cpu_ms() - begin);
         for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
             const struct moa_recode_target *target = &config->tier[tier].image_target;
-            if (!moa_recode_needed(&facts.info, facts.orientation, target))
+            if (!moa_recode_needed(&facts.info, facts.orientation, facts.features.notes, target))
                 continue;
             begin = cpu_ms();
             n[tier] = recode(file, &facts, target);

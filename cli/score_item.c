@@ -60,6 +60,20 @@ static struct item_result object(yyjson_mut_doc *doc, bool ok)
     return line ? (struct item_result){.line = line} : failed(out_of_memory);
 }
 
+/* "notes": ["truncated"], if there are any. */
+static bool add_notes(yyjson_mut_doc *doc, yyjson_mut_val *features, uint32_t notes)
+{
+    if (!notes)
+        return true;
+    yyjson_mut_val *names = yyjson_mut_obj_add_arr(doc, features, "notes");
+    bool ok = names != NULL;
+    for (uint32_t note = 1; ok && note <= notes; note <<= 1) {
+        if (notes & note)
+            ok = yyjson_mut_arr_add_str(doc, names, moa_image_note_name((enum moa_image_note)note));
+    }
+    return ok;
+}
+
 static struct item_result image_json(const char *path, const struct moa_image_info *info,
                                      const struct moa_image_features *f,
                                      const struct moa_image_complexity *c)
@@ -74,14 +88,16 @@ static struct item_result image_json(const char *path, const struct moa_image_in
               yyjson_mut_obj_add_uint(doc, root, "height", info->height_px) &&
               yyjson_mut_obj_add_str(doc, root, "format", moa_image_format_name(info->format));
     yyjson_mut_val *features = yyjson_mut_obj_add_obj(doc, root, "features");
-    ok = ok && yyjson_mut_obj_add_real(doc, features, "gradient_mean", f->gradient_mean) &&
-         yyjson_mut_obj_add_real(doc, features, "gradient_p5", f->gradient_p5) &&
-         yyjson_mut_obj_add_real(doc, features, "gradient_p95", f->gradient_p95) &&
-         yyjson_mut_obj_add_real(doc, features, "entropy_nats", f->entropy_nats) &&
-         yyjson_mut_obj_add_real(doc, features, "laplacian_variance", f->laplacian_variance) &&
-         yyjson_mut_obj_add_real(doc, features, "edge_fraction", f->edge_fraction) &&
-         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel) &&
-         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel_normal", f->bits_per_pixel_normal);
+    ok =
+        ok && yyjson_mut_obj_add_real(doc, features, "gradient_mean", f->gradient_mean) &&
+        yyjson_mut_obj_add_real(doc, features, "gradient_p5", f->gradient_p5) &&
+        yyjson_mut_obj_add_real(doc, features, "gradient_p95", f->gradient_p95) &&
+        yyjson_mut_obj_add_real(doc, features, "entropy_nats", f->entropy_nats) &&
+        yyjson_mut_obj_add_real(doc, features, "laplacian_variance", f->laplacian_variance) &&
+        yyjson_mut_obj_add_real(doc, features, "edge_fraction", f->edge_fraction) &&
+        yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel) &&
+        yyjson_mut_obj_add_real(doc, features, "bits_per_pixel_normal", f->bits_per_pixel_normal) &&
+        add_notes(doc, features, f->notes);
     yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
     ok = ok && yyjson_mut_obj_add_real(doc, complexity, "resolution", c->resolution) &&
          yyjson_mut_obj_add_real(doc, complexity, "edge", c->edge) &&

@@ -32,15 +32,17 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
     KEY(path, KEY_CHOICE, field, 0, 0, fallback, help, .choices = names, __VA_ARGS__)
 
 #define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
-    INTEGER(                                                                                       \
-        name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                      \
-        "visual tokens of an image, 28 x 28 px each; larger ones are downscaled; 0: no limit"),    \
+    INTEGER(name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                  \
+            "visual tokens of an image, 28 x 28 px each; those more than a quarter larger are "    \
+            "downscaled; 0: no limit"),                                                            \
         TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
              "formats it reads, of jpeg, png, webp, gif; others are transcoded; empty: any"),      \
         INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
                 "shorter image sides are padded with white, pixels; 0: never"),                    \
         CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \
                "true: images with an EXIF rotation are turned upright for it"),                    \
+        CHOICE(name ".image_flatten", tier[i].image_flatten, bool_names, "true",                   \
+               "true: transparent images are laid on white, and incomplete JPEGs ended, for it"),  \
         CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
                "true: the images of a message are put before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \

@@ -41,6 +41,7 @@ struct tier_config {
     char *image_formats;  /* names between commas; "": any */
     int64_t image_min_px;
     int64_t image_upright;                 /* bool */
+    int64_t image_flatten;                 /* bool */
     int64_t images_first;                  /* bool */
     struct moa_recode_target image_target; /* the same, ready for use */
 };

@@ -158,6 +158,7 @@ static int check_tier_images(const struct check *r, enum moa_tier tier, const ch
         .formats = formats,
         .min_side_px = (uint32_t)t->image_min_px,
         .upright = t->image_upright != 0,
+        .flatten = t->image_flatten != 0,
         .jpeg_quality = (int)r->config->jpeg_quality,
     };
     return 0;

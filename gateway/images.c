@@ -471,15 +471,17 @@ static const struct moa_recode_target *target_of(const struct picture *p)
  * VARIANT_SPELT. */
 static uint64_t variant_of_target(const struct moa_recode_target *target)
 {
-    return (uint64_t)1 << 63 | (uint64_t)target->max_tokens << 24 |
-           (uint64_t)(target->formats & 0xff) << 16 | (uint64_t)(target->min_side_px & 0xff) << 8 |
-           (uint64_t)target->upright << 7 | (uint64_t)(target->jpeg_quality & 0x7f);
+    return (uint64_t)1 << 63 | (uint64_t)target->flatten << 62 |
+           (uint64_t)target->max_tokens << 24 | (uint64_t)(target->formats & 0xff) << 16 |
+           (uint64_t)(target->min_side_px & 0xff) << 8 | (uint64_t)target->upright << 7 |
+           (uint64_t)(target->jpeg_quality & 0x7f);
 }
 
 /* What is to be made of the picture for its tier, as the cache has it; 0: nothing. */
 static uint64_t variant_of(const struct picture *p)
 {
-    if (moa_recode_needed(&p->facts.info, p->facts.orientation, target_of(p)))
+    if (moa_recode_needed(&p->facts.info, p->facts.orientation, p->facts.features.notes,
+                          target_of(p)))
         return variant_of_target(target_of(p));
     return p->facts.is_respelt ? VARIANT_SPELT : 0;
 }

@@ -61,8 +61,17 @@ static void luma_from_rgb_c(const uint8_t *rgb, size_t n, uint8_t *ret_luma)
     }
 }
 
+void moa_add_row_c(const uint8_t *row, size_t n, uint32_t weight, uint32_t *sums)
+{
+    /* 16 bits times 16 bits: the multiplication that every vector unit has. */
+    const uint16_t w = (uint16_t)weight;
+    for (size_t i = 0; i < n; i++)
+        sums[i] += (uint32_t)w * (uint16_t)row[i];
+}
+
 const struct moa_kernels moa_kernels_c = {
     .name = "c",
     .count_block = count_block_c,
     .luma_from_rgb = luma_from_rgb_c,
+    .add_row = moa_add_row_c,
 };

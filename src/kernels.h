@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The row kernels: everything of image scoring that is done once per pixel. Each has a plain C form
- * and variants for wider instruction sets; luma_scan.c and the decoders call them through one
- * table. They return integers only, so that every variant gives the same result to the last bit.
+ * The row kernels: everything of image scoring and shrinking that is done once per pixel. Each has
+ * a plain C form and variants for wider instruction sets; luma_scan.c and the decoders call them
+ * through one table. They return integers only, so that every variant gives the same result to the
+ * last bit.
  */
 #ifndef MOA_SRC_KERNELS_H
 #define MOA_SRC_KERNELS_H
@@ -63,7 +64,14 @@ struct moa_kernels {
 
     /** Packed 8-bit RGB to luma: (19595 R + 38470 G + 7471 B + 32768) >> 16. Any n. */
     void (*luma_from_rgb)(const uint8_t *rgb, size_t n, uint8_t *ret_luma);
+
+    /** sums[i] += weight * row[i]; weight <= 32768. The sums must stay below 2^32. Any n. */
+    void (*add_row)(const uint8_t *row, size_t n, uint32_t weight, uint32_t *sums);
 };
+
+/** Forms that more than one table has. */
+void moa_add_row_c(const uint8_t *row, size_t n, uint32_t weight, uint32_t *sums);
+void moa_add_row_avx2(const uint8_t *row, size_t n, uint32_t weight, uint32_t *sums);
 
 extern const struct moa_kernels moa_kernels_c;
 extern const struct moa_kernels moa_kernels_avx2;

@@ -27,13 +27,23 @@ struct moa_image_info {
     uint32_t height_px; /**< at least 1 */
 };
 
+/** What a file has that decoders treat differently. */
+enum moa_image_note {
+    /** A JPEG that lacks its end, and of its pixels at most some in the last row of units: its
+     * picture is taken as far as it goes. */
+    MOA_IMAGE_TRUNCATED = 1,
+    /** Something is transparent, or not covered by an animation's first frame: it is white. */
+    MOA_IMAGE_TRANSPARENT = 2,
+};
+
 /**
  * Statistics of the 8-bit full-range luma plane Y' of `height_px` rows and `width_px` columns.
  *
  * Luma: of a JPEG the decoded Y component (accurate integer DCT), of RGB
- * (19595 R + 38470 G + 7471 B + 32768) >> 16; alpha is dropped and of 16-bit samples the high byte
- * is kept. Gradients are taken over interior pixels only, G = sqrt(gx^2 + gy^2) with the 3x3 Sobel
- * operator; an image with a side below 3 px has gradient and Laplacian features 0.
+ * (19595 R + 38470 G + 7471 B + 32768) >> 16. What is transparent lies on white, of an animation it
+ * is the first frame, and of 16-bit samples the high byte is kept. Gradients are taken over
+ * interior pixels only, G = sqrt(gx^2 + gy^2) with the 3x3 Sobel operator; an image with a side
+ * below 3 px has gradient and Laplacian features 0.
  */
 struct moa_image_features {
     uint32_t width_px;
@@ -46,6 +56,7 @@ struct moa_image_features {
     double edge_fraction;         /**< share of interior pixels with G > 128, [0, 1] */
     double bits_per_pixel;        /**< compressed bytes x 8 / pixels */
     double bits_per_pixel_normal; /**< as in struct moa_image_header */
+    uint32_t notes;               /**< of enum moa_image_note */
 };
 
 /** What a file's header says of its complexity, at no cost. */
@@ -108,6 +119,9 @@ struct moa_image_complexity {
 
 MOA_API void moa_image_limits_default(struct moa_image_limits *ret_limits);
 MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
+
+/** The word for one note, "truncated" or "transparent". Never NULL. */
+MOA_API const char *moa_image_note_name(enum moa_image_note note);
 
 /** "jpeg", "png", "webp", "gif" or "unknown". Never NULL. */
 MOA_API const char *moa_image_format_name(enum moa_image_format format);

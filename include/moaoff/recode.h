@@ -20,6 +20,8 @@ struct moa_recode_target {
     uint32_t formats;     /**< 1 << enum moa_image_format each; 0: any, else with JPEG or PNG */
     uint32_t min_side_px; /**< shorter sides are padded; 0: none is too short */
     bool upright;         /**< EXIF orientation is applied, because the engine does not */
+    bool flatten;         /**< images with a note (enum moa_image_note) are made plain, because the
+                               engine would see another picture, or refuse it */
     int jpeg_quality;     /**< 1 to 100 */
 };
 
@@ -34,23 +36,23 @@ struct moa_recoded {
 MOA_API uint64_t moa_image_tokens(uint32_t width_px, uint32_t height_px);
 
 /**
- * The largest size with the shape of `width_px` x `height_px`, not larger than it, that has at most
- * `max_tokens` tokens (0: no limit). Sides are at least 1.
+ * The size as it is if that has at most 5/4 of `max_tokens` tokens, or if that is 0; else the
+ * largest with the same shape that has at most `max_tokens`. Sides are at least 1.
  */
 MOA_API void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
                              uint32_t *ret_width_px, uint32_t *ret_height_px);
 
-/** Whether an image must be changed for `target`. */
+/** Whether an image must be changed for `target`; `notes` are those of its features. */
 MOA_API bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation,
-                               const struct moa_recode_target *target);
+                               uint32_t notes, const struct moa_recode_target *target);
 
 /**
  * `file`, whose header said `info`, as a file that `target` takes: of the size that
  * moa_recode_size() says, or up to 1/8 smaller where that is a JPEG's half or quarter. It is a PNG
- * if the file was PNG or GIF and the result has at most 256 colours, or if the target takes no
- * JPEG; else a JPEG. What was transparent is white; of an animation it is the first frame. Errors:
- * those of moa_image_measure(), whose limits `info` must have passed; MOA_ERR_LIMIT also for an
- * interlaced image that would have to be held whole and is too large. `ret_error` is not NULL.
+ * if the file was of a format for drawings (PNG, GIF) and the result has at most 256 colours, or if
+ * the target takes no JPEG; else a JPEG. What was transparent is white; of an animation it is the
+ * first frame. Errors: those of moa_image_measure(), whose limits `info` must have passed;
+ * MOA_ERR_LIMIT also for a side above 65535 px. `ret_error` is not NULL.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_recode(struct moa_bytes file, const struct moa_image_info *info, unsigned orientation,

@@ -119,4 +119,5 @@ const struct moa_kernels moa_kernels_neon = {
     .name = "neon",
     .count_block = count_block_neon,
     .luma_from_rgb = luma_from_rgb_neon,
+    .add_row = moa_add_row_c,
 };

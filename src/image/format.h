@@ -20,21 +20,44 @@ struct moa_picture {
     struct moa_image_info info; /**< what the header said */
 };
 
+/**
+ * Who takes the rows of a picture as a viewer shows it: from top to bottom, of an animation the
+ * first frame, with all that is transparent on white. All of info.height_px rows are pushed.
+ */
+struct moa_rows {
+    /** Before the first row: bytes a pixel, 1 (gray) or 3 (RGB). False if out of memory. */
+    bool (*begin)(struct moa_rows *rows, unsigned n_channels);
+    void (*push)(struct moa_rows *rows, const uint8_t *row);
+    uint32_t notes; /**< of enum moa_image_note, for the decoder to add to */
+};
+
+/** What is wanted of pixels. */
+struct moa_wanted {
+    uint32_t width_px, height_px; /**< at most the picture's own */
+    bool takes_ycc;               /**< else gray or RGB */
+    bool moves;                   /**< will be turned or padded: MOA_COLOR_YCC needs even sides */
+};
+
 /** How pixels are written. */
 struct moa_encode_options {
     int quality;      /**< of a lossy format, 1 to 100 */
-    bool full_chroma; /**< of a lossy format: the picture is a drawing */
+    bool full_chroma; /**< of a lossy format, for MOA_COLOR_RGB */
     bool few_colors;  /**< write it only if it has few enough colours for a palette */
 };
 
+/**
+ * A format has `rows`, or else `luma` and `pixels`; or all three, where `rows` is the general way
+ * that the others use. `error` is never NULL.
+ */
 struct moa_format {
     const char *name; /**< as users write it: "jpeg" */
     const char *mime; /**< "image/jpeg" */
+    bool is_drawn;    /**< made for drawings: with few colours it stays one */
 
     /** Whether the `n` bytes at `p` begin such a file. */
     bool (*sniff)(const uint8_t *p, size_t n);
 
-    /** Width and height. `error` is never NULL; the same for all below. */
+    /** Width and height. */
     enum moa_err (*probe)(const uint8_t *p, size_t n, struct moa_image_info *ret_info,
                           struct moa_error *error);
 
@@ -44,22 +67,21 @@ struct moa_format {
     /** The EXIF block; p == NULL if there is none. NULL: the format has none. */
     struct moa_bytes (*exif)(struct moa_bytes file);
 
-    /** Pushes the rows of luma into the scan. */
-    enum moa_err (*luma)(const struct moa_picture *picture, enum moa_image_mode mode,
-                         struct moa_luma_scan *scan, struct moa_error *error);
+    /** Pushes all rows. */
+    enum moa_err (*rows)(const struct moa_picture *picture, struct moa_rows *rows,
+                         struct moa_error *error);
 
-    /**
-     * The pixels: of an animation the first frame; what is transparent lies on white. `width_px` x
-     * `height_px`, at most the picture's own sides, is the size that is wanted: the result is to be
-     * scaled to it, or to stay if it is not larger. It is larger, up to the whole picture, where
-     * the format has no cheap way to come closer; and it may be a JPEG's half, quarter or eighth if
-     * that is 7/8 of what is wanted or more.
-     */
-    enum moa_err (*pixels)(const struct moa_picture *picture, uint32_t width_px, uint32_t height_px,
+    /** Pushes the rows of luma into the scan, and adds to the notes. NULL: from `rows`. */
+    enum moa_err (*luma)(const struct moa_picture *picture, enum moa_image_mode mode,
+                         struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error);
+
+    /** The pixels in the size that is wanted; a JPEG's half, quarter or eighth if that is 7/8 of it
+     * or more. NULL: from `rows`. */
+    enum moa_err (*pixels)(const struct moa_picture *picture, const struct moa_wanted *wanted,
                            struct moa_pixels *ret_pixels, struct moa_error *error);
 
     /** The file, to be freed with free(); NULL if out of memory, or if there are too many colours
-     * and few were asked for. NULL: the format is not written. */
+     * and few were asked for. May fill up rows to their stride. NULL: the format is not written. */
     void *(*encode)(const struct moa_pixels *pixels, const struct moa_encode_options *options,
                     size_t *ret_n);
 };
@@ -71,6 +93,23 @@ extern const struct moa_format moa_format_gif;
 
 /** The row of a format. Not for MOA_IMAGE_UNKNOWN. */
 const struct moa_format *moa_format_of(enum moa_image_format format);
+
+/** Luma and pixels of a picture whose format is known, in whichever way it gives them. */
+enum moa_err moa_picture_luma(const struct moa_picture *picture, enum moa_image_mode mode,
+                              struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error);
+enum moa_err moa_picture_pixels(const struct moa_picture *picture, const struct moa_wanted *wanted,
+                                struct moa_pixels *ret_pixels, struct moa_error *error);
+
+/** For a format that gives only some of its pixels in a way of its own. */
+enum moa_err moa_pixels_from_rows(const struct moa_picture *picture,
+                                  const struct moa_wanted *wanted, struct moa_pixels *ret_pixels,
+                                  struct moa_error *error);
+
+/**
+ * Lays `n` pixels on white: of `n_channels` 2 or 4 the last is alpha and goes; 1 and 3 are copied.
+ * `ret` may be `in`. Returns whether anything was transparent.
+ */
+bool moa_lay_on_white(const uint8_t *in, size_t n, unsigned n_channels, uint8_t *ret);
 
 /** What EXIF 2.3 calls orientation in its block `exif`: 1 to 8, and 1 for whatever is not valid. */
 unsigned moa_exif_orientation(struct moa_bytes exif);

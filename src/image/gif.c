@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The first frame of a GIF (GIF89a, appendix F for the compression). A palette maps to luma once,
- * so a pixel of luma is a table look-up. Rows stream unless they are interlaced. A first frame that
- * does not cover the canvas is not scored. Pixels come by giflib.
+ * The first frame of a GIF (GIF89a, appendix F for the compression), on a white canvas: white is
+ * where the frame is transparent, and what it does not cover. Rows stream unless they are
+ * interlaced.
  */
 #include "format.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include <gif_lib.h>
-
-#define WHOLE_PX_MAX ((uint64_t)24 << 20) /* of a frame, for its pixels */
 
 enum { MAX_CODES = 4096 };
 
@@ -38,17 +34,22 @@ static void header_of_gif(struct moa_bytes file, struct moa_image_header *header
     moa_header_lossless(header, 8.0);
 }
 
-/* ---- luma ---- */
+/* ---- the frame's header ---- */
 
 struct gif {
     const struct moa_picture *picture;
-    struct moa_luma_scan *scan;
+    struct moa_rows *rows;
     const uint8_t *p;
     size_t n;
     size_t at;
-    uint8_t luma[256]; /* of every palette index; indices beyond the palette are black */
+    const uint8_t *palette; /* RGB */
+    unsigned n_colors;
+    int transparent; /* index, or -1 */
+    /* the frame on its canvas */
+    uint32_t left, top, width, height;
     bool is_interlaced;
-    uint8_t *plane; /* interlaced only */
+    uint8_t *indices; /* of a row; of the whole frame, if it is interlaced */
+    uint8_t *canvas;  /* a row of RGB */
     /* where the next pixel goes */
     uint8_t *row;
     uint32_t x;
@@ -72,16 +73,12 @@ static enum moa_err fail_truncated(const struct gif *gif, struct moa_error *erro
 /* The palette at gif->at, of 2^(bits + 1) colours. */
 static enum moa_err read_palette(struct gif *gif, unsigned bits, struct moa_error *error)
 {
-    const size_t n = (size_t)2 << bits;
-    if (gif->n - gif->at < 3 * n)
+    const unsigned n = 2u << bits;
+    if (gif->n - gif->at < 3 * (size_t)n)
         return fail_truncated(gif, error);
-    memset(gif->luma, 0, sizeof(gif->luma));
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *rgb = gif->p + gif->at + 3 * i;
-        gif->luma[i] =
-            (uint8_t)((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
-    }
-    gif->at += 3 * n;
+    gif->palette = gif->p + gif->at;
+    gif->n_colors = n;
+    gif->at += 3 * (size_t)n;
     return MOA_OK;
 }
 
@@ -89,6 +86,10 @@ static enum moa_err read_palette(struct gif *gif, unsigned bits, struct moa_erro
 static enum moa_err skip_to_image(struct gif *gif, struct moa_error *error)
 {
     while (gif->at + 1 < gif->n && gif->p[gif->at] == 0x21) {
+        const uint8_t *extension = gif->p + gif->at;
+        /* Graphic control: label, size, flags, delay, transparent index. */
+        if (gif->n - gif->at >= 7 && extension[1] == 0xf9 && extension[2] >= 4)
+            gif->transparent = extension[3] & 1 ? extension[6] : -1;
         gif->at += 2;
         while (gif->at < gif->n && gif->p[gif->at] > 0)
             gif->at += 1 + (size_t)gif->p[gif->at];
@@ -102,6 +103,29 @@ static enum moa_err skip_to_image(struct gif *gif, struct moa_error *error)
     return MOA_OK;
 }
 
+static enum moa_err read_frame_header(struct gif *gif, struct moa_error *error)
+{
+    if (gif->n - gif->at < 9)
+        return fail_truncated(gif, error);
+    const uint8_t *frame = gif->p + gif->at;
+    const uint8_t flags = frame[8];
+    gif->left = moa_le16(frame);
+    gif->top = moa_le16(frame + 2);
+    gif->width = moa_le16(frame + 4);
+    gif->height = moa_le16(frame + 6);
+    if (gif->width == 0 || gif->height == 0)
+        return moa_fail(error, MOA_ERR_CORRUPT, gif->at, "GIF frame with a side of 0 px");
+    if (gif->left + gif->width > gif->picture->info.width_px ||
+        gif->top + gif->height > gif->picture->info.height_px)
+        return moa_fail(error, MOA_ERR_CORRUPT, gif->at, "GIF frame outside of its canvas");
+    gif->is_interlaced = (flags & 0x40) != 0;
+    gif->at += 9;
+    if (flags & 0x80)
+        return read_palette(gif, flags & 7, error);
+    return gif->palette ? MOA_OK
+                        : moa_fail(error, MOA_ERR_CORRUPT, gif->at, "GIF without a palette");
+}
+
 static enum moa_err read_headers(struct gif *gif, struct moa_error *error)
 {
     gif->at = 13;
@@ -112,24 +136,36 @@ static enum moa_err read_headers(struct gif *gif, struct moa_error *error)
         err = read_palette(gif, gif->p[10] & 7, error);
     if (err == MOA_OK)
         err = skip_to_image(gif, error);
-    if (err)
-        return err;
-    if (gif->n - gif->at < 9)
-        return fail_truncated(gif, error);
-    const uint8_t *frame = gif->p + gif->at;
-    if (moa_le16(frame) != 0 || moa_le16(frame + 2) != 0 ||
-        moa_le16(frame + 4) != gif->picture->info.width_px ||
-        moa_le16(frame + 6) != gif->picture->info.height_px)
-        return moa_fail(error, MOA_ERR_UNSUPPORTED, gif->at,
-                        "GIF whose first frame does not cover its canvas");
-    const uint8_t flags = frame[8];
-    gif->is_interlaced = (flags & 0x40) != 0;
-    gif->at += 9;
-    if (flags & 0x80)
-        return read_palette(gif, flags & 7, error);
-    return gif->p[10] & 0x80 ? MOA_OK
-                             : moa_fail(error, MOA_ERR_CORRUPT, gif->at, "GIF without a palette");
+    return err ? err : read_frame_header(gif, error);
 }
+
+/* ---- the canvas ---- */
+
+/* A row of the canvas, with what `indices` paint of it; NULL: nothing. */
+static void push_row(struct gif *gif, const uint8_t *indices)
+{
+    const uint32_t canvas_width = gif->picture->info.width_px;
+    memset(gif->canvas, 0xff, 3 * (size_t)canvas_width);
+    uint8_t *out = gif->canvas + 3 * (size_t)gif->left;
+    bool is_covered = indices && gif->width == canvas_width;
+    for (uint32_t x = 0; indices && x < gif->width; x++, out += 3) {
+        if (indices[x] == gif->transparent || indices[x] >= gif->n_colors)
+            is_covered = false;
+        else
+            memcpy(out, gif->palette + 3 * (size_t)indices[x], 3);
+    }
+    if (!is_covered)
+        gif->rows->notes |= MOA_IMAGE_TRANSPARENT;
+    gif->rows->push(gif->rows, gif->canvas);
+}
+
+static void push_empty(struct gif *gif, uint32_t n_rows)
+{
+    for (uint32_t i = 0; i < n_rows; i++)
+        push_row(gif, NULL);
+}
+
+/* ---- the compression ---- */
 
 /* Returns false at the end of the data. */
 static bool read_code(struct gif *gif, unsigned size, unsigned *ret_code)
@@ -158,8 +194,10 @@ static void next_interlaced_row(struct gif *gif)
     static const uint8_t first[4] = {0, 4, 2, 1};
     static const uint8_t step[4] = {8, 8, 4, 2};
     gif->y += step[gif->pass];
-    while (gif->y >= gif->picture->info.height_px && gif->pass < 3)
+    while (gif->y >= gif->height && gif->pass < 3)
         gif->y = first[++gif->pass];
+    if (gif->y < gif->height)
+        gif->row = gif->indices + (size_t)gif->y * gif->width;
 }
 
 static void next_row(struct gif *gif)
@@ -167,23 +205,20 @@ static void next_row(struct gif *gif)
     gif->x = 0;
     if (gif->is_interlaced) {
         next_interlaced_row(gif);
-        if (gif->y < gif->picture->info.height_px)
-            gif->row = gif->plane + (size_t)gif->y * gif->picture->info.width_px;
     } else {
-        moa_scan_push(gif->scan, 1);
+        push_row(gif, gif->row);
         gif->y++;
-        gif->row = moa_scan_space(gif->scan, 0);
     }
 }
 
 /* False once the image is full. */
 static bool put(struct gif *gif, uint8_t index)
 {
-    gif->row[gif->x++] = gif->luma[index];
-    if (gif->x < gif->picture->info.width_px)
+    gif->row[gif->x++] = index;
+    if (gif->x < gif->width)
         return true;
     next_row(gif);
-    return gif->y < gif->picture->info.height_px;
+    return gif->y < gif->height;
 }
 
 /* The bytes of `code`, which is defined; returns whether the image has room for more. */
@@ -245,178 +280,53 @@ static enum moa_err decompress(struct gif *gif, struct moa_error *error)
     return fail_truncated(gif, error);
 }
 
-static enum moa_err luma_of_gif(const struct moa_picture *picture, enum moa_image_mode mode,
-                                struct moa_luma_scan *scan, struct moa_error *error)
+/* ---- all of it ---- */
+
+static enum moa_err decode_gif(struct gif *gif, struct moa_error *error)
 {
-    (void)mode;
+    const struct moa_image_info *info = &gif->picture->info;
+    enum moa_err err = read_headers(gif, error);
+    if (err)
+        return err;
+    gif->indices = malloc((size_t)gif->width * (gif->is_interlaced ? gif->height : 1));
+    gif->canvas = malloc(3 * (size_t)info->width_px);
+    if (!gif->indices || !gif->canvas || !gif->rows->begin(gif->rows, 3))
+        return moa_fail_memory(error);
+    gif->row = gif->indices;
+    push_empty(gif, gif->top);
+    err = decompress(gif, error);
+    if (err)
+        return err;
+    for (uint32_t y = 0; gif->is_interlaced && y < gif->height; y++)
+        push_row(gif, gif->indices + (size_t)y * gif->width);
+    push_empty(gif, info->height_px - gif->top - gif->height);
+    return MOA_OK;
+}
+
+static enum moa_err rows_of_gif(const struct moa_picture *picture, struct moa_rows *rows,
+                                struct moa_error *error)
+{
     struct gif *gif = calloc(1, sizeof(*gif));
     if (!gif)
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory in the GIF decoder");
     gif->picture = picture;
-    gif->scan = scan;
+    gif->rows = rows;
     gif->p = picture->file.p;
     gif->n = picture->file.n;
-    enum moa_err err = read_headers(gif, error);
-    if (err == MOA_OK && gif->is_interlaced) {
-        gif->plane = malloc((size_t)picture->info.width_px * picture->info.height_px);
-        if (!gif->plane)
-            err = moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for an interlaced image");
-    }
-    if (err == MOA_OK) {
-        gif->row = gif->is_interlaced ? gif->plane : moa_scan_space(scan, 0);
-        err = decompress(gif, error);
-    }
-    if (err == MOA_OK && gif->is_interlaced)
-        moa_scan_plane(scan, gif->plane, picture->info.height_px, picture->info.width_px);
-    free(gif->plane);
+    gif->transparent = -1;
+    const enum moa_err err = decode_gif(gif, error);
+    free(gif->indices);
+    free(gif->canvas);
     free(gif);
-    return err;
-}
-
-/* ---- pixels ---- */
-
-static int read_gif(GifFileType *gif, GifByteType *out, int n)
-{
-    struct moa_bytes *left = gif->UserData;
-    const size_t given = (size_t)n < left->n ? (size_t)n : left->n;
-    memcpy(out, left->p, given);
-    left->p = (const uint8_t *)left->p + given;
-    left->n -= given;
-    return (int)given;
-}
-
-/* Reads up to the first image; its transparent colour, or -1. */
-static enum moa_err find_gif_frame(GifFileType *gif, int *ret_transparent, struct moa_error *error)
-{
-    *ret_transparent = NO_TRANSPARENT_COLOR;
-    for (;;) { /* every turn takes bytes of the file */
-        GifRecordType type;
-        if (DGifGetRecordType(gif, &type) == GIF_ERROR || type == TERMINATE_RECORD_TYPE)
-            return moa_fail(error, MOA_ERR_TRUNCATED, 0, "GIF without an image");
-        if (type == IMAGE_DESC_RECORD_TYPE)
-            break;
-        int code;
-        GifByteType *block;
-        if (DGifGetExtension(gif, &code, &block) == GIF_ERROR)
-            return moa_fail(error, MOA_ERR_CORRUPT, 0, "GIF data is damaged");
-        while (block) {
-            GraphicsControlBlock control;
-            if (code == GRAPHICS_EXT_FUNC_CODE &&
-                DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK)
-                *ret_transparent = control.TransparentColor;
-            if (DGifGetExtensionNext(gif, &block) == GIF_ERROR)
-                return moa_fail(error, MOA_ERR_CORRUPT, 0, "GIF data is damaged");
-        }
-    }
-    if (DGifGetImageDesc(gif) == GIF_ERROR || gif->Image.Width < 1 || gif->Image.Height < 1)
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "GIF image header is damaged");
-    if (!gif->Image.ColorMap && !gif->SColorMap)
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "GIF without colours");
-    return MOA_OK;
-}
-
-/* The colour indices of the whole frame, rows in order, also if the file interlaces them. */
-static uint8_t *gif_indices(GifFileType *gif, struct moa_error *error)
-{
-    static const struct {
-        int first, step;
-    } passes[5] = {{0, 8}, {4, 8}, {2, 4}, {1, 2}, {0, 1}};
-    const int width = gif->Image.Width, height = gif->Image.Height;
-    if ((uint64_t)width * (uint64_t)height > WHOLE_PX_MAX) {
-        moa_fail(error, MOA_ERR_LIMIT, 0, "GIF that is too large to be resized");
-        return NULL;
-    }
-    uint8_t *indices = malloc((size_t)width * (size_t)height);
-    if (!indices) {
-        moa_fail_memory(error);
-        return NULL;
-    }
-    const size_t from = gif->Image.Interlace ? 0 : 4, to = gif->Image.Interlace ? 4 : 5;
-    for (size_t pass = from; pass < to; pass++) {
-        for (int y = passes[pass].first; y < height; y += passes[pass].step) {
-            if (DGifGetLine(gif, indices + (size_t)y * (size_t)width, width) == GIF_OK)
-                continue;
-            moa_fail(error, MOA_ERR_CORRUPT, 0, "GIF data is damaged");
-            free(indices);
-            return NULL;
-        }
-    }
-    return indices;
-}
-
-static void paint_gif_row(const GifFileType *gif, const uint8_t *indices, int transparent,
-                          struct moa_shrink *s)
-{
-    const ColorMapObject *map = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
-    const size_t left = (size_t)gif->Image.Left, width = (size_t)gif->Image.Width;
-    for (size_t i = 0; i < width && left + i < s->in_width; i++) {
-        if (indices[i] == transparent || indices[i] >= map->ColorCount)
-            continue;
-        const GifColorType *color = &map->Colors[indices[i]];
-        uint8_t *out = s->line + 4 * (left + i);
-        out[0] = color->Blue;
-        out[1] = color->Green;
-        out[2] = color->Red;
-    }
-}
-
-static enum moa_err paint_gif(GifFileType *gif, struct moa_shrink *s, struct moa_error *error)
-{
-    int transparent;
-    const enum moa_err err = find_gif_frame(gif, &transparent, error);
-    if (err)
-        return err;
-    uint8_t *indices = gif_indices(gif, error);
-    if (!indices)
-        return error->code;
-    const size_t top = (size_t)gif->Image.Top, height = (size_t)gif->Image.Height;
-    while (s->row < s->in_height) {
-        memset(s->line, 0xff, 4 * (size_t)s->in_width);
-        if (s->row >= top && s->row < top + height)
-            paint_gif_row(gif, indices + (s->row - top) * (size_t)gif->Image.Width, transparent, s);
-        moa_shrink_row(s);
-    }
-    free(indices);
-    return MOA_OK;
-}
-
-static enum moa_err decode_gif(struct moa_bytes file, struct moa_shrink *s, struct moa_error *error)
-{
-    int code;
-    GifFileType *gif = DGifOpen(&file, read_gif, &code);
-    if (!gif)
-        return moa_fail(error, code == D_GIF_ERR_NOT_ENOUGH_MEM ? MOA_ERR_MEMORY : MOA_ERR_CORRUPT,
-                        0, "GIF header is damaged");
-    const enum moa_err err = paint_gif(gif, s, error);
-    DGifCloseFile(gif, &code);
-    return err;
-}
-
-static enum moa_err pixels_of_gif(const struct moa_picture *picture, uint32_t width_px,
-                                  uint32_t height_px, struct moa_pixels *ret_pixels,
-                                  struct moa_error *error)
-{
-    const struct moa_image_info *info = &picture->info;
-    struct moa_shrink s;
-    enum moa_err err;
-    if (moa_shrink_init(&s, info->width_px, info->height_px, width_px, height_px))
-        err = decode_gif(picture->file, &s, error);
-    else
-        err = moa_fail_memory(error);
-    if (!err) {
-        *ret_pixels = s.out;
-        s.out.bgra = NULL;
-    }
-    moa_shrink_done(&s);
     return err;
 }
 
 const struct moa_format moa_format_gif = {
     .name = "gif",
     .mime = "image/gif",
+    .is_drawn = true,
     .sniff = sniff_gif,
     .probe = probe_gif,
     .header = header_of_gif,
-    .luma = luma_of_gif,
-    .pixels = pixels_of_gif,
+    .rows = rows_of_gif,
 };

@@ -64,6 +64,13 @@ uint32_t moa_image_formats_written(void)
     return written;
 }
 
+const char *moa_image_note_name(enum moa_image_note note)
+{
+    return note == MOA_IMAGE_TRUNCATED     ? "truncated"
+           : note == MOA_IMAGE_TRANSPARENT ? "transparent"
+                                           : "unknown";
+}
+
 /* ---- the header ---- */
 
 static enum moa_err probe(struct moa_bytes file, struct moa_image_info *ret_info,
@@ -172,18 +179,26 @@ static enum moa_err check_limits(const struct moa_image_info *info,
 
 /* ---- measuring ---- */
 
-/* The second scan of an image with unusual gradients; see luma_scan.h. */
-static enum moa_err measure_exactly(const struct moa_picture *picture, enum moa_image_mode mode,
-                                    struct moa_luma_scan *scan,
-                                    struct moa_image_features *ret_features,
-                                    struct moa_error *error)
+/* Scans, and once more with a bin for everything if the gradients are unusual; see luma_scan.h. */
+static enum moa_err scan_luma(const struct moa_picture *picture, enum moa_image_mode mode,
+                              struct moa_luma_scan *scan, struct moa_image_features *ret_features,
+                              struct moa_error *error)
 {
-    if (!moa_scan_restart_exact(scan))
-        return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
-    const enum moa_err err = formats[picture->info.format]->luma(picture, mode, scan, error);
-    if (err == MOA_OK)
-        (void)moa_scan_finish(scan, ret_features);
-    return err;
+    struct moa_image_features features;
+    uint32_t notes = 0;
+    enum moa_err err = moa_picture_luma(picture, mode, scan, &notes, error);
+    if (err == MOA_OK && !moa_scan_finish(scan, &features)) {
+        if (!moa_scan_restart_exact(scan))
+            return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
+        err = moa_picture_luma(picture, mode, scan, &notes, error);
+        if (err == MOA_OK)
+            (void)moa_scan_finish(scan, &features);
+    }
+    if (err)
+        return err;
+    features.notes = notes;
+    *ret_features = features;
+    return MOA_OK;
 }
 
 static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mode mode,
@@ -193,9 +208,7 @@ static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mo
     if (!scan)
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
     struct moa_image_features features;
-    enum moa_err err = formats[picture->info.format]->luma(picture, mode, scan, error);
-    if (err == MOA_OK && !moa_scan_finish(scan, &features))
-        err = measure_exactly(picture, mode, scan, &features, error);
+    const enum moa_err err = scan_luma(picture, mode, scan, &features, error);
     moa_scan_free(scan);
     if (err)
         return err;

@@ -5,8 +5,9 @@
  * transformed. Pixels are reduced inside of the transform. Other colour spaces go through the
  * library's conversions, row by row.
  *
- * libjpeg reports errors through a callback that must not return: run() and encode_jpeg() catch
- * them. Damage that libjpeg only warns of, and papers over with gray, is an error here.
+ * libjpeg reports errors through a callback that must not return: run() catches
+ * them. Damage that libjpeg only warns of, and papers over with gray, is an error here; but a file
+ * that lacks no more than its last bytes is taken, as every other decoder does.
  */
 #include "format.h"
 
@@ -19,6 +20,10 @@
 #include <jpeglib.h>
 
 #include <jerror.h>
+
+#include "../kernels.h"
+#include "jpeg_write.h"
+#include "shrink.h"
 
 /* A hostile progressive file can ask for a pass over the whole image every few bytes. Encoders
  * write about ten scans. */
@@ -187,14 +192,18 @@ struct jpeg {
     struct jpeg_decompress_struct cinfo;
     jmp_buf failed;
     const struct moa_picture *picture;
-    uint8_t *cmyk; /* one row, if the file is CMYK */
+    struct moa_error *error;
+    bool has_ended; /* the file, before its end marker */
+    uint8_t *row;   /* of RGB */
+    uint8_t *cmyk;  /* one row, if the file is CMYK */
     /* for luma */
     enum moa_image_mode mode;
     struct moa_luma_scan *scan;
     /* for pixels */
-    uint32_t wanted_width, wanted_height;
+    const struct moa_wanted *wanted;
+    uint8_t *units; /* a row of units of each component */
+    struct moa_shrink shrinks[3];
     struct moa_pixels out;
-    struct moa_error *error;
 };
 
 static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
@@ -208,9 +217,19 @@ static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
     longjmp(jpeg->failed, 1);
 }
 
+static void *make(struct jpeg *jpeg, size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for the pixels");
+    return p;
+}
+
 static void on_error(j_common_ptr common)
 {
     struct jpeg *jpeg = common->client_data;
+    if (jpeg->has_ended) /* what follows from that is no other fault */
+        fail_jpeg(jpeg, MOA_ERR_TRUNCATED, "JPEG ends too early");
     switch (common->err->msg_code) {
     case JERR_OUT_OF_MEMORY:
         fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory in the JPEG decoder");
@@ -230,6 +249,15 @@ static void on_error(j_common_ptr common)
     }
 }
 
+/* A file that breaks off in the last row of its units, of a last or only pass, lacks at most a few
+ * pixels in the corner; if there are few rows, that is more than a few. */
+enum { MIN_ROWS_TO_LACK = 8 };
+
+static bool is_in_last_row(const struct jpeg_decompress_struct *cinfo)
+{
+    return cinfo->total_iMCU_rows > 0 && cinfo->input_iMCU_row + 1 >= cinfo->total_iMCU_rows;
+}
+
 static void on_message(j_common_ptr common, int level)
 {
     struct jpeg *jpeg = common->client_data;
@@ -237,9 +265,16 @@ static void on_message(j_common_ptr common, int level)
         return;
     switch (common->err->msg_code) {
     case JWRN_JPEG_EOF:
-        fail_jpeg(jpeg, MOA_ERR_TRUNCATED, "JPEG ends too early");
+        if (!is_in_last_row(&jpeg->cinfo))
+            fail_jpeg(jpeg, MOA_ERR_TRUNCATED, "JPEG ends too early");
+        jpeg->has_ended = true;
+        return;
     case JWRN_HIT_MARKER:
-        fail_jpeg(jpeg, MOA_ERR_CORRUPT, "JPEG data segment ends too early");
+        if (!jpeg->has_ended)
+            fail_jpeg(jpeg, MOA_ERR_CORRUPT, "JPEG data segment ends too early");
+        if (jpeg->cinfo.total_iMCU_rows < MIN_ROWS_TO_LACK)
+            fail_jpeg(jpeg, MOA_ERR_TRUNCATED, "JPEG ends too early");
+        return;
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
         fail_jpeg(jpeg, MOA_ERR_CORRUPT, "JPEG data with an invalid code");
@@ -313,43 +348,67 @@ static void luma_by_units(struct jpeg *jpeg)
     }
 }
 
+static bool is_cmyk(const struct jpeg_decompress_struct *cinfo)
+{
+    return cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK;
+}
+
 static uint8_t remove_ink(uint32_t light, uint32_t ink)
 {
-    const uint32_t t = light * ink + 128;
-    return (uint8_t)(light - ((t + (t >> 8)) >> 8));
+    return (uint8_t)((light * (255 - ink) + 127) / 255);
 }
 
 /* Adobe writes CMYK inverted, and its marker says that it was Adobe. */
-static void luma_from_cmyk(const struct jpeg *jpeg, uint8_t *ret_luma)
+static void rgb_from_cmyk(const struct jpeg *jpeg)
 {
     const uint8_t invert = jpeg->cinfo.saw_Adobe_marker ? 0xff : 0;
-    for (uint32_t x = 0; x < jpeg->picture->info.width_px; x++) {
-        const uint8_t *in = jpeg->cmyk + 4 * (size_t)x;
+    const uint8_t *in = jpeg->cmyk;
+    uint8_t *out = jpeg->row;
+    for (uint32_t x = 0; x < jpeg->cinfo.output_width; x++, in += 4, out += 3) {
         const uint32_t light = 255u - (in[3] ^ invert);
-        const uint32_t r = remove_ink(light, in[0] ^ invert);
-        const uint32_t g = remove_ink(light, in[1] ^ invert);
-        const uint32_t b = remove_ink(light, in[2] ^ invert);
-        ret_luma[x] = (uint8_t)((19595u * r + 38470u * g + 7471u * b + 32768u) >> 16);
+        out[0] = remove_ink(light, in[0] ^ invert);
+        out[1] = remove_ink(light, in[1] ^ invert);
+        out[2] = remove_ink(light, in[2] ^ invert);
     }
+}
+
+/* For rows that are not taken as planes. */
+static void start_rgb(struct jpeg *jpeg)
+{
+    struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
+    cinfo->out_color_space = is_cmyk(cinfo) ? JCS_CMYK : JCS_RGB;
+    jpeg_start_decompress(cinfo);
+    jpeg->row = make(jpeg, 3 * (size_t)cinfo->output_width);
+    if (is_cmyk(cinfo))
+        jpeg->cmyk = make(jpeg, 4 * (size_t)cinfo->output_width);
+}
+
+static void read_rgb(struct jpeg *jpeg)
+{
+    JSAMPROW row = jpeg->cmyk ? jpeg->cmyk : jpeg->row;
+    jpeg_read_scanlines(&jpeg->cinfo, &row, 1);
+    if (jpeg->cmyk)
+        rgb_from_cmyk(jpeg);
 }
 
 static void luma_by_rows(struct jpeg *jpeg)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
-    const bool is_cmyk = cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK;
-    cinfo->out_color_space = is_cmyk ? JCS_CMYK : JCS_GRAYSCALE;
-    if (is_cmyk) {
-        jpeg->cmyk = malloc(4 * (size_t)jpeg->picture->info.width_px);
-        if (!jpeg->cmyk)
-            fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for a row");
+    const bool is_gray = !is_cmyk(cinfo);
+    if (is_gray) {
+        cinfo->out_color_space = JCS_GRAYSCALE;
+        jpeg_start_decompress(cinfo);
+    } else {
+        start_rgb(jpeg);
     }
-    jpeg_start_decompress(cinfo);
     while (cinfo->output_scanline < cinfo->output_height) {
-        uint8_t *luma = moa_scan_space(jpeg->scan, 0);
-        JSAMPROW row = is_cmyk ? jpeg->cmyk : luma;
-        jpeg_read_scanlines(cinfo, &row, 1);
-        if (is_cmyk)
-            luma_from_cmyk(jpeg, luma);
+        JSAMPROW luma = moa_scan_space(jpeg->scan, 0);
+        if (is_gray) {
+            jpeg_read_scanlines(cinfo, &luma, 1);
+        } else {
+            read_rgb(jpeg);
+            moa_kernels_get()->luma_from_rgb(jpeg->row, cinfo->output_width, luma);
+        }
         moa_scan_push(jpeg->scan, 1);
     }
 }
@@ -357,7 +416,6 @@ static void luma_by_rows(struct jpeg *jpeg)
 static void decode_luma(struct jpeg *jpeg)
 {
     jpeg->cinfo.dct_method = JDCT_ISLOW;
-    jpeg->cinfo.do_block_smoothing = FALSE;
     if (has_plain_luma(&jpeg->cinfo))
         luma_by_units(jpeg);
     else
@@ -366,19 +424,6 @@ static void decode_luma(struct jpeg *jpeg)
 
 /* ---- pixels ---- */
 
-static void bgra_from_cmyk(const struct jpeg *jpeg, uint8_t *out)
-{
-    const uint8_t invert = jpeg->cinfo.saw_Adobe_marker ? 0xff : 0;
-    const uint8_t *in = jpeg->cmyk;
-    for (uint32_t x = 0; x < jpeg->out.width_px; x++, in += 4, out += 4) {
-        const uint32_t light = 255u - (in[3] ^ invert);
-        out[0] = remove_ink(light, in[2] ^ invert);
-        out[1] = remove_ink(light, in[1] ^ invert);
-        out[2] = remove_ink(light, in[0] ^ invert);
-        out[3] = 255;
-    }
-}
-
 /* 1/2, 1/4 and 1/8 are the reductions that libjpeg-turbo has fast transforms for. One that comes
  * out a little too small saves the decoding of four times the pixels, and the scaling. */
 static bool is_near(uint32_t side, unsigned denominator, uint32_t wanted)
@@ -386,40 +431,116 @@ static bool is_near(uint32_t side, unsigned denominator, uint32_t wanted)
     return 8 * (uint64_t)((side + denominator - 1) / denominator) >= 7 * (uint64_t)wanted;
 }
 
-static unsigned denominator(const struct moa_image_info *info, uint32_t wanted_width,
-                            uint32_t wanted_height)
+static unsigned denominator(const struct jpeg *jpeg)
 {
+    const struct moa_image_info *info = &jpeg->picture->info;
     unsigned d = 8;
-    while (d > 1 && !(is_near(info->width_px, d, wanted_width) &&
-                      is_near(info->height_px, d, wanted_height)))
+    while (d > 1 && !(is_near(info->width_px, d, jpeg->wanted->width_px) &&
+                      is_near(info->height_px, d, jpeg->wanted->height_px)))
         d /= 2;
     return d;
+}
+
+static void make_out(struct jpeg *jpeg, enum moa_color color, uint32_t width, uint32_t height)
+{
+    if (!moa_pixels_init(&jpeg->out, color, width, height))
+        fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for the pixels");
+}
+
+static void start_shrink(struct jpeg *jpeg, int i, uint32_t width, uint32_t height)
+{
+    if (!moa_shrink_init(&jpeg->shrinks[i], width, height, &jpeg->out.planes[i]))
+        fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for the pixels");
+}
+
+static void pixels_by_rows(struct jpeg *jpeg, uint32_t width, uint32_t height)
+{
+    struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
+    /* Smooth chroma is for those who see every pixel. */
+    cinfo->do_fancy_upsampling = width == jpeg->picture->info.width_px;
+    start_rgb(jpeg);
+    make_out(jpeg, MOA_COLOR_RGB, width, height);
+    start_shrink(jpeg, 0, cinfo->output_width, cinfo->output_height);
+    while (cinfo->output_scanline < cinfo->output_height) {
+        read_rgb(jpeg);
+        moa_shrink_row(&jpeg->shrinks[0], jpeg->row);
+    }
+}
+
+#if JPEG_LIB_VERSION >= 70
+#define DCT_SIZE(component) ((JDIMENSION)(component)->DCT_v_scaled_size)
+#define MIN_DCT_SIZE(cinfo) ((JDIMENSION)(cinfo)->min_DCT_v_scaled_size)
+#else
+#define DCT_SIZE(component) ((JDIMENSION)(component)->DCT_scaled_size)
+#define MIN_DCT_SIZE(cinfo) ((JDIMENSION)(cinfo)->min_DCT_scaled_size)
+#endif
+
+/* Where the rows of a unit go: one block of memory for all components. */
+static void make_units(struct jpeg *jpeg, JSAMPROW ret_rows[3][MOA_SCAN_ROWS])
+{
+    struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
+    size_t n_bytes = 0;
+    for (int i = 0; i < cinfo->num_components; i++) {
+        const jpeg_component_info *c = &cinfo->comp_info[i];
+        n_bytes +=
+            (size_t)c->width_in_blocks * DCT_SIZE(c) * (size_t)c->v_samp_factor * DCT_SIZE(c);
+    }
+    uint8_t *next = jpeg->units = make(jpeg, n_bytes);
+    for (int i = 0; i < cinfo->num_components; i++) {
+        const jpeg_component_info *c = &cinfo->comp_info[i];
+        const JDIMENSION n_rows = (JDIMENSION)c->v_samp_factor * DCT_SIZE(c);
+        for (JDIMENSION y = 0; y < n_rows; y++, next += (size_t)c->width_in_blocks * DCT_SIZE(c))
+            ret_rows[i][y] = next;
+    }
+}
+
+static void push_units(struct jpeg *jpeg, int i, JSAMPROW *rows)
+{
+    const jpeg_component_info *c = &jpeg->cinfo.comp_info[i];
+    struct moa_shrink *shrink = &jpeg->shrinks[i];
+    const uint32_t n_rows = (uint32_t)c->v_samp_factor * DCT_SIZE(c);
+    for (uint32_t y = 0; y < n_rows && shrink->in_row < shrink->in_height; y++)
+        moa_shrink_row(shrink, rows[y]);
+}
+
+static void pixels_by_units(struct jpeg *jpeg, uint32_t width, uint32_t height)
+{
+    struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
+    JSAMPROW rows[3][MOA_SCAN_ROWS];
+    JSAMPARRAY planes[3] = {rows[0], rows[1], rows[2]};
+    cinfo->raw_data_out = TRUE;
+    jpeg_start_decompress(cinfo);
+    make_out(jpeg, cinfo->num_components == 1 ? MOA_COLOR_GRAY : MOA_COLOR_YCC, width, height);
+    for (int i = 0; i < cinfo->num_components; i++)
+        start_shrink(jpeg, i, cinfo->comp_info[i].downsampled_width,
+                     cinfo->comp_info[i].downsampled_height);
+    make_units(jpeg, rows);
+    const JDIMENSION n_rows = (JDIMENSION)cinfo->max_v_samp_factor * MIN_DCT_SIZE(cinfo);
+    while (cinfo->output_scanline < cinfo->output_height) {
+        jpeg_read_raw_data(cinfo, planes, n_rows);
+        for (int i = 0; i < cinfo->num_components; i++)
+            push_units(jpeg, i, rows[i]);
+    }
 }
 
 static void decode_pixels(struct jpeg *jpeg)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
-    const struct moa_image_info *info = &jpeg->picture->info;
-    const bool is_cmyk = cinfo->jpeg_color_space == JCS_CMYK || cinfo->jpeg_color_space == JCS_YCCK;
+    const struct moa_wanted *wanted = jpeg->wanted;
     cinfo->scale_num = 1;
-    cinfo->scale_denom = denominator(info, jpeg->wanted_width, jpeg->wanted_height);
-    /* Smooth chroma is for those who see every pixel. */
-    cinfo->do_fancy_upsampling = jpeg->wanted_width == info->width_px;
-    cinfo->out_color_space = is_cmyk ? JCS_CMYK : JCS_EXT_BGRA;
-    jpeg_start_decompress(cinfo);
-    const size_t n = 4 * (size_t)cinfo->output_width;
-    const bool has_out = moa_pixels_init(&jpeg->out, cinfo->output_width, cinfo->output_height);
-    if (is_cmyk)
-        jpeg->cmyk = malloc(n);
-    if (!has_out || (is_cmyk && !jpeg->cmyk))
-        fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for the pixels");
-    while (cinfo->output_scanline < cinfo->output_height) {
-        uint8_t *out = jpeg->out.bgra + n * cinfo->output_scanline;
-        JSAMPROW row = is_cmyk ? jpeg->cmyk : out;
-        jpeg_read_scanlines(cinfo, &row, 1);
-        if (is_cmyk)
-            bgra_from_cmyk(jpeg, out);
+    cinfo->scale_denom = denominator(jpeg);
+    jpeg_calc_output_dimensions(cinfo);
+    uint32_t width = cinfo->output_width, height = cinfo->output_height;
+    if (width > wanted->width_px || height > wanted->height_px) {
+        width = wanted->width_px;
+        height = wanted->height_px;
     }
+    const bool takes_planes = cinfo->num_components == 1 ||
+                              (wanted->takes_ycc && !(wanted->moves && ((width | height) & 1)));
+    if (has_plain_luma(cinfo) && takes_planes)
+        pixels_by_units(jpeg, width, height);
+    else
+        pixels_by_rows(jpeg, width, height);
 }
 
 /* ---- both ---- */
@@ -437,7 +558,11 @@ static void decode(struct jpeg *jpeg, void (*decode_what)(struct jpeg *))
     if (cinfo->image_width != jpeg->picture->info.width_px ||
         cinfo->image_height != jpeg->picture->info.height_px)
         fail_jpeg(jpeg, MOA_ERR_CORRUPT, "JPEG with two frame headers");
+    cinfo->do_block_smoothing = FALSE;
     decode_what(jpeg);
+    if (!jpeg_input_complete(cinfo) && cinfo->unread_marker != JPEG_EOI &&
+        !memmem(cinfo->src->next_input_byte, cinfo->src->bytes_in_buffer, "\xff\xd9", 2))
+        jpeg->has_ended = true;
 }
 
 static enum moa_err run(struct jpeg *jpeg, void (*decode_what)(struct jpeg *))
@@ -450,89 +575,36 @@ static enum moa_err run(struct jpeg *jpeg, void (*decode_what)(struct jpeg *))
     if (setjmp(jpeg->failed) == 0)
         decode(jpeg, decode_what);
     jpeg_destroy_decompress(&jpeg->cinfo);
+    free(jpeg->row);
     free(jpeg->cmyk);
+    free(jpeg->units);
+    for (unsigned i = 0; i < 3; i++)
+        moa_shrink_done(&jpeg->shrinks[i]);
     return jpeg->error->code;
 }
 
 static enum moa_err luma_of_jpeg(const struct moa_picture *picture, enum moa_image_mode mode,
-                                 struct moa_luma_scan *scan, struct moa_error *error)
+                                 struct moa_luma_scan *scan, uint32_t *notes,
+                                 struct moa_error *error)
 {
     struct jpeg jpeg = {.picture = picture, .mode = mode, .scan = scan, .error = error};
-    return run(&jpeg, decode_luma);
+    const enum moa_err err = run(&jpeg, decode_luma);
+    if (!err && jpeg.has_ended)
+        *notes |= MOA_IMAGE_TRUNCATED;
+    return err;
 }
 
-static enum moa_err pixels_of_jpeg(const struct moa_picture *picture, uint32_t width_px,
-                                   uint32_t height_px, struct moa_pixels *ret_pixels,
+static enum moa_err pixels_of_jpeg(const struct moa_picture *picture,
+                                   const struct moa_wanted *wanted, struct moa_pixels *ret_pixels,
                                    struct moa_error *error)
 {
-    struct jpeg jpeg = {
-        .picture = picture, .wanted_width = width_px, .wanted_height = height_px, .error = error};
+    struct jpeg jpeg = {.picture = picture, .wanted = wanted, .error = error};
     const enum moa_err err = run(&jpeg, decode_pixels);
     if (err)
         moa_pixels_done(&jpeg.out);
     else
         *ret_pixels = jpeg.out;
     return err;
-}
-
-/* ---- encoding ---- */
-
-struct encoder {
-    struct jpeg_error_mgr errors;
-    struct jpeg_compress_struct cinfo;
-    jmp_buf failed;
-    unsigned char *file;
-    unsigned long n;
-};
-
-static void on_encoder_error(j_common_ptr common)
-{
-    struct encoder *encoder = common->client_data;
-    longjmp(encoder->failed, 1);
-}
-
-static void write_jpeg(struct encoder *encoder, const struct moa_pixels *pixels,
-                       const struct moa_encode_options *options)
-{
-    struct jpeg_compress_struct *cinfo = &encoder->cinfo;
-    jpeg_create_compress(cinfo);
-    cinfo->client_data = encoder;
-    jpeg_mem_dest(cinfo, &encoder->file, &encoder->n);
-    cinfo->image_width = pixels->width_px;
-    cinfo->image_height = pixels->height_px;
-    cinfo->input_components = 4;
-    cinfo->in_color_space = JCS_EXT_BGRX;
-    jpeg_set_defaults(cinfo);
-    jpeg_set_quality(cinfo, options->quality, TRUE);
-    if (options->full_chroma)
-        cinfo->comp_info[0].h_samp_factor = cinfo->comp_info[0].v_samp_factor = 1;
-    jpeg_start_compress(cinfo, TRUE);
-    while (cinfo->next_scanline < cinfo->image_height) {
-        JSAMPROW row = pixels->bgra + 4 * (size_t)pixels->width_px * cinfo->next_scanline;
-        jpeg_write_scanlines(cinfo, &row, 1);
-    }
-    jpeg_finish_compress(cinfo);
-}
-
-static void *encode_jpeg(const struct moa_pixels *pixels, const struct moa_encode_options *options,
-                         size_t *ret_n)
-{
-    struct encoder encoder = {0};
-    encoder.cinfo.err = jpeg_std_error(&encoder.errors);
-    encoder.cinfo.client_data = &encoder;
-    encoder.errors.error_exit = on_encoder_error;
-    bool written = false;
-    if (setjmp(encoder.failed) == 0) {
-        write_jpeg(&encoder, pixels, options);
-        written = true;
-    }
-    jpeg_destroy_compress(&encoder.cinfo);
-    if (!written) {
-        free(encoder.file);
-        return NULL;
-    }
-    *ret_n = encoder.n;
-    return encoder.file;
 }
 
 const struct moa_format moa_format_jpeg = {
@@ -544,5 +616,5 @@ const struct moa_format moa_format_jpeg = {
     .exif = exif_of_jpeg,
     .luma = luma_of_jpeg,
     .pixels = pixels_of_jpeg,
-    .encode = encode_jpeg,
+    .encode = moa_jpeg_write,
 };

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PNG (version 1.2) by libspng. Rows stream; only an interlaced picture is held whole, because its
- * seven passes visit every part of it in turn: its luma, one byte a pixel, or its pixels.
+ * PNG (version 1.2) by libpng. Rows stream; only an interlaced picture is held whole, because its
+ * seven passes visit every part of it in turn. Of the chunks only those are read that say what the
+ * pixels are: no colour profile and no comment is inflated.
+ *
+ * libpng reports errors through a callback that must not return: rows_of_png() and write_png()
+ * catch them.
  */
 #include "format.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <spng.h>
+#include <png.h>
 
-#include "../kernels.h"
-
-/* Colour profiles and comments are inflated before the first pixel: a bound for hostile ones. */
-#define MAX_METADATA_BYTES ((size_t)8 << 20)
-#define WHOLE_PX_MAX ((uint64_t)24 << 20) /* of an interlaced picture, for its pixels */
 #define PALETTE_MAX 256
 #define SLOTS 1024 /* of the hash table of colours; a power of two above PALETTE_MAX */
 
@@ -60,332 +60,341 @@ static struct moa_bytes exif_of_png(struct moa_bytes file)
     return (struct moa_bytes){NULL, 0};
 }
 
-/* ---- luma ---- */
+/* ---- what libpng wants of both directions ---- */
 
 struct png {
-    spng_ctx *ctx;
-    const struct moa_image_info *info;
-    struct moa_luma_scan *scan;
-    bool is_gray; /* rows come as 8-bit gray, else as 8-bit RGB */
-    uint8_t *rgb; /* one row */
-    uint8_t *plane;
+    png_structp png;
+    png_infop info;
+    jmp_buf failed;
+    bool no_memory;
+    struct moa_error *error; /* NULL: of the encoder */
+    /* for reading */
+    const struct moa_picture *picture;
+    struct moa_rows *rows;
+    size_t at;      /* in the file */
+    uint8_t *row;   /* as libpng gives it */
+    uint8_t *white; /* the same, laid on white */
+    uint8_t *whole; /* of an interlaced picture: all rows, laid on white */
+    /* for writing */
+    uint8_t *file;
+    size_t n, room;
+    bool is_written;
 };
 
-static enum moa_err fail_png(int status, struct moa_error *error)
+__attribute__((noreturn)) static void fail_png(struct png *png, enum moa_err code,
+                                               const char *message)
 {
-    switch (status) {
-    case SPNG_EMEM:
-    case SPNG_EZLIB_INIT: /* only ever for want of memory */
-        return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory in the PNG decoder");
-    case SPNG_IO_EOF:
-    case SPNG_EOF:
-    case SPNG_EIDAT_TOO_SHORT:
-        return moa_fail(error, MOA_ERR_TRUNCATED, 0, "PNG ends too early");
-    case SPNG_ECHUNK_LIMITS:
-        return moa_fail(error, MOA_ERR_LIMIT, 0, "PNG with more than 8 MiB of metadata");
-    case SPNG_EOVERFLOW:
-        return moa_fail(error, MOA_ERR_LIMIT, 0, "interlaced PNG that is too large to be resized");
-    case SPNG_ECHUNK_CRC:
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "PNG chunk with a wrong checksum");
-    case SPNG_EIDAT_STREAM:
-    case SPNG_EZLIB:
-    case SPNG_EFILTER:
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "PNG pixel data is damaged");
-    default:
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "PNG structure is damaged");
+    if (png->error)
+        moa_fail(png->error, code, png->at, message);
+    longjmp(png->failed, 1);
+}
+
+/* libpng says what is wrong in words only; a chunk's name stands before them. */
+__attribute__((noreturn)) static void on_error(png_structp libpng, png_const_charp message)
+{
+    struct png *png = png_get_error_ptr(libpng);
+    if (png->no_memory)
+        fail_png(png, MOA_ERR_MEMORY, "out of memory in the PNG decoder");
+    if (strstr(message, "CRC"))
+        fail_png(png, MOA_ERR_CORRUPT, "PNG chunk with a wrong checksum");
+    if (strstr(message, "Not enough") || strstr(message, "unexpected end"))
+        fail_png(png, MOA_ERR_TRUNCATED, "PNG ends too early");
+    if (strncmp(message, "IDAT", 4) == 0 || strstr(message, "filter"))
+        fail_png(png, MOA_ERR_CORRUPT, "PNG pixel data is damaged");
+    fail_png(png, MOA_ERR_CORRUPT, "PNG structure is damaged");
+}
+
+static void on_warning(png_structp libpng, png_const_charp message)
+{
+    (void)libpng;
+    (void)message;
+}
+
+static png_voidp on_malloc(png_structp libpng, png_alloc_size_t n)
+{
+    struct png *png = png_get_mem_ptr(libpng);
+    void *p = malloc(n);
+    png->no_memory |= !p;
+    return p;
+}
+
+static void on_free(png_structp libpng, png_voidp p)
+{
+    (void)libpng;
+    free(p);
+}
+
+static void *make(struct png *png, size_t n)
+{
+    void *p = malloc(n);
+    if (!p)
+        fail_png(png, MOA_ERR_MEMORY, "out of memory for the pixels");
+    return p;
+}
+
+/* ---- reading ---- */
+
+static void on_read(png_structp libpng, png_bytep to, size_t n)
+{
+    struct png *png = png_get_io_ptr(libpng);
+    const struct moa_bytes part = moa_part_of(png->picture->file, png->at, n);
+    if (part.n < n)
+        fail_png(png, MOA_ERR_TRUNCATED, "PNG ends too early");
+    memcpy(to, part.p, n);
+    png->at += n;
+}
+
+/* To 8 bits of gray or RGB, with alpha if there is any. Returns the bytes of a pixel. */
+static unsigned set_transforms(const struct png *png)
+{
+    const int color = png_get_color_type(png->png, png->info);
+    const int depth = png_get_bit_depth(png->png, png->info);
+    if (depth == 16)
+        png_set_strip_16(png->png);
+    if (color == PNG_COLOR_TYPE_PALETTE)
+        png_set_palette_to_rgb(png->png);
+    else if (depth < 8)
+        png_set_expand_gray_1_2_4_to_8(png->png);
+    if (png_get_valid(png->png, png->info, PNG_INFO_tRNS))
+        png_set_tRNS_to_alpha(png->png);
+    png_read_update_info(png->png, png->info);
+    return png_get_channels(png->png, png->info);
+}
+
+static void read_rows(struct png *png, unsigned n_channels)
+{
+    for (uint32_t y = 0; y < png->picture->info.height_px; y++) {
+        png_read_row(png->png, png->row, NULL);
+        const uint8_t *row = png->row;
+        if (n_channels % 2 == 0) {
+            if (moa_lay_on_white(row, png->picture->info.width_px, n_channels, png->white))
+                png->rows->notes |= MOA_IMAGE_TRANSPARENT;
+            row = png->white;
+        }
+        png->rows->push(png->rows, row);
     }
 }
 
-/* One row or, of an interlaced image, one row of a pass: `n` pixels. */
-static int read_row(struct png *png, size_t n, uint8_t *ret_luma)
-{
-    if (png->is_gray)
-        return spng_decode_scanline(png->ctx, ret_luma, n);
-    const int status = spng_decode_scanline(png->ctx, png->rgb, 3 * n);
-    if (status == SPNG_OK || status == SPNG_EOI)
-        moa_kernels_get()->luma_from_rgb(png->rgb, n, ret_luma);
-    return status;
-}
-
-static int decode_plain(struct png *png)
-{
-    int status = SPNG_OK;
-    for (uint32_t y = 0; y < png->info->height_px && status == SPNG_OK; y++) {
-        status = read_row(png, png->info->width_px, moa_scan_space(png->scan, 0));
-        if (status == SPNG_OK || status == SPNG_EOI)
-            moa_scan_push(png->scan, 1);
-    }
-    return status;
-}
-
-/* Adam7: first column and step of each pass (PNG 1.2, section 2.6). */
+/* Adam7: first column and row of each pass, and its steps (PNG 1.2, section 2.6). */
 static const struct {
-    uint8_t x;
-    uint8_t dx;
-} adam7[7] = {{0, 8}, {4, 8}, {0, 4}, {2, 4}, {0, 2}, {1, 2}, {0, 1}};
+    uint8_t x, y, dx, dy;
+} passes[7] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+               {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
 
-static int decode_interlaced(struct png *png)
+/* Without png_set_interlace_handling() libpng gives the rows of each pass as they are stored. */
+static void read_pass(struct png *png, int pass, unsigned n_channels)
 {
-    const size_t width = png->info->width_px;
-    int status = SPNG_OK;
-    do {
-        struct spng_row_info row;
-        status = spng_get_row_info(png->ctx, &row);
-        if (status)
-            return status;
-        const size_t x0 = adam7[row.pass].x;
-        const size_t dx = adam7[row.pass].dx;
-        const size_t n = (width - x0 + dx - 1) / dx;
-        uint8_t *luma = moa_scan_space(png->scan, 0);
-        status = read_row(png, n, luma);
-        if (status && status != SPNG_EOI)
-            return status;
-        uint8_t *out = png->plane + row.row_num * width + x0;
+    const struct moa_image_info *info = &png->picture->info;
+    const size_t x0 = passes[pass].x, dx = passes[pass].dx;
+    const size_t n_colors = n_channels - (n_channels % 2 == 0);
+    if (x0 >= info->width_px)
+        return;
+    const size_t n = (info->width_px - x0 + dx - 1) / dx;
+    for (size_t y = passes[pass].y; y < info->height_px; y += passes[pass].dy) {
+        png_read_row(png->png, png->row, NULL);
+        if (moa_lay_on_white(png->row, n, n_channels, png->white))
+            png->rows->notes |= MOA_IMAGE_TRANSPARENT;
+        uint8_t *out = png->whole + n_colors * (y * info->width_px + x0);
         for (size_t i = 0; i < n; i++)
-            out[i * dx] = luma[i];
-    } while (status == SPNG_OK);
-    moa_scan_plane(png->scan, png->plane, png->info->height_px, width);
-    return status;
-}
-
-static int decode_luma(struct png *png, struct moa_bytes file)
-{
-    int status = spng_set_png_buffer(png->ctx, file.p, file.n);
-    if (status)
-        return status;
-    status = spng_set_chunk_limits(png->ctx, MAX_METADATA_BYTES, MAX_METADATA_BYTES);
-    if (status)
-        return status;
-    struct spng_ihdr ihdr;
-    status = spng_get_ihdr(png->ctx, &ihdr);
-    if (status)
-        return status;
-    png->is_gray = ihdr.color_type == SPNG_COLOR_TYPE_GRAYSCALE && ihdr.bit_depth <= 8;
-    const size_t width = png->info->width_px;
-    const bool is_interlaced = ihdr.interlace_method != SPNG_INTERLACE_NONE;
-    if (!png->is_gray && !(png->rgb = malloc(3 * width)))
-        return SPNG_EMEM;
-    if (is_interlaced && !(png->plane = malloc(width * png->info->height_px)))
-        return SPNG_EMEM;
-    status = spng_decode_image(png->ctx, NULL, 0, png->is_gray ? SPNG_FMT_G8 : SPNG_FMT_RGB8,
-                               SPNG_DECODE_PROGRESSIVE);
-    if (status)
-        return status;
-    return is_interlaced ? decode_interlaced(png) : decode_plain(png);
-}
-
-static enum moa_err luma_of_png(const struct moa_picture *picture, enum moa_image_mode mode,
-                                struct moa_luma_scan *scan, struct moa_error *error)
-{
-    (void)mode;
-    struct png png = {.ctx = spng_ctx_new(0), .info = &picture->info, .scan = scan};
-    if (!png.ctx)
-        return fail_png(SPNG_EMEM, error);
-    const int status = decode_luma(&png, picture->file);
-    spng_ctx_free(png.ctx);
-    free(png.rgb);
-    free(png.plane);
-    /* "End of image" is what the last row returns. */
-    return status == SPNG_OK || status == SPNG_EOI ? MOA_OK : fail_png(status, error);
-}
-
-/* ---- pixels ---- */
-
-static void take_rgba_row(struct moa_shrink *s, const uint8_t *rgba)
-{
-    uint8_t *bgra = s->line;
-    for (size_t i = 0; i < s->in_width; i++, rgba += 4, bgra += 4) {
-        bgra[0] = rgba[2];
-        bgra[1] = rgba[1];
-        bgra[2] = rgba[0];
-        bgra[3] = rgba[3];
+            memcpy(out + n_colors * dx * i, png->white + n_colors * i, n_colors);
     }
-    moa_shrink_row(s);
 }
 
-static int pixels_by_rows(spng_ctx *ctx, struct moa_shrink *s)
+static void read_passes(struct png *png, unsigned n_channels)
 {
-    int status =
-        spng_decode_image(ctx, NULL, 0, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS | SPNG_DECODE_PROGRESSIVE);
-    const size_t n = 4 * (size_t)s->in_width;
-    uint8_t *rgba = malloc(n);
-    if (!rgba)
-        status = SPNG_EMEM;
-    while (status == SPNG_OK && s->row < s->in_height) {
-        status = spng_decode_scanline(ctx, rgba, n);
-        if (status == SPNG_OK || status == SPNG_EOI)
-            take_rgba_row(s, rgba);
+    const struct moa_image_info *info = &png->picture->info;
+    const size_t row_bytes = (n_channels - (n_channels % 2 == 0)) * (size_t)info->width_px;
+    png->whole = make(png, row_bytes * info->height_px);
+    for (int pass = 0; pass < 7; pass++)
+        read_pass(png, pass, n_channels);
+    for (uint32_t y = 0; y < info->height_px; y++)
+        png->rows->push(png->rows, png->whole + row_bytes * y);
+}
+
+static void read_png(struct png *png)
+{
+    const struct moa_image_info *info = &png->picture->info;
+    png->info = png_create_info_struct(png->png);
+    if (!png->info)
+        fail_png(png, MOA_ERR_MEMORY, "out of memory in the PNG decoder");
+    png_set_read_fn(png->png, png, on_read);
+    png_set_user_limits(png->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours were checked */
+    png_set_keep_unknown_chunks(png->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    png_read_info(png->png, png->info);
+    if (png_get_image_width(png->png, png->info) != info->width_px ||
+        png_get_image_height(png->png, png->info) != info->height_px)
+        fail_png(png, MOA_ERR_CORRUPT, "PNG sizes contradict each other");
+    const bool is_interlaced = png_get_interlace_type(png->png, png->info) != PNG_INTERLACE_NONE;
+    const unsigned n_channels = set_transforms(png);
+    png->row = make(png, (size_t)n_channels * info->width_px);
+    if (is_interlaced || n_channels % 2 == 0)
+        png->white = make(png, (size_t)n_channels * info->width_px);
+    if (!png->rows->begin(png->rows, n_channels - (n_channels % 2 == 0)))
+        fail_png(png, MOA_ERR_MEMORY, "out of memory for the pixels");
+    if (is_interlaced)
+        read_passes(png, n_channels);
+    else
+        read_rows(png, n_channels);
+}
+
+static enum moa_err rows_of_png(const struct moa_picture *picture, struct moa_rows *rows,
+                                struct moa_error *error)
+{
+    struct png png = {.error = error, .picture = picture, .rows = rows};
+    error->code = MOA_OK;
+    if (setjmp(png.failed) == 0) {
+        png.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &png, on_error, on_warning, &png,
+                                           on_malloc, on_free);
+        if (!png.png)
+            fail_png(&png, MOA_ERR_MEMORY, "out of memory in the PNG decoder");
+        read_png(&png);
     }
-    free(rgba);
-    return status == SPNG_EOI ? SPNG_OK : status;
+    png_destroy_read_struct(&png.png, &png.info, NULL);
+    free(png.row);
+    free(png.white);
+    free(png.whole);
+    return error->code;
 }
 
-static int pixels_of_whole(spng_ctx *ctx, struct moa_shrink *s)
-{
-    if ((uint64_t)s->in_width * s->in_height > WHOLE_PX_MAX)
-        return SPNG_EOVERFLOW;
-    const size_t n = 4 * (size_t)s->in_width;
-    uint8_t *rgba = malloc(n * s->in_height);
-    if (!rgba)
-        return SPNG_EMEM;
-    const int status =
-        spng_decode_image(ctx, rgba, n * s->in_height, SPNG_FMT_RGBA8, SPNG_DECODE_TRNS);
-    while (status == SPNG_OK && s->row < s->in_height)
-        take_rgba_row(s, rgba + n * s->row);
-    free(rgba);
-    return status;
-}
-
-static int decode_pixels(spng_ctx *ctx, struct moa_bytes file, struct moa_shrink *s)
-{
-    struct spng_ihdr ihdr;
-    int status = spng_set_png_buffer(ctx, file.p, file.n);
-    if (!status)
-        status = spng_set_chunk_limits(ctx, MAX_METADATA_BYTES, MAX_METADATA_BYTES);
-    if (!status)
-        status = spng_get_ihdr(ctx, &ihdr);
-    if (status)
-        return status;
-    if (ihdr.width != s->in_width || ihdr.height != s->in_height)
-        return SPNG_EINVAL;
-    return ihdr.interlace_method == SPNG_INTERLACE_NONE ? pixels_by_rows(ctx, s)
-                                                        : pixels_of_whole(ctx, s);
-}
-
-static enum moa_err pixels_of_png(const struct moa_picture *picture, uint32_t width_px,
-                                  uint32_t height_px, struct moa_pixels *ret_pixels,
-                                  struct moa_error *error)
-{
-    const struct moa_image_info *info = &picture->info;
-    struct moa_shrink s;
-    spng_ctx *ctx = spng_ctx_new(0);
-    int status = SPNG_EMEM;
-    if (moa_shrink_init(&s, info->width_px, info->height_px, width_px, height_px) && ctx)
-        status = decode_pixels(ctx, picture->file, &s);
-    if (!status) {
-        *ret_pixels = s.out;
-        s.out.bgra = NULL;
-    }
-    moa_shrink_done(&s);
-    spng_ctx_free(ctx);
-    return status ? fail_png(status, error) : MOA_OK;
-}
-
-/* ---- encoding ---- */
+/* ---- writing ---- */
 
 struct palette {
-    struct spng_plte plte;
-    uint32_t colors[SLOTS]; /* B, G, R and 255: never 0 */
+    png_color colors[PALETTE_MAX];
+    int n;
+    uint32_t keys[SLOTS]; /* 0xff, R, G, B: never 0 */
     uint8_t indices[SLOTS];
 };
 
-/* The index of `color`, which is added if it is new; -1 if there is no room. */
-static int palette_index(struct palette *palette, uint32_t color)
+/* The index of a colour, which is added if it is new; -1 if there is no room. */
+static int palette_index(struct palette *palette, uint32_t key)
 {
-    size_t slot = (color * 0x9e3779b1u) >> 22;
-    while (palette->colors[slot] && palette->colors[slot] != color)
+    size_t slot = (key * 0x9e3779b1u) >> 22;
+    while (palette->keys[slot] && palette->keys[slot] != key)
         slot = (slot + 1) % SLOTS;
-    if (!palette->colors[slot]) {
-        const uint32_t n = palette->plte.n_entries;
-        if (n == PALETTE_MAX)
+    if (!palette->keys[slot]) {
+        if (palette->n == PALETTE_MAX)
             return -1;
-        palette->colors[slot] = color;
-        palette->indices[slot] = (uint8_t)n;
-        palette->plte.entries[n] = (struct spng_plte_entry){
-            .red = (uint8_t)(color >> 16), .green = (uint8_t)(color >> 8), .blue = (uint8_t)color};
-        palette->plte.n_entries++;
+        palette->keys[slot] = key;
+        palette->indices[slot] = (uint8_t)palette->n;
+        palette->colors[palette->n++] =
+            (png_color){(uint8_t)(key >> 16), (uint8_t)(key >> 8), (uint8_t)key};
     }
     return palette->indices[slot];
 }
 
 /* One byte a pixel, or NULL if there are too many colours or no memory. */
-static uint8_t *index_colors(const struct moa_pixels *pixels, struct palette *palette)
+static uint8_t *index_colors(const struct moa_plane *plane, struct palette *palette)
 {
-    const size_t n = (size_t)pixels->width_px * pixels->height_px;
-    uint8_t *indices = malloc(n);
+    uint8_t *indices = malloc((size_t)plane->width * plane->height), *out = indices;
     uint32_t last = 0;
     int index = 0;
-    for (size_t i = 0; indices && i < n; i++) {
-        uint32_t color;
-        memcpy(&color, pixels->bgra + 4 * i, 4);
-        color |= 0xff000000;
-        if (color != last)
-            index = palette_index(palette, color);
-        if (index < 0) {
-            free(indices);
-            return NULL;
+    for (size_t y = 0; indices && y < plane->height; y++) {
+        const uint8_t *rgb = plane->p + y * plane->stride_bytes;
+        for (uint32_t x = 0; x < plane->width; x++, rgb += 3) {
+            const uint32_t key = 0xff000000u | moa_be16(rgb) << 8 | rgb[2];
+            if (key != last)
+                index = palette_index(palette, key);
+            if (index < 0) {
+                free(indices);
+                return NULL;
+            }
+            last = key;
+            *out++ = (uint8_t)index;
         }
-        last = color;
-        indices[i] = (uint8_t)index;
     }
     return indices;
 }
 
-/* `plte` NULL: `rows` are R, G, B. The file, or NULL. */
-static void *write_png(const struct moa_pixels *pixels, struct spng_plte *plte, const uint8_t *rows,
-                       size_t *ret_n)
+static void on_write(png_structp libpng, png_bytep from, size_t n)
 {
-    struct spng_ihdr ihdr = {
-        .width = pixels->width_px,
-        .height = pixels->height_px,
-        .bit_depth = 8,
-        .color_type = plte ? SPNG_COLOR_TYPE_INDEXED : SPNG_COLOR_TYPE_TRUECOLOR,
-    };
-    const size_t n = (size_t)pixels->width_px * pixels->height_px * (plte ? 1 : 3);
-    spng_ctx *ctx = spng_ctx_new(SPNG_CTX_ENCODER);
-    int status = ctx ? spng_set_option(ctx, SPNG_ENCODE_TO_BUFFER, 1) : SPNG_EMEM;
-    if (!status)
-        status = spng_set_ihdr(ctx, &ihdr);
-    if (!status && plte)
-        status = spng_set_plte(ctx, plte);
-    if (!status)
-        status = spng_encode_image(ctx, rows, n, SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
-    void *file = status ? NULL : spng_get_png_buffer(ctx, ret_n, &status);
-    spng_ctx_free(ctx);
-    return file;
+    struct png *png = png_get_io_ptr(libpng);
+    if (n > png->room - png->n) {
+        const size_t room = 2 * png->room + n + 4096;
+        uint8_t *file = realloc(png->file, room);
+        if (!file)
+            fail_png(png, MOA_ERR_MEMORY, "out of memory for a file");
+        png->file = file;
+        png->room = room;
+    }
+    memcpy(png->file + png->n, from, n);
+    png->n += n;
 }
 
-static void *encode_few_colors(const struct moa_pixels *pixels, size_t *ret_n)
+static void on_flush(png_structp libpng)
+{
+    (void)libpng;
+}
+
+static void write_rows(struct png *png, const struct moa_plane *plane, struct palette *palette)
+{
+    const int color = palette                  ? PNG_COLOR_TYPE_PALETTE
+                      : plane->n_channels == 1 ? PNG_COLOR_TYPE_GRAY
+                                               : PNG_COLOR_TYPE_RGB;
+    png->info = png_create_info_struct(png->png);
+    if (!png->info)
+        fail_png(png, MOA_ERR_MEMORY, "out of memory in the PNG encoder");
+    png_set_write_fn(png->png, png, on_write, on_flush);
+    png_set_IHDR(png->png, png->info, plane->width, plane->height, 8, color, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    if (palette)
+        png_set_PLTE(png->png, png->info, palette->colors, palette->n);
+    png_write_info(png->png, png->info);
+    for (size_t y = 0; y < plane->height; y++)
+        png_write_row(png->png, plane->p + y * plane->stride_bytes);
+    png_write_end(png->png, NULL);
+}
+
+/* `palette` NULL: gray or RGB. */
+static void *write_png(const struct moa_plane *plane, struct palette *palette, size_t *ret_n)
+{
+    struct png png = {.png = NULL};
+    if (setjmp(png.failed) == 0) {
+        png.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &png, on_error, on_warning, &png,
+                                            on_malloc, on_free);
+        if (png.png) {
+            write_rows(&png, plane, palette);
+            png.is_written = true;
+        }
+    }
+    png_destroy_write_struct(&png.png, &png.info);
+    if (!png.is_written) {
+        free(png.file);
+        return NULL;
+    }
+    *ret_n = png.n;
+    return png.file;
+}
+
+static void *write_few_colors(const struct moa_plane *plane, size_t *ret_n)
 {
     struct palette *palette = calloc(1, sizeof(*palette));
-    uint8_t *indices = palette ? index_colors(pixels, palette) : NULL;
-    void *file = indices ? write_png(pixels, &palette->plte, indices, ret_n) : NULL;
-    free(indices);
+    struct moa_plane indexed = *plane;
+    indexed.n_channels = 1;
+    indexed.stride_bytes = plane->width;
+    indexed.p = palette ? index_colors(plane, palette) : NULL;
+    void *file = indexed.p ? write_png(&indexed, palette, ret_n) : NULL;
+    free(indexed.p);
     free(palette);
-    return file;
-}
-
-static void *encode_true_color(const struct moa_pixels *pixels, size_t *ret_n)
-{
-    const size_t n = (size_t)pixels->width_px * pixels->height_px;
-    uint8_t *rgb = malloc(3 * n);
-    if (!rgb)
-        return NULL;
-    for (size_t i = 0; i < n; i++) {
-        rgb[3 * i] = pixels->bgra[4 * i + 2];
-        rgb[3 * i + 1] = pixels->bgra[4 * i + 1];
-        rgb[3 * i + 2] = pixels->bgra[4 * i];
-    }
-    void *file = write_png(pixels, NULL, rgb, ret_n);
-    free(rgb);
     return file;
 }
 
 static void *encode_png(const struct moa_pixels *pixels, const struct moa_encode_options *options,
                         size_t *ret_n)
 {
-    return options->few_colors ? encode_few_colors(pixels, ret_n)
-                               : encode_true_color(pixels, ret_n);
+    const struct moa_plane *plane = &pixels->planes[0];
+    if (options->few_colors && pixels->color == MOA_COLOR_RGB)
+        return write_few_colors(plane, ret_n);
+    return write_png(plane, NULL, ret_n);
 }
 
 const struct moa_format moa_format_png = {
     .name = "png",
     .mime = "image/png",
+    .is_drawn = true,
     .sniff = sniff_png,
     .probe = probe_png,
     .header = header_of_png,
     .exif = exif_of_png,
-    .luma = luma_of_png,
-    .pixels = pixels_of_png,
+    .rows = rows_of_png,
     .encode = encode_png,
 };

@@ -6,9 +6,9 @@
 #include <moaoff/recode.h>
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "format.h"
+#include "shrink.h"
 
 #define CELL_PX 28
 
@@ -26,12 +26,17 @@ static uint32_t scaled(uint32_t side_px, double scale)
     return side < 1 ? 1 : (uint32_t)side;
 }
 
+/* Whether a picture may stay as large as it is: up to a quarter above the budget saves nothing
+ * that is worth its re-encoding. */
+static bool fits(uint32_t width_px, uint32_t height_px, uint32_t max_tokens)
+{
+    return max_tokens == 0 || moa_image_tokens(width_px, height_px) * 4 <= (uint64_t)max_tokens * 5;
+}
+
 void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
                      uint32_t *ret_width_px, uint32_t *ret_height_px)
 {
-    double best = 0;
-    if (max_tokens == 0 || moa_image_tokens(width_px, height_px) <= max_tokens)
-        best = 1;
+    double best = fits(width_px, height_px, max_tokens) ? 1 : 0;
     /* Every grid that the budget allows: the image may fill its width or its height. */
     for (uint32_t rows = 1; best < 1 && rows <= max_tokens; rows++) {
         const uint32_t columns = max_tokens / rows;
@@ -43,51 +48,44 @@ void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
     *ret_height_px = scaled(height_px, best);
 }
 
-bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation,
-                       const struct moa_recode_target *target)
-{
-    return (target->max_tokens &&
-            moa_image_tokens(info->width_px, info->height_px) > target->max_tokens) ||
-           (target->formats && !(target->formats >> info->format & 1)) ||
-           (target->upright && orientation != 1) || info->width_px < target->min_side_px ||
-           info->height_px < target->min_side_px;
-}
-
-/* ---- pixels to a file ---- */
-
 static bool takes(const struct moa_recode_target *target, enum moa_image_format format)
 {
     return !target->formats || target->formats >> format & 1;
 }
 
-static void write_file(const struct moa_pixels *pixels, enum moa_image_format source,
-                       const struct moa_recode_target *target, struct moa_recoded *ret)
+bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation, uint32_t notes,
+                       const struct moa_recode_target *target)
 {
-    const bool drawn = source == MOA_IMAGE_PNG || source == MOA_IMAGE_GIF;
-    struct moa_encode_options options = {
-        .quality = target->jpeg_quality,
-        .full_chroma = drawn,
-        .few_colors = true,
-    };
-    ret->p = NULL;
-    ret->format = MOA_IMAGE_PNG;
-    if (takes(target, MOA_IMAGE_PNG) && drawn)
-        ret->p = moa_format_png.encode(pixels, &options, &ret->n);
-    options.few_colors = false;
-    if (!ret->p && takes(target, MOA_IMAGE_JPEG)) {
-        ret->format = MOA_IMAGE_JPEG;
-        ret->p = moa_format_jpeg.encode(pixels, &options, &ret->n);
-    } else if (!ret->p) {
-        ret->p = moa_format_png.encode(pixels, &options, &ret->n);
-    }
+    return !fits(info->width_px, info->height_px, target->max_tokens) ||
+           !takes(target, info->format) || (target->upright && orientation != 1) ||
+           (target->flatten && notes) || info->width_px < target->min_side_px ||
+           info->height_px < target->min_side_px;
 }
 
-static bool shape(struct moa_pixels *pixels, uint32_t width, uint32_t height, unsigned orientation,
-                  const struct moa_recode_target *target)
+/* ---- pixels to a file ---- */
+
+#define JPEG_SIDE_MAX 65500 /* of libjpeg */
+
+static void write_file(const struct moa_pixels *pixels, bool is_drawn,
+                       const struct moa_recode_target *target, struct moa_recoded *ret)
 {
-    const bool fits = pixels->width_px <= width && pixels->height_px <= height;
-    return (fits || moa_pixels_scale(pixels, width, height)) &&
-           moa_pixels_turn(pixels, orientation) && moa_pixels_pad(pixels, target->min_side_px);
+    struct moa_encode_options options = {
+        .quality = target->jpeg_quality,
+        .full_chroma = is_drawn,
+        .few_colors = true,
+    };
+    const bool fits_jpeg = pixels->width_px <= JPEG_SIDE_MAX && pixels->height_px <= JPEG_SIDE_MAX;
+    ret->p = NULL;
+    ret->format = MOA_IMAGE_PNG;
+    if (takes(target, MOA_IMAGE_PNG) && is_drawn)
+        ret->p = moa_format_png.encode(pixels, &options, &ret->n);
+    options.few_colors = false;
+    if (!ret->p && takes(target, MOA_IMAGE_JPEG) && fits_jpeg) {
+        ret->format = MOA_IMAGE_JPEG;
+        ret->p = moa_format_jpeg.encode(pixels, &options, &ret->n);
+    } else if (!ret->p && pixels->color != MOA_COLOR_YCC) {
+        ret->p = moa_format_png.encode(pixels, &options, &ret->n);
+    }
 }
 
 enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info,
@@ -95,17 +93,23 @@ enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info
                         struct moa_recoded *ret_recoded, struct moa_error *ret_error)
 {
     const struct moa_picture picture = {file, *info};
-    uint32_t width, height;
+    struct moa_wanted wanted = {.width_px = 0};
     struct moa_pixels pixels;
-    moa_recode_size(info->width_px, info->height_px, target->max_tokens, &width, &height);
-    const enum moa_err err =
-        moa_format_of(info->format)->pixels(&picture, width, height, &pixels, ret_error);
+    if (info->width_px > MOA_SHRINK_SIDE_MAX || info->height_px > MOA_SHRINK_SIDE_MAX)
+        return moa_fail(ret_error, MOA_ERR_LIMIT, 0, "image side is longer than allowed");
+    moa_recode_size(info->width_px, info->height_px, target->max_tokens, &wanted.width_px,
+                    &wanted.height_px);
+    wanted.takes_ycc = takes(target, MOA_IMAGE_JPEG) && wanted.width_px <= JPEG_SIDE_MAX &&
+                       wanted.height_px <= JPEG_SIDE_MAX;
+    wanted.moves = orientation != 1 || wanted.width_px < target->min_side_px ||
+                   wanted.height_px < target->min_side_px;
+    const enum moa_err err = moa_picture_pixels(&picture, &wanted, &pixels, ret_error);
     if (err)
         return err;
     struct moa_recoded made = {.p = NULL};
     /* The file that replaces this one says nothing of its orientation: it is turned in any case. */
-    if (shape(&pixels, width, height, orientation, target))
-        write_file(&pixels, info->format, target, &made);
+    if (moa_pixels_turn(&pixels, orientation) && moa_pixels_pad(&pixels, target->min_side_px))
+        write_file(&pixels, moa_format_of(info->format)->is_drawn, target, &made);
     moa_pixels_done(&pixels);
     if (!made.p)
         return moa_fail(ret_error, MOA_ERR_MEMORY, 0,

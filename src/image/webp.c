@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * WebP (RFC 9649) by libwebp. Lossy pictures give their own Y plane, which is studio range and is
- * expanded; lossless ones are RGB. The decoder has no row interface: the planes are held whole.
- * Of an animation the first frame is scored if it covers the canvas, else the file is refused.
+ * WebP (RFC 9649) by libwebp, which has no row interface: a frame is held whole. Luma comes of RGB,
+ * as of every other format; the planes of a lossy picture go to a JPEG without a detour. Of an
+ * animation it is the first frame, on a white canvas.
  */
 #include "format.h"
 
@@ -13,15 +13,13 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
-#include "../kernels.h"
+#include "shrink.h"
 
 /* What fitted the sizes of photographs best; docs/perceive.md says how. */
 static const double lossy_rate = 0.0345; /* of the logarithm, per quantiser index */
 static const double lossy_reference_index = 5.8;
 static const double lossless_factor = 0.268;
 static const double lossless_exponent = 0.694;
-
-#define WHOLE_PX_MAX ((uint64_t)24 << 20) /* of a canvas that the first frame does not cover */
 
 /* ---- the header ---- */
 
@@ -196,7 +194,16 @@ static struct moa_bytes exif_of_webp(struct moa_bytes file)
     return (struct moa_bytes){NULL, 0};
 }
 
-/* ---- luma ---- */
+/* ---- the first frame ---- */
+
+struct webp {
+    const struct moa_picture *picture;
+    WebPDemuxer *demuxer; /* of an animation */
+    WebPIterator frame;
+    struct moa_bytes file; /* that frame, or the whole file */
+    uint32_t x, y;         /* where it lies on the canvas */
+    WebPDecoderConfig config;
+};
 
 static enum moa_err fail_webp(VP8StatusCode status, struct moa_error *error)
 {
@@ -213,184 +220,183 @@ static enum moa_err fail_webp(VP8StatusCode status, struct moa_error *error)
     }
 }
 
-/* The bitstream chunk of the first ANMF frame (RFC 9649, section 2.7.1). libwebp decodes it without
- * the container around it. */
-static enum moa_err first_frame(struct moa_bytes file, const struct moa_image_info *info,
-                                struct moa_bytes *ret_frame, struct moa_error *error)
+static enum moa_err find_first_frame(struct webp *webp, struct moa_error *error)
 {
-    const uint8_t *p = file.p;
-    size_t at = 12;
-    while (at + 8 <= file.n && memcmp(p + at, "ANMF", 4) != 0) {
-        const size_t size = moa_le32(p + at + 4);
-        at += 8 + size + (size & 1);
-    }
-    /* Header of the chunk, 16 bytes of frame parameters, header of the chunk inside. */
-    if (at + 8 + 16 + 8 > file.n)
-        return moa_fail(error, MOA_ERR_TRUNCATED, file.n, "WebP ends before its first frame");
-    const uint8_t *frame = p + at + 8;
-    if (moa_le24(frame) != 0 || moa_le24(frame + 3) != 0 ||
-        moa_le24(frame + 6) + 1 != info->width_px || moa_le24(frame + 9) + 1 != info->height_px)
-        return moa_fail(error, MOA_ERR_UNSUPPORTED, at,
-                        "WebP animation whose first frame does not cover its canvas");
-    const size_t size = moa_le32(p + at + 4);
-    size_t inner = at + 8 + 16;
-    const size_t end = size <= file.n - at - 8 ? at + 8 + size : file.n;
-    while (inner + 8 <= end && memcmp(p + inner, "VP8", 3) != 0) {
-        const size_t skipped = moa_le32(p + inner + 4);
-        inner += 8 + skipped + (skipped & 1);
-    }
-    if (inner + 8 > end)
-        return moa_fail(error, MOA_ERR_CORRUPT, at, "WebP frame without a bitstream");
-    *ret_frame = (struct moa_bytes){p + inner, end - inner};
+    const WebPData data = {webp->file.p, webp->file.n};
+    WebPDemuxState state = WEBP_DEMUX_PARSE_ERROR;
+    webp->demuxer = WebPDemuxPartial(&data, &state);
+    if (!webp->demuxer)
+        return fail_webp(state == WEBP_DEMUX_PARSE_ERROR ? VP8_STATUS_BITSTREAM_ERROR
+                                                         : VP8_STATUS_OUT_OF_MEMORY,
+                         error);
+    if (!WebPDemuxGetFrame(webp->demuxer, 1, &webp->frame) || !webp->frame.complete)
+        return fail_webp(VP8_STATUS_NOT_ENOUGH_DATA, error);
+    webp->file = (struct moa_bytes){webp->frame.fragment.bytes, webp->frame.fragment.size};
+    webp->x = (uint32_t)webp->frame.x_offset;
+    webp->y = (uint32_t)webp->frame.y_offset;
     return MOA_OK;
 }
 
-/* [16, 235] to [0, 255], rounded; what lies outside is clipped. */
-static void fill_range_table(uint8_t ret_full[256])
+static enum moa_err open_webp(struct webp *webp, const struct moa_picture *picture,
+                              struct moa_error *error)
 {
-    for (int y = 0; y < 256; y++) {
-        const int studio = y < 16 ? 0 : y > 235 ? 219 : y - 16;
-        ret_full[y] = (uint8_t)((studio * 255 + 109) / 219);
-    }
-}
-
-static void push_lossy(const WebPYUVABuffer *yuv, const struct moa_image_info *info,
-                       struct moa_luma_scan *scan)
-{
-    uint8_t full[256];
-    fill_range_table(full);
-    for (uint32_t y = 0; y < info->height_px; y++) {
-        const uint8_t *in = yuv->y + (size_t)y * (size_t)yuv->y_stride;
-        uint8_t *out = moa_scan_space(scan, 0);
-        for (uint32_t x = 0; x < info->width_px; x++)
-            out[x] = full[in[x]];
-        moa_scan_push(scan, 1);
-    }
-}
-
-static void push_lossless(const WebPRGBABuffer *rgb, const struct moa_image_info *info,
-                          struct moa_luma_scan *scan)
-{
-    for (uint32_t y = 0; y < info->height_px; y++) {
-        moa_kernels_get()->luma_from_rgb(rgb->rgba + (size_t)y * (size_t)rgb->stride,
-                                         info->width_px, moa_scan_space(scan, 0));
-        moa_scan_push(scan, 1);
-    }
-}
-
-static enum moa_err luma_of_webp(const struct moa_picture *picture, enum moa_image_mode mode,
-                                 struct moa_luma_scan *scan, struct moa_error *error)
-{
-    (void)mode;
-    const struct moa_image_info *info = &picture->info;
-    struct moa_bytes file = picture->file;
-    WebPDecoderConfig config;
-    if (!WebPInitDecoderConfig(&config))
+    *webp = (struct webp){.picture = picture, .file = picture->file};
+    if (!WebPInitDecoderConfig(&webp->config))
         return moa_fail(error, MOA_ERR_UNSUPPORTED, 0, "libwebp of another version");
-    VP8StatusCode status = WebPGetFeatures(file.p, file.n, &config.input);
-    if (status == VP8_STATUS_OK && config.input.has_animation) {
-        const enum moa_err err = first_frame(file, info, &file, error);
+    WebPBitstreamFeatures *features = &webp->config.input;
+    VP8StatusCode status = WebPGetFeatures(webp->file.p, webp->file.n, features);
+    if (status == VP8_STATUS_OK && features->has_animation) {
+        const enum moa_err err = find_first_frame(webp, error);
         if (err)
             return err;
-        status = WebPGetFeatures(file.p, file.n, &config.input);
+        status = WebPGetFeatures(webp->file.p, webp->file.n, features);
     }
     if (status != VP8_STATUS_OK)
         return fail_webp(status, error);
-    if ((uint32_t)config.input.width != info->width_px ||
-        (uint32_t)config.input.height != info->height_px)
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "WebP sizes contradict each other");
+    const uint64_t right = (uint64_t)webp->x + (uint32_t)features->width;
+    const uint64_t bottom = (uint64_t)webp->y + (uint32_t)features->height;
+    const struct moa_image_info *info = &picture->info;
+    const bool fits = webp->demuxer ? right <= info->width_px && bottom <= info->height_px
+                                    : right == info->width_px && bottom == info->height_px;
+    return fits ? MOA_OK : moa_fail(error, MOA_ERR_CORRUPT, 0, "WebP sizes contradict each other");
+}
 
-    const bool is_lossy = config.input.format == 1;
-    config.output.colorspace = is_lossy ? MODE_YUV : MODE_RGB;
-    status = WebPDecode(file.p, file.n, &config);
-    if (status == VP8_STATUS_OK) {
-        if (is_lossy)
-            push_lossy(&config.output.u.YUVA, info, scan);
-        else
-            push_lossless(&config.output.u.RGBA, info, scan);
-    }
-    WebPFreeDecBuffer(&config.output);
+static bool covers_canvas(const struct webp *webp)
+{
+    return (uint32_t)webp->config.input.width == webp->picture->info.width_px &&
+           (uint32_t)webp->config.input.height == webp->picture->info.height_px;
+}
+
+static enum moa_err decode(struct webp *webp, WEBP_CSP_MODE mode, struct moa_error *error)
+{
+    webp->config.output.colorspace = mode;
+    const VP8StatusCode status = WebPDecode(webp->file.p, webp->file.n, &webp->config);
     return status == VP8_STATUS_OK ? MOA_OK : fail_webp(status, error);
 }
 
-/* ---- pixels ---- */
-
-/* One frame, scaled to `width` x `height` by libwebp. */
-static enum moa_err pixels_of_frame(const WebPData *frame, uint32_t width, uint32_t height,
-                                    struct moa_pixels *ret_pixels, struct moa_error *error)
+static void close_webp(struct webp *webp)
 {
-    WebPDecoderConfig config;
-    struct moa_pixels out;
-    if (!moa_pixels_init(&out, width, height) || !WebPInitDecoderConfig(&config)) {
-        moa_pixels_done(&out);
-        return moa_fail_memory(error);
-    }
-    config.options.use_scaling = 1;
-    config.options.scaled_width = (int)width;
-    config.options.scaled_height = (int)height;
-    config.output.colorspace = MODE_BGRA;
-    config.output.is_external_memory = 1;
-    config.output.u.RGBA.rgba = out.bgra;
-    config.output.u.RGBA.stride = (int)(4 * width);
-    config.output.u.RGBA.size = (size_t)width * height * 4;
-    const VP8StatusCode status = WebPDecode(frame->bytes, frame->size, &config);
-    WebPFreeDecBuffer(&config.output);
-    if (status != VP8_STATUS_OK) {
-        moa_pixels_done(&out);
-        return fail_webp(status, error);
-    }
-    moa_pixels_flatten(out.bgra, (size_t)width * height);
-    *ret_pixels = out;
-    return MOA_OK;
+    WebPFreeDecBuffer(&webp->config.output);
+    if (webp->demuxer)
+        WebPDemuxReleaseIterator(&webp->frame);
+    WebPDemuxDelete(webp->demuxer);
 }
 
-/* A first frame that covers only a part of its canvas: the rest is white. */
-static enum moa_err pixels_of_part(const WebPIterator *frame, const struct moa_image_info *info,
-                                   struct moa_pixels *ret_pixels, struct moa_error *error)
+/* ---- rows ---- */
+
+static void push_rows(const struct webp *webp, uint8_t *canvas, struct moa_rows *rows)
 {
-    if ((uint64_t)info->width_px * info->height_px > WHOLE_PX_MAX)
-        return moa_fail(error, MOA_ERR_LIMIT, 0, "WebP animation that is too large to be resized");
-    const size_t x0 = (size_t)frame->x_offset, y0 = (size_t)frame->y_offset;
-    if (x0 + (size_t)frame->width > info->width_px || y0 + (size_t)frame->height > info->height_px)
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "WebP frame outside of its canvas");
-    struct moa_pixels part;
-    const enum moa_err err = pixels_of_frame(&frame->fragment, (uint32_t)frame->width,
-                                             (uint32_t)frame->height, &part, error);
+    const struct moa_image_info *info = &webp->picture->info;
+    const WebPRGBABuffer *frame = &webp->config.output.u.RGBA;
+    const uint32_t width = (uint32_t)webp->config.input.width;
+    const uint32_t height = (uint32_t)webp->config.input.height;
+    const unsigned n_channels = webp->config.input.has_alpha ? 4 : 3;
+    if (!covers_canvas(webp))
+        rows->notes |= MOA_IMAGE_TRANSPARENT;
+    for (uint32_t y = 0; y < info->height_px; y++) {
+        const bool is_painted = y >= webp->y && y - webp->y < height;
+        if (!covers_canvas(webp))
+            memset(canvas, 0xff, 3 * (size_t)info->width_px);
+        if (is_painted &&
+            moa_lay_on_white(frame->rgba + (size_t)(y - webp->y) * (size_t)frame->stride, width,
+                             n_channels, canvas + 3 * (size_t)webp->x))
+            rows->notes |= MOA_IMAGE_TRANSPARENT;
+        rows->push(rows, canvas);
+    }
+}
+
+static enum moa_err rows_of_webp(const struct moa_picture *picture, struct moa_rows *rows,
+                                 struct moa_error *error)
+{
+    struct webp webp;
+    uint8_t *canvas = NULL;
+    enum moa_err err = open_webp(&webp, picture, error);
+    if (!err)
+        err = decode(&webp, webp.config.input.has_alpha ? MODE_RGBA : MODE_RGB, error);
+    if (!err) {
+        canvas = malloc(3 * (size_t)picture->info.width_px);
+        if (!canvas || !rows->begin(rows, 3))
+            err = moa_fail_memory(error);
+    }
+    if (!err)
+        push_rows(&webp, canvas, rows);
+    free(canvas);
+    close_webp(&webp);
+    return err;
+}
+
+/* ---- planes ---- */
+
+/* From studio range to full range, rounded; what lies outside is clipped. */
+static void fill_tables(uint8_t ret_luma[256], uint8_t ret_chroma[256])
+{
+    for (int i = 0; i < 256; i++) {
+        const int y = i < 16 ? 0 : i > 235 ? 219 : i - 16;
+        const int c = i < 16 ? 0 : i > 240 ? 224 : i - 16;
+        ret_luma[i] = (uint8_t)((y * 255 + 109) / 219);
+        ret_chroma[i] = (uint8_t)((c * 255 + 112) / 224);
+    }
+}
+
+static bool shrink_plane(const uint8_t *in, int stride, uint32_t width, uint32_t height,
+                         const uint8_t table[256], struct moa_plane *out)
+{
+    struct moa_shrink shrink;
+    const bool ok = moa_shrink_init(&shrink, width, height, out);
+    for (uint32_t y = 0; ok && y < height; y++)
+        moa_shrink_row(&shrink, in + (size_t)y * (size_t)stride);
+    moa_shrink_done(&shrink);
+    for (size_t y = 0; ok && y < out->height; y++) {
+        uint8_t *row = out->p + y * out->stride_bytes;
+        for (uint32_t x = 0; x < out->width; x++)
+            row[x] = table[row[x]];
+    }
+    return ok;
+}
+
+static enum moa_err planes_of_frame(struct webp *webp, const struct moa_wanted *wanted,
+                                    struct moa_pixels *out, struct moa_error *error)
+{
+    const enum moa_err err = decode(webp, MODE_YUV, error);
     if (err)
         return err;
-    struct moa_pixels out;
-    if (moa_pixels_init(&out, info->width_px, info->height_px))
-        memset(out.bgra, 0xff, (size_t)info->width_px * info->height_px * 4);
-    for (size_t y = 0; out.bgra && y < part.height_px; y++)
-        memcpy(out.bgra + 4 * ((y0 + y) * info->width_px + x0), part.bgra + 4 * y * part.width_px,
-               4 * (size_t)part.width_px);
-    moa_pixels_done(&part);
-    if (!out.bgra)
-        return moa_fail_memory(error);
-    *ret_pixels = out;
-    return MOA_OK;
+    const WebPYUVABuffer *yuv = &webp->config.output.u.YUVA;
+    const uint32_t width = webp->picture->info.width_px, height = webp->picture->info.height_px;
+    const uint32_t half_width = (width + 1) / 2, half_height = (height + 1) / 2;
+    uint8_t luma[256], chroma[256];
+    fill_tables(luma, chroma);
+    const bool ok =
+        moa_pixels_init(out, MOA_COLOR_YCC, wanted->width_px, wanted->height_px) &&
+        shrink_plane(yuv->y, yuv->y_stride, width, height, luma, &out->planes[0]) &&
+        shrink_plane(yuv->u, yuv->u_stride, half_width, half_height, chroma, &out->planes[1]) &&
+        shrink_plane(yuv->v, yuv->v_stride, half_width, half_height, chroma, &out->planes[2]);
+    return ok ? MOA_OK : moa_fail_memory(error);
 }
 
-static enum moa_err pixels_of_webp(const struct moa_picture *picture, uint32_t width_px,
-                                   uint32_t height_px, struct moa_pixels *ret_pixels,
+static bool has_planes(const struct webp *webp)
+{
+    return webp->config.input.format == 1 && !webp->config.input.has_alpha && covers_canvas(webp);
+}
+
+static enum moa_err pixels_of_webp(const struct moa_picture *picture,
+                                   const struct moa_wanted *wanted, struct moa_pixels *ret_pixels,
                                    struct moa_error *error)
 {
-    const struct moa_image_info *info = &picture->info;
-    const WebPData data = {picture->file.p, picture->file.n};
-    WebPDemuxer *demuxer = WebPDemux(&data);
-    WebPIterator frame;
-    if (!demuxer || !WebPDemuxGetFrame(demuxer, 1, &frame)) {
-        WebPDemuxDelete(demuxer);
-        return moa_fail(error, MOA_ERR_CORRUPT, 0, "WebP data is damaged");
-    }
-    const bool covers = frame.x_offset == 0 && frame.y_offset == 0 &&
-                        (uint32_t)frame.width == info->width_px &&
-                        (uint32_t)frame.height == info->height_px;
-    const enum moa_err err =
-        covers ? pixels_of_frame(&frame.fragment, width_px, height_px, ret_pixels, error)
-               : pixels_of_part(&frame, info, ret_pixels, error);
-    WebPDemuxReleaseIterator(&frame);
-    WebPDemuxDelete(demuxer);
+    struct webp webp;
+    struct moa_pixels out = {0};
+    const bool is_odd = (wanted->width_px | wanted->height_px) & 1;
+    enum moa_err err = open_webp(&webp, picture, error);
+    const bool by_planes =
+        !err && has_planes(&webp) && wanted->takes_ycc && !(wanted->moves && is_odd);
+    if (by_planes)
+        err = planes_of_frame(&webp, wanted, &out, error);
+    close_webp(&webp);
+    if (!err && !by_planes)
+        return moa_pixels_from_rows(picture, wanted, ret_pixels, error);
+    if (err)
+        moa_pixels_done(&out);
+    else
+        *ret_pixels = out;
     return err;
 }
 
@@ -401,6 +407,6 @@ const struct moa_format moa_format_webp = {
     .probe = probe_webp,
     .header = header_of_webp,
     .exif = exif_of_webp,
-    .luma = luma_of_webp,
+    .rows = rows_of_webp,
     .pixels = pixels_of_webp,
 };

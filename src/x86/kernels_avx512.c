@@ -210,4 +210,5 @@ const struct moa_kernels moa_kernels_avx512 = {
     .name = "avx512",
     .count_block = count_block_avx512,
     .luma_from_rgb = luma_from_rgb_avx512,
+    .add_row = moa_add_row_avx2,
 };

@@ -154,7 +154,7 @@ def test_an_image_within_the_budget_is_not_touched(duo, edge, cloud, tier):
 
 
 def test_without_limits_everything_goes_as_it_came(duo, edge):
-    free = {"image_tokens": 0, "image_formats": "", "image_upright": False, "image_min_px": 0}
+    free = {"image_tokens": 0, "image_formats": "", "image_upright": False, "image_flatten": False, "image_min_px": 0}
     exif = Image.Exif()
     exif[0x0112] = 6
     sent = [uri(scene(1600, 1200), exif=exif), uri(scene(100, 100), "webp"), uri(scene(3, 3), "png")]

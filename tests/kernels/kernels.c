@@ -186,6 +186,26 @@ static bool luma_from_rgb_agrees(const struct moa_kernels *kernels, size_t n, un
     return memcmp(expected, luma.end - n, n) == 0;
 }
 
+static bool add_row_agrees(const struct moa_kernels *kernels, size_t n, unsigned pattern)
+{
+    enum { MAX = 400 };
+    static struct guarded row;
+    static struct guarded sums;
+    if (!row.base) {
+        row = guarded_new(MAX);
+        sums = guarded_new(MAX * sizeof(uint32_t));
+    }
+    uint32_t expected[MAX];
+    uint32_t *got = (uint32_t *)(void *)sums.end - n;
+    fill(row.end - n, n, pattern);
+    for (size_t i = 0; i < n; i++)
+        expected[i] = got[i] = (uint32_t)next_random() >> 1;
+    const uint32_t weight = pattern == 3 ? 32768 : (uint32_t)next_random() % 32769;
+    moa_kernels_c.add_row(row.end - n, n, weight, expected);
+    kernels->add_row(row.end - n, n, weight, got);
+    return memcmp(expected, got, n * sizeof(*got)) == 0;
+}
+
 static bool count_block_agrees_everywhere(const struct moa_kernels *kernels, bool is_exact)
 {
     /* Exact counts take more time, and differ in nothing that depends on the pattern alone. */
@@ -221,6 +241,19 @@ static bool luma_from_rgb_agrees_everywhere(const struct moa_kernels *kernels)
     return true;
 }
 
+static bool add_row_agrees_everywhere(const struct moa_kernels *kernels)
+{
+    for (size_t n = 0; n <= 300; n++) {
+        for (unsigned pattern = 0; pattern < 4; pattern++) {
+            if (!add_row_agrees(kernels, n, pattern)) {
+                printf("# add_row: n %zu, pattern %u\n", n, pattern);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* The definition of the bins by itself: monotone, exact up to G = 64, fine enough above, and all
  * within the array. */
 static bool bins_are_sound(void)
@@ -248,7 +281,7 @@ int main(int argc, char **argv)
     const size_t n_variants = sizeof(variants) / sizeof(variants[0]);
     random_state = argc > 1 ? strtoull(argv[1], NULL, 0) : (uint64_t)getpid() * 0x2545f491;
     printf("# seed %llu\n", (unsigned long long)random_state);
-    printf("1..%zu\n", 3 * n_variants + 1);
+    printf("1..%zu\n", 4 * n_variants + 1);
     unsigned number = 0;
     int n_failed = report(&number, bins_are_sound(), "bins", "c");
     for (size_t i = 0; i < n_variants; i++) {
@@ -257,6 +290,7 @@ int main(int argc, char **argv)
             printf("ok %u - count_block_%s # SKIP not on this CPU\n", ++number, kernels->name);
             printf("ok %u - count_exact_%s # SKIP not on this CPU\n", ++number, kernels->name);
             printf("ok %u - luma_from_rgb_%s # SKIP not on this CPU\n", ++number, kernels->name);
+            printf("ok %u - add_row_%s # SKIP not on this CPU\n", ++number, kernels->name);
             continue;
         }
         n_failed += report(&number, count_block_agrees_everywhere(kernels, false), "count_block",
@@ -265,6 +299,7 @@ int main(int argc, char **argv)
                            kernels->name);
         n_failed += report(&number, luma_from_rgb_agrees_everywhere(kernels), "luma_from_rgb",
                            kernels->name);
+        n_failed += report(&number, add_row_agrees_everywhere(kernels), "add_row", kernels->name);
     }
     return n_failed ? 1 : 0;
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Luma and pixels from the rows of a picture: what a format need not do by itself. One road for
+ * both, so that what is scored and what is re-encoded cannot be two pictures.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernels.h"
+#include "format.h"
+#include "shrink.h"
+
+bool moa_lay_on_white(const uint8_t *in, size_t n, unsigned n_channels, uint8_t *ret)
+{
+    if (n_channels % 2) {
+        memmove(ret, in, n * n_channels);
+        return false;
+    }
+    const unsigned n_colors = n_channels - 1;
+    uint32_t all = 255;
+    for (size_t i = 0; i < n; i++, in += n_channels, ret += n_colors) {
+        const uint32_t alpha = in[n_colors];
+        all &= alpha;
+        for (unsigned c = 0; c < n_colors; c++)
+            ret[c] = (uint8_t)((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+    }
+    return all != 255;
+}
+
+/* ---- luma ---- */
+
+struct luma_rows {
+    struct moa_rows rows; /* first: a moa_rows is one of these */
+    struct moa_luma_scan *scan;
+    uint32_t width_px;
+    unsigned n_channels;
+};
+
+static bool begin_luma(struct moa_rows *rows, unsigned n_channels)
+{
+    ((struct luma_rows *)rows)->n_channels = n_channels;
+    return true;
+}
+
+static void push_luma(struct moa_rows *rows, const uint8_t *row)
+{
+    const struct luma_rows *luma = (struct luma_rows *)rows;
+    uint8_t *to = moa_scan_space(luma->scan, 0);
+    if (luma->n_channels == 1)
+        memcpy(to, row, luma->width_px);
+    else
+        moa_kernels_get()->luma_from_rgb(row, luma->width_px, to);
+    moa_scan_push(luma->scan, 1);
+}
+
+enum moa_err moa_picture_luma(const struct moa_picture *picture, enum moa_image_mode mode,
+                              struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error)
+{
+    const struct moa_format *format = moa_format_of(picture->info.format);
+    if (format->luma)
+        return format->luma(picture, mode, scan, notes, error);
+    struct luma_rows luma = {
+        .rows = {.begin = begin_luma, .push = push_luma},
+        .scan = scan,
+        .width_px = picture->info.width_px,
+    };
+    const enum moa_err err = format->rows(picture, &luma.rows, error);
+    *notes |= luma.rows.notes;
+    return err;
+}
+
+/* ---- pixels ---- */
+
+struct pixel_rows {
+    struct moa_rows rows; /* first */
+    const struct moa_image_info *info;
+    const struct moa_wanted *wanted;
+    struct moa_pixels out;
+    struct moa_shrink shrink;
+};
+
+static bool begin_pixels(struct moa_rows *rows, unsigned n_channels)
+{
+    struct pixel_rows *p = (struct pixel_rows *)rows;
+    return moa_pixels_init(&p->out, n_channels == 1 ? MOA_COLOR_GRAY : MOA_COLOR_RGB,
+                           p->wanted->width_px, p->wanted->height_px) &&
+           moa_shrink_init(&p->shrink, p->info->width_px, p->info->height_px, &p->out.planes[0]);
+}
+
+static void push_pixels(struct moa_rows *rows, const uint8_t *row)
+{
+    moa_shrink_row(&((struct pixel_rows *)rows)->shrink, row);
+}
+
+enum moa_err moa_pixels_from_rows(const struct moa_picture *picture,
+                                  const struct moa_wanted *wanted, struct moa_pixels *ret_pixels,
+                                  struct moa_error *error)
+{
+    struct pixel_rows p = {
+        .rows = {.begin = begin_pixels, .push = push_pixels},
+        .info = &picture->info,
+        .wanted = wanted,
+    };
+    const enum moa_err err = moa_format_of(picture->info.format)->rows(picture, &p.rows, error);
+    moa_shrink_done(&p.shrink);
+    if (err)
+        moa_pixels_done(&p.out);
+    else
+        *ret_pixels = p.out;
+    return err;
+}
+
+enum moa_err moa_picture_pixels(const struct moa_picture *picture, const struct moa_wanted *wanted,
+                                struct moa_pixels *ret_pixels, struct moa_error *error)
+{
+    const struct moa_format *format = moa_format_of(picture->info.format);
+    return (format->pixels ? format->pixels : moa_pixels_from_rows)(picture, wanted, ret_pixels,
+                                                                    error);
+}
