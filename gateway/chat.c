@@ -231,11 +231,37 @@ static int read_model(struct chat_reader *r, yyjson_val *root)
     return 0;
 }
 
+/* A client that streams and does not ask for usage: what would ask for it. Whatever else than an
+ * object stands there is left as it is. */
+static int read_stream_options(struct chat_reader *r, yyjson_val *root)
+{
+    yyjson_val *options = yyjson_obj_get(root, "stream_options");
+    const bool is_set = options && !yyjson_is_null(options);
+    if (is_set && (!yyjson_is_obj(options) || yyjson_obj_size(options) == 0 ||
+                   yyjson_is_true(yyjson_obj_get(options, "include_usage"))))
+        return 0;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *wanted = !doc      ? NULL
+                             : !is_set ? yyjson_mut_obj(doc)
+                                       : yyjson_val_mut_copy(doc, options);
+    if (wanted) {
+        yyjson_mut_obj_put(wanted, yyjson_mut_str(doc, "include_usage"),
+                           yyjson_mut_bool(doc, true));
+        r->chat->usage_options = yyjson_mut_val_write(wanted, YYJSON_WRITE_NOFLAG, NULL);
+    }
+    yyjson_mut_doc_free(doc);
+    if (is_set)
+        r->chat->stream_options = chat_object_span(r, options);
+    else if (options)
+        r->chat->stream_options = chat_null_span(r, key_of(root, "stream_options"));
+    return r->chat->usage_options ? 0 : chat_fail_memory(r);
+}
+
 static int read_root(struct chat_reader *r, yyjson_val *root)
 {
     if (!yyjson_is_obj(root))
         return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
-    static const char *const names[] = {"messages", "model", "stream", NULL};
+    static const char *const names[] = {"messages", "model", "stream", "stream_options", NULL};
     const char *twice = chat_find_twice(root, names);
     if (twice) {
         http_fail(r->error, 400, "invalid_value", "%s appears twice.", twice);
@@ -247,6 +273,8 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
         return http_fail_at(r->error, "stream");
     }
     r->chat->stream = yyjson_is_true(stream);
+    if (r->chat->stream && read_stream_options(r, root))
+        return -1;
     if (read_model(r, root))
         return -1;
     return read_messages(r, yyjson_obj_get(root, "messages"));
@@ -294,6 +322,7 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
 
 void chat_done(struct chat *chat)
 {
+    free(chat->usage_options);
     free(chat->model_name);
     free(chat->last_turn);
     for (size_t i = 0; i < chat->n_questions; i++)

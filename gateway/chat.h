@@ -55,6 +55,8 @@ struct chat {
     struct span model;     /* the value of "model", quotes included, or null */
     char *model_name;      /* the same, unescaped; "" if absent */
     bool stream;
+    struct span stream_options; /* an object; or null; empty if it is absent */
+    char *usage_options;        /* the same with include_usage: true, if the client does not ask */
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
@@ -108,6 +110,7 @@ struct chat_edits {
     char *const *evidence;        /* per part: a text part in its place; NULL leaves it */
     const struct moa_bytes *urls; /* per part: in the place of its URL; p == NULL leaves it */
     bool images_first;            /* the images of a message before its other parts */
+    bool ask_usage;               /* stream_options.include_usage, whatever the client said */
 };
 
 /** The chat with `edits`. Returns 0, or -1 if out of memory. */
@@ -117,10 +120,11 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits,
 /**
  * A new body that asks for part `i` alone: one user turn with the part as it came, but for
  * its URL if `url` has one, and `prompt` behind it. Nothing else of the conversation is in it.
+ * `extra` is a JSON object of further members, or "".
  */
 int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
                            const char *model, const char *prompt, unsigned max_tokens,
-                           struct chat_body *ret_body);
+                           const char *extra, struct chat_body *ret_body);
 void chat_body_done(struct chat_body *body);
 
 /**

@@ -82,7 +82,8 @@ static char *text_part(const char *text)
 /* What comes into the place of a span of the body. */
 struct edit {
     struct span span;
-    const char *model; /* or NULL: what is below */
+    const char *model;   /* or NULL: */
+    const char *options; /* or NULL: what is below */
     bool insert_key;
     struct span from; /* itself a span of the body */
     bool is_part;
@@ -97,8 +98,11 @@ static int by_position(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static char *model_text(const struct edit *edit)
+static char *member_text(const struct edit *edit)
 {
+    if (edit->options)
+        return edit->insert_key ? print("\"stream_options\":%s,", edit->options)
+                                : strdup(edit->options);
     char *quoted = json_quote(edit->model);
     if (!quoted || !edit->insert_key)
         return quoted;
@@ -107,13 +111,17 @@ static char *model_text(const struct edit *edit)
     return member;
 }
 
-static struct edit model_edit(const struct chat *chat, const char *model)
+/* `edit` in the place of `value`, a member of the body; if it is absent, as its first one. */
+static struct edit member_edit(const struct chat *chat, struct span value, struct edit edit)
 {
-    if (chat->model.end > 0)
-        return (struct edit){.span = chat->model, .model = model};
+    edit.span = value;
+    if (value.end > 0)
+        return edit;
     const char *brace = memchr(chat->body.p, '{', chat->body.n);
     size_t at = (size_t)(brace - (const char *)chat->body.p) + 1;
-    return (struct edit){.span = {at, at}, .model = model, .insert_key = true};
+    edit.span = (struct span){at, at};
+    edit.insert_key = true;
+    return edit;
 }
 
 static bool is_edited(const struct chat_edits *edits, size_t part)
@@ -151,7 +159,10 @@ static size_t collect_edits(const struct chat *chat, const struct chat_edits *ed
 {
     size_t n = 0;
     if (edits->model[0])
-        list[n++] = model_edit(chat, edits->model);
+        list[n++] = member_edit(chat, chat->model, (struct edit){.model = edits->model});
+    if (edits->ask_usage && chat->usage_options)
+        list[n++] =
+            member_edit(chat, chat->stream_options, (struct edit){.options = chat->usage_options});
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         if (is_edited(edits, i) && !(edits->images_first && part->is_placed))
@@ -211,8 +222,8 @@ static void body_add_part(struct chat_body *body, const struct chat *chat, size_
 static int body_add_edit(struct chat_body *body, const struct chat *chat,
                          const struct chat_edits *edits, const struct edit *edit)
 {
-    if (edit->model)
-        return body_add_owned(body, model_text(edit));
+    if (edit->model || edit->options)
+        return body_add_owned(body, member_text(edit));
     if (edit->is_part && edits->evidence && edits->evidence[edit->part])
         return body_add_owned(body, text_part(edits->evidence[edit->part]));
     if (edit->is_part && edits->urls)
@@ -224,7 +235,7 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
 
 int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
 {
-    const size_t most = 1 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
+    const size_t most = 2 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
     struct edit *list = calloc(most, sizeof(*list));
     if (!list)
         return -1;
@@ -247,19 +258,46 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
     return 0;
 }
 
+/* The members of a request for a description as a JSON object; those of `extra` win. */
+static char *perception_members(const char *model, unsigned max_tokens, const char *extra)
+{
+    yyjson_doc *more = extra[0] ? yyjson_read(extra, strlen(extra), YYJSON_READ_NOFLAG) : NULL;
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
+    char *text = NULL;
+    if (root) {
+        yyjson_mut_doc_set_root(doc, root);
+        yyjson_mut_obj_add_str(doc, root, "model", model);
+        yyjson_mut_obj_add_uint(doc, root, "max_tokens", max_tokens);
+        yyjson_mut_obj_add_int(doc, root, "temperature", 0);
+        size_t i, n;
+        yyjson_val *key, *value;
+        yyjson_obj_foreach(yyjson_doc_get_root(more), i, n, key, value)
+        {
+            if (!yyjson_equals_str(key, "messages"))
+                yyjson_mut_obj_put(root, yyjson_val_mut_copy(doc, key),
+                                   yyjson_val_mut_copy(doc, value));
+        }
+        text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+    }
+    yyjson_mut_doc_free(doc);
+    yyjson_doc_free(more);
+    return text;
+}
+
 int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
                            const char *model, const char *prompt, unsigned max_tokens,
-                           struct chat_body *ret_body)
+                           const char *extra, struct chat_body *ret_body)
 {
     struct chat_body body;
     if (body_init(&body, 5 + 2 * chat->n_fixes, 2))
         goto out_of_memory;
-    char *quoted = json_quote(model);
-    char *head = quoted ? print("{\"model\":%s,\"max_tokens\":%u,\"temperature\":0,"
-                                "\"messages\":[{\"role\":\"user\",\"content\":[",
-                                quoted, max_tokens)
-                        : NULL;
-    free(quoted);
+    char *members = perception_members(model, max_tokens, extra);
+    size_t n = members ? strlen(members) : 1;
+    char *head =
+        members ? print("%.*s,\"messages\":[{\"role\":\"user\",\"content\":[", (int)n - 1, members)
+                : NULL;
+    free(members);
     if (body_add_owned(&body, head))
         goto out_of_memory;
     body_add_part(&body, chat, i, url);

@@ -11,6 +11,7 @@
 
 static const char *const bool_names[] = {"false", "true", NULL};
 static const char *const pressure_names[] = {"ignore", "count", NULL};
+static const char *const format_names[] = {"logfmt", "json", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 
 #define AT(field) offsetof(struct config, field)
@@ -85,6 +86,8 @@ static const struct config_key keys[] = {
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core",
             .needs_restart = true),
     CHOICE("log_level", log_level, level_names, "info", "debug, info, warn or error"),
+    CHOICE("log_format", log_format, format_names, "logfmt",
+           "of a line of the log: logfmt or json"),
 
     {.type = KEY_POLICIES},
 
@@ -109,6 +112,8 @@ static const struct config_key keys[] = {
     TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "jpeg, png", "0"),
     INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
             "ms between two looks at the engine's own load while there is traffic; 0: never"),
+    INTEGER("edge.patience_ms", tier[MOA_EDGE].patience_ms, 0, 3600000, "0",
+            "ms that a pinned request waits for an edge that says 503 or 429, loading a model say"),
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
            "waiting for this machine's CPU as part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
@@ -125,6 +130,8 @@ static const struct config_key keys[] = {
             "ms until an endpoint that is down is tried again"),
     INTEGER("breaker.busy_ms", breaker_busy_ms, 0, 3600000, "1000",
             "ms a busy endpoint (429, 503) is spared if another is not busy"),
+    INTEGER("breaker.misconfigured_ms", breaker_misconfigured_ms, 1, 86400000, "60000",
+            "ms until an endpoint that refuses our key, model or URL is tried again"),
     INTEGER("breaker.unavailable_ms", breaker_unavailable_ms, 0, 3600000, "30000",
             "ms of nothing but 503 after which an endpoint counts as failing; 0: never"),
 
@@ -134,8 +141,14 @@ static const struct config_key keys[] = {
          "asked of the tier that turns an image into text; {question} is the last user turn"),
     TEXT("perceive.evidence", perceive_evidence, "Image {index}: {evidence}",
          "the text that replaces the image; {index} counts from 1"),
+    TEXT("perceive.extra", perceive_extra, "",
+         "JSON object of further members of the request for it, such as "
+         "{\"chat_template_kwargs\": {\"enable_thinking\": false}}; empty: none"),
     INTEGER("perceive.max_tokens", perceive_max_tokens, 1, 100000, "256",
             "tokens of one image's evidence, at most"),
+
+    INTEGER("stream.keepalive_ms", stream_keepalive_ms, 0, 3600000, "15000",
+            "ms of silence after which a client that streams gets a comment; 0: never"),
 
     INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
     INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",

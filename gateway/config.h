@@ -31,6 +31,7 @@ struct tier_config {
     int64_t slots;          /* requests an endpoint works on at once; 0: what the engine says */
     int64_t poll_ms;        /* edge only; 0: never */
     int64_t cpu_counts;     /* edge only; boolean */
+    int64_t patience_ms;    /* edge only */
     double uplink_mbps;     /* cloud only; NaN is unknown */
     int64_t uplink_uploads; /* cloud only; 0: uplink_mbps stands */
     int64_t connect_timeout_ms;
@@ -56,8 +57,9 @@ struct config {
     char *keys_file;    /* see keys.h; "": no key is asked for */
     char *pin_models;   /* patterns of model names that are pinned to the edge */
     char *policy;
-    int64_t workers;   /* 0: one per core */
-    int64_t log_level; /* enum log_level */
+    int64_t workers;    /* 0: one per core */
+    int64_t log_level;  /* enum log_level */
+    int64_t log_format; /* enum log_format */
 
     /* Every parameter of every policy, in the order of moa_policy_param(NULL, i). */
     struct moa_policy_setting policy_settings[MOA_POLICY_PARAMS_MAX + 1];
@@ -69,10 +71,13 @@ struct config {
     int64_t breaker_retry_ms;
     int64_t breaker_busy_ms;
     int64_t breaker_unavailable_ms; /* 0: never */
+    int64_t breaker_misconfigured_ms;
+    int64_t stream_keepalive_ms; /* 0: none */
 
     char *perceive_prompt;   /* with {question} */
     char *perceive_evidence; /* with {index} and {evidence} */
     int64_t perceive_max_tokens;
+    char *perceive_extra; /* a JSON object; "": nothing */
 
     int64_t jpeg_quality;
     int64_t cache_bytes;

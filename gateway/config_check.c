@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <yyjson.h>
+
 #define API_KEY_BYTES_MAX 4096
 #define PATTERN_SPACE " \t,"
 #define PATTERN_BYTES_MAX 256
@@ -175,6 +177,15 @@ static int check_images(const struct check *r)
                : 0;
 }
 
+static int check_extra(const struct check *r)
+{
+    const char *extra = r->config->perceive_extra;
+    yyjson_doc *doc = extra[0] ? yyjson_read(extra, strlen(extra), YYJSON_READ_NOFLAG) : NULL;
+    const bool right = !extra[0] || yyjson_is_obj(yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return right ? 0 : -1;
+}
+
 int config_check(struct config *config, enum config_use use, struct config_fault *ret_fault)
 {
     const struct check checks = {config, ret_fault};
@@ -191,6 +202,8 @@ int config_check(struct config *config, enum config_use use, struct config_fault
         return refuse(r, "complexity.weight_length", "is 0 like the other text weight");
     if (!strstr(r->config->perceive_evidence, "{evidence}"))
         return refuse(r, "perceive.evidence", "has no {evidence}, where the description goes");
+    if (check_extra(r))
+        return refuse(r, "perceive.extra", "is no JSON object");
     if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r))
         return -1;
     return use == CONFIG_TO_SERVE ? read_named(r) : 0;

@@ -213,6 +213,43 @@ bool endpoints_busy(const struct endpoints *es, int64_t now_us)
     return busy;
 }
 
+bool endpoints_ready(const struct endpoints *es, int64_t now_us)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        const struct endpoint *e = es->list[i];
+        const bool loading = e->breaker.n_unavailable > 0 && now_us < e->breaker.busy_until_us;
+        if (admits(&e->breaker) && !e->misconfigured && !loading)
+            return true;
+    }
+    return false;
+}
+
+bool endpoints_misconfigured(const struct endpoints *es)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (!es->list[i]->misconfigured)
+            return false;
+    }
+    return es->n > 0;
+}
+
+bool endpoints_refuse_options(const struct endpoints *es)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (es->list[i]->no_stream_options)
+            return true;
+    }
+    return false;
+}
+
+void endpoints_reconsider(struct endpoints *es, int64_t now_us)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (es->list[i]->misconfigured && es->list[i]->breaker.retry_us > now_us)
+            es->list[i]->breaker.retry_us = now_us;
+    }
+}
+
 unsigned endpoints_in_flight(const struct endpoints *es)
 {
     unsigned n = 0;
@@ -271,6 +308,20 @@ void endpoint_begin(struct endpoints *es, int64_t now_us, const struct endpoint 
     *ret_call = (struct endpoint_call){.endpoint = e, .begun_us = now_us, .trial = trial};
 }
 
+/* Trying again soon would change nothing. */
+static void misconfigured(struct endpoint *e, const struct breaker_options *options, bool for_sure,
+                          const struct endpoint_call *call, int64_t now_us)
+{
+    e->misconfigured = true;
+    if (e->breaker.alive_us > call->begun_us)
+        return;
+    e->n_failures++;
+    if (!failed(&e->breaker, options, for_sure, now_us))
+        return;
+    e->n_opened++;
+    e->breaker.retry_us = now_us + options->misconfigured_us;
+}
+
 bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
                      enum endpoint_outcome outcome, int64_t now_us)
 {
@@ -286,6 +337,7 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
         break;
     case ENDPOINT_ANSWERED:
         alive(b, now_us);
+        e->misconfigured = false;
         if (call->begun_us >= b->busy_us) /* else it was let in before there were too many */
             b->busy_until_us = 0;
         b->n_unavailable = 0;
@@ -308,6 +360,10 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
         e->n_failures++;
         if (failed(b, &es->options, outcome == ENDPOINT_UNREACHABLE, now_us))
             e->n_opened++;
+        break;
+    case ENDPOINT_MISCONFIGURED:
+    case ENDPOINT_FORBIDDEN:
+        misconfigured(e, &es->options, outcome == ENDPOINT_MISCONFIGURED, call, now_us);
         break;
     }
     return b->state != before;

@@ -27,10 +27,11 @@
 enum breaker_state { BREAKER_CLOSED, BREAKER_HALF_OPEN, BREAKER_OPEN };
 
 struct breaker_options {
-    int64_t failures;       /* that open it, with no complete answer between */
-    int64_t retry_us;       /* from opening to the next try */
-    int64_t unavailable_us; /* nothing but 503 for so long is a failure; 0: never */
-    int64_t busy_us;        /* how long a busy endpoint is spared if another is not busy */
+    int64_t failures;         /* that open it, with no complete answer between */
+    int64_t retry_us;         /* from opening to the next try */
+    int64_t unavailable_us;   /* nothing but 503 for so long is a failure; 0: never */
+    int64_t busy_us;          /* how long a busy endpoint is spared if another is not busy */
+    int64_t misconfigured_us; /* from opening to the next try, if our key, model or URL is wrong */
 };
 
 struct breaker {
@@ -53,6 +54,8 @@ enum endpoint_outcome {
     ENDPOINT_UNAVAILABLE, /* 503: busy, or a balancer with nothing behind it */
     ENDPOINT_FAILED,      /* another 5xx, a timeout, a cut answer, something that is no engine's */
     ENDPOINT_UNREACHABLE, /* no connection, or its link is dead */
+    ENDPOINT_MISCONFIGURED, /* it does not take our key, model or URL: somebody must change it */
+    ENDPOINT_FORBIDDEN,     /* 403: the same, or what was asked; several of them open the breaker */
 };
 
 struct endpoint {
@@ -60,7 +63,9 @@ struct endpoint {
     char *chat_url; /* of chat completions */
     char *name;     /* the base URL without a password, for people */
     struct breaker breaker;
-    struct probe probe; /* of its load page */
+    struct probe probe;     /* of its load page */
+    bool misconfigured;     /* its last word was that our key, model or URL is wrong */
+    bool no_stream_options; /* it refuses the field with which usage is asked for */
     unsigned in_flight;
     unsigned holders; /* calls and others that still point here */
     uint64_t n_calls;
@@ -100,6 +105,15 @@ bool endpoints_up(const struct endpoints *endpoints);
 bool endpoints_up_beside(const struct endpoints *endpoints, const struct endpoint *beside);
 /** Whether every endpoint that is up has just said that it is busy. */
 bool endpoints_busy(const struct endpoints *endpoints, int64_t now_us);
+/** Whether any endpoint can be expected to answer: it takes calls, has not just said 503, and takes
+ * our key. */
+bool endpoints_ready(const struct endpoints *endpoints, int64_t now_us);
+/** Whether every endpoint's last word was that our key, model or URL is wrong. */
+bool endpoints_misconfigured(const struct endpoints *endpoints);
+/** Whether an endpoint has refused to be asked for the usage of a stream. */
+bool endpoints_refuse_options(const struct endpoints *endpoints);
+/** The configuration was read again: what was wrong with it may be right now. */
+void endpoints_reconsider(struct endpoints *endpoints, int64_t now_us);
 unsigned endpoints_in_flight(const struct endpoints *endpoints);
 
 /**

@@ -6,6 +6,10 @@
 #ifndef MOA_GATEWAY_EXCHANGE_H
 #define MOA_GATEWAY_EXCHANGE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+struct gateway;
 struct server_request;
 
 /** POST /v1/chat/completions: decides and executes. */
@@ -13,5 +17,9 @@ void exchange_chat(struct server_request *request, void *arg);
 
 /** POST /v1/decide: decides only, and answers with the decision. */
 void exchange_decide(struct server_request *request, void *arg);
+
+/** What is in flight, the newest `max` of them, as JSON to be freed with free(); NULL if out of
+ * memory. */
+char *exchange_list_json(const struct gateway *gateway, size_t max, int64_t now_us, size_t *ret_n);
 
 #endif

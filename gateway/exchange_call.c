@@ -1,70 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The calls of an exchange to engines: where they go, what their ends say of an endpoint, what they
- * cost; see exchange_private.h.
+ * Calls of engines; see exchange_call.h. Whatever becomes of a call, settle() tells the endpoint's
+ * breaker, the state, the metrics and the log of it, once, and then the owner.
  */
-#include "exchange_private.h"
+#include "exchange_call.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "gateway.h"
+#include "exchange_private.h"
 #include "log.h"
-#include "settings.h"
 
-struct upstream_call *exchange_send(struct exchange *x, enum moa_tier tier,
-                                    const struct chat_body *body,
-                                    const struct upstream_callbacks *callbacks, void *arg,
-                                    struct endpoint_call *ret_at)
+#define ERROR_BYTES_MAX (64 << 10) /* of an error, whose words come first */
+
+void engine_call_init(struct engine_call *c, struct exchange *x, enum call_kind kind,
+                      enum moa_tier tier, const struct engine_call_events *events)
 {
-    /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
-    assert(!x->pinned || tier == MOA_EDGE);
-    if (x->pinned && tier != MOA_EDGE)
-        return NULL;
-    struct gateway *g = x->gateway;
-    const struct tier_config *t = &x->settings->config->tier[tier];
-    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
-                                              {"traceparent", x->trace.parent},
-                                              {"tracestate", x->trace.state}};
-    struct endpoint_call at;
-    endpoint_begin(&x->settings->endpoints[tier], server_now_us(), x->failed_at, &at);
-    struct upstream_request request = {
-        .url = at.endpoint->chat_url,
-        .api_key = t->api_key,
-        .ca_file = t->ca_file,
-        .headers = headers,
-        .n_headers = sizeof(headers) / sizeof(headers[0]),
-        .direct = tier == MOA_EDGE,
-        .metered = tier == MOA_CLOUD,
-        .segments = body->segments,
-        .n_segments = body->n_segments,
-        .total_bytes = body->total_bytes,
-        .connect_timeout_ms = t->connect_timeout_ms,
-        .first_byte_timeout_ms = t->first_byte_timeout_ms,
-        .idle_timeout_ms = t->idle_timeout_ms,
-        .dead_link_ms = t->dead_link_ms,
-    };
-    struct upstream_call *call = upstream_send(g->upstream, &request, callbacks, arg);
-    if (!call) {
-        endpoint_end(&at);
-        return NULL;
-    }
-    sense_enter(&g->sense, tier);
-    *ret_at = at;
-    if (!x->overhead_us)
-        x->overhead_us = server_now_us() - x->arrived_us;
-    return call;
+    *c = (struct engine_call){.exchange = x, .events = events, .kind = kind, .tier = tier};
+    c->held = buffer_of(kind == CALL_ANSWER ? CALL_HELD_BYTES_MAX : CALL_EVIDENCE_BYTES_MAX);
+    sse_init(&c->sse);
 }
 
-static void count_sent(struct exchange *x, enum moa_tier tier, uint64_t bytes)
+/* ---- what becomes of an endpoint ---- */
+
+static void count_sent(const struct engine_call *c, uint64_t bytes)
 {
-    x->bytes_up[tier] += bytes;
-    x->gateway->metrics.sent_bytes_total[tier] += bytes;
+    c->exchange->bytes_up[c->tier] += bytes;
+    c->exchange->gateway->metrics.sent_bytes_total[c->tier] += bytes;
 }
 
-void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                     enum endpoint_outcome outcome)
+static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
+                   enum endpoint_outcome outcome)
 {
     const struct endpoint *e = at->endpoint;
     if (outcome != ENDPOINT_ANSWERED && outcome != ENDPOINT_COMPLETE)
@@ -74,82 +42,355 @@ void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_cal
                   log_quote(e->name).s, breaker_state_name(e->breaker.state));
 }
 
-bool exchange_is_answer(const char *content_type)
+/* Engines also answer with an error, or with nothing, to what they cannot make sense of. Which it
+ * was shows when another engine answers the same request, or none does. */
+static void suspect(struct engine_call *c)
 {
-    static const char *const types[] = {"application/json", "text/event-stream"};
-    for (size_t i = 0; i < 2; i++) {
-        size_t n = strlen(types[i]);
-        if (strncasecmp(content_type, types[i], n) == 0 && strcspn(content_type + n, "; ") == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Engines answer 500 to requests they cannot make sense of, too. Which it was shows when another
- * engine answers the same request, or none does. */
-static void suspect(struct exchange *x, enum moa_tier tier, struct endpoint_call *at)
-{
-    x->failed_at = at->endpoint;
+    struct exchange *x = c->exchange;
+    x->failed_at = c->at.endpoint;
     if (x->n_refusals < sizeof(x->refusals) / sizeof(x->refusals[0])) {
-        x->refusals[x->n_refusals++] = (struct refusal){tier, *at};
-        endpoint_hold(at->endpoint);
+        x->refusals[x->n_refusals++] = (struct refusal){c->tier, c->at};
+        endpoint_hold(c->at.endpoint);
     }
-    at->failed = true; /* how the rest of the answer comes says nothing */
+    c->at.failed = true; /* how the rest of the answer comes says nothing */
 }
 
-/* Whatever says 4xx is alive and has understood. */
-void exchange_call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                            const struct upstream_head *head)
-{
-    bool nonsense = head->status < 400 && !exchange_is_answer(head->content_type);
-    if (head->status >= 500 && head->status != 503)
-        suspect(x, tier, at);
-    else
-        exchange_report(x, tier, at,
-                        head->status == 429   ? ENDPOINT_BUSY
-                        : head->status == 503 ? ENDPOINT_UNAVAILABLE
-                        : nonsense            ? ENDPOINT_FAILED
-                                              : ENDPOINT_ANSWERED);
-    x->retry_after_s = head->retry_after_s;
-    if (x->retry_after_s > 0)
-        endpoint_spare(at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
-}
-
-void exchange_call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                         const struct upstream_result *result)
-{
-    struct gateway *g = x->gateway;
-    exchange_report(x, tier, at,
-                    result->end == UPSTREAM_COMPLETE ? ENDPOINT_COMPLETE
-                    : result->unreachable            ? ENDPOINT_UNREACHABLE
-                                                     : ENDPOINT_FAILED);
-    endpoint_end(at);
-    sense_leave(&g->sense, tier);
-    sense_rtt(&g->sense, result->rtt_us, server_now_us());
-    count_sent(x, tier, result->bytes_up);
-    g->metrics.received_bytes_total[tier] += result->bytes_down;
-}
-
-void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
-                     struct endpoint_call *at)
-{
-    if (!*call)
-        return;
-    count_sent(x, tier, upstream_cancel(*call));
-    *call = NULL;
-    endpoint_end(at);
-    sense_leave(&x->gateway->sense, tier);
-}
-
-void exchange_blame(struct exchange *x)
+void engine_calls_blame(struct exchange *x)
 {
     for (size_t i = 0; i < x->n_refusals; i++)
-        exchange_report(x, x->refusals[i].tier, &x->refusals[i].at, ENDPOINT_FAILED);
-    exchange_forgive(x);
+        report(x, x->refusals[i].tier, &x->refusals[i].at, ENDPOINT_FAILED);
+    engine_calls_forgive(x);
 }
 
-void exchange_forgive(struct exchange *x)
+void engine_calls_forgive(struct exchange *x)
 {
     while (x->n_refusals > 0)
         endpoint_release(x->refusals[--x->n_refusals].at.endpoint);
+}
+
+/* Once for each time it goes wrong: whose key, which model, where. */
+static void warn_misconfigured(const struct engine_call *c)
+{
+    const struct tier_config *t = &c->exchange->settings->config->tier[c->tier];
+    const char *key = t->api_key_env[0] ? t->api_key_env : t->api_key_file;
+    log_event(LOG_LEVEL_WARN, "misconfigured",
+              "tier=%s endpoint=%s status=%d error=%s api_key=%s model=%s hint=%s",
+              moa_tier_name(c->tier), log_quote(c->at.endpoint->name).s, c->opinion.status,
+              log_quote(c->opinion.words).s, log_quote(key[0] ? key : "none").s,
+              log_quote(t->model).s, log_quote("its API key, model or URL is wrong").s);
+}
+
+static void report_verdict(struct engine_call *c)
+{
+    const struct engine_opinion *o = &c->opinion;
+    switch (o->verdict) {
+    case VERDICT_OPEN:
+    case VERDICT_ANSWERED:
+        break;
+    case VERDICT_CLIENT:
+    case VERDICT_UNFIT:
+        if (c->asks_usage && strstr(o->words, "stream_options"))
+            c->at.endpoint->no_stream_options = true;
+        report(c->exchange, c->tier, &c->at, ENDPOINT_ANSWERED);
+        report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
+        break;
+    case VERDICT_MISCONFIGURED:
+        if (!c->at.endpoint->misconfigured)
+            warn_misconfigured(c);
+        report(c->exchange, c->tier, &c->at,
+               o->status == 403 ? ENDPOINT_FORBIDDEN : ENDPOINT_MISCONFIGURED);
+        break;
+    case VERDICT_BUSY:
+        report(c->exchange, c->tier, &c->at,
+               o->status == 429 ? ENDPOINT_BUSY : ENDPOINT_UNAVAILABLE);
+        break;
+    case VERDICT_FAILED:
+        if (c->why[0])
+            report(c->exchange, c->tier, &c->at,
+                   c->unreachable ? ENDPOINT_UNREACHABLE : ENDPOINT_FAILED);
+        else
+            suspect(c);
+        break;
+    }
+}
+
+/* Of an answer that was good when it began. An error in the middle of a stream may be the request's
+ * own: the context is full. */
+static void report_end(struct engine_call *c)
+{
+    if (c->why[0])
+        report(c->exchange, c->tier, &c->at, ENDPOINT_FAILED);
+    else if (!c->sse.failed)
+        report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
+}
+
+/* ---- the end ---- */
+
+/* The call is off the wire, and its opinion final. */
+static void settle(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    if (c->opinion.verdict == VERDICT_ANSWERED)
+        report_end(c);
+    else
+        report_verdict(c);
+    if (x->retry_after_s > 0 && c->opinion.verdict == VERDICT_BUSY)
+        endpoint_spare(&c->at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
+    exchange_note_call(x, c);
+    endpoint_end(&c->at);
+    sense_leave(&x->gateway->sense, c->tier);
+    c->events->on_over(c);
+}
+
+/* No more of it is wanted: the answer is none. */
+static void hang_up(struct engine_call *c)
+{
+    count_sent(c, upstream_cancel(c->upstream));
+    c->upstream = NULL;
+    settle(c);
+}
+
+void engine_call_cancel(struct engine_call *c)
+{
+    if (!c->upstream)
+        return;
+    count_sent(c, upstream_cancel(c->upstream));
+    c->upstream = NULL;
+    endpoint_end(&c->at);
+    sense_leave(&c->exchange->gateway->sense, c->tier);
+}
+
+void engine_call_done(struct engine_call *c)
+{
+    if (!c->exchange)
+        return;
+    engine_call_cancel(c);
+    chat_body_done(&c->body);
+    buffer_done(&c->held);
+}
+
+void engine_call_reject(struct engine_call *c, const char *why)
+{
+    c->opinion.verdict = VERDICT_FAILED;
+    snprintf(c->opinion.what, sizeof(c->opinion.what), "%s", why);
+}
+
+/* ---- the answer as it comes ---- */
+
+static enum verdict judge(struct engine_call *c, enum answer_extent extent)
+{
+    const struct exchange *x = c->exchange;
+    const struct engine_answer answer = {
+        .status = c->status,
+        .content_type = c->content_type,
+        .extent = extent,
+        .body = buffer_bytes(&c->held),
+        .sse = c->is_stream && c->status == 200 ? &c->sse : NULL,
+        .model_is_ours = x->model_is_ours || x->settings->config->tier[c->tier].model[0],
+    };
+    enum verdict verdict = engine_verdict(&answer, &c->opinion);
+    if (verdict == VERDICT_ANSWERED)
+        report(c->exchange, c->tier, &c->at, ENDPOINT_ANSWERED);
+    if (verdict == VERDICT_ANSWERED && c->kind == CALL_ANSWER)
+        exchange_note_answered(c->exchange, c);
+    return verdict;
+}
+
+static bool is_answered(const struct engine_call *c)
+{
+    return c->opinion.verdict == VERDICT_ANSWERED;
+}
+
+static void take_out(struct buffer *b, size_t at, size_t n)
+{
+    memmove(b->p + at, b->p + at + n, b->n - at - n);
+    b->n -= n;
+}
+
+void engine_call_take(struct engine_call *c, size_t n)
+{
+    take_out(&c->held, 0, n);
+    c->n_ready -= n;
+    c->n_searched -= n;
+}
+
+/* One whole event behind those that are ready. */
+static void read_event(struct engine_call *c, size_t n)
+{
+    enum sse_kind kind = sse_read(&c->sse, (struct moa_bytes){c->held.p + c->n_ready, n});
+    if (kind == SSE_USAGE && c->asks_usage)
+        take_out(&c->held, c->n_ready, n);
+    else
+        c->n_ready += n;
+    c->n_searched = c->n_ready;
+}
+
+/* The events that have come whole, up to the first that decides. */
+static void read_events(struct engine_call *c)
+{
+    while (c->n_searched < c->held.n) {
+        /* The end of a line may have been searched without what follows it. */
+        const size_t from = c->n_searched > c->n_ready + 3 ? c->n_searched - 3 : c->n_ready;
+        const size_t n = sse_next((struct moa_bytes){c->held.p + from, c->held.n - from});
+        if (n == 0) {
+            c->n_searched = c->held.n;
+            return;
+        }
+        read_event(c, from + n - c->n_ready);
+        if (!is_answered(c) && judge(c, ANSWER_COMING) > VERDICT_ANSWERED)
+            return;
+    }
+}
+
+static enum upstream_flow pass_on(struct engine_call *c)
+{
+    return c->n_ready > 0 && is_answered(c) ? c->events->on_bytes(c) : UPSTREAM_GO;
+}
+
+/* More has come than can be held. */
+static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes)
+{
+    if (c->opinion.verdict == VERDICT_OPEN)
+        judge(c, ANSWER_LONG);
+    if (!is_answered(c)) {
+        hang_up(c);
+        return UPSTREAM_GO;
+    }
+    if (c->kind != CALL_ANSWER) { /* nobody takes the bytes of a description as they come */
+        engine_call_reject(c, "an answer without end");
+        hang_up(c);
+        return UPSTREAM_GO;
+    }
+    c->n_ready = c->n_searched = c->held.n;
+    (void)pass_on(c);
+    if (buffer_add(&c->held, bytes.p, bytes.n)) {
+        snprintf(c->why, sizeof(c->why), "out of memory");
+        hang_up(c);
+        return UPSTREAM_GO;
+    }
+    c->n_ready = c->n_searched = c->held.n;
+    return pass_on(c);
+}
+
+static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
+{
+    struct engine_call *c = arg;
+    const bool is_long = c->status != 200 && c->held.n > ERROR_BYTES_MAX;
+    const bool as_it_comes = is_answered(c) && !c->is_stream; /* a long one that is no stream */
+    if (is_long || as_it_comes || buffer_add(&c->held, bytes.p, bytes.n))
+        return overflow(c, bytes);
+    if (c->is_stream && c->status == 200)
+        read_events(c);
+    if (c->opinion.verdict > VERDICT_ANSWERED) {
+        hang_up(c);
+        return UPSTREAM_GO;
+    }
+    return pass_on(c);
+}
+
+static void on_head(const struct upstream_head *head, void *arg)
+{
+    struct engine_call *c = arg;
+    struct exchange *x = c->exchange;
+    c->status = head->status;
+    c->is_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
+    snprintf(c->content_type, sizeof(c->content_type), "%s", head->content_type);
+    x->retry_after_s = head->retry_after_s;
+    if (c->kind == CALL_ANSWER)
+        exchange_keep_limits(x, head);
+    if (judge(c, ANSWER_COMING) > VERDICT_ANSWERED)
+        hang_up(c);
+}
+
+/* What stands behind the last blank line of a stream that is complete. */
+static void read_rest(struct engine_call *c)
+{
+    if (c->is_stream && c->status == 200 && c->held.n > c->n_ready)
+        read_event(c, c->held.n - c->n_ready);
+}
+
+static void on_done(const struct upstream_result *result, void *arg)
+{
+    struct engine_call *c = arg;
+    struct exchange *x = c->exchange;
+    const bool whole = result->end == UPSTREAM_COMPLETE;
+    c->upstream = NULL;
+    c->end = result->end;
+    c->unreachable = result->unreachable;
+    snprintf(c->why, sizeof(c->why), "%s", result->message);
+    sense_rtt(&x->gateway->sense, result->rtt_us, server_now_us());
+    count_sent(c, result->bytes_up);
+    x->gateway->metrics.received_bytes_total[c->tier] += result->bytes_down;
+    if (whole)
+        read_rest(c);
+    if (!is_answered(c) && judge(c, whole ? ANSWER_WHOLE : ANSWER_CUT) == VERDICT_FAILED && !whole)
+        snprintf(c->opinion.what, sizeof(c->opinion.what), "%.79s", c->why);
+    settle(c);
+}
+
+/* ---- sending ---- */
+
+static const struct upstream_callbacks callbacks = {on_head, on_body, on_done};
+
+/* Whatever an attempt before has left. */
+static void reset(struct engine_call *c)
+{
+    buffer_done(&c->held);
+    c->status = 0;
+    c->content_type[0] = c->why[0] = '\0';
+    c->is_stream = c->is_noted = false;
+    c->n_ready = c->n_searched = 0;
+    sse_init(&c->sse);
+    c->opinion = (struct engine_opinion){.verdict = VERDICT_OPEN};
+}
+
+int engine_call_send(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
+    assert(!x->pinned || c->tier == MOA_EDGE);
+    if (x->pinned && c->tier != MOA_EDGE)
+        return -1;
+    const struct tier_config *t = &x->settings->config->tier[c->tier];
+    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
+                                              {"traceparent", x->trace.parent},
+                                              {"tracestate", x->trace.state}};
+    reset(c);
+    endpoint_begin(&x->settings->endpoints[c->tier], server_now_us(), x->failed_at, &c->at);
+    const struct upstream_request request = {
+        .url = c->at.endpoint->chat_url,
+        .api_key = t->api_key,
+        .ca_file = t->ca_file,
+        .headers = headers,
+        .n_headers = sizeof(headers) / sizeof(headers[0]),
+        .direct = c->tier == MOA_EDGE,
+        .metered = c->tier == MOA_CLOUD,
+        .segments = c->body.segments,
+        .n_segments = c->body.n_segments,
+        .total_bytes = c->body.total_bytes,
+        .connect_timeout_ms = t->connect_timeout_ms,
+        .first_byte_timeout_ms = t->first_byte_timeout_ms,
+        .idle_timeout_ms = t->idle_timeout_ms,
+        .dead_link_ms = t->dead_link_ms,
+    };
+    c->upstream = upstream_send(x->gateway->upstream, &request, &callbacks, c);
+    if (!c->upstream) {
+        endpoint_end(&c->at);
+        return -1;
+    }
+    sense_enter(&x->gateway->sense, c->tier);
+    if (!x->overhead_us)
+        x->overhead_us = server_now_us() - x->arrived_us;
+    log_event(LOG_LEVEL_DEBUG, "call", "id=%s tier=%s endpoint=%s bytes=%llu", x->trace.id,
+              moa_tier_name(c->tier), log_quote(c->at.endpoint->name).s,
+              (unsigned long long)c->body.total_bytes);
+    return 0;
+}
+
+bool engine_call_release_body(struct engine_call *c)
+{
+    if (!c->upstream || !upstream_release_body(c->upstream))
+        return false;
+    chat_body_done(&c->body);
+    return true;
 }

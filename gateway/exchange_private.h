@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The struct exchange, for the three files of the hub: exchange.c carries a request out,
- * exchange_call.c calls engines for it, exchange_record.c says what was done, to the client and to
- * everybody who keeps count.
+ * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
+ * exchange_answer.c has engines describe and answer, exchange_stage.c is the door between stages,
+ * exchange_record.c says what was done, to the client and to everybody who keeps count.
+ * exchange_call.c knows the exchange that it calls engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
 
+#include <event2/event_struct.h>
 #include <moaoff/moaoff.h>
 
 #include "chat.h"
+#include "exchange_call.h"
 #include "gateway.h"
 #include "images.h"
 #include "perceive.h"
@@ -18,110 +21,137 @@
 #include "upstream.h"
 #include "usage.h"
 
-enum stage { STAGE_PERCEIVE, STAGE_PREPARE, STAGE_EVIDENCE, STAGE_ANSWER, STAGE_OVER };
-
-/* Bytes of an answer, gathered. */
-struct gathered {
-    char *p;
-    size_t n, room;
+enum stage {
+    STAGE_READ,
+    STAGE_PERCEIVE, /* images on the workers */
+    STAGE_PREPARE,  /* images as their tier takes them */
+    STAGE_EVIDENCE, /* parts become text */
+    STAGE_ANSWER,   /* until the first byte for the client */
+    STAGE_WAIT,     /* for an edge that is loading */
+    STAGE_RELAY,    /* until the last */
+    STAGE_OVER,
+    STAGES
 };
 
-/* One call that turns an image into text. */
-struct perception {
-    struct exchange *exchange;
-    size_t part;
-    struct upstream_call *call;
-    struct endpoint_call at; /* where `call` goes */
-    struct chat_body body;
-    int status;
-    struct gathered answer;
-};
-
-/* An answer of 5xx that is not 503: the engine may be broken, or the request beyond it. */
+/* An answer that is none: the engine may be broken, or the request beyond it. */
 struct refusal {
     enum moa_tier tier;
     struct endpoint_call at; /* a copy that has ended; its endpoint is held */
 };
+
+#define EXCHANGE_CALLS_BYTES 256
+#define EXCHANGE_LIMITS_BYTES 512
 
 struct exchange {
     struct gateway *gateway;
     struct settings *settings;      /* those it began with, whatever is reloaded meanwhile */
     struct server_request *request; /* NULL once it is answered or the client has left */
     struct key *key;                /* NULL: none is asked for, or shown */
+    LIST_ENTRY(exchange) others;    /* that are in flight */
     enum stage stage;
-    unsigned retry_after_s; /* with a 429 or 503; 0: not known */
+    int64_t stage_began_us;
+    int64_t stage_us[STAGES]; /* spent in each; a stage may come twice */
+    unsigned retry_after_s;   /* with a 429 or 503; 0: not known */
     bool dry_run;
     bool pinned;
     bool entered; /* the request counts among those of its key */
     struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
+    struct event patience; /* STAGE_WAIT ends */
+    struct event silence;  /* a client that streams has had nothing for a while */
 
     char *request_body;
     struct chat chat;           /* spans of the body */
+    bool model_is_ours;         /* what it names is no engine's */
     struct images *images;      /* NULL: there are none */
     struct perceived perceived; /* the decision is in it */
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
     bool has_decision;
 
-    struct perception *perceptions; /* one per part; those without a call are unused */
+    struct engine_call *perceptions; /* one per part; those that are not needed are unused */
     size_t n_perceiving;
     char **evidence; /* one per part */
 
-    struct upstream_call *call;       /* of the answer */
-    struct endpoint_call at;          /* where it goes */
+    struct engine_call answer;
     const struct endpoint *failed_at; /* the last that failed; only compared */
     struct refusal refusals[4];       /* not yet held against anybody */
     size_t n_refusals;
-    struct chat_body body;
-    bool retried;      /* at another endpoint of the same tier */
-    bool answering;    /* the head of the answer is with the client */
-    bool event_stream; /* it is one */
-    int engine_status;
-    char content_type[128];
-    struct gathered held;   /* of the answer, not yet passed on; see on_answer_body() */
-    struct usage_tail tail; /* of an answer that is a stream */
-    struct usage usage[2];  /* by tier */
-    uint64_t bytes_up[2];   /* by tier */
+    bool retried;                       /* at another endpoint of the same tier */
+    bool begun;                         /* the head of a stream is with the client, */
+    bool answering;                     /* and a byte of an answer */
+    struct usage usage[2];              /* by tier */
+    uint64_t bytes_up[2];               /* by tier */
+    char limits[EXCHANGE_LIMITS_BYTES]; /* an engine's own: "name\0value\0" ... */
+    size_t n_limit_bytes;
     int64_t overhead_us;
     int64_t first_byte_us;
-    int status;        /* what the client got; 0: it left before it had all */
-    char fallback[48]; /* "cloud timeout"; "" if there was none */
+    int64_t last_byte_us;             /* to the client */
+    int status;                       /* what the client got; 0: it left before it had all */
+    const char *error_code;           /* NULL: there was no error of ours */
+    char fallback[48];                /* "cloud timeout"; "" if there was none */
+    char calls[EXCHANGE_CALLS_BYTES]; /* "edge=unfit, cloud=answered" */
+    size_t n_call_bytes;
 };
 
-/* Calls an engine of the tier; `ret_at` is where it goes. NULL if out of memory, or if the request
- * is pinned to another tier. */
-struct upstream_call *exchange_send(struct exchange *x, enum moa_tier tier,
-                                    const struct chat_body *body,
-                                    const struct upstream_callbacks *callbacks, void *arg,
-                                    struct endpoint_call *ret_at);
-/* Whether a chat completion can come as that. Anything else is some other server's page. */
-bool exchange_is_answer(const char *content_type);
-/* The head of an engine's answer has come. */
-void exchange_call_answered(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                            const struct upstream_head *head);
-/* The call is over, whichever way; its `on_done` has come. */
-void exchange_call_ended(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                         const struct upstream_result *result);
-/* Ends the call, if there is one, and sets it to NULL. */
-void exchange_cancel(struct exchange *x, enum moa_tier tier, struct upstream_call **call,
-                     struct endpoint_call *at);
-/* Tells the endpoint's breaker. */
-void exchange_report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
-                     enum endpoint_outcome outcome);
-/* An engine has answered the request: those that could not before are broken. */
-void exchange_blame(struct exchange *x);
-/* Forgets the refusals. */
-void exchange_forgive(struct exchange *x);
+/* ---- exchange.c ---- */
+
+/* An error, which ends the exchange. */
+void exchange_fail(struct exchange *x, const struct http_error *error);
+void exchange_fail_memory(struct exchange *x);
+/* A call is over and no answer: another endpoint, the other tier, patience, or an error. */
+void exchange_call_failed(struct exchange *x, struct engine_call *call);
+/* Ends every call. */
+void exchange_cancel_calls(struct exchange *x);
+/* The only way out: frees it. */
+void exchange_finish(struct exchange *x);
+void exchange_free_request_body(struct exchange *x);
+
+static inline enum moa_tier answering_tier(const struct exchange *x)
+{
+    return x->has_decision ? x->perceived.decision.choices[0].tier : MOA_EDGE;
+}
+
+static inline enum moa_tier other_tier(enum moa_tier tier)
+{
+    return tier == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
+}
+
+/* ---- exchange_answer.c ---- */
+
+/* Parts of the other tier become text; then the answer. */
+void exchange_gather(struct exchange *x);
+void exchange_answer(struct exchange *x);
+/* The client streams: from here on silence is filled with comments. */
+void exchange_watch_silence(struct exchange *x);
+/* An error for a client whose stream has begun. False if there is no memory for it. */
+bool exchange_end_stream(struct exchange *x, const struct http_error *error);
+
+/* ---- exchange_stage.c ---- */
+
+/* The one door between stages. */
+void enter(struct exchange *x, enum stage stage);
+const char *stage_name(enum stage stage);
+
+/* ---- exchange_record.c ---- */
 
 /* The scores, one per part of the chat; NULL if there are none. */
 const struct image_score *exchange_scores(const struct exchange *x);
 
-#define EXCHANGE_LISTED_MAX                                                                        \
-    64 /* modalities beside the text; how many more there are, in a number */
+/* The answer has begun, and its head for the client is about to be written. */
+void exchange_note_answered(struct exchange *x, struct engine_call *call);
+/* A call is over. */
+void exchange_note_call(struct exchange *x, const struct engine_call *call);
+/* What an engine says of its own limits. */
+void exchange_keep_limits(struct exchange *x, const struct upstream_head *head);
+/* As headers for the client. Returns how many. */
+size_t exchange_write_limits(const struct exchange *x, struct server_header *list, size_t room);
+void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage);
+
+#define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)
-#define EXCHANGE_HEADERS 8
+#define EXCHANGE_HEADERS (9 + UPSTREAM_LIMITS_MAX)
 
 /* The headers that an answer gets, and the memory of their values. */
 struct exchange_headers {

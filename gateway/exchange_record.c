@@ -85,6 +85,76 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     h->list[h->n++] = (struct server_header){"x-request-id", x->trace.id};
     if (x->fallback[0])
         h->list[h->n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
+    if (x->calls[0])
+        h->list[h->n++] = (struct server_header){"x-moaoff-calls", x->calls};
+    h->n += exchange_write_limits(x, h->list + h->n, EXCHANGE_HEADERS - h->n);
+}
+
+size_t exchange_write_limits(const struct exchange *x, struct server_header *list, size_t room)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < x->n_limit_bytes && n < room;) {
+        const char *name = x->limits + at;
+        const char *value = name + strlen(name) + 1;
+        list[n++] = (struct server_header){name, value};
+        at = (size_t)(value - x->limits) + strlen(value) + 1;
+    }
+    return n;
+}
+
+/* ---- calls ---- */
+
+/* "edge=unfit", behind those before it; of a description "cloud.image0=answered". */
+static void add_note(struct exchange *x, const struct engine_call *c, const char *verdict)
+{
+    char part[32] = "", note[96];
+    if (c->kind == CALL_PERCEPTION)
+        snprintf(part, sizeof(part), ".image%zu", c->part);
+    int n = snprintf(note, sizeof(note), "%s%s%s=%s", x->n_call_bytes > 0 ? ", " : "",
+                     moa_tier_name(c->tier), part, verdict);
+    if ((size_t)n >= sizeof(x->calls) - x->n_call_bytes)
+        return; /* whole notes only */
+    memcpy(x->calls + x->n_call_bytes, note, (size_t)n + 1);
+    x->n_call_bytes += (size_t)n;
+}
+
+void exchange_note_answered(struct exchange *x, struct engine_call *c)
+{
+    c->noted_at = x->n_call_bytes;
+    c->is_noted = true;
+    add_note(x, c, verdict_name(VERDICT_ANSWERED));
+}
+
+void exchange_note_call(struct exchange *x, const struct engine_call *c)
+{
+    const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
+    const char *verdict = broke ? "broken" : verdict_name(c->opinion.verdict);
+    if (c->is_noted && broke)
+        x->n_call_bytes = c->noted_at; /* it was the last */
+    if (!c->is_noted || broke)
+        add_note(x, c, verdict);
+    log_event(LOG_LEVEL_DEBUG, "call-over", "id=%s tier=%s kind=%s verdict=%s status=%d error=%s",
+              x->trace.id, moa_tier_name(c->tier), c->kind == CALL_ANSWER ? "answer" : "perception",
+              verdict, c->status, log_quote(c->why[0] ? c->why : c->opinion.what).s);
+}
+
+void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
+{
+    x->n_limit_bytes = 0;
+    for (size_t i = 0; i < head->n_limits; i++) {
+        const char *name = head->limits[i].name, *value = head->limits[i].value;
+        const size_t n = strlen(name) + strlen(value) + 2;
+        if (n > sizeof(x->limits) - x->n_limit_bytes)
+            break;
+        stpcpy(stpcpy(x->limits + x->n_limit_bytes, name) + 1, value);
+        x->n_limit_bytes += n;
+    }
+}
+
+void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage)
+{
+    usage_add(&x->usage[tier], usage);
+    metrics_tokens(&x->gateway->metrics, tier, usage->prompt_tokens, usage->completion_tokens);
 }
 
 /* ---- when it is over ---- */
@@ -97,6 +167,12 @@ static const char *policy_name(const struct exchange *x)
     return moa_policy_name(i);
 }
 
+/* What log and journal both have. */
+struct exchange_texts {
+    struct exchange_headers lists;
+    char stages[192];
+};
+
 static void count(const struct exchange *x)
 {
     struct metrics *m = &x->gateway->metrics;
@@ -107,12 +183,32 @@ static void count(const struct exchange *x)
     if (x->first_byte_us)
         metrics_observe(&m->first_byte_seconds, (double)(x->first_byte_us - x->arrived_us) / 1e6);
     metrics_observe(&m->request_seconds, (double)(now - x->arrived_us) / 1e6);
+}
+
+/* "perceive=812, answer=10233": microseconds in each stage that took any. */
+static void write_stages(const struct exchange *x, char *text, size_t room)
+{
+    size_t n = 0;
+    text[0] = '\0';
+    for (enum stage stage = STAGE_READ; stage < STAGE_OVER; stage++) {
+        if (x->stage_us[stage] > 0 && n < room)
+            n += (size_t)snprintf(text + n, room - n, "%s%s=%lld", n > 0 ? ", " : "",
+                                  stage_name(stage), (long long)x->stage_us[stage]);
+    }
+}
+
+static void write_log(const struct exchange *x, const struct exchange_texts *t)
+{
     log_event(LOG_LEVEL_INFO, "chat",
-              "id=%s status=%d plan=%s images=%zu overhead_us=%lld "
-              "total_us=%lld",
-              x->trace.id, x->status,
+              "id=%s status=%d error=%s key=%s policy=%s plan=%s decision=%s calls=%s images=%zu "
+              "stages_us=%s overhead_us=%lld total_us=%lld",
+              x->trace.id, x->status, x->error_code ? x->error_code : "none",
+              x->key ? log_quote(key_name(x->key)).s : "none",
+              x->has_decision ? policy_name(x) : "none",
               x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none",
-              x->chat.n_of[MOA_IMAGE], (long long)x->overhead_us, (long long)(now - x->arrived_us));
+              log_quote(t->lists.decision).s, log_quote(x->calls).s, x->chat.n_of[MOA_IMAGE],
+              log_quote(t->stages).s, (long long)x->overhead_us,
+              (long long)(server_now_us() - x->arrived_us));
 }
 
 static int64_t known(bool known, int64_t value)
@@ -129,15 +225,11 @@ static int64_t unix_ms(int64_t moment_us)
            (server_now_us() - moment_us) / 1000;
 }
 
-static void write_journal(const struct exchange *x)
+static void write_journal(const struct exchange *x, const struct exchange_texts *t)
 {
-    struct exchange_headers lists;
     char trace[33];
     if (!x->gateway->journal)
         return;
-    lists.decision[0] = lists.reasons[0] = lists.scores[0] = '\0';
-    if (x->has_decision)
-        write_lists(x, &lists);
     trace_id(&x->trace, trace);
     struct journal_row row = {
         .time_ms = unix_ms(x->arrived_us),
@@ -146,10 +238,13 @@ static void write_journal(const struct exchange *x)
         .key = x->key ? key_name(x->key) : "",
         .policy = x->has_decision ? policy_name(x) : "",
         .plan = x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "",
-        .decision = lists.decision,
-        .reasons = lists.reasons,
-        .scores = lists.scores,
+        .decision = t->lists.decision,
+        .reasons = t->lists.reasons,
+        .scores = t->lists.scores,
         .fallback = x->fallback,
+        .error = x->error_code ? x->error_code : "",
+        .calls = x->calls,
+        .stages = t->stages,
         .status = x->status,
         .pinned = x->pinned,
         .stream = x->chat.stream,
@@ -198,6 +293,12 @@ void exchange_record(struct exchange *x)
     observe(x);
     if (x->dry_run)
         return;
+    struct exchange_texts texts;
+    texts.lists.decision[0] = texts.lists.reasons[0] = texts.lists.scores[0] = '\0';
+    if (x->has_decision)
+        write_lists(x, &texts.lists);
+    write_stages(x, texts.stages, sizeof(texts.stages));
     count(x);
-    write_journal(x);
+    write_log(x, &texts);
+    write_journal(x, &texts);
 }

@@ -16,6 +16,7 @@
 #include "sense.h"
 #include "settings.h"
 
+struct exchange;
 struct picture;
 
 struct gateway {
@@ -35,6 +36,7 @@ struct gateway {
     struct sense sense;
     struct metrics metrics;
     struct feedback feedback;
+    LIST_HEAD(, exchange) exchanges; /* in flight, the newest first */
     size_t n_exchanges;
     int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };

@@ -218,11 +218,13 @@ static int open_database(struct journal *j, const char *path, char *why, size_t 
     if (sqlite3_exec(j->db, setup, NULL, NULL, NULL))
         return fail(j, why, n, path);
     int64_t version = pragma(j->db, "PRAGMA user_version");
-    if (version != 0 && version != JOURNAL_VERSION) {
+    if (version > JOURNAL_VERSION) {
         snprintf(why, n, "journal %s: version %lld, this program writes version %d", path,
                  (long long)version, JOURNAL_VERSION);
         return -1;
     }
+    if (version > 0 && version < JOURNAL_VERSION && journal_row_upgrade(j->db))
+        return fail(j, why, n, path);
     char *schema = journal_row_schema();
     int err = schema ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
     free(schema);

@@ -34,6 +34,9 @@ static const struct column {
     COLUMN(KIND_TEXT, reasons),
     COLUMN(KIND_TEXT, scores),
     COLUMN(KIND_TEXT, fallback),
+    COLUMN(KIND_TEXT, error),
+    COLUMN(KIND_TEXT, calls),
+    COLUMN(KIND_TEXT, stages),
     COLUMN(KIND_COUNT, status),
     COLUMN(KIND_FLAG, pinned),
     COLUMN(KIND_FLAG, stream),
@@ -119,6 +122,30 @@ char *journal_row_schema(void)
              "PRAGMA user_version=%d;",
              JOURNAL_VERSION);
     return join(format, 1, name_of, end);
+}
+
+static int add_column(sqlite3 *db, const char *name)
+{
+    char sql[160];
+    sqlite3_stmt *found = NULL;
+    snprintf(sql, sizeof(sql), "SELECT 1 FROM pragma_table_info('requests') WHERE name='%s'", name);
+    int err = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
+    err = err ? err : sqlite3_step(found);
+    sqlite3_finalize(found);
+    if (err != SQLITE_DONE)
+        return err == SQLITE_ROW ? SQLITE_OK : err;
+    snprintf(sql, sizeof(sql), "ALTER TABLE requests ADD COLUMN %s", name);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+int journal_row_upgrade(sqlite3 *db)
+{
+    char sql[48];
+    int err = SQLITE_OK;
+    for (size_t i = 1; i < n_columns && !err; i++)
+        err = add_column(db, columns[i].name);
+    snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", JOURNAL_VERSION);
+    return err ? err : sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 char *journal_row_insert(void)

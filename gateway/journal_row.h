@@ -11,10 +11,12 @@
 #include "journal.h"
 
 /** PRAGMA user_version of the file; changes with the columns. */
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 
 /** SQL that makes the table unless it is there. To be freed; NULL if out of memory. */
 char *journal_row_schema(void);
+/** Adds the columns that a file of an older version lacks. An error of SQLite's. */
+int journal_row_upgrade(sqlite3 *db);
 /** INSERT with one parameter for each column but the sequence. To be freed. */
 char *journal_row_insert(void);
 /** The names of all columns, separated by commas. To be freed. */

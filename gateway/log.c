@@ -6,15 +6,25 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "error.h"
+
 static enum log_level lowest = LOG_LEVEL_INFO;
+static enum log_format form = LOG_FORMAT_LOGFMT;
 
 void log_set_level(enum log_level level)
 {
     lowest = level;
+}
+
+void log_set_format(enum log_format format)
+{
+    form = format;
 }
 
 /* "ts=" and the second, which many lines share. */
@@ -38,6 +48,100 @@ static size_t clamp(int written, size_t room)
     return (size_t)written < room ? (size_t)written : room - 1;
 }
 
+/* ---- JSON: the same pairs, turned ---- */
+
+struct line {
+    char s[4096];
+    size_t n;
+};
+
+static void put(struct line *out, char c)
+{
+    if (out->n < sizeof(out->s) - 3) /* "}\n" stays */
+        out->s[out->n++] = c;
+}
+
+static void put_text(struct line *out, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put(out, text[i]);
+}
+
+/* As JSON has numbers, and small enough for every reader. */
+static bool is_number(const char *p, size_t n)
+{
+    const size_t sign = n > 0 && p[0] == '-' ? 1 : 0;
+    size_t digits = 0;
+    while (sign + digits < n && p[sign + digits] >= '0' && p[sign + digits] <= '9')
+        digits++;
+    return digits > 0 && digits < 16 && sign + digits == n && (p[sign] != '0' || digits == 1);
+}
+
+/* Between quotes log_quote() has escaped what JSON wants escaped, but "\x07" is "\u0007" here. */
+static const char *put_quoted(struct line *out, const char *p)
+{
+    put(out, '"');
+    for (p++; *p && *p != '"'; p++) {
+        if (*p != '\\') {
+            put(out, *p);
+            continue;
+        }
+        if (!p[1] || (p[1] == 'x' && strlen(p) < 4))
+            break; /* the line was cut here */
+        put_text(out, p[1] == 'x' ? "\\u00" : "\\", p[1] == 'x' ? 4 : 1);
+        p++;
+        if (*p != 'x')
+            put(out, *p);
+    }
+    put(out, '"');
+    return *p == '"' ? p + 1 : p + strlen(p);
+}
+
+static const char *put_value(struct line *out, const char *p)
+{
+    if (*p == '"')
+        return put_quoted(out, p);
+    const size_t n = strcspn(p, " ");
+    const bool bare = is_number(p, n);
+    if (!bare)
+        put(out, '"');
+    put_text(out, p, n);
+    if (!bare)
+        put(out, '"');
+    return p + n;
+}
+
+/* `line` without its newline. */
+static void to_json(char *line, struct line *out)
+{
+    error_clean_text(line);
+    out->n = 0;
+    put(out, '{');
+    for (const char *p = line; *p;) {
+        const size_t key = strcspn(p, "= ");
+        if (p[key] != '=')
+            break;
+        put_text(out, out->n > 1 ? ",\"" : "\"", out->n > 1 ? 2 : 1);
+        put_text(out, p, key);
+        put_text(out, "\":", 2);
+        p = put_value(out, p + key + 1);
+        p += strspn(p, " ");
+    }
+    out->s[out->n++] = '}';
+    out->s[out->n++] = '\n';
+}
+
+/* One write per line keeps lines of several threads apart. A full pipe, which would stop the
+ * gateway until somebody reads, loses the line: one with room has it for PIPE_BUF bytes. */
+static void write_line(const char *line, size_t n)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&out, 1, 0) == 0)
+        return;
+    ssize_t ignored = write(STDERR_FILENO, line, n);
+    (void)ignored;
+}
+
 void log_event(enum log_level level, const char *event, const char *pairs, ...)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -58,15 +162,15 @@ void log_event(enum log_level level, const char *event, const char *pairs, ...)
     va_end(args);
     while (n > 0 && line[n - 1] == ' ')
         n--;
-    line[n++] = '\n';
-
-    /* One write per line keeps lines of several threads apart. A full pipe, which would stop the
-     * gateway until somebody reads, loses the line: one with room has it for PIPE_BUF bytes. */
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&out, 1, 0) == 0)
+    if (form == LOG_FORMAT_JSON) {
+        struct line json;
+        line[n] = '\0';
+        to_json(line, &json);
+        write_line(json.s, json.n);
         return;
-    ssize_t ignored = write(STDERR_FILENO, line, n);
-    (void)ignored;
+    }
+    line[n++] = '\n';
+    write_line(line, n);
 }
 
 struct log_text log_quote(const char *value)

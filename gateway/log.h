@@ -10,6 +10,12 @@
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
+/** How lines look: `key=value` pairs, or one JSON object. */
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+/** The default is LOG_FORMAT_LOGFMT. Call before threads start. */
+void log_set_format(enum log_format format);
+
 /** Lines below `level` are dropped. The default is LOG_LEVEL_INFO. Call before threads start. */
 void log_set_level(enum log_level level);
 

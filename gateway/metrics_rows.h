@@ -71,6 +71,9 @@ ROW(rtt_seconds, GAUGE, "Round trip to the cloud.")
 ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
 
 ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)
+ENDPOINT_ROW(endpoint_misconfigured, GAUGE,
+             "1: its last word was that the gateway's key, model or URL is wrong.",
+             e->misconfigured)
 ENDPOINT_ROW(endpoint_in_flight, GAUGE, "Calls in flight on an endpoint.", e->in_flight)
 ENDPOINT_ROW(endpoint_calls_total, TOTAL, "Calls begun.", e->n_calls)
 ENDPOINT_ROW(endpoint_failures_total, TOTAL, "Failures that counted.", e->n_failures)

@@ -22,6 +22,7 @@
 #define FEEDBACK_BYTES_MAX 4096
 #define DECISIONS_DEFAULT 100
 #define DECISIONS_MAX 1000
+#define EXCHANGES_MAX 1000
 
 enum access {
     ACCESS_OPEN,     /* anybody */
@@ -51,18 +52,31 @@ static void handle_health(struct server_request *request, void *arg)
     server_reply(request, &head, (struct moa_bytes){ok, sizeof(ok) - 1});
 }
 
-/* Ready: some tier takes calls. A gateway that drains accepts no connection to ask on. */
+static const char *readiness(const struct endpoints *es)
+{
+    return endpoints_ready(es, server_now_us()) ? "ok"
+           : endpoints_misconfigured(es)        ? "misconfigured"
+           : endpoints_up(es)                   ? "busy"
+                                                : "down";
+}
+
+/* Ready: some tier can be expected to answer. A gateway that drains accepts no connection to ask
+ * on. */
 static void handle_ready(struct server_request *request, void *arg)
 {
     const struct gateway *g = arg;
-    if (endpoints_up(&g->settings->endpoints[MOA_EDGE]) ||
-        endpoints_up(&g->settings->endpoints[MOA_CLOUD])) {
-        handle_health(request, arg);
+    const char *edge = readiness(&g->settings->endpoints[MOA_EDGE]);
+    const char *cloud = readiness(&g->settings->endpoints[MOA_CLOUD]);
+    if (strcmp(edge, "ok") != 0 && strcmp(cloud, "ok") != 0) {
+        struct http_error error;
+        http_fail(&error, 503, "not_ready", "No tier can answer: the edge is %s, the cloud is %s.",
+                  edge, cloud);
+        server_reply_error(request, &error, NULL, 0);
         return;
     }
-    struct http_error error;
-    http_fail(&error, 503, "not_ready", "Neither the edge nor the cloud can be reached.");
-    server_reply_error(request, &error, NULL, 0);
+    char *text;
+    int n = asprintf(&text, "{\"status\":\"ok\",\"edge\":\"%s\",\"cloud\":\"%s\"}", edge, cloud);
+    reply_text(request, "application/json", n < 0 ? NULL : text, n < 0 ? 0 : (size_t)n);
 }
 
 static void handle_metrics(struct server_request *request, void *arg)
@@ -81,6 +95,13 @@ static void handle_state(struct server_request *request, void *arg)
 {
     size_t n = 0;
     char *text = state_json(arg, server_now_us(), &n);
+    reply_text(request, "application/json", text, n);
+}
+
+static void handle_exchanges(struct server_request *request, void *arg)
+{
+    size_t n = 0;
+    char *text = exchange_list_json(arg, EXCHANGES_MAX, server_now_us(), &n);
     reply_text(request, "application/json", text, n);
 }
 
@@ -341,6 +362,7 @@ const struct server_route routes_table[] = {
     {"GET", "/models/*", handle_model, ACCESS_CLIENT, 0, true},
     {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, 0, false},
     {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, 0, false},
+    {"GET", "/v1/exchanges", handle_exchanges, ACCESS_OBSERVER, 0, false},
     {"GET", "/healthz", handle_health, ACCESS_OPEN, 0, false},
     {"GET", "/health", handle_health, ACCESS_OPEN, 0, true},
     {"GET", "/v1/health", handle_health, ACCESS_OPEN, 0, true},
@@ -351,7 +373,7 @@ const struct server_route routes_table[] = {
 
 const char routes_exposed_headers[] =
     "x-moaoff-plan, x-moaoff-decision, x-moaoff-scores, x-moaoff-reason, x-moaoff-state, "
-    "x-moaoff-overhead-us, x-moaoff-fallback, x-request-id, retry-after";
+    "x-moaoff-overhead-us, x-moaoff-fallback, x-moaoff-calls, x-request-id, retry-after";
 
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error)

@@ -108,6 +108,9 @@ static void adopt(struct gateway *g, const struct parts *parts)
     g->config = g->sense.config = parts->settings->config;
     g->keys = keys_replace(g->keys, parts->keys);
     log_set_level((enum log_level)g->config->log_level);
+    log_set_format((enum log_format)g->config->log_format);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        endpoints_reconsider(&g->settings->endpoints[tier], server_now_us());
 }
 
 /* ---- assembly ---- */
@@ -381,6 +384,7 @@ int serve_run(const char *path, struct config *config)
     struct gateway g = {.config_path = path};
     char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
+    log_set_format((enum log_format)config->log_format);
     keep_memory();
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();

@@ -71,6 +71,7 @@ static int make_endpoints(struct settings *s, const struct settings *before)
             .retry_us = s->config->breaker_retry_ms * 1000,
             .unavailable_us = s->config->breaker_unavailable_ms * 1000,
             .busy_us = s->config->breaker_busy_ms * 1000,
+            .misconfigured_us = s->config->breaker_misconfigured_ms * 1000,
         };
         if (endpoints_set(es, urls->items, urls->n))
             return -1;

@@ -55,6 +55,7 @@ static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct
     yyjson_mut_obj_add_strcpy(doc, one, "url", e->name);
     yyjson_mut_obj_add_str(doc, one, "breaker", breaker_state_name(b->state));
     yyjson_mut_obj_add_bool(doc, one, "busy", now_us < b->busy_until_us);
+    yyjson_mut_obj_add_bool(doc, one, "misconfigured", e->misconfigured);
     yyjson_mut_obj_add_uint(doc, one, "in_flight", e->in_flight);
     yyjson_mut_obj_add_uint(doc, one, "calls", e->n_calls);
     yyjson_mut_obj_add_uint(doc, one, "failures", e->n_failures);

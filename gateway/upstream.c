@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -239,6 +240,19 @@ static unsigned retry_after_s(CURL *easy, long status)
     return s <= 0 ? 0 : s < RETRY_AFTER_MAX_S ? (unsigned)s : RETRY_AFTER_MAX_S;
 }
 
+/* What an engine says of its own limits is of use to clients. */
+static size_t read_limits(CURL *easy, struct upstream_header list[UPSTREAM_LIMITS_MAX])
+{
+    static const char prefix[] = "x-ratelimit-";
+    size_t n = 0;
+    for (struct curl_header *h = NULL;
+         n < UPSTREAM_LIMITS_MAX && (h = curl_easy_nextheader(easy, CURLH_HEADER, -1, h));) {
+        if (strncasecmp(h->name, prefix, sizeof(prefix) - 1) == 0)
+            list[n++] = (struct upstream_header){h->name, h->value};
+    }
+    return n;
+}
+
 static size_t take_header(char *line, size_t size, size_t count, void *arg)
 {
     struct upstream_call *call = arg;
@@ -258,9 +272,12 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
         call->rtt_us = meter_rtt_us(call->fd);
     meter_remove(&call->upstream->meter, &call->meter_body);
     set_timer(&call->timeout, call->idle_timeout_ms);
+    struct upstream_header limits[UPSTREAM_LIMITS_MAX];
     struct upstream_head head = {.status = (int)status,
                                  .content_type = type ? type : "",
-                                 .retry_after_s = retry_after_s(call->handle.easy, status)};
+                                 .retry_after_s = retry_after_s(call->handle.easy, status),
+                                 .limits = limits,
+                                 .n_limits = read_limits(call->handle.easy, limits)};
     call->callbacks->on_head(&head, call->arg);
     return n;
 }
@@ -513,6 +530,7 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_HTTPHEADER, call->headers);
+    SET(CURLOPT_ACCEPT_ENCODING, "identity"); /* what comes coded all the same is decoded */
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);

@@ -52,7 +52,11 @@ struct upstream_head {
     int status;
     const char *content_type; /* "" if the engine named none; valid during the callback */
     unsigned retry_after_s;   /* of a 429 or 503, an hour at most; 0: it says nothing */
+    const struct upstream_header *limits; /* its x-ratelimit-* headers; as long as content_type */
+    size_t n_limits;
 };
+
+#define UPSTREAM_LIMITS_MAX 8
 
 enum upstream_flow { UPSTREAM_GO, UPSTREAM_PAUSE };
 

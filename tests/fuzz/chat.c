@@ -162,7 +162,7 @@ static void check_edits(const struct chat *chat, bool images_first)
             urls[i] = new_url;
         n_words += i % 3 == 1;
     }
-    const struct chat_edits edits = {model, words, urls, images_first};
+    const struct chat_edits edits = {model, words, urls, images_first, images_first};
     struct chat_body body;
     FUZZ_ASSERT(chat_render(chat, &edits, &body) == 0);
     char *text = join(&body);
@@ -171,6 +171,7 @@ static void check_edits(const struct chat *chat, bool images_first)
     FUZZ_ASSERT(chat_parse((struct moa_bytes){text, body.total_bytes}, &after, &again, &error) ==
                 0);
     FUZZ_ASSERT(strcmp(again.model_name, model) == 0 && again.stream == chat->stream);
+    FUZZ_ASSERT(!edits.ask_usage || !again.usage_options); /* it is asked for now */
     FUZZ_ASSERT(again.text_all.bytes == chat->text_all.bytes + n_words * (sizeof(evidence) - 1));
     FUZZ_ASSERT(again.n_parts == chat->n_parts - n_words);
     for (size_t i = 0, k = 0; i < chat->n_parts; i++) {
@@ -196,7 +197,7 @@ static void check_perception(const struct chat *chat, size_t i)
     struct chat_body body;
     const struct moa_bytes as_it_is = {0};
     const bool is_new = i % 2 && chat->parts[i].has_data;
-    FUZZ_ASSERT(chat_render_perception(chat, i, is_new ? new_url : as_it_is, model, evidence, 7,
+    FUZZ_ASSERT(chat_render_perception(chat, i, is_new ? new_url : as_it_is, model, evidence, 7, "",
                                        &body) == 0);
     char *text = join(&body);
     struct chat again;

@@ -73,12 +73,12 @@ static enum end render(const struct chat *chat)
 {
     char *const evidence[] = {NULL, (char *)(uintptr_t) "a \"cat\"", NULL};
     const struct moa_bytes urls[] = {bytes_of("data:,y"), {0}, {0}};
-    const struct chat_edits edits = {"other", evidence, urls, true};
+    const struct chat_edits edits = {"other", evidence, urls, true, true};
     struct chat_body body;
     if (chat_render(chat, &edits, &body))
         return NO_MEMORY;
     chat_body_done(&body);
-    if (chat_render_perception(chat, 1, urls[1], "other", "Say what it shows.", 9, &body))
+    if (chat_render_perception(chat, 1, urls[1], "other", "Say what it shows.", 9, "", &body))
         return NO_MEMORY;
     chat_body_done(&body);
     char *url = chat_part_url(chat, 1);

@@ -382,7 +382,8 @@ static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
                                  "data:b") "]}],\"user\":\"secret\"}");
     struct chat_body body;
     const struct moa_bytes none = {NULL, 0};
-    assert_int_equal(chat_render_perception(&chat, 1, none, "m", "What is \"it\"?", 7, &body), 0);
+    assert_int_equal(chat_render_perception(&chat, 1, none, "m", "What is \"it\"?", 7, "", &body),
+                     0);
     char *text = joined(&body);
     assert_string_equal(text,
                         "{\"model\":\"m\",\"max_tokens\":7,\"temperature\":0,\"messages\":[{"

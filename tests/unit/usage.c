@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gateway/usage.h: the tokens of whole and of streamed answers.
+ * gateway/usage.h: the tokens of answers.
  */
 #include <string.h>
 
@@ -39,53 +39,6 @@ static void whole_answers(void **state)
     }
 }
 
-static const char stream[] =
-    "data: {\"choices\":[{\"delta\":{\"content\":\"say "
-    "\\\"usage\\\":{\\\"prompt_tokens\\\":99}\"}}],"
-    "\"usage\":null}\n\n"
-    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":41,\"completion_tokens\":5},\"x\":1}\n\n"
-    "data: [DONE]\n\n";
-
-static void streams_in_pieces_of_every_size(void **state)
-{
-    (void)state;
-    for (size_t step = 1; step <= sizeof(stream); step++) {
-        struct usage_tail tail = {.n = 0};
-        char padding[5000];
-        memset(padding, 'x', sizeof(padding));
-        usage_follow(&tail, (struct moa_bytes){padding, sizeof(padding)});
-        for (size_t at = 0; at < strlen(stream); at += step) {
-            size_t left = strlen(stream) - at;
-            usage_follow(&tail, (struct moa_bytes){stream + at, left < step ? left : step});
-        }
-        struct usage usage;
-        assert_true(usage_of_stream(&tail, &usage));
-        assert_int_equal(usage.prompt_tokens, 41);
-        assert_int_equal(usage.completion_tokens, 5);
-    }
-}
-
-static void streams_without_any(void **state)
-{
-    (void)state;
-    static const char *const cases[] = {"",
-                                        "data: [DONE]\n\n",
-                                        "\"usage\"",
-                                        "\"usage\":",
-                                        "\"usage\":{",
-                                        "\"usage\":{\"prompt_tokens",
-                                        "data: "
-                                        "{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{"
-                                        "\\\"prompt_tokens\\\":9}\"}}]}\n\n"};
-    for (size_t i = 0; i < N_TESTS(cases); i++) {
-        struct usage_tail tail = {.n = 0};
-        struct usage usage;
-        usage_follow(&tail, bytes_of(cases[i]));
-        assert_false(usage_of_stream(&tail, &usage));
-        assert_int_equal(usage.prompt_tokens, USAGE_UNKNOWN);
-    }
-}
-
 static void sums_keep_what_is_known(void **state)
 {
     (void)state;
@@ -102,8 +55,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_answers),
-        cmocka_unit_test(streams_in_pieces_of_every_size),
-        cmocka_unit_test(streams_without_any),
         cmocka_unit_test(sums_keep_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

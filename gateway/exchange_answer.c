@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What engines are asked for an exchange: descriptions of parts that go to the other tier, all at
+ * once, and then the answer, which is passed on as it comes; see exchange_private.h.
+ *
+ * As long as nothing was passed on another engine can still take over, and a stream that breaks off
+ * should not leave half an event with the client. So a stream goes on by whole events once its
+ * content has begun, and everything else when it is complete.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "exchange_private.h"
+#include "log.h"
+
+#define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
+
+/* ---- evidence ---- */
+
+static int set_evidence(struct exchange *x, const struct engine_call *c)
+{
+    struct usage usage;
+    if (usage_of_completion(buffer_bytes(&c->held), &usage))
+        exchange_count_tokens(x, c->tier, &usage);
+    char *text = chat_completion_text(buffer_bytes(&c->held));
+    if (!text)
+        return -1;
+    char number[24];
+    snprintf(number, sizeof(number), "%zu", c->part + 1);
+    const char *const names[] = {"index", "evidence"};
+    const char *const values[] = {number, text};
+    x->evidence[c->part] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
+    free(text);
+    return x->evidence[c->part] ? 0 : -1;
+}
+
+static void on_perception_over(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    assert(x->stage == STAGE_EVIDENCE);
+    bool good = c->opinion.verdict == VERDICT_ANSWERED && !c->why[0];
+    if (good && set_evidence(x, c)) {
+        char what[48];
+        snprintf(what, sizeof(what), "no description of image %zu", c->part);
+        engine_call_reject(c, what);
+        good = false;
+    }
+    if (!good)
+        exchange_call_failed(x, c);
+    else if (--x->n_perceiving == 0)
+        exchange_answer(x);
+}
+
+/* Descriptions are read when they are whole. */
+static enum upstream_flow on_perception_bytes(struct engine_call *c)
+{
+    (void)c;
+    return UPSTREAM_GO;
+}
+
+static const struct engine_call_events perception_events = {on_perception_bytes,
+                                                            on_perception_over};
+
+static int send_perception(struct exchange *x, size_t i, const char *prompt)
+{
+    const struct config *config = x->settings->config;
+    enum moa_tier tier = x->perceived.decision.choices[1 + i].tier;
+    struct engine_call *c = &x->perceptions[i];
+    engine_call_init(c, x, CALL_PERCEPTION, tier, &perception_events);
+    c->part = i;
+    const char *model = config->tier[tier].model;
+    if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
+                               prompt, (unsigned)config->perceive_max_tokens,
+                               config->perceive_extra, &c->body))
+        return -1;
+    return engine_call_send(c);
+}
+
+void exchange_gather(struct exchange *x)
+{
+    enter(x, STAGE_EVIDENCE);
+    const char *const names[] = {"question"};
+    const char *const values[] = {x->chat.last_turn};
+    char *prompt = chat_fill(x->settings->config->perceive_prompt, names, values, 1);
+    int err = prompt ? 0 : -1;
+    for (size_t i = 0; i < x->chat.n_parts && !err; i++) {
+        if (x->perceived.decision.choices[1 + i].tier == answering_tier(x))
+            continue;
+        err = send_perception(x, i, prompt);
+        x->n_perceiving++;
+    }
+    free(prompt);
+    if (err)
+        exchange_fail_memory(x);
+}
+
+/* ---- the head for the client ---- */
+
+static void begin_reply(struct exchange *x, int status, const char *content_type,
+                        const struct moa_bytes *whole)
+{
+    struct exchange_headers headers;
+    exchange_write_headers(x, &headers);
+    struct server_head head = {
+        .status = status,
+        .content_type = content_type,
+        .headers = headers.list,
+        .n_headers = headers.n,
+    };
+    x->status = status;
+    x->begun = true;
+    x->last_byte_us = server_now_us();
+    if (whole) {
+        struct server_request *request = x->request;
+        x->request = NULL;
+        server_reply(request, &head, *whole);
+    } else {
+        server_reply_begin(x->request, &head);
+    }
+}
+
+/* ---- silence ---- */
+
+static void set_silence_timer(struct exchange *x, int64_t ms)
+{
+    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    event_add(&x->silence, &after);
+}
+
+/* Proxies and clients give up on a stream that says nothing, and an edge may read a long prompt for
+ * minutes. From here on an error comes as an event: the status has gone out. */
+static void on_silence(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    static const char comment[] = ": keep-alive\n\n";
+    struct exchange *x = arg;
+    const int64_t after_ms = x->settings->config->stream_keepalive_ms;
+    const int64_t silent_ms = (server_now_us() - x->last_byte_us) / 1000;
+    if (!x->request || (x->answering && !x->answer.is_stream))
+        return;
+    if (silent_ms < after_ms) {
+        set_silence_timer(x, after_ms - silent_ms);
+        return;
+    }
+    if (!x->begun)
+        begin_reply(x, 200, "text/event-stream", NULL);
+    server_reply_write(x->request, (struct moa_bytes){comment, sizeof(comment) - 1});
+    x->last_byte_us = server_now_us();
+    set_silence_timer(x, after_ms);
+}
+
+void exchange_watch_silence(struct exchange *x)
+{
+    const int64_t after_ms = x->settings->config->stream_keepalive_ms;
+    if (!x->chat.stream || after_ms == 0 || event_initialized(&x->silence))
+        return;
+    x->last_byte_us = server_now_us();
+    evtimer_assign(&x->silence, x->gateway->base, on_silence, x);
+    set_silence_timer(x, after_ms);
+}
+
+bool exchange_end_stream(struct exchange *x, const struct http_error *error)
+{
+    struct server_request *request = x->request;
+    size_t n;
+    char *json = http_error_json(error, &n);
+    x->request = NULL;
+    if (!json) {
+        server_reply_cut(request);
+        return false;
+    }
+    /* Only whole events have been passed on. */
+    server_reply_write(request, (struct moa_bytes){"data: ", 6});
+    server_reply_write(request, (struct moa_bytes){json, n});
+    server_reply_write(request, (struct moa_bytes){"\n\n", 2});
+    server_reply_end(request);
+    free(json);
+    return true;
+}
+
+/* ---- the answer ---- */
+
+/* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
+ * answer may take minutes, and its request may have been megabytes. */
+static void release_request(struct exchange *x)
+{
+    if (!engine_call_release_body(&x->answer))
+        return; /* an engine that answers before it has read everything */
+    if (x->images)
+        images_release(x->images);
+    exchange_free_request_body(x);
+}
+
+/* From here on nothing can be replaced. */
+static void begin_answer(struct exchange *x, const struct moa_bytes *whole)
+{
+    enter(x, STAGE_RELAY);
+    x->answering = true;
+    x->first_byte_us = server_now_us();
+    x->gateway->metrics.answers_total[x->perceived.decision.plan]++;
+    engine_calls_blame(x);
+    if (!x->begun)
+        begin_reply(x, 200, x->answer.content_type, whole);
+    if (!whole)
+        release_request(x);
+}
+
+/* Passes on what is ready. Returns how many bytes now wait for the client. */
+static size_t relay(struct exchange *x, struct engine_call *c)
+{
+    if (!x->answering)
+        begin_answer(x, NULL);
+    const size_t n = c->n_ready;
+    size_t waiting = n > 0 ? server_reply_write(x->request, (struct moa_bytes){c->held.p, n}) : 0;
+    x->last_byte_us = server_now_us();
+    engine_call_take(c, n);
+    return waiting;
+}
+
+static enum upstream_flow on_answer_bytes(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    assert(x->stage == STAGE_ANSWER || x->stage == STAGE_RELAY);
+    if (x->begun && !c->is_stream)
+        return UPSTREAM_GO; /* see end_whole() */
+    return relay(x, c) > CLIENT_BUFFER_BYTES ? UPSTREAM_PAUSE : UPSTREAM_GO;
+}
+
+/* The answer broke off half-way. A stream can say so; anything else can only be cut. */
+static void break_off(struct exchange *x, const struct engine_call *c)
+{
+    struct http_error error;
+    log_event(LOG_LEVEL_WARN, "answer-broken", "id=%s tier=%s error=%s", x->trace.id,
+              moa_tier_name(c->tier), log_quote(c->why).s);
+    http_fail(&error, 502, "upstream_failed", "The answer of the %s engine broke off: %s.",
+              moa_tier_name(c->tier), c->why);
+    x->error_code = error.code;
+    if (c->is_stream) {
+        exchange_end_stream(x, &error);
+        return;
+    }
+    server_reply_cut(x->request);
+    x->request = NULL;
+}
+
+/* A whole answer. A client that has been kept waiting with comments gets it as one event. */
+static void end_whole(struct exchange *x, struct engine_call *c)
+{
+    struct usage usage;
+    if (usage_of_completion(buffer_bytes(&c->held), &usage))
+        exchange_count_tokens(x, c->tier, &usage);
+    const struct moa_bytes whole = buffer_bytes(&c->held);
+    const bool as_event = x->begun;
+    begin_answer(x, &whole);
+    if (!as_event)
+        return;
+    server_reply_write(x->request, (struct moa_bytes){"data: ", 6});
+    for (const char *p = whole.p, *end = p + whole.n; p < end;) { /* an event's data is one line */
+        const size_t n = strcspn(p, "\r\n");
+        server_reply_write(x->request, (struct moa_bytes){p, n});
+        p += n + strspn(p + n, "\r\n");
+    }
+    server_reply_write(x->request, (struct moa_bytes){"\n\ndata: [DONE]\n\n", 16});
+    server_reply_end(x->request);
+    x->request = NULL;
+}
+
+static void end_stream(struct exchange *x, struct engine_call *c)
+{
+    if (c->n_ready > 0 || !x->answering)
+        relay(x, c);
+    if (c->is_stream && !c->why[0] && !c->sse.ended && !c->sse.failed)
+        snprintf(c->why, sizeof(c->why), "the stream has no end");
+    if (c->why[0]) {
+        break_off(x, c);
+        return;
+    }
+    server_reply_end(x->request);
+    x->request = NULL;
+}
+
+static void on_answer_over(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    assert(x->stage == STAGE_ANSWER || x->stage == STAGE_RELAY);
+    if (c->opinion.verdict == VERDICT_ANSWERED && c->why[0] && !x->answering)
+        engine_call_reject(c, c->why); /* a long one, of which nothing could be passed on */
+    if (c->opinion.verdict != VERDICT_ANSWERED) {
+        exchange_call_failed(x, c);
+        return;
+    }
+    if (c->is_stream)
+        exchange_count_tokens(x, c->tier, &c->sse.usage);
+    if (c->is_stream || x->answering)
+        end_stream(x, c);
+    else
+        end_whole(x, c);
+    exchange_finish(x);
+}
+
+static const struct engine_call_events answer_events = {on_answer_bytes, on_answer_over};
+
+void exchange_answer(struct exchange *x)
+{
+    enter(x, STAGE_ANSWER);
+    enum moa_tier tier = answering_tier(x);
+    const struct tier_config *t = &x->settings->config->tier[tier];
+    struct engine_call *c = &x->answer;
+    engine_call_init(c, x, CALL_ANSWER, tier, &answer_events);
+    c->asks_usage =
+        x->chat.usage_options && !endpoints_refuse_options(&x->settings->endpoints[tier]);
+    const struct chat_edits edits = {
+        .model = t->model,
+        .evidence = x->evidence,
+        .urls = x->images ? images_urls(x->images) : NULL,
+        .images_first = t->images_first != 0,
+        .ask_usage = c->asks_usage,
+    };
+    if (chat_render(&x->chat, &edits, &c->body) || engine_call_send(c))
+        exchange_fail_memory(x);
+}

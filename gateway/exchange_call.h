@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One call of an engine on behalf of an exchange: sent, followed, judged, ended. The same for
+ * answers, for descriptions of images and for whatever else engines are to be asked. It tells its
+ * owner two things: that bytes of a good answer may be passed on, and that it is over.
+ *
+ *     engine_call_init -> (body) -> engine_call_send -> on_bytes ... -> on_over -> engine_call_done
+ */
+#ifndef MOA_GATEWAY_EXCHANGE_CALL_H
+#define MOA_GATEWAY_EXCHANGE_CALL_H
+
+#include "buffer.h"
+#include "chat.h"
+#include "endpoint.h"
+#include "upstream.h"
+#include "verdict.h"
+
+#define CALL_HELD_BYTES_MAX (8 << 20) /* of an answer; what is longer is passed on as it comes */
+#define CALL_EVIDENCE_BYTES_MAX (1 << 20) /* of a description, which is not passed on */
+
+struct exchange;
+struct engine_call;
+
+enum call_kind {
+    CALL_ANSWER,     /* of the request itself */
+    CALL_PERCEPTION, /* of one of its parts, by the tier that the part was given to */
+};
+
+struct engine_call_events {
+    /** The answer is good so far, and the first `n_ready` held bytes may be taken. */
+    enum upstream_flow (*on_bytes)(struct engine_call *call);
+    /** `opinion` is final. The call is not under way any more, and may be sent again. */
+    void (*on_over)(struct engine_call *call);
+};
+
+struct engine_call {
+    struct exchange *exchange;
+    const struct engine_call_events *events;
+    enum call_kind kind;
+    enum moa_tier tier;
+    size_t part; /* of a perception */
+    struct chat_body body;
+    bool asks_usage; /* a stream's usage is asked for on our account: it is not passed on */
+
+    struct upstream_call *upstream; /* NULL: not under way */
+    struct endpoint_call at;        /* where it goes */
+    int status;                     /* of the answer's head; 0: none has come */
+    char content_type[128];
+    bool is_stream;
+    struct buffer held; /* of the answer, not taken yet */
+    size_t n_ready;     /* of a stream: whole events */
+    size_t n_searched;  /* no event ends before here */
+    struct sse sse;
+    struct engine_opinion opinion;
+    enum upstream_end end; /* of a call that is over */
+    bool unreachable;
+    bool is_noted; /* among the exchange's calls, from `noted_at` on */
+    size_t noted_at;
+    char why[96]; /* it did not end well; "" if it did */
+};
+
+/** Nothing is sent yet; the body is the caller's to fill, and the call's from then on. */
+void engine_call_init(struct engine_call *call, struct exchange *exchange, enum call_kind kind,
+                      enum moa_tier tier, const struct engine_call_events *events);
+
+/** Sends the body. -1 if out of memory, or if the request is pinned to another tier. */
+int engine_call_send(struct engine_call *call);
+
+/** Ends it at once, if it is under way; nothing is told any more. */
+void engine_call_cancel(struct engine_call *call);
+
+/** Cancels, and frees what it holds. May be called at any time after engine_call_init(), and on
+ * zeroed memory. */
+void engine_call_done(struct engine_call *call);
+
+/** The first `n` held bytes have been taken. */
+void engine_call_take(struct engine_call *call, size_t n);
+
+/** Whether the whole body is sent. If so it is freed: nothing of the request is needed any more. */
+bool engine_call_release_body(struct engine_call *call);
+
+/** The owner finds the answer worthless although it is one: it counts as failed. */
+void engine_call_reject(struct engine_call *call, const char *why);
+
+/** An engine has answered the request: those that could not before are broken. */
+void engine_calls_blame(struct exchange *exchange);
+/** Forgets those that could not. */
+void engine_calls_forgive(struct exchange *exchange);
+
+#endif
