@@ -55,7 +55,7 @@ struct chat {
     struct span model;     /* the value of "model", quotes included, or null */
     char *model_name;      /* the same, unescaped; "" if absent */
     bool stream;
-    struct span stream_options; /* an object; or null; empty if it is absent */
+    struct span stream_options; /* an object or null; empty if absent */
     char *usage_options;        /* the same with include_usage: true, if the client does not ask */
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */

@@ -43,6 +43,8 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .reasons = "text=simple, image0=complex",
         .scores = "text=0.100, image0=0.900",
         .fallback = "",
+        .calls = "edge=answered",
+        .stages = "answer=9",
         .status = status,
         .images = 1,
         .edge_load = 0.25,
@@ -134,7 +136,8 @@ static void a_row_is_read_back_as_written(void **state)
              "{\"sequence\":1,\"time_ms\":%lld,\"id\":\"id-1\",\"trace\":\"0123\",\"key\":\"a "
              "\\\"quoted\\\", name\\n\",\"policy\":\"paper\",\"plan\":\"perceive-cloud\","
              "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
-             "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"status\":200,"
+             "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
+             "\"calls\":\"edge=answered\",\"stages\":\"answer=9\",\"status\":200,"
              "\"pinned\":false,\"stream\":false,\"images\":1,\"edge_load\":0.25,"
              "\"uplink_mbps\":null,\"edge_up\":true,\"cloud_up\":false,\"edge_bytes_up\":0,"
              "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
@@ -142,11 +145,13 @@ static void a_row_is_read_back_as_written(void **state)
              "\"first_byte_us\":null,\"total_us\":90000}\n",
              (long long)row.time_ms);
     assert_memory_equal(seen.text, json, strlen(json));
-    snprintf(csv, sizeof(csv),
-             "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
-             "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
-             "\"text=0.100, image0=0.900\",,200,0,0,1,0.25,,1,0,0,12345,7,3,,,500,,90000\r\n",
-             (long long)row.time_ms);
+    snprintf(
+        csv, sizeof(csv),
+        "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
+        "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
+        "\"text=0.100, "
+        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,1,0,0,12345,7,3,,,500,,90000\r\n",
+        (long long)row.time_ms);
     assert_string_equal(seen.text + strlen(json), csv);
 }
 
