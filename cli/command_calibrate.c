@@ -20,9 +20,13 @@
 
 #include <moaoff/moaoff.h>
 
+#include "gateway/buffer.h"
+
 #include "batch.h"
 #include "command.h"
 #include "input.h"
+
+#define FEATURES_BYTES_MAX ((size_t)2 << 30) /* millions of images */
 
 /* Links are followed: sets of images are often folders of links. */
 #define WALK_OPTIONS (FTS_LOGICAL | FTS_NOCHDIR)
@@ -44,9 +48,8 @@ struct calibration {
     size_t n_texts;
     unsigned n_threads;
     FTS *walk;
-    struct moa_image_features *features; /* of every image scored */
+    struct buffer features; /* struct moa_image_features of every image scored */
     size_t n_features;
-    size_t capacity;
     size_t n_ignored;
     size_t n_files; /* to come in all; counted only if progress is shown */
     bool shows_progress;
@@ -108,17 +111,15 @@ static void on_work(void *user, void *argument)
 
 static bool append(struct calibration *c, const struct moa_image_features *features)
 {
-    if (c->n_features == c->capacity) {
-        const size_t capacity = c->capacity ? 2 * c->capacity : 256;
-        struct moa_image_features *larger =
-            reallocarray(c->features, capacity, sizeof(*c->features));
-        if (!larger)
-            return false;
-        c->features = larger;
-        c->capacity = capacity;
-    }
-    c->features[c->n_features++] = *features;
+    if (buffer_add(&c->features, features, sizeof(*features)))
+        return false;
+    c->n_features++;
     return true;
+}
+
+static const struct moa_image_features *features_of(const struct calibration *c, size_t i)
+{
+    return (const struct moa_image_features *)(const void *)c->features.p + i;
 }
 
 /* Walking without reading takes a moment where scoring takes minutes. */
@@ -270,7 +271,7 @@ static void write_image_complexities(FILE *out, const struct calibration *c,
     for (int which = 0; which < N_COMPLEXITIES; which++) {
         for (size_t i = 0; i < c->n_features; i++) {
             struct moa_image_complexity complexity;
-            moa_image_complexity(params, &c->features[i], &complexity);
+            moa_image_complexity(params, features_of(c, i), &complexity);
             values[i] = pick(&complexity, which);
         }
         write_quantiles(out, names[which], values, c->n_features);
@@ -282,11 +283,11 @@ static struct moa_image_params image_params(const struct calibration *c, double 
     struct moa_image_params params;
     moa_image_params_default(&params);
     for (size_t i = 0; i < c->n_features; i++)
-        values[i] = (double)c->features[i].width_px * (double)c->features[i].height_px;
+        values[i] = (double)features_of(c, i)->width_px * (double)features_of(c, i)->height_px;
     qsort(values, c->n_features, sizeof(*values), compare_numbers);
     params.reference_px = fmax(1.0, round(quantile(values, c->n_features, HIGH)));
     for (size_t i = 0; i < c->n_features; i++)
-        values[i] = c->features[i].laplacian_variance;
+        values[i] = features_of(c, i)->laplacian_variance;
     qsort(values, c->n_features, sizeof(*values), compare_numbers);
     params.laplacian_p5 = quantile(values, c->n_features, 0.05);
     params.laplacian_p95 = quantile(values, c->n_features, 0.95);
@@ -467,6 +468,7 @@ static const struct option_row rows[] = {
 static int run(void)
 {
     struct calibration c = {
+        .features = buffer_of(FEATURES_BYTES_MAX),
         .offload_share = arguments.offload_share,
         .output = arguments.output,
         .text_path = arguments.text_path,
@@ -476,7 +478,7 @@ static int run(void)
     if (arguments.folders.n == 0)
         return options_usage(&calibrate_command, "no folder given");
     const int status = calibrate(&c, arguments.folders.items);
-    free(c.features);
+    buffer_done(&c.features);
     free(c.texts);
     return status;
 }

@@ -99,14 +99,14 @@ static const char months[][WORD_SIZE] = {
 /* clang-format on */
 
 /* The order of words as the order of two numbers: compared without a loop. */
-struct key {
+struct word_key {
     uint64_t high;
     uint64_t low;
 };
 
-static struct key key_of(const char word[WORD_SIZE])
+static struct word_key key_of(const char word[WORD_SIZE])
 {
-    struct key key;
+    struct word_key key;
     memcpy(&key.high, word, 8);
     memcpy(&key.low, word + 8, 8);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -123,12 +123,12 @@ static bool contains(const char (*list)[WORD_SIZE], size_t n_entries, const uint
     char small[WORD_SIZE] = {0};
     for (size_t i = 0; i < n; i++)
         small[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32 : word[i]);
-    const struct key key = key_of(small);
+    const struct word_key key = key_of(small);
     /* The last entry that is not above the word. */
     size_t first = 0;
     while (n_entries > 1) {
         const size_t half = n_entries / 2;
-        const struct key entry = key_of(list[first + half]);
+        const struct word_key entry = key_of(list[first + half]);
         const bool not_above =
             entry.high < key.high || (entry.high == key.high && entry.low <= key.low);
         first += not_above ? half : 0;

@@ -111,14 +111,15 @@ static void interval_of(double *resampled, size_t n, struct estimate *estimate)
 
 /* ---- bootstrap ---- */
 
-struct ranked {
+struct stats_ranked {
     double value;
     size_t at; /* in the order of the groups */
 };
 
 static int compare_ranked(const void *a, const void *b)
 {
-    return compare(&((const struct ranked *)a)->value, &((const struct ranked *)b)->value);
+    return compare(&((const struct stats_ranked *)a)->value,
+                   &((const struct stats_ranked *)b)->value);
 }
 
 static size_t count_values(const struct grouped *grouped)
@@ -173,7 +174,7 @@ struct estimate stats_bootstrap_quantile(const struct grouped *grouped, double p
 {
     const size_t n = count_values(grouped);
     struct estimate estimate = nothing;
-    struct ranked *ranked = malloc((n + 1) * sizeof(*ranked));
+    struct stats_ranked *ranked = malloc((n + 1) * sizeof(*ranked));
     unsigned *counts = malloc((n + 1) * sizeof(*counts));
     /* A resample is no larger than if the largest group were drawn each time. */
     size_t largest = 0;
@@ -185,7 +186,7 @@ struct estimate stats_bootstrap_quantile(const struct grouped *grouped, double p
         struct rng rng;
         rng_init(&rng, seed);
         for (size_t i = 0; i < n; i++)
-            ranked[i] = (struct ranked){grouped->values[i], i};
+            ranked[i] = (struct stats_ranked){grouped->values[i], i};
         qsort(ranked, n, sizeof(*ranked), compare_ranked);
         for (size_t r = 0; r < RESAMPLES; r++) {
             resample(&rng, grouped, n, counts);
@@ -223,7 +224,7 @@ struct estimate stats_wilson(double right, size_t n)
 
 /* ---- area under the ROC curve ---- */
 
-struct scored {
+struct stats_scored {
     double score;
     unsigned char label;
     unsigned weight; /* how often it was drawn */
@@ -231,11 +232,12 @@ struct scored {
 
 static int compare_scored(const void *a, const void *b)
 {
-    return compare(&((const struct scored *)a)->score, &((const struct scored *)b)->score);
+    return compare(&((const struct stats_scored *)a)->score,
+                   &((const struct stats_scored *)b)->score);
 }
 
 /* Mann-Whitney over sorted entries: a pair of equal scores counts half. */
-static double auc_of(const struct scored *sorted, size_t n)
+static double auc_of(const struct stats_scored *sorted, size_t n)
 {
     double wins = 0.0;
     double zeros = 0.0;
@@ -256,13 +258,13 @@ static double auc_of(const struct scored *sorted, size_t n)
 struct estimate stats_auc(const double *score, const unsigned char *label, size_t n, uint64_t seed)
 {
     struct estimate estimate = nothing;
-    struct scored *sorted = malloc((n + 1) * sizeof(*sorted));
+    struct stats_scored *sorted = malloc((n + 1) * sizeof(*sorted));
     if (!sorted || n == 0) {
         free(sorted);
         return estimate;
     }
     for (size_t i = 0; i < n; i++)
-        sorted[i] = (struct scored){score[i], label[i], 1};
+        sorted[i] = (struct stats_scored){score[i], label[i], 1};
     qsort(sorted, n, sizeof(*sorted), compare_scored);
     estimate.value = auc_of(sorted, n);
 
