@@ -114,6 +114,8 @@ static void store(void *params, const struct policy_param *param, double value)
 enum moa_err moa_policy_configure(struct moa_policy *policy,
                                   const struct moa_policy_setting *settings)
 {
+    if (!policy)
+        return MOA_ERR_ARGUMENT;
     for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
         if (!setting_valid(s))
             return MOA_ERR_ARGUMENT;
@@ -131,7 +133,7 @@ enum moa_err moa_policy_configure(struct moa_policy *policy,
 
 double moa_policy_value(const struct moa_policy *policy, const char *key)
 {
-    const struct policy_param *param = key ? find_param(policy->kind, key) : NULL;
+    const struct policy_param *param = policy && key ? find_param(policy->kind, key) : NULL;
     if (!param)
         return NAN;
     const void *at = (const unsigned char *)policy->params + param->offset;
@@ -150,7 +152,7 @@ enum moa_err moa_policy_new(const char *name, const struct moa_policy_setting *s
                             struct moa_policy **ret_policy)
 {
     const struct policy_kind *kind = find_kind(name);
-    if (!kind)
+    if (!kind || !ret_policy)
         return MOA_ERR_ARGUMENT;
     const size_t n_params = aligned(params_of(kind)->n_bytes);
     struct moa_policy *policy = calloc(1, sizeof(*policy) + n_params + kind->n_state_bytes);
@@ -186,7 +188,8 @@ static bool is_finite_at_least(double x, double least)
 
 static bool request_valid(const struct moa_request *request, const struct moa_state *state)
 {
-    if (request->n < 1 || request->n > MOA_MODALITIES_MAX)
+    if (!request || !state || !request->modalities || request->n < 1 ||
+        request->n > MOA_MODALITIES_MAX)
         return false;
     for (size_t i = 0; i < request->n; i++) {
         const struct moa_modality *m = &request->modalities[i];
@@ -278,7 +281,7 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
                         const struct moa_state *state, struct moa_decision *ret_decision)
 {
     struct moa_decision *d = ret_decision;
-    if (!request_valid(request, state) || d->n < request->n)
+    if (!policy || !request_valid(request, state) || !d || !d->choices || d->n < request->n)
         return MOA_ERR_ARGUMENT;
     d->n = request->n;
     if (request->pinned) {
@@ -310,11 +313,29 @@ static const char *explain_constraint(enum moa_reason reason)
     }
 }
 
+static bool is_tier(enum moa_tier tier)
+{
+    return tier == MOA_EDGE || tier == MOA_CLOUD;
+}
+
+/* Whether `d` may be what was decided for `request`. */
+static bool decision_valid(const struct moa_decision *d, const struct moa_request *request)
+{
+    if (!d || !d->choices || d->n != request->n)
+        return false;
+    for (size_t i = 0; i < d->n; i++) {
+        if (!is_tier(d->choices[i].tier))
+            return false;
+    }
+    return true;
+}
+
 size_t moa_explain(const struct moa_policy *policy, const struct moa_request *request,
                    const struct moa_state *state, const struct moa_decision *decision, size_t part,
                    char *ret_text, size_t n)
 {
-    if (part >= decision->n || !request_valid(request, state))
+    if (!policy || !request_valid(request, state) || !decision_valid(decision, request) ||
+        part >= decision->n || (!ret_text && n > 0))
         return 0;
     const struct policy_kind *kind = policy->kind;
     const char *constraint = explain_constraint(decision->choices[part].reason);
@@ -331,13 +352,13 @@ size_t moa_explain(const struct moa_policy *policy, const struct moa_request *re
 
 bool moa_policy_learns(const struct moa_policy *policy)
 {
-    return policy->kind->observe != NULL;
+    return policy && policy->kind->observe;
 }
 
 enum moa_err moa_observe(struct moa_policy *policy, const struct moa_outcome *outcome)
 {
-    if (!request_valid(outcome->request, &outcome->state) ||
-        !is_finite_at_least(outcome->transfer_s, 0.0) ||
+    if (!policy || !outcome || !request_valid(outcome->request, &outcome->state) ||
+        !is_tier(outcome->choice.tier) || !is_finite_at_least(outcome->transfer_s, 0.0) ||
         !is_finite_at_least(outcome->infer_s, 0.0) || outcome->correct < 0.0 ||
         outcome->correct > 1.0)
         return MOA_ERR_ARGUMENT;
@@ -351,21 +372,30 @@ enum moa_err moa_observe(struct moa_policy *policy, const struct moa_outcome *ou
 void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
                         uint64_t *ret_violations)
 {
-    *ret_outcomes = policy->n_outcomes;
-    *ret_violations = policy->n_violations;
+    if (ret_outcomes)
+        *ret_outcomes = policy ? policy->n_outcomes : 0;
+    if (ret_violations)
+        *ret_violations = policy ? policy->n_violations : 0;
 }
 
 /* ---- names ---- */
 
+/* `i` is a value of an enum, or whatever the caller has in its place. */
+static const char *name_of(const char *const *names, size_t n, int i)
+{
+    return i >= 0 && (size_t)i < n ? names[i] : "unknown";
+}
+
 const char *moa_kind_name(enum moa_kind kind)
 {
     static const char *const names[MOA_KINDS] = {"text", "image", "audio", "video", "file"};
-    return names[kind];
+    return name_of(names, MOA_KINDS, kind);
 }
 
 const char *moa_tier_name(enum moa_tier tier)
 {
-    return tier == MOA_EDGE ? "edge" : "cloud";
+    static const char *const names[] = {"edge", "cloud"};
+    return name_of(names, 2, tier);
 }
 
 const char *moa_plan_name(enum moa_plan plan)
@@ -376,7 +406,7 @@ const char *moa_plan_name(enum moa_plan plan)
         [MOA_PLAN_PERCEIVE_CLOUD] = "perceive-cloud",
         [MOA_PLAN_PERCEIVE_EDGE] = "perceive-edge",
     };
-    return names[plan];
+    return name_of(names, sizeof(names) / sizeof(names[0]), plan);
 }
 
 const char *moa_reason_name(enum moa_reason reason)
@@ -396,5 +426,5 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_UNSUPPORTED] = "unsupported",
         [MOA_REASON_TOO_LONG] = "too-long",
     };
-    return names[reason];
+    return name_of(names, sizeof(names) / sizeof(names[0]), reason);
 }

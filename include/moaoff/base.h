@@ -3,6 +3,15 @@
  * What every part of libmoaoff shares: error codes, borrowed byte ranges, the version.
  * The library does no input or output, keeps no global state and never logs; every function may be
  * called from any number of threads at once as long as no two of them share an output.
+ *
+ * A wrong argument never ends the program. Where a function can fail it is MOA_ERR_ARGUMENT: a NULL
+ * that is not said to be allowed, a value of an enum that does not exist, a number out of its
+ * range. Where it cannot, NULL outputs are left out, NULL inputs are empty, and results stay within
+ * their documented ranges; names of what does not exist are "unknown".
+ *
+ * Structs of parameters grow: each begins with the size of the struct that the caller was compiled
+ * with, which its _default() function sets. 0 stands for the size that it had in version 0.1, so
+ * that all zero is valid where that is said to be. Members behind are only ever appended.
  */
 #ifndef MOAOFF_BASE_H
 #define MOAOFF_BASE_H

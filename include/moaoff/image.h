@@ -77,6 +77,7 @@ struct moa_image_header {
 
 /** What is refused before a pixel is decoded or a plane allocated. */
 struct moa_image_limits {
+    size_t size;           /**< of this struct; base.h */
     uint64_t max_px;       /**< width x height, at most; default 64 x 1024 x 1024 */
     uint32_t max_width_px; /**< a side, at most; default 65535 */
 };
@@ -94,11 +95,14 @@ enum moa_image_mode {
 
 /** All zero is the default. */
 struct moa_image_options {
+    size_t size; /**< of this struct; base.h */
     enum moa_image_mode mode;
 };
 
-/** How features become a complexity. Weights are non-negative, not all 0, and are normalised. */
+/** How features become a complexity. Weights are non-negative, not all 0, and are normalised; a
+ * negative or infinite one, or NaN, counts as 0, and if all do, all are 1. */
 struct moa_image_params {
+    size_t size;              /**< of this struct; base.h */
     double reference_px;      /**< H0 x W0 of C_res, > 0; default 1024 x 1024 */
     double laplacian_p5;      /**< P5 of the Laplacian variance over a calibration set */
     double laplacian_p95;     /**< P95 of the same, >= laplacian_p5 */
@@ -117,6 +121,7 @@ struct moa_image_complexity {
     double score;      /**< c_img = sum of w C over the four, w normalised to sum 1 */
 };
 
+MOA_API void moa_image_options_default(struct moa_image_options *ret_options);
 MOA_API void moa_image_limits_default(struct moa_image_limits *ret_limits);
 MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 
@@ -161,7 +166,8 @@ MOA_API unsigned moa_image_orientation(struct moa_bytes file, enum moa_image_for
  * Decodes `file` to luma and measures it. The header is checked against `limits` (NULL: defaults)
  * before anything is allocated. `ret_info` is filled as soon as the header was readable, also when
  * a later step fails; it and `ret_error` may be NULL. `ret_features` is untouched on failure.
- * Errors: all of moa_image_probe, MOA_ERR_UNSUPPORTED, MOA_ERR_LIMIT, MOA_ERR_MEMORY.
+ * Errors: all of moa_image_probe, MOA_ERR_UNSUPPORTED, MOA_ERR_LIMIT, MOA_ERR_MEMORY,
+ * MOA_ERR_ARGUMENT.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_image_measure(struct moa_bytes file,
                                                        const struct moa_image_limits *limits,

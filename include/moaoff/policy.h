@@ -23,7 +23,7 @@ enum moa_tier {
     MOA_CLOUD = 1,
 };
 
-/** Why a modality went where it went. Names: moa_reason_name(). */
+/** Why a modality went where it went. Names: moa_reason_name(). More may come. */
 enum moa_reason {
     MOA_REASON_FIXED = 0,        /**< the policy sends everything there */
     MOA_REASON_SIMPLE = 1,       /**< every conjunct of Eq. 5 held: edge */

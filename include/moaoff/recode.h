@@ -16,13 +16,14 @@ extern "C" {
 
 /** What a tier takes. All zero: everything as it comes. */
 struct moa_recode_target {
+    size_t size;          /**< of this struct; base.h */
     uint32_t max_tokens;  /**< visual tokens of an image; 0: no limit */
     uint32_t formats;     /**< 1 << enum moa_image_format each; 0: any, else with JPEG or PNG */
     uint32_t min_side_px; /**< shorter sides are padded; 0: none is too short */
     bool upright;         /**< EXIF orientation is applied, because the engine does not */
     bool flatten;         /**< images with a note (enum moa_image_note) are made plain, because the
                                engine would see another picture, or refuse it */
-    int jpeg_quality;     /**< 1 to 100 */
+    int jpeg_quality;     /**< 1 to 100; 0: 85 */
 };
 
 /** A file in memory, to be freed with free(). */
@@ -31,6 +32,8 @@ struct moa_recoded {
     size_t n;
     enum moa_image_format format;
 };
+
+MOA_API void moa_recode_target_default(struct moa_recode_target *ret_target);
 
 /** Qwen-VL's grid: each side rounded up to a multiple of 28 px, one token per 28 x 28. */
 MOA_API uint64_t moa_image_tokens(uint32_t width_px, uint32_t height_px);
@@ -52,7 +55,8 @@ MOA_API bool moa_recode_needed(const struct moa_image_info *info, unsigned orien
  * if the file was of a format for drawings (PNG, GIF) and the result has at most 256 colours, or if
  * the target takes no JPEG; else a JPEG. What was transparent is white; of an animation it is the
  * first frame. Errors: those of moa_image_measure(), whose limits `info` must have passed;
- * MOA_ERR_LIMIT also for a side above 65535 px. `ret_error` is not NULL.
+ * MOA_ERR_LIMIT also for a side above 65535 px; MOA_ERR_ARGUMENT also if `info` is of another
+ * format. `ret_error` may be NULL.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_recode(struct moa_bytes file, const struct moa_image_info *info, unsigned orientation,

@@ -20,8 +20,10 @@ struct moa_text_features {
     uint64_t entities;      /**< E: names, acronyms, numbers, dates, money, URLs, e-mails, ids */
 };
 
-/** How features become a complexity. Weights are non-negative, not both 0, and are normalised. */
+/** How features become a complexity. Weights are non-negative, not both 0, and are normalised; a
+ * negative or infinite one, or NaN, counts as 0, and if both do, both are 1. */
 struct moa_text_params {
+    size_t size;               /**< of this struct; base.h */
     double reference_tokens;   /**< L0, > 0; default 256 */
     double reference_entities; /**< gamma, entities per sentence, > 0; default 4 */
     double weight_length;      /**< beta_L; default 1.1, so that length alone can exceed 0.5 */

@@ -6,9 +6,11 @@
 #include <moaoff/image.h>
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "format.h"
+#include "params.h"
 
 static const double epsilon = 1.0; /* one gray level, Eq. 2 and 4 */
 
@@ -27,14 +29,14 @@ static const struct moa_format *const formats[] = {
 
 static const size_t n_formats = sizeof(formats) / sizeof(formats[0]);
 
-const struct moa_format *moa_format_of(enum moa_image_format format)
-{
-    return formats[format];
-}
-
 static bool is_known(enum moa_image_format format)
 {
     return format > MOA_IMAGE_UNKNOWN && (size_t)format < n_formats;
+}
+
+const struct moa_format *moa_format_of(enum moa_image_format format)
+{
+    return is_known(format) ? formats[format] : NULL;
 }
 
 const char *moa_image_format_name(enum moa_image_format format)
@@ -49,7 +51,7 @@ const char *moa_image_format_mime(enum moa_image_format format)
 
 enum moa_image_format moa_image_format_named(struct moa_bytes name)
 {
-    for (size_t i = MOA_IMAGE_JPEG; i < n_formats; i++) {
+    for (size_t i = MOA_IMAGE_JPEG; name.p && i < n_formats; i++) {
         if (strlen(formats[i]->name) == name.n && memcmp(formats[i]->name, name.p, name.n) == 0)
             return (enum moa_image_format)i;
     }
@@ -96,7 +98,8 @@ enum moa_err moa_image_probe(struct moa_bytes file, struct moa_image_info *ret_i
                              struct moa_error *ret_error)
 {
     struct moa_error error;
-    const enum moa_err err = probe(file, ret_info, &error);
+    struct moa_image_info info;
+    const enum moa_err err = probe(moa_bytes_checked(file), ret_info ? ret_info : &info, &error);
     if (err && ret_error)
         *ret_error = error;
     return err;
@@ -127,7 +130,7 @@ enum moa_err moa_image_header(struct moa_bytes file, struct moa_image_header *re
 {
     struct moa_image_info info;
     const enum moa_err err = moa_image_probe(file, &info, ret_error);
-    if (err == MOA_OK)
+    if (err == MOA_OK && ret_header)
         fill_header(file, &info, ret_header);
     return err;
 }
@@ -136,14 +139,29 @@ unsigned moa_image_orientation(struct moa_bytes file, enum moa_image_format form
 {
     if (!is_known(format) || !formats[format]->exif)
         return 1;
-    return moa_exif_orientation(formats[format]->exif(file));
+    return moa_exif_orientation(formats[format]->exif(moa_bytes_checked(file)));
 }
 
 /* ---- limits and parameters ---- */
 
+enum {
+    LIMITS_FIRST_BYTES = offsetof(struct moa_image_limits, max_width_px) + sizeof(uint32_t),
+    OPTIONS_FIRST_BYTES = offsetof(struct moa_image_options, mode) + sizeof(enum moa_image_mode),
+    PARAMS_FIRST_BYTES = offsetof(struct moa_image_params, weight_sharpness) + sizeof(double),
+};
+
+void moa_image_options_default(struct moa_image_options *ret_options)
+{
+    if (ret_options)
+        *ret_options = (struct moa_image_options){.size = sizeof(*ret_options)};
+}
+
 void moa_image_limits_default(struct moa_image_limits *ret_limits)
 {
+    if (!ret_limits)
+        return;
     *ret_limits = (struct moa_image_limits){
+        .size = sizeof(*ret_limits),
         .max_px = (uint64_t)64 << 20,
         .max_width_px = 65535,
     };
@@ -151,7 +169,10 @@ void moa_image_limits_default(struct moa_image_limits *ret_limits)
 
 void moa_image_params_default(struct moa_image_params *ret_params)
 {
+    if (!ret_params)
+        return;
     *ret_params = (struct moa_image_params){
+        .size = sizeof(*ret_params),
         .reference_px = 1024.0 * 1024.0,
         /* moaoff calibrate over the wallpapers of Debian 12; docs/perceive.md names the packages */
         .laplacian_p5 = 0.83,
@@ -168,8 +189,7 @@ static enum moa_err check_limits(const struct moa_image_info *info,
 {
     struct moa_image_limits checked;
     moa_image_limits_default(&checked);
-    if (limits)
-        checked = *limits;
+    moa_params_read(&checked, sizeof(checked), LIMITS_FIRST_BYTES, limits);
     if (info->width_px > checked.max_width_px || info->height_px > checked.max_width_px)
         return moa_fail(error, MOA_ERR_LIMIT, 0, "image side is longer than allowed");
     if ((uint64_t)info->width_px * info->height_px > checked.max_px)
@@ -228,15 +248,21 @@ enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_imag
                                     struct moa_error *ret_error)
 {
     struct moa_error error;
-    struct moa_picture picture = {.file = file};
-    enum moa_err err = probe(file, &picture.info, &error);
+    struct moa_picture picture = {.file = moa_bytes_checked(file)};
+    struct moa_image_features features;
+    struct moa_image_options checked;
+    moa_image_options_default(&checked);
+    moa_params_read(&checked, sizeof(checked), OPTIONS_FIRST_BYTES, options);
+    enum moa_err err = checked.mode == MOA_IMAGE_EXACT || checked.mode == MOA_IMAGE_FAST
+                           ? probe(picture.file, &picture.info, &error)
+                           : moa_fail(&error, MOA_ERR_ARGUMENT, 0, "there is no such mode");
     if (err == MOA_OK) {
         if (ret_info)
             *ret_info = picture.info;
         err = check_limits(&picture.info, limits, &error);
     }
     if (err == MOA_OK)
-        err = measure(&picture, options ? options->mode : MOA_IMAGE_EXACT, ret_features, &error);
+        err = measure(&picture, checked.mode, ret_features ? ret_features : &features, &error);
     if (err && ret_error)
         *ret_error = error;
     return err;
@@ -252,7 +278,7 @@ enum moa_err moa_image_measure(struct moa_bytes file, const struct moa_image_lim
 enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t height_px,
                               size_t stride_bytes, struct moa_image_features *ret_features)
 {
-    if (!luma || width_px == 0 || height_px == 0 || stride_bytes < width_px)
+    if (!luma || !ret_features || width_px == 0 || height_px == 0 || stride_bytes < width_px)
         return MOA_ERR_ARGUMENT;
     struct moa_luma_scan *scan = moa_scan_new(width_px);
     if (!scan)
@@ -280,34 +306,42 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
 
 /* ---- features to a complexity ---- */
 
-static double clip(double x)
+/* The mean of what is at `x`; equal weights if none of them is any. */
+static double weighted_mean(const double *x, const double *weights, size_t n)
 {
-    return x < 0.0 ? 0.0 : x > 1.0 ? 1.0 : x;
+    double sum = 0.0, total = 0.0, plain = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += moa_weight(weights[i]) * x[i];
+        total += moa_weight(weights[i]);
+        plain += x[i];
+    }
+    return moa_clip(total > 0.0 ? sum / total : plain / (double)n);
 }
 
 void moa_image_complexity(const struct moa_image_params *params,
                           const struct moa_image_features *features,
                           struct moa_image_complexity *ret_complexity)
 {
+    static const struct moa_image_features none;
     struct moa_image_params p;
+    if (!ret_complexity)
+        return;
     moa_image_params_default(&p);
-    if (params)
-        p = *params;
+    moa_params_read(&p, sizeof(p), PARAMS_FIRST_BYTES, params);
 
-    const struct moa_image_features *f = features;
+    const struct moa_image_features *f = features ? features : &none;
     const double max_entropy = 5.5451774444795625; /* ln 256 */
     struct moa_image_complexity c = {
-        .resolution = clip((double)f->width_px * f->height_px / p.reference_px),
-        .edge = clip((f->gradient_mean - f->gradient_p5) /
-                     (f->gradient_p95 - f->gradient_p5 + epsilon)),
-        .entropy = clip(f->entropy_nats / max_entropy),
-        .sharpness = clip((f->laplacian_variance - p.laplacian_p5) /
-                          (p.laplacian_p95 - p.laplacian_p5 + epsilon)),
+        .resolution = moa_clip((double)f->width_px * f->height_px / p.reference_px),
+        .edge = moa_clip((f->gradient_mean - f->gradient_p5) /
+                         (f->gradient_p95 - f->gradient_p5 + epsilon)),
+        .entropy = moa_clip(f->entropy_nats / max_entropy),
+        .sharpness = moa_clip((f->laplacian_variance - p.laplacian_p5) /
+                              (p.laplacian_p95 - p.laplacian_p5 + epsilon)),
     };
-    const double total =
-        p.weight_resolution + p.weight_edge + p.weight_entropy + p.weight_sharpness;
-    c.score = clip((p.weight_resolution * c.resolution + p.weight_edge * c.edge +
-                    p.weight_entropy * c.entropy + p.weight_sharpness * c.sharpness) /
-                   total);
+    const double indicators[] = {c.resolution, c.edge, c.entropy, c.sharpness};
+    const double weights[] = {p.weight_resolution, p.weight_edge, p.weight_entropy,
+                              p.weight_sharpness};
+    c.score = weighted_mean(indicators, weights, 4);
     *ret_complexity = c;
 }

@@ -6,11 +6,35 @@
 #include <moaoff/recode.h>
 
 #include <math.h>
+#include <stddef.h>
 
 #include "format.h"
+#include "params.h"
 #include "shrink.h"
 
 #define CELL_PX 28
+
+enum {
+    TARGET_FIRST_BYTES = offsetof(struct moa_recode_target, jpeg_quality) + sizeof(int),
+    QUALITY = 85, /* of JPEG, if none is asked for */
+};
+
+void moa_recode_target_default(struct moa_recode_target *ret_target)
+{
+    if (ret_target)
+        *ret_target =
+            (struct moa_recode_target){.size = sizeof(*ret_target), .jpeg_quality = QUALITY};
+}
+
+static struct moa_recode_target checked(const struct moa_recode_target *target)
+{
+    struct moa_recode_target ours;
+    moa_recode_target_default(&ours);
+    moa_params_read(&ours, sizeof(ours), TARGET_FIRST_BYTES, target);
+    if (ours.jpeg_quality < 1 || ours.jpeg_quality > 100)
+        ours.jpeg_quality = ours.jpeg_quality > 100 ? 100 : QUALITY;
+    return ours;
+}
 
 /* ---- sizes ---- */
 
@@ -36,6 +60,8 @@ static bool fits(uint32_t width_px, uint32_t height_px, uint32_t max_tokens)
 void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
                      uint32_t *ret_width_px, uint32_t *ret_height_px)
 {
+    width_px = width_px ? width_px : 1;
+    height_px = height_px ? height_px : 1;
     double best = fits(width_px, height_px, max_tokens) ? 1 : 0;
     /* Every grid that the budget allows: the image may fill its width or its height. */
     for (uint32_t rows = 1; best < 1 && rows <= max_tokens; rows++) {
@@ -44,22 +70,25 @@ void moa_recode_size(uint32_t width_px, uint32_t height_px, uint32_t max_tokens,
         const double down = (double)rows * CELL_PX / height_px;
         best = fmax(best, fmin(1, fmin(across, down)));
     }
-    *ret_width_px = scaled(width_px, best);
-    *ret_height_px = scaled(height_px, best);
+    if (ret_width_px)
+        *ret_width_px = scaled(width_px, best);
+    if (ret_height_px)
+        *ret_height_px = scaled(height_px, best);
 }
 
 static bool takes(const struct moa_recode_target *target, enum moa_image_format format)
 {
-    return !target->formats || target->formats >> format & 1;
+    return !target->formats || ((unsigned)format < 32 && target->formats >> format & 1);
 }
 
 bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation, uint32_t notes,
                        const struct moa_recode_target *target)
 {
-    return !fits(info->width_px, info->height_px, target->max_tokens) ||
-           !takes(target, info->format) || (target->upright && orientation != 1) ||
-           (target->flatten && notes) || info->width_px < target->min_side_px ||
-           info->height_px < target->min_side_px;
+    const struct moa_recode_target t = checked(target);
+    return info &&
+           (!fits(info->width_px, info->height_px, t.max_tokens) || !takes(&t, info->format) ||
+            (t.upright && orientation != 1) || (t.flatten && notes) ||
+            info->width_px < t.min_side_px || info->height_px < t.min_side_px);
 }
 
 /* ---- pixels to a file ---- */
@@ -88,9 +117,24 @@ static void write_file(const struct moa_pixels *pixels, bool is_drawn,
     }
 }
 
-enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info,
-                        unsigned orientation, const struct moa_recode_target *target,
-                        struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+/* What is decoded is the file, whatever the caller says that it is; formats check its size. */
+static enum moa_err check(struct moa_bytes file, const struct moa_image_info *info,
+                          struct moa_error *error)
+{
+    struct moa_image_info own;
+    if (!info)
+        return moa_fail(error, MOA_ERR_ARGUMENT, 0, "nothing is known of the image");
+    const enum moa_err err = moa_image_probe(file, &own, error);
+    if (err)
+        return err;
+    if (own.format != info->format)
+        return moa_fail(error, MOA_ERR_ARGUMENT, 0, "what is known is of another image");
+    return MOA_OK;
+}
+
+static enum moa_err recode(struct moa_bytes file, const struct moa_image_info *info,
+                           unsigned orientation, const struct moa_recode_target *target,
+                           struct moa_recoded *ret_recoded, struct moa_error *ret_error)
 {
     const struct moa_picture picture = {file, *info};
     struct moa_wanted wanted = {.width_px = 0};
@@ -116,4 +160,19 @@ enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info
                         "out of memory while the image was re-encoded");
     *ret_recoded = made;
     return MOA_OK;
+}
+
+enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info,
+                        unsigned orientation, const struct moa_recode_target *target,
+                        struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+{
+    struct moa_error error;
+    const struct moa_recode_target ours = checked(target);
+    enum moa_err err = ret_recoded ? check(file, info, &error)
+                                   : moa_fail(&error, MOA_ERR_ARGUMENT, 0, "no place for it");
+    if (err == MOA_OK)
+        err = recode(file, info, orientation, &ours, ret_recoded, &error);
+    if (err && ret_error)
+        *ret_error = error;
+    return err;
 }
