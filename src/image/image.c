@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "../params.h"
 #include "format.h"
-#include "params.h"
 
 static const double epsilon = 1.0; /* one gray level, Eq. 2 and 4 */
 

@@ -8,8 +8,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "../params.h"
 #include "format.h"
-#include "params.h"
 #include "shrink.h"
 
 #define CELL_PX 28

@@ -63,14 +63,20 @@ static yyjson_val *content_of(yyjson_val *root, unsigned message)
 }
 
 /* Whether `url` is a string that the part has where its type may have one. */
+/* As C reads it: up to the first NUL. */
+static bool is_string(yyjson_val *value, const char *text)
+{
+    return yyjson_is_str(value) && strcmp(yyjson_get_str(value), text) == 0;
+}
+
 static bool holds(yyjson_val *root, const struct chat_part *part, const char *url)
 {
     static const char *const names[] = {"url", "data", "file_data"};
     yyjson_val *object = yyjson_arr_get(content_of(root, part->message), part->index);
     yyjson_val *member = yyjson_obj_get(object, part->type);
-    bool found = yyjson_equals_str(member, url);
+    bool found = is_string(member, url);
     for (size_t i = 0; i < 3 && !found; i++)
-        found = yyjson_equals_str(yyjson_obj_get(member, names[i]), url);
+        found = is_string(yyjson_obj_get(member, names[i]), url);
     return found;
 }
 
