@@ -20,12 +20,21 @@ struct moa_policy {
     _Alignas(max_align_t) unsigned char memory[];
 };
 
-static const struct policy_kind *const kinds[] = {
-    &moa_policy_kind_paper,           &moa_policy_kind_edge,
-    &moa_policy_kind_cloud,           &moa_policy_kind_paper_no_modality,
-    &moa_policy_kind_paper_no_state,  &moa_policy_kind_perllm,
-    &moa_policy_kind_perllm_accuracy,
-};
+/* In the order of moa_policy_name(). ROW(x) is moa_policy_kind_x of policy_<name>.c. */
+#define POLICIES(ROW)                                                                              \
+    ROW(paper)                                                                                     \
+    ROW(edge)                                                                                      \
+    ROW(cloud)                                                                                     \
+    ROW(paper_no_modality)                                                                         \
+    ROW(paper_no_state)                                                                            \
+    ROW(perllm)                                                                                    \
+    ROW(perllm_accuracy)
+
+#define DECLARE(x) extern const struct policy_kind moa_policy_kind_##x;
+POLICIES(DECLARE)
+
+#define ADDRESS(x) &moa_policy_kind_##x,
+static const struct policy_kind *const kinds[] = {POLICIES(ADDRESS)};
 
 static const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
 

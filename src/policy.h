@@ -2,7 +2,7 @@
  *
  * Inside of a policy: what policy.c needs from each policy_<name>.c. A policy states its wish for
  * each modality; policy.c checks what came in, applies pins and outages, and derives the plan. A
- * new policy is one file and one row of kinds[] in policy.c.
+ * new policy is one file, which defines moa_policy_kind_NAME, and one row of POLICIES in policy.c.
  */
 #ifndef MOA_SRC_POLICY_H
 #define MOA_SRC_POLICY_H
@@ -46,14 +46,6 @@ struct policy_kind {
                    const struct moa_state *now, const struct moa_decision *decision, size_t part,
                    char *ret_text, size_t n);
 };
-
-extern const struct policy_kind moa_policy_kind_paper;
-extern const struct policy_kind moa_policy_kind_paper_no_modality;
-extern const struct policy_kind moa_policy_kind_paper_no_state;
-extern const struct policy_kind moa_policy_kind_edge;
-extern const struct policy_kind moa_policy_kind_cloud;
-extern const struct policy_kind moa_policy_kind_perllm;
-extern const struct policy_kind moa_policy_kind_perllm_accuracy;
 
 /** Everything goes one way. */
 void moa_policy_choose_all(const struct moa_request *request, struct moa_choice choice,
