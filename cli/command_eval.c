@@ -104,6 +104,12 @@ static const struct option_row rows[] = {
      .argument = "DIR",
      .help = "folder for the records; made if it is missing",
      .text = &arguments.eval.out},
+    {.name = "record",
+     .argument = "FILE",
+     .help =
+         "append every answer with its log-probabilities to FILE, for `moaoff engine`; with one "
+         "policy",
+     .text = &arguments.eval.answers_path},
     {.letter = 'r',
      .name = "rate",
      .argument = "R",
@@ -216,6 +222,8 @@ static const char *what_is_missing(void)
         return "--out is missing";
     if (!arguments.export_images && o->n_policies == 0)
         return "--policy is missing";
+    if (o->answers_path && o->n_policies > 1)
+        return "--record takes one policy";
     if (!isnan(arguments.rate) && arguments.concurrency > 0)
         return "either --rate or --concurrency";
     return NULL;

@@ -12,8 +12,11 @@
 #include <modp_b64.h>
 #include <yyjson.h>
 
+#include "answers.h"
+
 #define ANSWER_BYTES_MAX (1 << 20)
 #define LINE_BYTES_MAX (1 << 20)
+#define TOP_LOGPROBS 5
 
 int64_t call_now_us(void)
 {
@@ -78,6 +81,7 @@ static char *build_body(const struct item *item, const struct call_options *opti
                         size_t *ret_bytes, char *why, size_t n)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    char user[256];
     snprintf(why, n, "out of memory");
     if (!doc)
         return NULL;
@@ -87,6 +91,13 @@ static char *build_body(const struct item *item, const struct call_options *opti
     yyjson_mut_obj_add_int(doc, root, "temperature", 0);
     yyjson_mut_obj_add_int(doc, root, "max_tokens", options->max_tokens);
     yyjson_mut_obj_add_bool(doc, root, "stream", true);
+    /* By this an engine that replays records tells items with the same text apart. */
+    if (snprintf(user, sizeof(user), ANSWERS_USER "%s", item->id) < (int)sizeof(user))
+        yyjson_mut_obj_add_str(doc, root, "user", user);
+    if (options->with_logprobs) {
+        yyjson_mut_obj_add_bool(doc, root, "logprobs", true);
+        yyjson_mut_obj_add_int(doc, root, "top_logprobs", TOP_LOGPROBS);
+    }
     /* llama-server would answer the second policy's same questions from its prompt cache. */
     if (!options->keep_prompt_cache)
         yyjson_mut_obj_add_bool(doc, root, "cache_prompt", false);
@@ -142,6 +153,25 @@ static void take_usage(struct call *call, yyjson_val *usage)
         call->completion_tokens = yyjson_get_sint(completion);
 }
 
+static void take_logprobs(struct call *call, yyjson_val *logprobs)
+{
+    char *entries = answers_logprobs(logprobs);
+    const char *comma = call->logprobs_n > 0 ? "," : "";
+    if (entries) {
+        append(&call->logprobs, &call->logprobs_n, &call->logprobs_room, comma, strlen(comma),
+               ANSWER_BYTES_MAX, &call->no_memory);
+        append(&call->logprobs, &call->logprobs_n, &call->logprobs_room, entries, strlen(entries),
+               ANSWER_BYTES_MAX, &call->no_memory);
+    }
+    free(entries);
+}
+
+static void take_text(char *to, size_t n, yyjson_val *value)
+{
+    if (yyjson_is_str(value))
+        snprintf(to, n, "%s", yyjson_get_str(value));
+}
+
 static void take_error(struct call *call, yyjson_val *root)
 {
     const char *message = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(root, "error"), "message"));
@@ -165,6 +195,9 @@ static void take_event(struct call *call, const char *data)
         append(&call->answer, &call->answer_n, &call->answer_room, text, strlen(text),
                ANSWER_BYTES_MAX, &call->no_memory);
     }
+    take_logprobs(call, yyjson_obj_get(choice, "logprobs"));
+    take_text(call->model, sizeof(call->model), yyjson_obj_get(root, "model"));
+    take_text(call->finish, sizeof(call->finish), yyjson_obj_get(choice, "finish_reason"));
     take_usage(call, yyjson_obj_get(root, "usage"));
     take_error(call, root);
     yyjson_doc_free(doc);
@@ -317,6 +350,7 @@ void call_free(struct call *call)
     curl_slist_free_all(call->sent_headers);
     free(call->body);
     free(call->answer);
+    free(call->logprobs);
     free(call->line);
     free(call);
 }

@@ -36,7 +36,10 @@ struct call {
     struct call_headers headers;
     char *answer; /* what the model said; never NULL once the call is made */
     size_t answer_n, answer_room;
-    char *line; /* of the event stream, as far as it has come */
+    char *logprobs; /* of its tokens, as answers_logprobs() writes them; NULL: none came */
+    size_t logprobs_n, logprobs_room;
+    char model[128], finish[16]; /* what the engine called itself, and why it ended; or "" */
+    char *line;                  /* of the event stream, as far as it has come */
     size_t line_n, line_room;
     bool ended; /* data: [DONE] */
     bool no_memory;
@@ -52,6 +55,7 @@ struct call_options {
     const char *api_key; /* NULL: none */
     int max_tokens;
     bool keep_prompt_cache;
+    bool with_logprobs; /* ask for the tokens' log-probabilities */
     long timeout_ms;
 };
 

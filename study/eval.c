@@ -75,7 +75,7 @@ struct eval {
     const struct eval_options *options;
     struct dataset *set;
     struct records earlier;
-    FILE *requests, *passes;
+    FILE *requests, *passes, *answers;
     char load[48];
     bool progress, failed;
 };
@@ -172,6 +172,7 @@ static void make_pass(struct eval *e, const struct eval_policy *policy)
                             .condition = pass.condition,
                             .policy = policy->name,
                             .requests = e->requests,
+                            .answers = e->answers,
                             .show_progress = e->progress};
     if (run_policy(&run, &pass))
         e->failed = true;
@@ -265,8 +266,12 @@ int eval_run(const struct eval_options *options)
     if (e.set && records_read(options->out, &e.earlier) >= 0) {
         e.requests = open_out(options, "requests.jsonl");
         e.passes = open_out(options, "passes.jsonl");
+        e.answers = options->answers_path ? fopen(options->answers_path, "ae") : NULL;
     }
-    if (e.set && e.requests && e.passes) {
+    if (options->answers_path && e.passes && !e.answers)
+        fprintf(stderr, "%s: %s: %s\n", options->dataset.log_name, options->answers_path,
+                strerror(errno));
+    if (e.set && e.requests && e.passes && (e.answers || !options->answers_path)) {
         e.failed = e.set->n_faults > 0;
         measure_all(&e);
         for (size_t i = 0; i < options->n_policies && !*options->stop; i++)
@@ -278,6 +283,8 @@ int eval_run(const struct eval_options *options)
         fclose(e.requests);
     if (e.passes)
         fclose(e.passes);
+    if (e.answers)
+        fclose(e.answers);
     records_done(&e.earlier);
     dataset_free(e.set);
     curl_global_cleanup();

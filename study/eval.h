@@ -33,6 +33,7 @@ struct eval_options {
     bool keep_prompt_cache; /* else "cache_prompt": false is in every request */
     long timeout_ms;
     const char *out;             /* folder */
+    const char *answers_path;    /* to append answers to for `moaoff engine`; NULL: none */
     pid_t pids[2];               /* of local engines, by enum moa_tier; 0: not given */
     const char *engine_urls[2];  /* NULL: not given */
     volatile sig_atomic_t *stop; /* set from outside: end now, keep what is done */

@@ -14,6 +14,7 @@
 
 #include <moaoff/policy.h>
 
+#include "answers.h"
 #include "call.h"
 #include "engine.h"
 #include "stats.h"
@@ -159,6 +160,28 @@ static bool was_learning(const struct call *call)
            strstr(call->headers.reason, "infeasible");
 }
 
+/* What `moaoff engine` can answer from. */
+static void keep_answer(struct loop *l, const struct call *call, double correct)
+{
+    const struct item *item = &l->run->set->items[call->item];
+    const struct answer answer = {
+        .set = l->run->condition.dataset,
+        .item = item->id,
+        .model = call->model,
+        .prompt = item->prompt,
+        .text = call->answer,
+        .finish = call->finish,
+        .logprobs = call->logprobs ? call->logprobs : "",
+        .prompt_tokens = call->prompt_tokens >= 0 ? (double)call->prompt_tokens : NAN,
+        .completion_tokens = call->completion_tokens >= 0 ? (double)call->completion_tokens : NAN,
+        .correct = correct};
+    if (l->broken || answers_write(l->run->answers, &answer) == 0)
+        return;
+    fprintf(stderr, "%s: %s: %s\n", l->run->options->dataset.log_name,
+            l->run->options->answers_path, strerror(errno));
+    l->broken = true;
+}
+
 static void record_call(struct loop *l, struct call *call, const struct sample *before, bool ok)
 {
     const struct eval_options *options = l->run->options;
@@ -196,6 +219,8 @@ static void record_call(struct loop *l, struct call *call, const struct sample *
             r.peak_bytes[tier] = engine_peak_bytes(options->pids[tier]);
     }
     write_record(l, &r);
+    if (ok && l->run->answers)
+        keep_answer(l, call, r.correct);
     if (ok && !isnan(r.correct) && was_learning(call) && call->headers.id[0])
         send_feedback(l, call->headers.id, r.correct);
 }
@@ -379,6 +404,7 @@ static int make(struct loop *l)
                                             .api_key = options->api_key,
                                             .max_tokens = options->max_tokens,
                                             .keep_prompt_cache = options->keep_prompt_cache,
+                                            .with_logprobs = l->run->answers != NULL,
                                             .timeout_ms = options->timeout_ms};
     /* Every policy sees the same arrivals. */
     rng_init(&l->rng, options->dataset.seed ^ 0x61727269766573);

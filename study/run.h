@@ -16,6 +16,7 @@ struct run {
     struct condition condition;
     const char *policy; /* to ask for; the condition has its label */
     FILE *requests;     /* DIR/requests.jsonl */
+    FILE *answers;      /* for engines that replay; NULL: none are kept */
     bool show_progress;
 };
 
