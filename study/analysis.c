@@ -400,22 +400,22 @@ struct reference analysis_random(const struct pair *pairs, size_t n, double clou
     return r;
 }
 
-struct ranked {
+struct ranked_pair {
     double score;
     const struct pair *pair;
 };
 
 static int compare_ranked(const void *a, const void *b)
 {
-    double x = ((const struct ranked *)a)->score;
-    double y = ((const struct ranked *)b)->score;
+    double x = ((const struct ranked_pair *)a)->score;
+    double y = ((const struct ranked_pair *)b)->score;
     return (x < y) - (x > y);
 }
 
 struct reference analysis_route(const struct pair *pairs, size_t n, size_t score,
                                 double cloud_share)
 {
-    struct ranked *ranked = malloc((n + 1) * sizeof(*ranked));
+    struct ranked_pair *ranked = malloc((n + 1) * sizeof(*ranked));
     double *right = malloc((n + 1) * sizeof(*right));
     if (!ranked || !right || n == 0 || isnan(cloud_share)) {
         free(ranked);
@@ -423,7 +423,8 @@ struct reference analysis_route(const struct pair *pairs, size_t n, size_t score
         return no_reference;
     }
     for (size_t i = 0; i < n; i++)
-        ranked[i] = (struct ranked){analysis_score(&pairs[i].edge->features, score), &pairs[i]};
+        ranked[i] =
+            (struct ranked_pair){analysis_score(&pairs[i].edge->features, score), &pairs[i]};
     qsort(ranked, n, sizeof(*ranked), compare_ranked);
     struct reference r = {0.0, 0.0, 0.0};
     size_t n_cloud = (size_t)lround(cloud_share * (double)n);

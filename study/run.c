@@ -24,7 +24,7 @@
 #define WAIT_MS_MAX 100
 #define FEEDBACK_MAX 256
 
-struct sample {
+struct cpu_sample {
     double cpu_s[2];
 };
 
@@ -39,7 +39,7 @@ struct loop {
     size_t n_todo, next;
     struct call *ahead; /* the next one, ready before it is due */
     struct call **active;
-    struct sample *samples; /* at the start of active[i] */
+    struct cpu_sample *samples; /* at the start of active[i] */
     size_t n_active, active_room;
     CURL *feedback[FEEDBACK_MAX]; /* under way */
     size_t n_feedback;
@@ -67,9 +67,9 @@ static double score(enum vqa_scorer scorer, const struct item *item, const char 
     return NAN;
 }
 
-static struct sample sample_now(const struct eval_options *options)
+static struct cpu_sample sample_now(const struct eval_options *options)
 {
-    struct sample sample = {{NAN, NAN}};
+    struct cpu_sample sample = {{NAN, NAN}};
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         if (options->pids[tier])
             sample.cpu_s[tier] = engine_cpu_s(options->pids[tier]);
@@ -182,7 +182,7 @@ static void keep_answer(struct loop *l, const struct call *call, double correct)
     l->broken = true;
 }
 
-static void record_call(struct loop *l, struct call *call, const struct sample *before, bool ok)
+static void record_call(struct loop *l, struct call *call, const struct cpu_sample *before, bool ok)
 {
     const struct eval_options *options = l->run->options;
     const struct item *item = &l->run->set->items[call->item];
@@ -212,7 +212,7 @@ static void record_call(struct loop *l, struct call *call, const struct sample *
         r.prompt_tokens = (double)call->prompt_tokens;
     if (call->completion_tokens >= 0)
         r.completion_tokens = (double)call->completion_tokens;
-    const struct sample after = sample_now(options);
+    const struct cpu_sample after = sample_now(options);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         r.cpu_s[tier] = after.cpu_s[tier] - before->cpu_s[tier];
         if (options->pids[tier])
@@ -250,7 +250,7 @@ static int make_room(struct loop *l)
     struct call **active = realloc(l->active, room * sizeof(struct call *));
     if (active)
         l->active = active;
-    struct sample *samples = active ? realloc(l->samples, room * sizeof(*samples)) : NULL;
+    struct cpu_sample *samples = active ? realloc(l->samples, room * sizeof(*samples)) : NULL;
     if (!samples)
         return -1;
     l->samples = samples;
@@ -302,7 +302,7 @@ static void end_call(struct loop *l, CURL *easy, CURLcode result)
         struct call *call = l->active[i];
         if (call->easy != easy)
             continue;
-        struct sample before = l->samples[i];
+        struct cpu_sample before = l->samples[i];
         l->n_active--;
         l->active[i] = l->active[l->n_active];
         l->samples[i] = l->samples[l->n_active];

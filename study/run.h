@@ -5,7 +5,7 @@
 #ifndef MOA_STUDY_RUN_H
 #define MOA_STUDY_RUN_H
 
-#include "eval.h"
+#include "plan.h"
 #include "record.h"
 
 struct run {
