@@ -18,6 +18,8 @@ enum moa_image_format {
     MOA_IMAGE_PNG = 2,
     MOA_IMAGE_WEBP = 3,
     MOA_IMAGE_GIF = 4,
+    MOA_IMAGE_BMP = 5,
+    MOA_IMAGE_TGA = 6,
 };
 
 /** What the file header says. Reading it decodes no pixel and allocates nothing. */
@@ -128,7 +130,7 @@ MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 /** The word for one note, "truncated" or "transparent". Never NULL. */
 MOA_API const char *moa_image_note_name(enum moa_image_note note);
 
-/** "jpeg", "png", "webp", "gif" or "unknown". Never NULL. */
+/** "jpeg", "png", "webp", "gif", "bmp", "tga" or "unknown". Never NULL. */
 MOA_API const char *moa_image_format_name(enum moa_image_format format);
 
 /** "image/jpeg" and so on; "application/octet-stream" if it is unknown. Never NULL. */

@@ -52,11 +52,11 @@ MOA_API bool moa_recode_needed(const struct moa_image_info *info, unsigned orien
 /**
  * `file`, whose header said `info`, as a file that `target` takes: of the size that
  * moa_recode_size() says, or up to 1/8 smaller where that is a JPEG's half or quarter. It is a PNG
- * if the file was of a format for drawings (PNG, GIF) and the result has at most 256 colours, or if
- * the target takes no JPEG; else a JPEG. What was transparent is white; of an animation it is the
- * first frame. Errors: those of moa_image_measure(), whose limits `info` must have passed;
- * MOA_ERR_LIMIT also for a side above 65535 px; MOA_ERR_ARGUMENT also if `info` is of another
- * format. `ret_error` may be NULL.
+ * if the file was of a format for drawings (PNG, GIF, BMP, TGA) and the result has at most 256
+ * colours, or if the target takes no JPEG; else a JPEG. What was transparent is white; of an
+ * animation it is the first frame. Errors: those of moa_image_measure(), whose limits `info` must
+ * have passed; MOA_ERR_LIMIT also for a side above 65535 px; MOA_ERR_ARGUMENT also if `info` is of
+ * another format. `ret_error` may be NULL.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_recode(struct moa_bytes file, const struct moa_image_info *info, unsigned orientation,

@@ -90,6 +90,11 @@ extern const struct moa_format moa_format_jpeg;
 extern const struct moa_format moa_format_png;
 extern const struct moa_format moa_format_webp;
 extern const struct moa_format moa_format_gif;
+extern const struct moa_format moa_format_bmp;
+extern const struct moa_format moa_format_tga;
+
+/** What a file is that has no row, in a message with its name; NULL if that is not known either. */
+const char *moa_foreign_format(const uint8_t *p, size_t n);
 
 /** The row of a format. Not for MOA_IMAGE_UNKNOWN. */
 const struct moa_format *moa_format_of(enum moa_image_format format);

@@ -25,6 +25,8 @@ static const struct moa_format *const formats[] = {
     [MOA_IMAGE_PNG] = &moa_format_png,
     [MOA_IMAGE_WEBP] = &moa_format_webp,
     [MOA_IMAGE_GIF] = &moa_format_gif,
+    [MOA_IMAGE_BMP] = &moa_format_bmp,
+    [MOA_IMAGE_TGA] = &moa_format_tga, /* last: it has no signature */
 };
 
 static const size_t n_formats = sizeof(formats) / sizeof(formats[0]);
@@ -82,8 +84,11 @@ static enum moa_err probe(struct moa_bytes file, struct moa_image_info *ret_info
     size_t i = MOA_IMAGE_JPEG;
     while (i < n_formats && !formats[i]->sniff(file.p, file.n))
         i++;
-    if (i == n_formats)
-        return moa_fail(error, MOA_ERR_FORMAT, 0, "no JPEG, PNG, WebP or GIF");
+    if (i == n_formats) {
+        const char *message = moa_foreign_format(file.p, file.n);
+        return moa_fail(error, MOA_ERR_FORMAT, 0,
+                        message ? message : "no JPEG, PNG, WebP, GIF, BMP or TGA");
+    }
     info.format = (enum moa_image_format)i;
     const enum moa_err err = formats[i]->probe(file.p, file.n, &info, error);
     if (err)

@@ -23,7 +23,7 @@ def main():
     files = [(name, data) for name, data, _ in formats.good_files(rgb)]
     files += [(name, data) for name, data, _ in formats.bad_files(rgb)]
     for name, data in files:
-        kind = next((k for k in ("jpeg", "webp", "gif") if k in name), "png")
+        kind = next((k for k in ("foreign", "jpeg", "webp", "gif", "bmp", "tga") if k in name), "png")
         kind = "jpeg" if "progressive" in name or name == "twelve-bit" else kind
         (folder / kind).mkdir(parents=True, exist_ok=True)
         (folder / kind / name.replace(":", "")).write_bytes(data)

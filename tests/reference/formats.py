@@ -72,6 +72,61 @@ def gif_on_canvas(gif, left, top, size):
     return bytes(data)
 
 
+def bmp(width, height, depth, rows, palette=b"", masks=b"", compression=0, header=40):
+    """A BMP by hand; `rows` as they are stored, `height` negative if from top to bottom."""
+    extra = masks if header == 40 else b""
+    body = struct.pack("<IiiHHIIiiII", header, width, height, 1, depth, compression, 0, 0, 0, len(palette) // 4, 0)
+    body += masks + b"\0" * (header - len(body) - len(masks)) if header > 40 else extra
+    offset = 14 + len(body) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + body + palette + rows
+
+
+def bmp_rows(rows):
+    return b"".join(row + b"\0" * (-len(row) % 4) for row in rows)
+
+
+def bmp_files(image, rgb, palette):
+    luma, height, width = reference.luma_of_rgb(rgb), rgb.shape[0], rgb.shape[1]
+    gray = image.convert("L")
+    yield "bmp-24", bytes_of(image, format="BMP"), luma
+    yield "bmp-8", bytes_of(palette, format="BMP"), reference.luma_of_rgb(np.asarray(palette.convert("RGB")))
+    yield "bmp-gray", bytes_of(gray, format="BMP"), np.asarray(gray)
+    bilevel = gray.point(lambda v: 255 if v > 128 else 0).convert("1")
+    yield "bmp-1", bytes_of(bilevel, format="BMP"), np.asarray(bilevel.convert("L"))
+    four = np.asarray(gray) // 16
+    packed = np.pad(four, ((0, 0), (0, width % 2)))
+    packed = (packed[:, ::2] * 16 + packed[:, 1::2]).astype(np.uint8)
+    colors = b"".join(bytes((17 * i, 17 * i, 17 * i, 0)) for i in range(16))
+    yield "bmp-4-top-down", bmp(width, -height, 4, bmp_rows([row.tobytes() for row in packed]), colors), (
+        17 * four).astype(np.uint8)
+    five = rgb.astype(int) * 31 // 255
+    rows = bmp_rows([row.astype("<u2").tobytes() for row in (five @ [1024, 32, 1])[::-1]])
+    yield "bmp-16", bmp(width, height, 16, rows), reference.luma_of_rgb(
+        ((five * 255 + 15) // 31).astype(np.uint8))
+    alpha = np.asarray(gray)
+    rgba = np.dstack([rgb, alpha])[::-1]
+    masks = struct.pack("<IIII", 0xff, 0xff00, 0xff0000, 0xff000000)
+    yield "bmp-32-alpha", bmp(width, height, 32, rgba.tobytes(), b"", masks, 3, 124), reference.luma_of_rgb(
+        on_white(rgb, alpha))
+    rgba = np.dstack([rgb[:, :, ::-1], np.zeros_like(alpha)])[::-1]
+    yield "bmp-32", bmp(width, height, 32, rgba.tobytes()), luma
+    masks = struct.pack("<IIII", 0xff0000, 0xff00, 0xff, 0xff000000)
+    yield "bmp-32-no-alpha", bmp(width, height, 32, rgba.tobytes(), b"", masks, 3, 108), luma
+
+
+def tga_files(image, rgb, palette):
+    gray, luma = image.convert("L"), reference.luma_of_rgb(rgb)
+    alpha = image.copy()
+    alpha.putalpha(gray)
+    for name, picture, expected in (
+            ("gray", gray, np.asarray(gray)), ("rgb", image, luma),
+            ("palette", palette, reference.luma_of_rgb(np.asarray(palette.convert("RGB")))),
+            ("alpha", alpha, reference.luma_of_rgb(on_white(rgb, np.asarray(gray))))):
+        yield f"tga-{name}", bytes_of(picture, format="TGA"), expected
+        yield f"tga-{name}-packed", bytes_of(picture, format="TGA", compression="tga_rle"), expected
+    yield "tga-top-down", bytes_of(image, format="TGA", orientation=1), luma
+
+
 def good_files(rgb):
     """Name, bytes, luma."""
     image = Image.fromarray(rgb)
@@ -120,6 +175,9 @@ def good_files(rgb):
     yield "apng", bytes_of(image, format="PNG", save_all=True,
                            append_images=[image.rotate(180)]), luma
 
+    yield from bmp_files(image, rgb, palette)
+    yield from tga_files(image, rgb, palette)
+
     yield "webp-lossless", bytes_of(image, format="WEBP", lossless=True), luma
     yield "gif", bytes_of(palette, format="GIF", interlace=0), palette_luma
     yield "gif-interlaced", bytes_of(palette, format="GIF", interlace=1), palette_luma
@@ -156,9 +214,18 @@ def bad_files(rgb):
     webp = bytes_of(image, format="WEBP")
     gif = bytes_of(image.convert("P"), format="GIF")
     for name, data in (("jpeg", jpeg), ("progressive", progressive), ("png", png_file),
-                       ("webp", webp), ("gif", gif)):
+                       ("webp", webp), ("gif", gif), ("bmp", bytes_of(image, format="BMP")),
+                       ("tga", bytes_of(image, format="TGA", compression="tga_rle"))):
         for share in (0.99, 0.6, 0.2):
             yield f"cut-{name}-{share}", data[: int(len(data) * share)], "ends"
+    box = b"\0\0\0\x18ftyp%s\0\0\0\0mif1%s"
+    for name, data in (("HEIC", box % (b"heic", b"heic")), ("HEIC", box % (b"mif1", b"heic")),
+                       ("AVIF", box % (b"mif1", b"avif")), ("MP4", b"\0\0\0\x14ftypisom\0\0\0\0mp42"),
+                       ("TIFF", bytes_of(image, format="TIFF")), ("PDF", b"%PDF-1.7\n"),
+                       ("SVG", b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a -->\n<svg width='9'/>"),
+                       ("HTML", b"\n<!DOCTYPE html>\n<html><svg/></html>")):
+        yield f"foreign-{name}", data, f"{name} "
+    yield "foreign-packed-bmp", bmp(8, 8, 8, b"\0" * 64, b"\0" * 1024, b"", 1), "run-length"
     yield "empty", b"", "no JPEG"
     yield "text", b"this is no image at all", "no JPEG"
     damaged = bytearray(png_file)

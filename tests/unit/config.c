@@ -133,7 +133,7 @@ static void faults_have_their_line(void **state)
         {"cloud:\n  ca_file: /no/such/file\n", 2, "names /no/such/file: "},
         {"perceive:\n  evidence: An {evidance}\n", 2, "has no {evidence}"},
         {"cloud:\n  api_key_env: MOAOFF_NO_SUCH_VARIABLE\n", 2, "not set"},
-        {"edge:\n  image_formats: jpeg, bmp\n", 2, "other than jpeg"},
+        {"edge:\n  image_formats: jpeg, avif\n", 2, "other than jpeg"},
         {"cloud:\n  image_formats: webp gif\n", 2, "neither jpeg nor png"},
         {"edge:\n  images_first: 1\n", 2, "cannot be \"1\""},
         {"fetch:\n  allow: 10.0.0.0/33\n", 2, "10.0.0.0/33"},
