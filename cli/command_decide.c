@@ -13,6 +13,7 @@
 #include "gateway/chat.h"
 #include "gateway/config.h"
 #include "gateway/perceive.h"
+#include "gateway/pins.h"
 
 #include "command.h"
 #include "input.h"
@@ -22,6 +23,7 @@ static struct decide_arguments {
     const char *policy; /* NULL: the configured one */
     const char *body_path;
     double edge_load, uplink_mbps; /* NaN: not given */
+    const char *pins;              /* NULL: none */
     bool edge_down, cloud_down, pinned, why;
 } arguments = {.body_path = "-", .edge_load = NAN, .uplink_mbps = NAN};
 
@@ -51,6 +53,10 @@ static const struct option_row rows[] = {
      .help = "decide as if the cloud were down",
      .flag = &arguments.cloud_down},
     {.name = "pin", .help = "pin the request to the edge", .flag = &arguments.pinned},
+    {.name = "pin-only",
+     .argument = "KINDS",
+     .help = "pin what is of these kinds, of text, image, audio, video and file with commas",
+     .text = &arguments.pins},
     {.name = "why",
      .help = "also say on standard error why, in words and numbers",
      .flag = &arguments.why},
@@ -108,8 +114,13 @@ static int decide(const struct decide_arguments *a, const struct config *config,
     struct chat chat;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
+    unsigned pins = PINS_NONE;
+    if (a->pins && pins_parse(a->pins, &pins))
+        return http_fail(error, 400, "invalid_value", "--pin-only " PINS_FORM);
     if (chat_parse(body, &limits, &chat, error))
         return -1;
+    const bool all = a->pinned || config_pins_model(config, chat.model_name);
+    chat_pin(&chat, pins | config->pins | (all ? PINS_ALL : PINS_NONE));
 
     struct image_score *scores = calloc(chat.n_parts + 1, sizeof(*scores));
     struct perceived perceived = {.modalities = NULL};
@@ -127,9 +138,8 @@ static int decide(const struct decide_arguments *a, const struct config *config,
     if (!result && moa_policy_new(name, config->policy_settings, &policy))
         result = http_fail(error, 404, "model_not_found", "no policy \"%.200s\"", name);
     if (!result) {
-        const bool pinned = a->pinned || config_pins_model(config, chat.model_name);
         enum moa_err err = MOA_ERR_MEMORY;
-        if (!perceive_request(&chat, scores, config, pinned, &perceived))
+        if (!perceive_request(&chat, scores, config, &perceived))
             err = moa_decide(policy, &perceived.request, &state, &perceived.decision);
         if (err)
             result = http_fail(error, 500, "decision_failed", "no decision: %s", moa_strerror(err));

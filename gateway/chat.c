@@ -17,6 +17,8 @@
 
 #include "chat_private.h"
 
+#define SHORT_BYTES 64 /* of a member beside the messages: no file is so short */
+
 /* ---- reading ---- */
 
 static void add_text_features(struct moa_text_features *sum, const struct moa_text_features *f)
@@ -257,6 +259,63 @@ static int read_stream_options(struct chat_reader *r, yyjson_val *root)
     return r->chat->usage_options ? 0 : chat_fail_memory(r);
 }
 
+/* Objects and lists beside the messages that hold no modality. */
+static bool is_known_list(yyjson_val *key)
+{
+    static const char *const names[] = {"messages",
+                                        "tools",
+                                        "tool_choice",
+                                        "functions",
+                                        "function_call",
+                                        "stop",
+                                        "response_format",
+                                        "stream_options",
+                                        "logit_bias",
+                                        "metadata",
+                                        "modalities",
+                                        "chat_template_kwargs",
+                                        "mm_processor_kwargs",
+                                        "json_schema",
+                                        "guided_json",
+                                        "guided_choice",
+                                        "structured_outputs",
+                                        "samplers",
+                                        "stop_token_ids",
+                                        "dry_sequence_breakers",
+                                        "reasoning",
+                                        "thinking",
+                                        "web_search_options",
+                                        "grammar_triggers",
+                                        "preserved_tokens",
+                                        "lora",
+                                        "bad_words",
+                                        "allowed_token_ids"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (yyjson_equals_str(key, names[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A file could be in any list, object or long string that this gateway does not know. */
+static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
+{
+    static const char *const long_names[] = {"model", "grammar", "guided_regex", "guided_grammar",
+                                             "chat_template"};
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(root, i, n, key, value)
+    {
+        bool known = !yyjson_is_ctn(value) || is_known_list(key);
+        if (yyjson_is_str(value) && chat_string_value(r, value).n > SHORT_BYTES) {
+            known = false;
+            for (size_t k = 0; k < sizeof(long_names) / sizeof(long_names[0]); k++)
+                known = known || yyjson_equals_str(key, long_names[k]);
+        }
+        r->chat->is_opaque = r->chat->is_opaque || !known;
+    }
+}
+
 static int read_root(struct chat_reader *r, yyjson_val *root)
 {
     if (!yyjson_is_obj(root))
@@ -275,6 +334,7 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
     r->chat->stream = yyjson_is_true(stream);
     if (r->chat->stream && read_stream_options(r, root))
         return -1;
+    look_beside_messages(r, root);
     if (read_model(r, root))
         return -1;
     return read_messages(r, yyjson_obj_get(root, "messages"));
@@ -332,6 +392,19 @@ void chat_done(struct chat *chat)
     free(chat->parts);
     free(chat->places);
     *chat = (struct chat){0};
+}
+
+void chat_pin(struct chat *chat, unsigned pins)
+{
+    chat->pins = pins && chat->is_opaque ? PINS_ALL : pins;
+}
+
+bool chat_has_pinned(const struct chat *chat)
+{
+    bool has = pins_has(chat->pins, MOA_TEXT);
+    for (size_t i = 0; i < chat->n_parts && !has; i++)
+        has = pins_has(chat->pins, chat->parts[i].kind);
+    return has;
 }
 
 char *chat_part_url(const struct chat *chat, size_t i)

@@ -14,6 +14,7 @@
 #include <moaoff/moaoff.h>
 
 #include "error.h"
+#include "pins.h"
 
 /** [begin, end) in the body; empty (0, 0) if absent. */
 struct span {
@@ -63,7 +64,8 @@ struct chat {
     size_t n_parts, parts_room;
     struct chat_part *parts;
     size_t n_of[MOA_KINDS]; /* how many of them are of a kind */
-    bool is_opaque;         /* a message has something that may be of any kind */
+    bool is_opaque;         /* something in it may be of any kind */
+    unsigned pins;          /* kinds that stay on the edge; see chat_pin() */
     size_t n_fixes, fixes_room;
     struct chat_fix *fixes; /* in the order of the body */
     size_t n_questions, questions_room;
@@ -85,6 +87,12 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
                struct http_error *ret_error);
 void chat_done(struct chat *chat);
 
+/** Pins kinds to the edge; all of it, if something in it may be of any kind. */
+void chat_pin(struct chat *chat, unsigned pins);
+
+/** Whether there is something in it that is pinned. */
+bool chat_has_pinned(const struct chat *chat);
+
 /** The URL of part `i`, which has data, without JSON's escapes, to be freed with free(); NULL if
  * out of memory. */
 char *chat_part_url(const struct chat *chat, size_t i);
@@ -100,6 +108,7 @@ struct chat_body {
     struct moa_bytes *segments;
     size_t n_segments;
     uint64_t total_bytes;
+    bool has_pinned; /* something of it may not leave the device */
     char **owned;
     size_t n_owned;
 };
@@ -121,6 +130,7 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits,
  * A new body that asks for part `i` alone: one user turn with the part as it came, but for
  * its URL if `url` has one, and `prompt` behind it. Nothing else of the conversation is in it.
  * `extra` is a JSON object of further members, or "".
+ * Whether something of it is pinned, `prompt` aside, is said in it.
  */
 int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
                            const char *model, const char *prompt, unsigned max_tokens,
@@ -135,7 +145,7 @@ char *chat_fill(const char *pattern, const char *const *names, const char *const
 
 /**
  * The answer text choices[0].message.content of a chat completion, to be freed with free(); NULL if
- * `completion` is none or the text is empty.
+ * `completion` is none, or the text is empty, cut off, or nothing but thinking aloud.
  */
 char *chat_completion_text(struct moa_bytes completion);
 

@@ -254,6 +254,11 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
         return -1;
     }
     body_add_span(&body, chat, at, chat->body.n);
+    /* Whatever is not a part of a known kind counts as text. */
+    body.has_pinned = pins_has(chat->pins, MOA_TEXT);
+    for (size_t i = 0; i < chat->n_parts && !body.has_pinned; i++)
+        body.has_pinned =
+            pins_has(chat->pins, chat->parts[i].kind) && !(edits->evidence && edits->evidence[i]);
     *ret_body = body;
     return 0;
 }
@@ -306,6 +311,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
     free(text);
     if (body_add_owned(&body, tail))
         goto out_of_memory;
+    body.has_pinned = pins_has(chat->pins, chat->parts[i].kind);
     *ret_body = body;
     return 0;
 
@@ -349,11 +355,28 @@ char *chat_fill(const char *pattern, const char *const *names, const char *const
     return NULL;
 }
 
+/* What follows on thoughts that an engine writes into its answer; NULL if it has not come to an end
+ * with them. */
+static const char *behind_thoughts(const char *text)
+{
+    static const char opening[] = "<think>", closing[] = "</think>";
+    text += strspn(text, " \t\r\n");
+    if (strncmp(text, opening, sizeof(opening) - 1) != 0)
+        return text;
+    text = strstr(text, closing);
+    if (!text)
+        return NULL;
+    text += sizeof(closing) - 1;
+    return text + strspn(text, " \t\r\n");
+}
+
 char *chat_completion_text(struct moa_bytes completion)
 {
     yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
-    yyjson_val *content = yyjson_ptr_get(yyjson_doc_get_root(doc), "/choices/0/message/content");
-    const char *text = yyjson_get_str(content);
+    yyjson_val *choice = yyjson_ptr_get(yyjson_doc_get_root(doc), "/choices/0");
+    const char *text = yyjson_get_str(yyjson_ptr_get(choice, "/message/content"));
+    const bool is_cut = yyjson_equals_str(yyjson_obj_get(choice, "finish_reason"), "length");
+    text = text && !is_cut ? behind_thoughts(text) : NULL;
     char *copy = text && text[0] ? strdup(text) : NULL;
     yyjson_doc_free(doc);
     return copy;

@@ -81,6 +81,10 @@ static const struct config_key keys[] = {
         "cors.origins", cors_origins, "",
         "origins of web pages that may call, such as https://page.example, between commas; *: any"),
     TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is asked for"),
+    TEXT("pin", pin, "",
+         "what every request keeps on the edge: edge (all of it), or text, image, audio, video, "
+         "file "
+         "with commas"),
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "paper", "what decides; `moaoff policies` lists them"),
@@ -137,10 +141,13 @@ static const struct config_key keys[] = {
             "ms of nothing but 503 after which an endpoint counts as failing; 0: never"),
 
     TEXT("perceive.prompt", perceive_prompt,
-         "Describe everything in this image that helps to answer the question. "
+         "Describe everything in this {kind} that helps to answer the question. "
          "Question: {question}",
          "asked of the tier that turns an image into text; {question} is the last user turn"),
-    TEXT("perceive.evidence", perceive_evidence, "Image {index}: {evidence}",
+    TEXT("perceive.prompt_alone", perceive_prompt_alone,
+         "Describe everything in this {kind}: objects, people, words, numbers, colors, places.",
+         "asked of the cloud instead where the text is pinned to the edge"),
+    TEXT("perceive.evidence", perceive_evidence, "{Kind} {index}: {evidence}",
          "the text that replaces the image; {index} counts from 1"),
     TEXT("perceive.extra", perceive_extra, "",
          "JSON object of further members of the request for it, such as "

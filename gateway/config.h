@@ -55,6 +55,8 @@ struct config {
     int64_t insecure;   /* bool: serve beyond loopback without keys */
     char *cors_origins; /* web pages that may call, between commas; "*": all; "": none */
     char *keys_file;    /* see keys.h; "": no key is asked for */
+    char *pin;          /* kinds that are pinned to the edge in every request */
+    unsigned pins;      /* the same, ready for use; see pins.h */
     char *pin_models;   /* patterns of model names that are pinned to the edge */
     char *policy;
     int64_t workers;    /* 0: one per core */
@@ -74,8 +76,9 @@ struct config {
     int64_t breaker_misconfigured_ms;
     int64_t stream_keepalive_ms; /* 0: none */
 
-    char *perceive_prompt;   /* with {question} */
-    char *perceive_evidence; /* with {index} and {evidence} */
+    char *perceive_prompt_alone; /* where the text may not leave with the image */
+    char *perceive_prompt;       /* with {question} */
+    char *perceive_evidence;     /* with {index} and {evidence} */
     int64_t perceive_max_tokens;
     char *perceive_extra; /* a JSON object; "": nothing */
 

@@ -5,6 +5,7 @@
  * config.c, which knows the lines.
  */
 #include "config_private.h"
+#include "pins.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -99,6 +100,13 @@ static int read_named(const struct check *r)
                    check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file)
                ? -1
                : 0;
+}
+
+static int check_pins(const struct check *r)
+{
+    if (r->config->pin[0] && pins_parse(r->config->pin, &r->config->pins))
+        return refuse(r, "pin", PINS_FORM);
+    return 0;
 }
 
 /* A pattern that is cut would pin less than it says. */
@@ -204,7 +212,7 @@ int config_check(struct config *config, enum config_use use, struct config_fault
         return refuse(r, "perceive.evidence", "has no {evidence}, where the description goes");
     if (check_extra(r))
         return refuse(r, "perceive.extra", "is no JSON object");
-    if (check_images(r) || check_policy(r) || check_patterns(r) || check_listen(r))
+    if (check_images(r) || check_policy(r) || check_pins(r) || check_patterns(r) || check_listen(r))
         return -1;
     return use == CONFIG_TO_SERVE ? read_named(r) : 0;
 }

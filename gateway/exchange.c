@@ -8,7 +8,7 @@
  * One struct exchange owns everything of a request. enter() is the only door between the stages,
  * and exchange_finish() the only way out. When a tier fails before the client has seen a byte of an
  * answer, exchange_call_failed() finds another way, once in each direction: another endpoint, the
- * other tier, patience. A pinned request never goes to the other tier.
+ * other tier, patience. What is pinned never goes to the other tier.
  */
 #include "exchange.h"
 
@@ -102,13 +102,21 @@ static int read_key(struct exchange *x, struct http_error *error)
     return 0;
 }
 
+/* What the client, its key and the configuration pin, together; all of it if that is not clear. */
 static int read_pin(struct exchange *x, struct http_error *error)
 {
-    const char *pin = server_request_header(x->request, "x-moaoff-pin");
-    x->pinned = pin || (x->key && key_is_pinned(x->key)); /* also if `pin` turns out to be wrong */
-    if (!pin || strcmp(pin, "edge") == 0)
+    const char *list;
+    bool wrong = false;
+    x->pins = x->settings->config->pins | (x->key ? key_pins(x->key) : PINS_NONE);
+    for (size_t k = 0; (list = server_request_header_again(x->request, "x-moaoff-pin", k)); k++) {
+        unsigned pins;
+        wrong = pins_parse(list, &pins) || wrong;
+        x->pins |= pins;
+    }
+    x->pinned = x->pins != PINS_NONE;
+    if (!wrong)
         return 0;
-    http_fail(error, 400, "invalid_value", "x-moaoff-pin must be \"edge\".");
+    http_fail(error, 400, "invalid_value", "x-moaoff-pin " PINS_FORM ".");
     return http_fail_at(error, "x-moaoff-pin");
 }
 
@@ -117,7 +125,10 @@ static int read_model(struct exchange *x, struct http_error *error)
 {
     static const char prefix[] = "moaoff/";
     const struct settings *s = x->settings;
-    x->pinned = x->pinned || config_pins_model(s->config, x->chat.model_name);
+    if (config_pins_model(s->config, x->chat.model_name))
+        x->pins = PINS_ALL;
+    chat_pin(&x->chat, x->pins);
+    x->pinned = chat_has_pinned(&x->chat);
     x->policy = s->policies[s->default_policy]->policy;
     x->model_is_ours = !x->chat.model_name[0] || strcmp(x->chat.model_name, "moaoff") == 0 ||
                        strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) == 0;
@@ -216,7 +227,7 @@ static void perceive(struct exchange *x)
     x->images =
         images_new(x->gateway, x->settings->config, &x->chat, x->key ? key_number(x->key) : 0, x);
     if (x->perceptions && x->evidence && x->images)
-        images_perceive(x->images, x->pinned, on_perceived);
+        images_perceive(x->images, on_perceived);
     else
         exchange_fail_memory(x);
 }
@@ -244,8 +255,7 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    if (perceive_request(&x->chat, exchange_scores(x), x->settings->config, x->pinned,
-                         &x->perceived)) {
+    if (perceive_request(&x->chat, exchange_scores(x), x->settings->config, &x->perceived)) {
         exchange_fail_memory(x);
         return;
     }
@@ -348,7 +358,9 @@ static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
 /* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
 static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
 {
-    if (x->pinned || x->fallback[0] || !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
+    /* What is pinned can come back, but not go. */
+    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] ||
+        !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
         return false;
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->retry_after_s = 0;
@@ -413,7 +425,7 @@ static void write_error(const struct exchange *x, const struct engine_call *c,
     if (c->opinion.verdict == VERDICT_CLIENT || c->opinion.verdict == VERDICT_UNFIT)
         http_fail(error, status >= 400 && status < 500 ? status : 400, "engine_refused",
                   "The %s engine refuses the request: %s.", tier, reason.s);
-    else if (x->pinned)
+    else if (x->pinned && c->tier == MOA_EDGE)
         http_fail(error, 503, "edge_unavailable",
                   "The request is pinned to the edge, which cannot answer: %s.", reason.s);
     else if (c->opinion.verdict == VERDICT_MISCONFIGURED)

@@ -21,21 +21,28 @@
 
 /* ---- evidence ---- */
 
-static int set_evidence(struct exchange *x, const struct engine_call *c)
+/* What an engine says of a part becomes text in its place. */
+static int set_evidence(struct exchange *x, size_t i, const char *words)
+{
+    x->evidence[i] = perceive_evidence(&x->chat, i, words, x->settings->config);
+    return x->evidence[i] ? 0 : -1;
+}
+
+static int take_evidence(struct exchange *x, const struct engine_call *c)
 {
     struct usage usage;
     if (usage_of_completion(buffer_bytes(&c->held), &usage))
         exchange_count_tokens(x, c->tier, &usage);
-    char *text = chat_completion_text(buffer_bytes(&c->held));
-    if (!text)
+    char *words = chat_completion_text(buffer_bytes(&c->held));
+    if (!words)
         return -1;
-    char number[24];
-    snprintf(number, sizeof(number), "%zu", c->part + 1);
-    const char *const names[] = {"index", "evidence"};
-    const char *const values[] = {number, text};
-    x->evidence[c->part] = chat_fill(x->settings->config->perceive_evidence, names, values, 2);
-    free(text);
-    return x->evidence[c->part] ? 0 : -1;
+    char *prompt = perceive_prompt(&x->chat, c->part, c->tier, x->settings->config);
+    if (prompt)
+        images_remember_words(x->images, c->part, c->tier, prompt, words);
+    int result = set_evidence(x, c->part, words);
+    free(prompt);
+    free(words);
+    return result;
 }
 
 static void on_perception_over(struct engine_call *c)
@@ -43,7 +50,7 @@ static void on_perception_over(struct engine_call *c)
     struct exchange *x = c->exchange;
     assert(x->stage == STAGE_EVIDENCE);
     bool good = c->opinion.verdict == VERDICT_ANSWERED && !c->why[0];
-    if (good && set_evidence(x, c)) {
+    if (good && take_evidence(x, c)) {
         char what[48];
         snprintf(what, sizeof(what), "no description of image %zu", c->part);
         engine_call_reject(c, what);
@@ -77,25 +84,35 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
                                prompt, (unsigned)config->perceive_max_tokens,
                                config->perceive_extra, &c->body))
         return -1;
-    return engine_call_send(c);
+    int result = engine_call_send(c);
+    x->n_perceiving += result == 0;
+    return result;
+}
+
+/* Words for a part: those of an earlier turn, or a call. */
+static int gather_one(struct exchange *x, size_t i)
+{
+    enum moa_tier tier = x->perceived.decision.choices[1 + i].tier;
+    char *prompt = perceive_prompt(&x->chat, i, tier, x->settings->config);
+    char *words = prompt ? images_recall_words(x->images, i, tier, prompt) : NULL;
+    int result = !prompt ? -1 : words ? set_evidence(x, i, words) : send_perception(x, i, prompt);
+    free(words);
+    free(prompt);
+    return result;
 }
 
 void exchange_gather(struct exchange *x)
 {
     enter(x, STAGE_EVIDENCE);
-    const char *const names[] = {"question"};
-    const char *const values[] = {x->chat.last_turn};
-    char *prompt = chat_fill(x->settings->config->perceive_prompt, names, values, 1);
-    int err = prompt ? 0 : -1;
+    int err = 0;
     for (size_t i = 0; i < x->chat.n_parts && !err; i++) {
-        if (x->perceived.decision.choices[1 + i].tier == answering_tier(x))
-            continue;
-        err = send_perception(x, i, prompt);
-        x->n_perceiving++;
+        if (x->perceived.decision.choices[1 + i].tier != answering_tier(x))
+            err = gather_one(x, i);
     }
-    free(prompt);
     if (err)
         exchange_fail_memory(x);
+    else if (x->n_perceiving == 0)
+        exchange_answer(x);
 }
 
 /* ---- the head for the client ---- */

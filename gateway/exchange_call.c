@@ -347,9 +347,9 @@ static void reset(struct engine_call *c)
 int engine_call_send(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
-    /* The last gate before anything leaves: a pinned request goes to the edge or nowhere. */
-    assert(!x->pinned || c->tier == MOA_EDGE);
-    if (x->pinned && c->tier != MOA_EDGE)
+    /* The last gate before anything leaves: what is pinned goes to the edge or nowhere. */
+    assert(!c->body.has_pinned || c->tier == MOA_EDGE);
+    if (c->body.has_pinned && c->tier != MOA_EDGE)
         return -1;
     const struct tier_config *t = &x->settings->config->tier[c->tier];
     const struct upstream_header headers[] = {{"x-request-id", x->trace.id},

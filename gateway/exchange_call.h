@@ -63,7 +63,7 @@ struct engine_call {
 void engine_call_init(struct engine_call *call, struct exchange *exchange, enum call_kind kind,
                       enum moa_tier tier, const struct engine_call_events *events);
 
-/** Sends the body. -1 if out of memory, or if the request is pinned to another tier. */
+/** Sends the body. -1 if out of memory, or if something of it is pinned to another tier. */
 int engine_call_send(struct engine_call *call);
 
 /** Ends it at once, if it is under way; nothing is told any more. */

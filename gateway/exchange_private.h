@@ -53,8 +53,9 @@ struct exchange {
     int64_t stage_us[STAGES]; /* spent in each; a stage may come twice */
     unsigned retry_after_s;   /* with a 429 or 503; 0: not known */
     bool dry_run;
-    bool pinned;
-    bool entered; /* the request counts among those of its key */
+    unsigned pins; /* see pins.h */
+    bool pinned;   /* something of it is */
+    bool entered;  /* the request counts among those of its key */
     struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;

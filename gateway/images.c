@@ -22,7 +22,8 @@
 #include "worker.h"
 
 #define NAME_BYTES 64
-#define SPACE_FILES 1    /* of cache keys: a file that was fetched is no URI, whatever it says */
+#define SPACE_FILES 1 /* of cache keys: a file that was fetched is no URI, whatever it says */
+#define VARIANT_WORDS (UINT64_C(1) << 63) /* in the cache: what was said of it */
 #define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
 
 struct picture {
@@ -408,34 +409,31 @@ static void score(struct picture *p)
     }
 }
 
-static int allow_fetch(struct picture *p, bool pinned)
+#define LEAVES "it is pinned to the edge, and fetching it would leave the device; send a data URI"
+
+static int allow_fetch(struct picture *p)
 {
     if (!p->images->config->fetch_enabled)
         return perceive_fail(&p->error, p->name, 400, "image_url_forbidden",
                              "remote images are not fetched here (fetch.enabled is false); send a "
                              "data URI");
-    if (pinned)
-        return perceive_fail(&p->error, p->name, 400, "image_url_forbidden",
-                             "the request is pinned to the edge, and fetching a remote image would "
-                             "leave the device; send a data URI");
+    if (pins_has(p->images->chat->pins, MOA_IMAGE))
+        return perceive_fail(&p->error, p->name, 400, "image_url_forbidden", LEAVES);
     p->remote = chat_part_url(p->images->chat, (size_t)(p - p->images->pictures));
     if (!p->remote)
         return perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
     return 0;
 }
 
-static void perceive_one(struct picture *p, bool pinned)
+static void perceive_image_part(struct picture *p)
 {
     struct images *images = p->images;
-    const struct span *span = &images->chat->parts[p - images->pictures].data;
-    p->url = (struct moa_bytes){(const char *)images->chat->body.p + span->begin,
-                                span->end - span->begin};
     if (!data_uri_is_remote(p->url)) {
         p->key = cache_key_of(images->gateway->cache, p->url);
         score(p);
         return;
     }
-    if (allow_fetch(p, pinned)) {
+    if (allow_fetch(p)) {
         images->gateway->metrics.image_fetches_total[METRICS_FETCH_REFUSED]++;
         return;
     }
@@ -445,13 +443,25 @@ static void perceive_one(struct picture *p, bool pinned)
     worker_submit(images->gateway->fetchers, &images->fetching, &p->job);
 }
 
-void images_perceive(struct images *images, bool pinned, images_done_fn *done)
+static void perceive_one(struct picture *p)
+{
+    const struct chat *chat = p->images->chat;
+    const struct chat_part *part = &chat->parts[p - p->images->pictures];
+    if (!part->has_data)
+        return;
+    p->url = (struct moa_bytes){(const char *)chat->body.p + part->data.begin,
+                                part->data.end - part->data.begin};
+    if (part->kind == MOA_IMAGE)
+        perceive_image_part(p);
+    else if (pins_has(chat->pins, part->kind) && data_uri_is_remote(p->url))
+        perceive_fail(&p->error, p->name, 400, "url_forbidden", LEAVES);
+}
+
+void images_perceive(struct images *images, images_done_fn *done)
 {
     begin(images, done);
-    for (size_t i = 0; i < images->n; i++) {
-        if (images->chat->parts[i].kind == MOA_IMAGE)
-            perceive_one(&images->pictures[i], pinned);
-    }
+    for (size_t i = 0; i < images->n; i++)
+        perceive_one(&images->pictures[i]);
     end_one(images);
 }
 
@@ -606,7 +616,52 @@ const struct moa_bytes *images_urls(const struct images *images)
     return images->urls;
 }
 
-/* ---- 4. over ---- */
+/* ---- 4. words for a picture ---- */
+
+/* The variant of words: everything that they depend on beside the part itself. */
+static uint64_t words_variant(const struct images *images, enum moa_tier tier, const char *prompt)
+{
+    const char *model = images->config->tier[tier].model;
+    const struct cache *cache = images->gateway->cache;
+    const struct cache_key asked = cache_key_of(cache, (struct moa_bytes){prompt, strlen(prompt)});
+    const struct cache_key of = cache_key_of(cache, (struct moa_bytes){model, strlen(model)});
+    const uint64_t how = (uint64_t)tier + 2 * (uint64_t)images->config->perceive_max_tokens;
+    return (asked.hash[0] ^ of.hash[1] ^ how) | VARIANT_WORDS;
+}
+
+/* NULL: it has no content that could be the same another time. */
+static struct picture *with_key(struct images *images, size_t i)
+{
+    struct picture *p = &images->pictures[i];
+    if (!p->url.p)
+        return NULL;
+    if (p->key.n_bytes == 0) /* it is no image */
+        p->key = cache_key_of(images->gateway->cache, p->url);
+    return p;
+}
+
+char *images_recall_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt)
+{
+    struct picture *p = with_key(images, i);
+    struct cache_value *value =
+        p ? recall(p, METRICS_CACHE_WORDS, words_variant(images, tier, prompt)) : NULL;
+    char *words = value ? strndup(value->p, value->n) : NULL;
+    cache_value_drop(value);
+    return words;
+}
+
+void images_remember_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt,
+                           const char *words)
+{
+    struct picture *p = with_key(images, i);
+    char *copy = p ? strdup(words) : NULL;
+    struct cache_value *value = copy ? cache_value_new(copy, strlen(copy)) : NULL;
+    if (value)
+        remember(p, words_variant(images, tier, prompt), value);
+    cache_value_drop(value);
+}
+
+/* ---- 5. over ---- */
 
 void images_cancel(struct images *images)
 {

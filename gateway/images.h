@@ -27,8 +27,8 @@ struct images *images_new(struct gateway *gateway, const struct config *config,
 /** Not while something is under way. NULL is allowed. */
 void images_free(struct images *images);
 
-/** Fetches what is remote and scores everything. A pinned request may not have remote images. */
-void images_perceive(struct images *images, bool pinned, images_done_fn *done);
+/** Fetches what is remote and scores everything. What is pinned may not be remote. */
+void images_perceive(struct images *images, images_done_fn *done);
 
 /** One for each part of the chat, those that are no images zeroed; complete after
  * images_perceive(). */
@@ -40,6 +40,14 @@ void images_prepare(struct images *images, const struct moa_decision *decision,
 
 /** What the URL of each part is to be replaced by, for chat_render(); p == NULL where it stays. */
 const struct moa_bytes *images_urls(const struct images *images);
+
+/** What the tier has said of part `i` before, asked with the same prompt. To be freed with free();
+ * NULL if it is not remembered. */
+char *images_recall_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt);
+
+/** Remembers it, as long as the cache has room. */
+void images_remember_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt,
+                           const char *words);
 
 /** Nobody waits any more: what is under way ends soon, and `done` is still called. */
 void images_cancel(struct images *images);

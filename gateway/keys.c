@@ -16,6 +16,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "pins.h"
+
 #define FILE_BYTES_MAX (1 << 20)
 #define KEYS_MAX 4096
 #define NAME_BYTES_MAX 63
@@ -30,7 +32,8 @@ struct key {
     char name[NAME_BYTES_MAX + 1];
     unsigned number;
     unsigned char digest[SHA256_DIGEST_LENGTH];
-    bool pinned, observes;
+    unsigned pins;
+    bool observes;
     unsigned max_in_flight, max_per_minute; /* 0: no limit */
 
     unsigned in_flight;
@@ -100,11 +103,12 @@ static int read_limit(const char *value, unsigned *ret_limit)
 
 static int read_option(struct key *key, const char *word, unsigned line, struct config_error *error)
 {
-    static const char in_flight[] = "in_flight=", per_minute[] = "per_minute=";
+    static const char pin[] = "pin=", in_flight[] = "in_flight=", per_minute[] = "per_minute=";
     int result = 0;
-    if (strcmp(word, "pin=edge") == 0)
-        key->pinned = true;
-    else if (strcmp(word, "observe") == 0)
+    if (strncmp(word, pin, sizeof(pin) - 1) == 0) {
+        if (pins_parse(word + sizeof(pin) - 1, &key->pins))
+            return fail(error, line, "key \"%s\": \"%.40s\" " PINS_FORM, key->name, word);
+    } else if (strcmp(word, "observe") == 0)
         key->observes = true;
     else if (strncmp(word, in_flight, sizeof(in_flight) - 1) == 0)
         result = read_limit(word + sizeof(in_flight) - 1, &key->max_in_flight);
@@ -247,7 +251,7 @@ static void renew(struct key *old, const struct key *fresh)
 {
     memcpy(old->digest, fresh->digest, sizeof(old->digest));
     old->number = fresh->number;
-    old->pinned = fresh->pinned;
+    old->pins = fresh->pins;
     old->observes = fresh->observes;
     old->max_in_flight = fresh->max_in_flight;
     old->max_per_minute = fresh->max_per_minute;
@@ -324,9 +328,9 @@ unsigned key_number(const struct key *key)
     return key->number;
 }
 
-bool key_is_pinned(const struct key *key)
+unsigned key_pins(const struct key *key)
 {
-    return key->pinned;
+    return key->pins;
 }
 
 bool key_observes(const struct key *key)

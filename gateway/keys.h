@@ -4,7 +4,7 @@
  * `api-key: KEY`, and what each may do. Loop thread only. A file of keys has one key a line, words
  * separated by blanks, # begins a comment:
  *
- *     NAME SECRET [pin=edge] [in_flight=N] [per_minute=N] [observe]
+ *     NAME SECRET [pin=edge|KIND,...] [in_flight=N] [per_minute=N] [observe]
  *
  * SECRET is the key itself or "sha256:" and the 64 hexadecimal digits of its SHA-256, so that the
  * file need not hold what it guards.
@@ -51,7 +51,8 @@ struct key *keys_find(struct keys *keys, const char *authorization, const char *
 const char *key_name(const struct key *key);
 /** The place in the file that it was read from. */
 unsigned key_number(const struct key *key);
-bool key_is_pinned(const struct key *key);
+/** What its requests keep on the edge, whatever they say; see pins.h. */
+unsigned key_pins(const struct key *key);
 /** Whether it may read the gateway's state, journal and metrics. */
 bool key_observes(const struct key *key);
 

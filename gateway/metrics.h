@@ -16,7 +16,7 @@
 
 /* Values of labels, in the order of their names in metrics_rows.h. */
 enum metrics_token { METRICS_TOKEN_PROMPT, METRICS_TOKEN_COMPLETION };
-enum metrics_cache { METRICS_CACHE_SCORE, METRICS_CACHE_RECODED };
+enum metrics_cache { METRICS_CACHE_SCORE, METRICS_CACHE_RECODED, METRICS_CACHE_WORDS };
 enum metrics_lookup { METRICS_LOOKUP_HIT, METRICS_LOOKUP_MISS };
 enum metrics_fetch { METRICS_FETCH_OK, METRICS_FETCH_REFUSED, METRICS_FETCH_FAILED };
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };

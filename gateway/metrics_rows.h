@@ -33,7 +33,7 @@ LABEL(REASON, "reason", MOA_REASON_TOO_LONG + 1, moa_reason_name((enum moa_reaso
 LABEL(MODALITY, "modality", MOA_KINDS, moa_kind_name((enum moa_kind)i))
 LABEL(STATUS, "status", 6, ONE_OF("gone", "1xx", "2xx", "3xx", "4xx", "5xx"))
 LABEL(TOKEN, "kind", 2, ONE_OF("prompt", "completion"))
-LABEL(CACHE, "kind", 2, ONE_OF("score", "recoded"))
+LABEL(CACHE, "kind", 3, ONE_OF("score", "recoded", "words"))
 LABEL(LOOKUP, "result", 2, ONE_OF("hit", "miss"))
 LABEL(FETCH, "result", 3, ONE_OF("ok", "refused", "failed"))
 LABEL(RELOAD, "result", 2, ONE_OF("failed", "done"))
@@ -51,7 +51,8 @@ ROW(unauthorized_total, COUNTER, "Requests refused for want of an API key.")
 ROW1(reloads_total, COUNTER, "Reloads of the configuration.", RELOAD)
 ROW1(in_flight, GAUGE, "Calls in flight on a tier.", TIER)
 ROW2(cache_lookups_total, COUNTER,
-     "Images looked up in the cache: their scores, and their re-encoded form.", CACHE, LOOKUP)
+     "Images looked up in the cache: their scores, their re-encoded form, what was said of them.",
+     CACHE, LOOKUP)
 ROW(cache_bytes, GAUGE, "Bytes that the cache holds.")
 ROW1(images_recoded_total, COUNTER,
      "Images sent to a tier smaller, turned or in another format than they came.", TIER)

@@ -85,7 +85,7 @@ static struct moa_modality modality_of(const struct chat_part *part,
 }
 
 int perceive_request(const struct chat *chat, const struct image_score *scores,
-                     const struct config *config, bool pinned, struct perceived *ret_perceived)
+                     const struct config *config, struct perceived *ret_perceived)
 {
     const size_t n = 1 + chat->n_parts;
     struct perceived p = {.modalities = calloc(n, sizeof(*p.modalities)),
@@ -101,7 +101,10 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
                                             .tokens = chat->text_all.tokens};
     for (size_t i = 0; i < chat->n_parts; i++)
         p.modalities[1 + i] = modality_of(&chat->parts[i], &scores[i]);
-    p.request = (struct moa_request){.n = n, .modalities = p.modalities, .pinned = pinned};
+    for (size_t i = 0; i < n; i++)
+        p.modalities[i].pinned = pins_has(chat->pins, p.modalities[i].kind);
+    p.request =
+        (struct moa_request){.n = n, .modalities = p.modalities, .pinned = chat->pins == PINS_ALL};
     *ret_perceived = p;
     return 0;
 }
@@ -111,6 +114,40 @@ void perceive_done(struct perceived *perceived)
     free(perceived->modalities);
     free(perceived->decision.choices);
     *perceived = (struct perceived){0};
+}
+
+/* ---- a part as text ---- */
+
+char *perceive_prompt(const struct chat *chat, size_t i, enum moa_tier tier,
+                      const struct config *config)
+{
+    const bool alone = tier != MOA_EDGE && pins_has(chat->pins, MOA_TEXT);
+    const char *const names[] = {"question", "kind"};
+    const char *const values[] = {alone ? "" : chat->parts[i].question,
+                                  moa_kind_name(chat->parts[i].kind)};
+    return chat_fill(alone ? config->perceive_prompt_alone : config->perceive_prompt, names, values,
+                     2);
+}
+
+/* "Image" */
+static void write_title(enum moa_kind kind, char *text, size_t n)
+{
+    snprintf(text, n, "%s", moa_kind_name(kind));
+    text[0] = (char)(text[0] - 'a' + 'A');
+}
+
+char *perceive_evidence(const struct chat *chat, size_t i, const char *words,
+                        const struct config *config)
+{
+    char number[24], title[16];
+    size_t place = 1;
+    for (size_t k = 0; k < i; k++)
+        place += chat->parts[k].kind == chat->parts[i].kind;
+    snprintf(number, sizeof(number), "%zu", place);
+    write_title(chat->parts[i].kind, title, sizeof(title));
+    const char *const names[] = {"index", "evidence", "Kind"};
+    const char *const values[] = {number, words, title};
+    return chat_fill(config->perceive_evidence, names, values, 3);
 }
 
 /* ---- JSON ---- */

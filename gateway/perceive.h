@@ -61,8 +61,19 @@ struct perceived {
  * parts that are no images are not read) together. Returns 0, or -1 if out of memory.
  */
 int perceive_request(const struct chat *chat, const struct image_score *scores,
-                     const struct config *config, bool pinned, struct perceived *ret_perceived);
+                     const struct config *config, struct perceived *ret_perceived);
 void perceive_done(struct perceived *perceived);
+
+/**
+ * What a tier is asked about part `i` to turn it into text: what the user asked with it, unless the
+ * text is pinned and may not leave with it. To be freed with free(); NULL if out of memory.
+ */
+char *perceive_prompt(const struct chat *chat, size_t i, enum moa_tier tier,
+                      const struct config *config);
+
+/** The text part that stands for part `i` then; likewise. */
+char *perceive_evidence(const struct chat *chat, size_t i, const char *words,
+                        const struct config *config);
 
 /**
  * The decision as JSON: {"plan","decision":{"text":{"tier","reason"},"images":[…]},"scores":{…},

@@ -96,6 +96,9 @@ const char *server_request_path(const struct server_request *request);
 void server_unescape(char *text);
 /** The value of the header `name` (any case), or NULL. */
 const char *server_request_header(const struct server_request *request, const char *name);
+/** The same where it stands more than once: k = 0 is the first. */
+const char *server_request_header_again(const struct server_request *request, const char *name,
+                                        size_t k);
 /** The value of the header x-api-key, or api-key, or NULL. */
 const char *server_request_api_key(const struct server_request *request);
 /** The value of `name` in the query, unescaped. -1 if there is none, or it needs more `room`. */

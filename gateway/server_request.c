@@ -38,13 +38,19 @@ static int head_append(struct connection *c, const char *p, size_t n, bool end)
     return err ? fail_memory(c) : 0;
 }
 
-static const char *header(const struct server_request *r, const char *name)
+/* The `k`-th header of a name. */
+static const char *nth_header(const struct server_request *r, const char *name, size_t k)
 {
     for (size_t i = 0; i < r->n_headers; i++) {
-        if (strcasecmp(r->head.p + r->names[i], name) == 0)
+        if (strcasecmp(r->head.p + r->names[i], name) == 0 && k-- == 0)
             return r->head.p + r->values[i];
     }
     return NULL;
+}
+
+static const char *header(const struct server_request *r, const char *name)
+{
+    return nth_header(r, name, 0);
 }
 
 struct moa_bytes server_request_body(const struct server_request *request)
@@ -60,6 +66,12 @@ char *server_request_take_body(struct server_request *request, size_t *ret_n)
 const char *server_request_header(const struct server_request *request, const char *name)
 {
     return header(request, name);
+}
+
+const char *server_request_header_again(const struct server_request *request, const char *name,
+                                        size_t k)
+{
+    return nth_header(request, name, k);
 }
 
 const char *server_request_api_key(const struct server_request *request)

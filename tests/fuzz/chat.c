@@ -62,13 +62,13 @@ static yyjson_val *content_of(yyjson_val *root, unsigned message)
     return yyjson_obj_get(yyjson_arr_get(yyjson_obj_get(root, "messages"), message), "content");
 }
 
-/* Whether `url` is a string that the part has where its type may have one. */
-/* As C reads it: up to the first NUL. */
+/* C strings: what stands behind a NUL does not count. */
 static bool is_string(yyjson_val *value, const char *text)
 {
     return yyjson_is_str(value) && strcmp(yyjson_get_str(value), text) == 0;
 }
 
+/* Whether `url` is a string that the part has where its type may have one. */
 static bool holds(yyjson_val *root, const struct chat_part *part, const char *url)
 {
     static const char *const names[] = {"url", "data", "file_data"};

@@ -22,6 +22,7 @@ Modes, each for whole and for streamed answers:
     endless     an answer that never ends
     stall       streams half of the answer and no more; as a whole answer: silent
 
+An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 """
 import json
@@ -122,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def whole(self, mode):
         message = {"role": "assistant", "content": self.engine.answer}
+        if self.engine.reasoning:
+            message["reasoning_content"] = self.engine.reasoning
         if self.engine.tool_call:
             name, arguments = self.engine.tool_call
             message = {"role": "assistant", "content": None, "tool_calls": [
@@ -146,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def finish(self):
-        return "tool_calls" if self.engine.tool_call else "stop"
+        return "tool_calls" if self.engine.tool_call else self.engine.finish_reason
 
     def deltas(self):
         if self.engine.tool_call:
@@ -224,6 +227,7 @@ class FaultEngine:
         self.name = name
         self.pages = {}
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
+        self.reasoning, self.finish_reason = None, "stop"
         self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()

@@ -170,7 +170,7 @@ static enum end decisions(void)
     static struct image_score score;
     struct perceived perceived;
     size_t n;
-    if (perceive_request(&chat, &score, defaults, false, &perceived))
+    if (perceive_request(&chat, &score, defaults, &perceived))
         return NO_MEMORY;
     char *json = perceive_decision_json(&perceived, &score, &state, &n);
     enum end end = json ? n == strlen(json) ? DONE : WRONG : NO_MEMORY;

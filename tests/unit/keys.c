@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gateway/keys.h"
+#include "gateway/pins.h"
 
 #include "test.h"
 
@@ -38,11 +39,11 @@ static void a_key_is_found_by_its_secret_or_its_digest(void **state)
                               "robot\tsha256:" DIGEST "\tpin=edge in_flight=2 observe\r\n");
     struct key *kiosk = find(keys, "Bearer secret-of-the-kiosk");
     assert_string_equal(key_name(kiosk), "kiosk");
-    assert_false(key_is_pinned(kiosk));
+    assert_int_equal(key_pins(kiosk), PINS_NONE);
     assert_false(key_observes(kiosk));
     struct key *robot = find(keys, "bearer  0123456789abcdef ");
     assert_string_equal(key_name(robot), "robot");
-    assert_true(key_is_pinned(robot));
+    assert_int_equal(key_pins(robot), PINS_ALL);
     assert_true(key_observes(robot));
     keys_free(keys);
 }
@@ -95,7 +96,8 @@ static void faults_have_their_line(void **state)
         {"k!osk secret-of-the-kiosk\n", 1, "letters"},
         {"a secret-of-the-kiosk\na secret-of-the-robot\n", 2, "twice"},
         {"a 0123456789abcdef\n# x\nb sha256:" DIGEST "\n", 3, "the same"},
-        {"a secret-of-the-kiosk pin=cloud\n", 1, "unknown option"},
+        {"a secret-of-the-kiosk pin=cloud\n", 1, "must be edge"},
+        {"a secret-of-the-kiosk pin=image,\n", 1, "must be edge"},
         {"a secret-of-the-kiosk pinned\n", 1, "unknown option"},
         {"a secret-of-the-kiosk in_flight=0\n", 1, "number"},
         {"a secret-of-the-kiosk per_minute=-1\n", 1, "number"},
@@ -184,7 +186,7 @@ static void a_reload_keeps_what_is_used(void **state)
     assert_null(find(keys, "Bearer secret-of-the-kiosk"));
     assert_null(find(keys, "Bearer secret-of-the-robot"));
     assert_ptr_equal(find(keys, "Bearer another-secret-of-it"), a);
-    assert_true(key_is_pinned(a));
+    assert_int_equal(key_pins(a), PINS_ALL);
     assert_int_equal(key_enter(a, 0, &error, &retry), -1); /* still one in flight */
     key_leave(a);
     assert_int_equal(key_enter(a, 0, &error, &retry), 0);
