@@ -36,6 +36,7 @@ void exchange_free_request_body(struct exchange *x)
 {
     if (!x->request_body)
         return;
+    memory_give(&x->gateway->bodies, x->request_bytes);
     free(x->request_body);
     x->request_body = NULL;
     x->chat.body.p = NULL;
@@ -158,6 +159,7 @@ static int read_request(struct exchange *x, struct http_error *error)
                                  .max_images = (size_t)config->max_images};
     struct moa_bytes body;
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
+    x->request_bytes = body.n;
     if (chat_parse(body, &limits, &x->chat, error))
         return -1;
     return read_model(x, error);

@@ -63,6 +63,7 @@ struct exchange {
     struct event silence;  /* a client that streams has had nothing for a while */
 
     char *request_body;
+    size_t request_bytes;       /* of it, charged to the gateway's bodies */
     struct chat chat;           /* spans of the body */
     bool model_is_ours;         /* what it names is no engine's */
     struct images *images;      /* NULL: there are none */

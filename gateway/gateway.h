@@ -12,6 +12,7 @@
 #include "config.h"
 #include "endpoint.h"
 #include "feedback.h"
+#include "memory.h"
 #include "metrics.h"
 #include "sense.h"
 #include "settings.h"
@@ -25,6 +26,7 @@ struct gateway {
     const struct config *config; /* the settings' */
     struct event_base *base;
     struct server *server;
+    struct memory_budget bodies; /* of requests, until they are freed */
     struct upstream *upstream;
     struct worker_pool *workers;
     struct worker_pool *fetchers;  /* threads that may wait; NULL if nothing is fetched */

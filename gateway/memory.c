@@ -4,6 +4,7 @@
  */
 #include "memory.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,26 @@
 #include <unistd.h>
 
 #define PATH_BYTES 1024
+
+uint64_t memory_left(const struct memory_budget *budget)
+{
+    /* The bound may have been lowered. */
+    return budget->used_bytes < budget->max_bytes ? budget->max_bytes - budget->used_bytes : 0;
+}
+
+bool memory_take(struct memory_budget *budget, size_t n)
+{
+    if (n > memory_left(budget))
+        return false;
+    budget->used_bytes += n;
+    return true;
+}
+
+void memory_give(struct memory_budget *budget, size_t n)
+{
+    assert(n <= budget->used_bytes);
+    budget->used_bytes -= n;
+}
 
 /* The number in a file; UINT64_MAX if there is none, such as "max". */
 static uint64_t read_limit(const char *path)

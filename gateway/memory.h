@@ -5,8 +5,20 @@
 #ifndef MOA_GATEWAY_MEMORY_H
 #define MOA_GATEWAY_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/** A bound over what is held of one kind. */
+struct memory_budget {
+    uint64_t max_bytes, used_bytes;
+};
+
+uint64_t memory_left(const struct memory_budget *budget);
+/** Takes `n` bytes; false if there are not as many left. */
+bool memory_take(struct memory_budget *budget, size_t n);
+/** Gives back what was taken. */
+void memory_give(struct memory_budget *budget, size_t n);
 
 /** Bytes that this process may use: the least of what its control groups and the machine have. */
 uint64_t memory_available(void);

@@ -116,10 +116,12 @@ static void adopt(struct gateway *g, const struct parts *parts)
 /* ---- assembly ---- */
 
 /* What bodies, and pictures that are being decoded, may each take in all. */
-static uint64_t memory_of(const struct config *config)
+static void set_memory(struct gateway *g, const struct config *config)
 {
     const int64_t told = config->max_memory_bytes;
-    return told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
+    const uint64_t bytes = told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
+    g->bodies.max_bytes = bytes;
+    worker_set_memory(g->workers, bytes);
 }
 
 static size_t n_workers(const struct config *config)
@@ -137,6 +139,7 @@ static int make_server(struct gateway *g, const struct config *config, char *why
         .port = (uint16_t)config->listen_port,
         .limits = limits_of(config),
         .routes = routes_table,
+        .bodies = &g->bodies,
         .exposed_headers = routes_exposed_headers,
         .admit = routes_admit,
         .arg = g,
@@ -176,7 +179,7 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     const struct worker_options options = {.n_threads = n_workers(config)};
     g->workers = worker_pool_new(g->base, &options);
     if (g->workers)
-        worker_set_memory(g->workers, memory_of(config));
+        set_memory(g, config);
     if (!g->workers || make_fetchers(g, config)) {
         snprintf(why, n, "cannot start workers: %s", strerror(errno));
         return -1;
@@ -290,7 +293,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     server_set_limits(g->server, &limits);
     server_set_tls(g->server, parts.tls);
     server_set_origins(g->server, config->cors_origins);
-    worker_set_memory(g->workers, memory_of(config));
+    set_memory(g, config);
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
     return 0;

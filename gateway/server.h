@@ -13,6 +13,7 @@
 #include <moaoff/base.h>
 
 #include "error.h"
+#include "memory.h"
 
 struct event_base;
 struct server;
@@ -42,6 +43,7 @@ struct server_options {
     uint16_t port; /* 0: any free port */
     struct server_limits limits;
     const struct server_route *routes; /* borrowed; ends with method NULL */
+    struct memory_budget *bodies;      /* what all bodies may hold; borrowed */
     const char *exposed_headers;       /* of answers, that web pages may read; borrowed */
     /**
      * Whether a request may go on, asked when its head has come and before its body is read.
@@ -88,7 +90,8 @@ void server_drain(struct server *server, void (*on_drained)(void *arg), void *ar
  */
 
 struct moa_bytes server_request_body(const struct server_request *request);
-/** The body, to be freed with free(): it now is the caller's and outlives the request. Once. */
+/** The body, to be freed with free(): it now is the caller's and outlives the request, and so do
+ * the bytes that it has taken of options.bodies. Once. */
 char *server_request_take_body(struct server_request *request, size_t *ret_n);
 /** The path, without the query and without a slash at its end; as it came, not unescaped. */
 const char *server_request_path(const struct server_request *request);

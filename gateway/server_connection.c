@@ -298,18 +298,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         parse_ahead(c);
         return;
     }
-    char *into = c->server->scratch;
+    char *const scratch = c->server->scratch;
     size_t room = SERVER_READ_BYTES;
-    const struct buffer *body = c->phase == PHASE_BODY ? &c->request->body : NULL;
-    if (body && (c->parser.flags & F_CONTENT_LENGTH) && body->n < body->room) {
-        into = body->p + body->n;
-        room = body->room - body->n;
-    }
+    char *into = body_room(c, &room);
+    into = into ? into : scratch;
     ssize_t n = receive(c, into, room);
-    if (n > 0)
-        parse(c, into, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
         connection_close(c);
+    if (n <= 0)
+        return;
+    parse(c, into, (size_t)n);
+    if (into == scratch)
+        explicit_bzero(scratch, (size_t)n); /* it may have held a key */
 }
 
 /* All is out: nothing more is expected of the client, but that one that has ended its direction is

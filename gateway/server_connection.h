@@ -2,6 +2,7 @@
  *
  * The inside of the HTTP server, shared by its files and by nobody else: server.c (listening,
  * routes), server_connection.c (phases, reading, writing), server_request.c (parsing),
+ * server_body.c (bodies),
  * server_reply.c (answers), server_cors.c (answers to web pages) and server_tls.c.
  *
  * A connection is in one phase at a time and has one deadline, that of its phase:
@@ -36,9 +37,12 @@ struct server_request {
     size_t query;       /* 0: none */
     size_t names[SERVER_HEADERS_MAX], values[SERVER_HEADERS_MAX]; /* in head; the path is at 0 */
     size_t n_headers;
-    struct buffer body; /* its maximum is that of the route */
-    size_t wire_bytes;  /* of the body, chunk heads and trailers included */
-    size_t trailer_n;   /* how far a trailer's name looks like one that counts; SIZE_MAX: not */
+    struct buffer body;           /* its maximum is that of the route */
+    struct body_packed *packed;   /* NULL: it is not gzip */
+    struct memory_budget *bodies; /* the server's */
+    size_t charged_bytes;         /* to it */
+    size_t wire_bytes;            /* of the body, chunk heads and trailers included */
+    size_t trailer_n; /* how far a trailer's name looks like one that counts; SIZE_MAX: not */
     int64_t arrived_us;
     bool keep_alive;
     bool is_1_0;
@@ -116,6 +120,17 @@ void connection_flush(struct connection *c);
 
 void request_settings_init(llhttp_settings_t *settings);
 void request_free(struct server_request *r);
+
+/* ---- server_body.c ---- */
+
+/** The head has come: whether its body may; 0, or -1 with `c->error`. The same below. */
+int body_begin(struct connection *c);
+int body_add(struct connection *c, const char *p, size_t n);
+/** All of it has come. */
+int body_end(struct connection *c);
+/** Where the next bytes of the body can be received without being copied; NULL: nowhere. */
+char *body_room(struct connection *c, size_t *ret_n);
+void body_free(struct server_request *r);
 
 /* ---- server_cors.c ---- */
 

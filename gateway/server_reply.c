@@ -93,9 +93,11 @@ static bool reserve(struct connection *c, const struct server_head *head, size_t
 
 void request_refuse(struct connection *c)
 {
-    const struct server_header header = c->error.status == 401
-                                            ? (struct server_header){"www-authenticate", "Bearer"}
-                                            : (struct server_header){"allow", c->allow};
+    const int status = c->error.status;
+    const struct server_header header =
+        status == 401   ? (struct server_header){"www-authenticate", "Bearer"}
+        : status == 405 ? (struct server_header){"allow", c->allow}
+                        : (struct server_header){"retry-after", "1"};
     size_t n = 0;
     char *json = http_error_json(&c->error, &n);
     const char *text = json ? json : http_error_no_memory;
@@ -106,7 +108,7 @@ void request_refuse(struct connection *c)
         .status = c->error.status,
         .content_type = "application/json",
         .headers = &header,
-        .n_headers = c->error.status == 401 || c->error.status == 405 ? 1 : 0,
+        .n_headers = status == 401 || status == 405 || status == 429 ? 1 : 0,
     };
     if (reserve(c, &head, n)) {
         add_head(c, &head, framing, false);

@@ -16,7 +16,7 @@ void request_free(struct server_request *r)
     if (!r)
         return;
     buffer_done(&r->head);
-    buffer_done(&r->body);
+    body_free(r);
     free(r);
 }
 
@@ -56,11 +56,6 @@ static const char *header(const struct server_request *r, const char *name)
 struct moa_bytes server_request_body(const struct server_request *request)
 {
     return buffer_bytes(&request->body);
-}
-
-char *server_request_take_body(struct server_request *request, size_t *ret_n)
-{
-    return buffer_take(&request->body, ret_n);
 }
 
 const char *server_request_header(const struct server_request *request, const char *name)
@@ -152,6 +147,7 @@ static int on_message_begin(llhttp_t *parser)
     if (!c->request)
         return fail_memory(c);
     c->request->connection = c;
+    c->request->bodies = c->server->options.bodies;
     c->request->head = buffer_of(c->server->options.limits.max_header_bytes);
     connection_enter(c, PHASE_HEAD);
     connection_set_deadline(c, c->server->options.limits.header_timeout_ms);
@@ -258,14 +254,6 @@ static int on_header_value_complete(llhttp_t *parser)
     return result;
 }
 
-static int check_body(struct connection *c, enum moa_err err)
-{
-    if (err == MOA_ERR_LIMIT)
-        return http_fail(&c->error, 413, "body_too_large",
-                         "The request body is longer than %zu bytes.", c->request->body.max);
-    return err ? fail_memory(c) : 0;
-}
-
 /* What HTTP asks of a head beyond its grammar. */
 static int check_head(struct connection *c)
 {
@@ -292,8 +280,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (check_head(c) || server_admit(c))
         return -1;
     parser->upgrade = 0; /* offers to switch protocols (h2c) are declined by ignoring them */
-    if ((parser->flags & F_CONTENT_LENGTH) &&
-        check_body(c, buffer_reserve(&c->request->body, parser->content_length)))
+    if (body_begin(c))
         return -1;
     connection_expect_body(c);
     const char *expect = header(c->request, "expect");
@@ -307,18 +294,13 @@ static int on_headers_complete(llhttp_t *parser)
 
 static int on_body(llhttp_t *parser, const char *p, size_t n)
 {
-    struct connection *c = connection_of(parser);
-    struct buffer *body = &c->request->body;
-    if (body->p && p == body->p + body->n) { /* recv() has put it there */
-        buffer_added(body, n);
-        return 0;
-    }
-    return check_body(c, buffer_add(body, p, n));
+    return body_add(connection_of(parser), p, n);
 }
 
 static int on_message_complete(llhttp_t *parser)
 {
-    (void)parser;
+    if (body_end(connection_of(parser)))
+        return -1;
     return HPE_PAUSED; /* what follows is the next request: not before this one is answered */
 }
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers and heavy clients may take of the gateway's memory and connections, and how long."""
+import gzip
 import io
 import json
+import resource
 import signal
 import socket
 import threading
 import time
 import urllib.parse
+import zlib
 
 import pytest
 from PIL import Image
@@ -250,3 +253,121 @@ def test_progressive_pictures_share_a_bound_of_memory(duo):
     with open("/proc/%d/status" % gateway.process.pid) as f:
         peak = int(next(line for line in f if line.startswith("VmHWM")).split()[1]) * 1024
     assert peak - before < 110 << 20, "%d MB" % ((peak - before) >> 20)
+
+
+# ---- bodies ----
+
+def test_bodies_have_a_bound_together(duo):
+    """Two clients hold most of it: a third is told to come again, and gets its answer when one of them has gone."""
+    gateway = duo({"limits": {"memory_bytes": 1 << 20}})
+    held = [connect(gateway) for _ in range(2)]
+    for s in held:
+        s.sendall(head("POST /v1/decide", "Content-Length: 500000") + b" " * 450000)
+    body = body_of("x" * 300000)
+    deadline = time.monotonic() + 10
+    status = 0
+    while status != 429 and time.monotonic() < deadline:
+        with connect(gateway, 0.2) as s:  # the head alone, which takes nothing
+            s.sendall(head("POST /v1/decide", "Content-Length: 300000"))
+            status, got = answer(s)
+    assert status == 429 and b"memory_limit" in got and b"retry-after: 1" in got.lower()
+    assert gateway.chat(chat("Hello.")).status == 200
+    held[0].close()
+    while gateway.decide(body).status == 429:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    held[1].close()
+
+
+def test_what_never_fits_is_refused_for_good(duo):
+    gateway = duo({"limits": {"memory_bytes": 100000}})
+    assert gateway.decide(body_of("x" * 200000)).status == 413
+
+
+def test_bodies_are_given_back(duo, edge):
+    """Whatever becomes of a request, what it held is free afterwards."""
+    gateway = duo({"policy": "edge", "limits": {"memory_bytes": 1 << 20}})
+    large = "x " * 200000
+    for i in range(12):
+        if i % 4 == 0:
+            assert gateway.chat(chat(large)).status == 200
+        elif i % 4 == 1:
+            assert gateway.chat(b"{" + body_of(large)).status == 400
+        elif i % 4 == 2:
+            with connect(gateway) as s:
+                s.sendall(head("POST /v1/decide", "Content-Length: 900000") + b" " * 800000)
+        else:
+            assert gateway.request("POST", "/v1/chat/completions", gzip.compress(body_of(large)),
+                                   {"Content-Encoding": "gzip"}).status == 200
+        time.sleep(0.05)
+
+
+def test_many_strangers_with_bodies_cost_next_to_nothing(keyed):
+    gateway = keyed()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n = min(3000, hard - 200)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n + 200), hard))
+    before, open_ones = rss_bytes(gateway), []
+    lines = ["POST /v1/chat/completions", "GET /healthz", "GET /readyz"]
+    try:
+        for i in range(n):
+            s = connect(gateway)
+            s.sendall(head(lines[i % 3], "Content-Length: 67108864") + bytes(10000))
+            open_ones.append(s)
+        assert gateway.get("/healthz").status == 200
+        assert rss_bytes(gateway) - before < 40 << 20
+    finally:
+        for s in open_ones:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# ---- gzip ----
+
+def packed(gateway, data, coding="gzip"):
+    return gateway.request("POST", "/v1/chat/completions", data, {"Content-Encoding": coding})
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
+def test_gzip_bodies(duo, edge, coding):
+    gateway = duo({"policy": "edge"})
+    body = body_of("Hello. " * 5000)
+    assert packed(gateway, gzip.compress(body), coding).status == 200
+    half = len(body) // 2
+    assert packed(gateway, gzip.compress(body[:half]) + gzip.compress(body[half:]), coding).status == 200
+    assert [json.loads(r.body)["messages"] for r in edge.requests] == [json.loads(body)["messages"]] * 2
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 4096])
+def test_gzip_in_chunks(duo, edge, chunk):
+    body = gzip.compress(body_of("Hello " + "".join(map(str, range(400)))))
+    with connect(duo({"policy": "edge"})) as s:
+        s.sendall(head("POST /v1/chat/completions", "Content-Encoding: gzip", "Transfer-Encoding: chunked", "Connection: close"))
+        for i in range(0, len(body), chunk):
+            s.sendall(b"%x\r\n%s\r\n" % (len(body[i:i + chunk]), body[i:i + chunk]))
+        s.sendall(b"0\r\n\r\n")
+        assert answer(s)[0] == 200
+
+
+@pytest.mark.parametrize("data,coding,status,code", [
+    (gzip.compress(b" " * (2 << 20)), "gzip", 413, "body_too_large"),
+    (gzip.compress(b" " * (60 << 20)), "gzip", 413, "body_too_large"),
+    (gzip.compress(body_of())[:-10], "gzip", 400, "invalid_content_encoding"),
+    (body_of(), "gzip", 400, "invalid_content_encoding"),
+    (zlib.compress(body_of()), "gzip", 400, "invalid_content_encoding"),
+    (gzip.compress(body_of()) + b"more", "gzip", 400, "invalid_content_encoding"),
+    (b"", "gzip", 400, "invalid_content_encoding"),
+    (body_of(), "br", 415, "unsupported_content_encoding"),
+    (gzip.compress(gzip.compress(body_of())), "gzip, gzip", 415, "unsupported_content_encoding")])
+def test_gzip_that_is_refused(duo, edge, data, coding, status, code):
+    gateway = duo({"policy": "edge", "limits": {"body_bytes": 1 << 20}})
+    answer = packed(gateway, data, coding)
+    assert answer.status == status and answer.error["code"] == code
+    assert not edge.requests and gateway.chat(chat("Hello.")).status == 200
+
+
+def test_a_gzip_bomb_is_refused_long_before_it_is_unpacked(duo):
+    gateway = duo()
+    before = rss_bytes(gateway)
+    assert packed(gateway, gzip.compress(bytes(64 << 20))).status == 413
+    assert rss_bytes(gateway) - before < 24 << 20
