@@ -390,9 +390,9 @@ void moa_policy_learned(const struct moa_policy *policy, uint64_t *ret_outcomes,
 /* ---- names ---- */
 
 /* `i` is a value of an enum, or whatever the caller has in its place. */
-static const char *name_of(const char *const *names, size_t n, int i)
+static const char *name_of(const char *const *names, size_t n, unsigned i)
 {
-    return i >= 0 && (size_t)i < n ? names[i] : "unknown";
+    return i < n ? names[i] : "unknown";
 }
 
 const char *moa_kind_name(enum moa_kind kind)
