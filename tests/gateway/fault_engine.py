@@ -10,7 +10,15 @@ Modes, each for whole and for streamed answers:
     ok          a complete answer with the text engine.answer
     silent      takes the request and never answers
     500, 429, 503    that status with an OpenAI error object
-    400, 404    the same: the client's own mistake, not the engine's
+    400, 422    the same: the client's own mistake, not the engine's
+    401, 404    the same: the gateway's own, whose key or model is wrong
+    413         the same: too large for this engine
+    too-long    400 in llama-server's words: more than its context
+    unsupported 500 in llama-server's words: a kind of part that it does not take
+    error-in-200    200 with an error object, of a stream as its first event
+    no-choices  200 without choices, of a stream only its end
+    redirect    302
+    gzip        a complete answer, compressed though nobody asked for it
     cut         half an answer, then the connection ends; of a stream, two whole events
     cut-early   the head of an answer, then the connection ends
     cut-event   of a stream, two events and a half; otherwise as cut
@@ -25,6 +33,7 @@ Modes, each for whole and for streamed answers:
 An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 """
+import gzip
 import json
 import socket
 import ssl
@@ -32,8 +41,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("ok", "silent", "500", "429", "503", "400", "404", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "once", "hold",
-         "endless", "stall")
+STATUSES = ("500", "429", "503", "400", "422", "401", "404", "413")
+MODES = ("ok", "silent", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "once", "hold", "endless", "stall",
+         "too-long", "unsupported", "error-in-200", "no-choices", "redirect", "gzip") + STATUSES
 
 
 class Recorded:
@@ -77,7 +87,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if mode == "silent" or mode == "stall" and not json.loads(body).get("stream"):
                 self.wait_for_hangup()
-            elif mode in ("500", "429", "503", "400", "404"):
+            elif mode in ("too-long", "unsupported", "redirect", "error-in-200", "no-choices", "gzip"):
+                self.odd(mode, json.loads(body).get("stream"))
+            elif mode in STATUSES:
                 error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
                 self.reply(int(mode), "application/json", json.dumps(error).encode(), self.engine.retry_after)
             elif mode == "endless":
@@ -91,6 +103,25 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             self.engine.hangups.append(time.monotonic())
             self.close_connection = True
+
+    def odd(self, mode, stream):
+        said = {"too-long": (400, {"message": "engine says the request exceeds the available context size", "code": 400,
+                                   "type": "exceed_context_size_error", "n_ctx": 512}),
+                "unsupported": (500, {"message": "engine says image input is not supported", "type": "server_error", "code": 500}),
+                "redirect": (302, {"message": "engine says log in"}),
+                "error-in-200": (200, {"message": "engine says it has failed", "code": 502})}
+        choices = [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.engine.answer},
+                    "delta": {"content": self.engine.answer}}]
+        status, answer = 200, {"choices": choices if mode == "gzip" else []}
+        if mode in said:
+            status, answer = said[mode][0], {"error": said[mode][1]}
+        body = json.dumps(answer).encode()
+        if stream and status == 200:
+            body = b"data: " + body + b"\n\ndata: [DONE]\n\n"
+        if mode == "gzip":
+            body = gzip.compress(body)
+        self.reply(status, "text/event-stream" if stream and status == 200 else "application/json", body,
+                   coding="gzip" if mode == "gzip" else None)
 
     def endless(self, stream):
         self.send_response(200)
@@ -112,8 +143,10 @@ class Handler(BaseHTTPRequestHandler):
         self.engine.hangups.append(time.monotonic())
         self.close_connection = True
 
-    def reply(self, status, content_type, body, retry_after=None):
+    def reply(self, status, content_type, body, retry_after=None, coding=None):
         self.send_response(status)
+        if coding:
+            self.send_header("Content-Encoding", coding)
         if retry_after is not None:
             self.send_header("Retry-After", retry_after)
         self.send_header("Content-Type", content_type)
