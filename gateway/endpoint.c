@@ -135,10 +135,23 @@ void endpoint_tried(const struct endpoints *es, struct endpoint *e, bool reachab
 {
     if (e->breaker.state != BREAKER_OPEN)
         return; /* an answer has come meanwhile */
+    e->unreachable = !reachable;
     if (reachable)
         e->breaker.state = BREAKER_HALF_OPEN;
     else
         e->breaker.retry_us = now_us + es->options.retry_us;
+}
+
+bool endpoint_look_due(const struct endpoints *es, const struct endpoint *e, int64_t now_us)
+{
+    const bool is_new = e->looked_us == 0 && e->n_calls == 0;
+    return is_new || (e->unreachable && e->breaker.state != BREAKER_OPEN &&
+                      now_us - e->looked_us >= es->options.retry_us);
+}
+
+void endpoint_looked(struct endpoint *e, bool reachable)
+{
+    e->unreachable = !reachable;
 }
 
 /* ---- all of a tier ---- */
@@ -218,7 +231,7 @@ bool endpoints_ready(const struct endpoints *es, int64_t now_us)
     for (size_t i = 0; i < es->n; i++) {
         const struct endpoint *e = es->list[i];
         const bool loading = e->breaker.n_unavailable > 0 && now_us < e->breaker.busy_until_us;
-        if (admits(&e->breaker) && !e->misconfigured && !loading)
+        if (admits(&e->breaker) && !e->misconfigured && !e->unreachable && !loading)
             return true;
     }
     return false;
@@ -228,6 +241,15 @@ bool endpoints_misconfigured(const struct endpoints *es)
 {
     for (size_t i = 0; i < es->n; i++) {
         if (!es->list[i]->misconfigured)
+            return false;
+    }
+    return es->n > 0;
+}
+
+bool endpoints_unreachable(const struct endpoints *es)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (!es->list[i]->unreachable)
             return false;
     }
     return es->n > 0;
@@ -330,6 +352,7 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
     enum breaker_state before = b->state;
     if (call->failed)
         return false;
+    e->unreachable = e->unreachable && outcome == ENDPOINT_UNREACHABLE;
     call->failed = outcome != ENDPOINT_COMPLETE && outcome != ENDPOINT_ANSWERED;
     switch (outcome) {
     case ENDPOINT_COMPLETE:

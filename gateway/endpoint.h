@@ -66,6 +66,8 @@ struct endpoint {
     struct probe probe;     /* of its load page */
     bool misconfigured;     /* its last word was that our key, model or URL is wrong */
     bool no_stream_options; /* it refuses the field with which usage is asked for */
+    int64_t looked_us;      /* whether it can be reached, at the start and until it can; 0: never */
+    bool unreachable;       /* it could not, and no call has shown otherwise */
     unsigned in_flight;
     unsigned holders; /* calls and others that still point here */
     uint64_t n_calls;
@@ -112,6 +114,8 @@ bool endpoints_ready(const struct endpoints *endpoints, int64_t now_us);
 bool endpoints_misconfigured(const struct endpoints *endpoints);
 /** Whether an endpoint has refused to be asked for the usage of a stream. */
 bool endpoints_refuse_options(const struct endpoints *endpoints);
+/** Whether none could be reached when last looked at. */
+bool endpoints_unreachable(const struct endpoints *endpoints);
 /** The configuration was read again: what was wrong with it may be right now. */
 void endpoints_reconsider(struct endpoints *endpoints, int64_t now_us);
 unsigned endpoints_in_flight(const struct endpoints *endpoints);
@@ -146,6 +150,12 @@ bool endpoint_due(const struct endpoint *endpoint, int64_t now_us);
 /** What came out of it: half-open, or open for another while. */
 void endpoint_tried(const struct endpoints *endpoints, struct endpoint *endpoint, bool reachable,
                     int64_t now_us);
+
+/** It is new, or could not be reached at the last look: time for another, of which
+ * endpoint_looked() is told. Breakers learn nothing from it: they judge by calls. */
+bool endpoint_look_due(const struct endpoints *endpoints, const struct endpoint *endpoint,
+                       int64_t now_us);
+void endpoint_looked(struct endpoint *endpoint, bool reachable);
 
 /** "closed", "half-open", "open". */
 const char *breaker_state_name(enum breaker_state state);

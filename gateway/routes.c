@@ -56,6 +56,7 @@ static const char *readiness(const struct endpoints *es)
 {
     return endpoints_ready(es, server_now_us()) ? "ok"
            : endpoints_misconfigured(es)        ? "misconfigured"
+           : endpoints_unreachable(es)          ? "unreachable"
            : endpoints_up(es)                   ? "busy"
                                                 : "down";
 }

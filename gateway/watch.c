@@ -195,7 +195,7 @@ static bool poll_due(const struct watch *w, int64_t now_us)
     return w->polled_us == 0 || now_us - w->polled_us >= interval_us;
 }
 
-/* ---- endpoints that are down ---- */
+/* ---- endpoints that are new, or down ---- */
 
 static void on_tried(const struct upstream_result *result, void *arg)
 {
@@ -211,15 +211,32 @@ static void on_tried(const struct upstream_result *result, void *arg)
 
 static const struct upstream_callbacks try_callbacks = {on_head, on_body, on_tried};
 
+static void on_looked(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    bool reachable = result->end == UPSTREAM_COMPLETE;
+    if (reachable != !look->endpoint->unreachable)
+        log_event(reachable ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+                  reachable ? "endpoint-reachable" : "endpoint-unreachable", "url=%s error=%s",
+                  log_quote(look->endpoint->name).s, log_quote(result->message).s);
+    endpoint_looked(look->endpoint, reachable);
+    look_over(look);
+}
+
+static const struct upstream_callbacks look_callbacks = {on_head, on_body, on_looked};
+
 static void try_endpoints(struct watch *w, int64_t now_us)
 {
     for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
         const struct endpoints *tier = &w->gateway->settings->endpoints[which];
         for (size_t i = 0; i < tier->n; i++) {
             struct endpoint *e = tier->list[i];
-            if (endpoint_due(e, now_us) && !looked_at(w, e))
-                (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_CONNECT, strdup(e->base_url),
-                                  &try_callbacks);
+            const bool is_down = endpoint_due(e, now_us);
+            if (looked_at(w, e) || (!is_down && !endpoint_look_due(tier, e, now_us)))
+                continue;
+            e->looked_us = now_us;
+            (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_CONNECT, strdup(e->base_url),
+                              is_down ? &try_callbacks : &look_callbacks);
         }
     }
 }
@@ -263,9 +280,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     int64_t now_us = server_now_us();
     read_pressure(w, now_us);
     give_memory_back(w->gateway, now_us);
-    try_endpoints(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);
+    try_endpoints(w, now_us); /* but those that are polled now */
     set_timer(w);
 }
 
@@ -277,7 +294,7 @@ struct watch *watch_new(struct gateway *gateway)
     w->gateway = gateway;
     w->pressure_fd = open("/proc/pressure/cpu", O_RDONLY | O_CLOEXEC);
     evtimer_assign(&w->timer, gateway->base, on_timer, w);
-    set_timer(w);
+    event_active(&w->timer, EV_TIMEOUT, 0); /* the first look is at once */
     return w;
 }
 

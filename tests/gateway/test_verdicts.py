@@ -205,6 +205,19 @@ def test_ready_only_while_some_tier_can_answer(before, scripted, cloud, gateway)
     assert got.status == 503 and got.error["code"] == "not_ready" and "misconfigured" in got.error["message"]
 
 
+def test_ready_knows_of_engines_that_are_not_there(gateway, refusing, edge):
+    running = gateway({"policy": "edge", "edge": {"url": refusing.url}, "cloud": {"url": refusing.url}, "breaker": {"retry_ms": 50}})
+    running.logged("msg=endpoint-unreachable")
+    deadline = time.monotonic() + 10
+    while running.get("/readyz").status != 503:
+        assert time.monotonic() < deadline
+    assert "the edge is unreachable" in running.get("/readyz").error["message"]
+    other = gateway({"policy": "edge", "edge": {"url": edge.url}, "cloud": {"url": refusing.url}})
+    other.logged("msg=endpoint-unreachable")
+    assert other.get("/readyz").json == {"status": "ok", "edge": "ok", "cloud": "unreachable"}
+    assert other.chat(chat("Hello."), pin="edge").status == 200
+
+
 def test_words_of_the_engine_that_failed_last(before, scripted, gateway):
     broken = scripted(500, {"error": {"message": "CUDA error: out of memory"}})
     running = gateway({"policy": "edge", "edge": {"url": broken.url, "poll_ms": 0}, "cloud": {"url": broken.url}})
