@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -189,4 +190,17 @@ int address_list_parse(const char *text, struct address_list *ret_list, char *wh
     }
     *ret_list = list;
     return 0;
+}
+
+bool address_is_near(const struct sockaddr *address)
+{
+    struct ifaddrs *interfaces;
+    if (getifaddrs(&interfaces))
+        return true;
+    bool found = false;
+    for (const struct ifaddrs *i = interfaces; i && !found; i = i->ifa_next)
+        found = i->ifa_addr && i->ifa_netmask &&
+                address_same_network(address, i->ifa_addr, i->ifa_netmask);
+    freeifaddrs(interfaces);
+    return found;
 }

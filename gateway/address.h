@@ -42,6 +42,12 @@ bool address_allowed(const struct sockaddr *address, const struct address_list *
 bool address_same_network(const struct sockaddr *address, const struct sockaddr *own,
                           const struct sockaddr *mask);
 
+/**
+ * Whether `address` is this machine's or in one of its own networks, which are behind its firewall
+ * also where their addresses are public. True if that cannot be found out.
+ */
+bool address_is_near(const struct sockaddr *address);
+
 /** Whether `allowed` has `address`. */
 bool address_listed(const struct sockaddr *address, const struct address_list *allowed);
 

@@ -124,7 +124,11 @@ static const struct config_key keys[] = {
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
     TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
-           "what the uplink to the cloud carries, Mbit/s, until it is measured; empty: unknown"),
+           "what the uplink to the cloud carries, Mbit/s, until three uploads have been measured; "
+           "empty: unknown"),
+    CHOICE("cloud.uplink_near", tier[MOA_CLOUD].uplink_near, pressure_names, "ignore",
+           "uploads within this machine and its own networks, which are not the uplink: ignore or "
+           "count, as a testbed does"),
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
             "uploads that the measured uplink looks back at; 0: uplink_mbps stands",
             .needs_restart = true),

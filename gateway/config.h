@@ -34,6 +34,7 @@ struct tier_config {
     int64_t patience_ms;    /* edge only */
     double uplink_mbps;     /* cloud only; NaN is unknown */
     int64_t uplink_uploads; /* cloud only; 0: uplink_mbps stands */
+    int64_t uplink_near;    /* cloud only; boolean */
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;

@@ -365,6 +365,7 @@ int engine_call_send(struct engine_call *c)
         .n_headers = sizeof(headers) / sizeof(headers[0]),
         .direct = c->tier == MOA_EDGE,
         .metered = c->tier == MOA_CLOUD,
+        .metered_near = t->uplink_near,
         .segments = c->body.segments,
         .n_segments = c->body.n_segments,
         .total_bytes = c->body.total_bytes,

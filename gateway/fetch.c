@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -30,24 +29,10 @@ struct download {
 
 /* ---- where to ---- */
 
-/* A device's own networks are behind its firewall, also where their addresses are public. */
-static bool in_own_network(const struct sockaddr *address)
-{
-    struct ifaddrs *interfaces;
-    if (getifaddrs(&interfaces))
-        return true;
-    bool found = false;
-    for (const struct ifaddrs *i = interfaces; i && !found; i = i->ifa_next)
-        found = i->ifa_addr && i->ifa_netmask &&
-                address_same_network(address, i->ifa_addr, i->ifa_netmask);
-    freeifaddrs(interfaces);
-    return found;
-}
-
 static bool permitted(const struct download *d, const struct sockaddr *address)
 {
     return address_allowed(address, d->options->allow) &&
-           (address_listed(address, d->options->allow) || !in_own_network(address));
+           (address_listed(address, d->options->allow) || !address_is_near(address));
 }
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SMOOTHING_US 1000000.0 /* time constant */
+#define TRUSTED_UPLOADS 3      /* until so many, what was configured counts for those that lack */
 
 void sense_init(struct sense *s, const struct config *config)
 {
@@ -120,11 +121,16 @@ double sense_load(const struct sense *s, int64_t now_us)
     return load;
 }
 
-double sense_mbps(const struct sense *s)
+double sense_mbps(const struct sense *s, int64_t now_us)
 {
     const struct tier_config *cloud = &s->config->tier[MOA_CLOUD];
     struct uplink_estimate measured;
-    uplink_estimate(&s->uplink, &measured);
-    bool counts = cloud->uplink_uploads > 0 && !isnan(measured.mbps);
-    return counts ? measured.mbps : cloud->uplink_mbps;
+    uplink_estimate(&s->uplink, now_us, &measured);
+    const double told = cloud->uplink_mbps;
+    if (cloud->uplink_uploads == 0 || isnan(measured.mbps))
+        return told;
+    if (isnan(told) || told <= 0 || measured.mbps <= 0 || measured.n_fresh >= TRUSTED_UPLOADS)
+        return measured.mbps;
+    const double share = (double)measured.n_fresh / TRUSTED_UPLOADS;
+    return exp(share * log(measured.mbps) + (1 - share) * log(told));
 }

@@ -57,7 +57,10 @@ bool sense_pressure_known(const struct sense *sense, int64_t now_us);
 double sense_slots(const struct sense *sense);
 double sense_load(const struct sense *sense, int64_t now_us);
 
-/** The measured uplink, or the configured one until there is a measurement; NaN: unknown. */
-double sense_mbps(const struct sense *sense);
+/**
+ * The uplink as measured lately, or as configured; between the two while there are only few
+ * measurements. NaN: unknown.
+ */
+double sense_mbps(const struct sense *sense, int64_t now_us);
 
 #endif

@@ -31,7 +31,7 @@ void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
     g->sense.asked_us = now_us;
     *ret_state = (struct moa_state){
         .edge_load = edge_load(g, now_us),
-        .uplink_mbps = sense_mbps(&g->sense),
+        .uplink_mbps = sense_mbps(&g->sense, now_us),
         .edge_up = endpoints_up(&g->settings->endpoints[MOA_EDGE]),
         .cloud_up = endpoints_up(&g->settings->endpoints[MOA_CLOUD]),
     };
@@ -115,8 +115,8 @@ static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct 
 {
     const struct sense *s = &g->sense;
     struct uplink_estimate e;
-    uplink_estimate(&s->uplink, &e);
-    double mbps = sense_mbps(s);
+    uplink_estimate(&s->uplink, now_us, &e);
+    double mbps = sense_mbps(s, now_us);
     bool measured = g->config->tier[MOA_CLOUD].uplink_uploads > 0 && !isnan(e.mbps);
     yyjson_mut_val *uplink = yyjson_mut_obj_add_obj(doc, cloud, "uplink");
     add_number(doc, uplink, "mbps", mbps);
@@ -172,13 +172,13 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     struct metrics *m = &g->metrics;
     const struct sense *s = &g->sense;
     struct uplink_estimate e;
-    uplink_estimate(&s->uplink, &e);
+    uplink_estimate(&s->uplink, now_us, &e);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         m->in_flight[tier] = s->in_flight[tier];
     m->cache_bytes = (double)cache_bytes(g->cache);
     m->edge_load = edge_load(g, now_us);
     m->cpu_pressure_ratio = sense_pressure_known(s, now_us) ? s->pressure : NAN;
-    m->uplink_mbps = sense_mbps(s);
+    m->uplink_mbps = sense_mbps(s, now_us);
     m->uplink_tcp_mbps = e.tcp_mbps;
     m->uplink_age_seconds = age_ms(e.measured_us, now_us) / 1e3;
     m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;

@@ -200,16 +200,18 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 /* ---- over the uploads ---- */
 
-void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimate)
+void uplink_estimate(const struct uplink *u, int64_t now_us, struct uplink_estimate *ret_estimate)
 {
-    size_t n = n_remembered(u), n_slopes = 0, n_rates = 0;
+    size_t n = 0, n_slopes = 0, n_rates = 0;
     struct vote slopes[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];
     struct vote rates[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];
     double startup_s[UPLINK_UPLOADS_MAX];
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n_remembered(u); i++) {
+        if (now_us - u->uploads[i].end_us > UPLINK_STALE_US)
+            continue;
         n_slopes += add_votes(&u->uploads[i].slopes, slopes + n_slopes);
         n_rates += add_votes(&u->uploads[i].rates, rates + n_rates);
-        startup_s[i] = u->uploads[i].startup_s;
+        startup_s[n++] = u->uploads[i].startup_s;
     }
     qsort(startup_s, n, sizeof(*startup_s), compare);
     double slope_mbps = weighted_median(slopes, n_slopes);
@@ -219,7 +221,8 @@ void uplink_estimate(const struct uplink *u, struct uplink_estimate *ret_estimat
         .slope_mbps = slope_mbps,
         .tcp_mbps = tcp_mbps,
         .startup_s = n > 0 ? startup_s[n / 2] : NAN,
-        .measured_us = n > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0,
+        .measured_us = u->n_uploads > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0,
         .n_uploads = u->n_uploads,
+        .n_fresh = n,
     };
 }

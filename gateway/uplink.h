@@ -22,6 +22,8 @@
 #define UPLINK_POINTS_MAX 128   /* of one upload; halved when full */
 #define UPLINK_VOTES_MAX 8      /* of one upload and kind: quantiles if there are more */
 #define UPLINK_BYTES_MIN 100000 /* a smaller upload says nothing about the link */
+#define UPLINK_STALE_US                                                                            \
+    INT64_C(600000000) /* an older upload says nothing about the link any more */
 
 /** TCP's counters over all bodies under way at one moment. */
 struct uplink_reading {
@@ -73,7 +75,8 @@ struct uplink_estimate {
     double slope_mbps, tcp_mbps; /* the two that it is the larger of; NaN: unknown */
     double startup_s;            /* median of a */
     int64_t measured_us;
-    uint64_t n_uploads;
+    uint64_t n_uploads; /* that counted, ever */
+    size_t n_fresh;     /* that the estimate is made of */
 };
 
 /** `window`: uploads looked back at, 1 to UPLINK_UPLOADS_MAX. */
@@ -82,6 +85,8 @@ void uplink_init(struct uplink *uplink, size_t window);
 /** Readings come in the order of time; the first after a last one begins an upload. */
 void uplink_add(struct uplink *uplink, const struct uplink_reading *reading);
 
-void uplink_estimate(const struct uplink *uplink, struct uplink_estimate *ret_estimate);
+/** What the uploads say that are not stale at `now_us`. */
+void uplink_estimate(const struct uplink *uplink, int64_t now_us,
+                     struct uplink_estimate *ret_estimate);
 
 #endif

@@ -553,6 +553,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     call->idle_timeout_ms = request->idle_timeout_ms;
     call->dead_link_ms = request->dead_link_ms;
     call->metered = request->metered;
+    call->meter_body.counts_near = request->metered_near;
     call->fd = CURL_SOCKET_BAD;
     call->next = u->calls;
     if (u->calls)

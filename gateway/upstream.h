@@ -38,7 +38,8 @@ struct upstream_request {
     size_t n_headers;
     const char *ca_file;              /* what https is verified against; "": the system's */
     bool direct;                      /* no proxy, whatever the environment says */
-    bool metered;                     /* the body goes over the uplink that is measured */
+    bool metered;                     /* the body goes over the uplink that is measured, */
+    bool metered_near;                /* also if it stays in a network of this machine's own */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
     size_t n_segments;
     uint64_t total_bytes;

@@ -13,6 +13,8 @@
 #include <event2/event.h>
 #include <linux/tcp.h>
 
+#include "address.h"
+
 /* Between two readings: a share of the upload's age, so that a long one has no more of them. */
 #define TICK_SHARE 16
 #define TICK_MIN_US 1000
@@ -133,17 +135,34 @@ void meter_done(struct meter *meter)
 
 /* ---- bodies ---- */
 
+/* What goes to this machine or stays in its own networks does not go over the uplink. */
+static bool is_near(struct meter_body *body, int fd)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t n = sizeof(peer);
+    if (body->counts_near)
+        return false;
+    if (body->near_fd == fd + 1)
+        return true;
+    if (getpeername(fd, (struct sockaddr *)&peer, &n) ||
+        !address_is_near((const struct sockaddr *)&peer))
+        return false;
+    body->near_fd = fd + 1;
+    return true;
+}
+
 void meter_add(struct meter *meter, struct meter_body *body, int fd)
 {
     struct tcp_info info = {0};
     size_t n = tcp_info(fd, &info);
-    if (body->metered || !meter->on_reading || !HAS(n, tcpi_sndbuf_limited))
+    if (body->metered || !meter->on_reading || !HAS(n, tcpi_sndbuf_limited) || is_near(body, fd))
         return;
     bool first = !meter->bodies;
     *body = (struct meter_body){
         .next = meter->bodies,
         .metered = true,
         .given = body->given,
+        .counts_near = body->counts_near,
         .fd = fd,
         .acked_bytes = info.tcpi_bytes_acked,
         .receiver_limited_us = info.tcpi_rwnd_limited,

@@ -28,7 +28,9 @@ struct meter {
 struct meter_body {
     struct meter_body *previous, *next;
     bool metered;
-    bool given; /* all of it has been handed to libcurl */
+    bool counts_near; /* also if the other side is in a network of this machine's own */
+    int near_fd;      /* what is sent on it says nothing of the uplink, plus 1; 0: none */
+    bool given;       /* all of it has been handed to libcurl */
     int fd;
     uint64_t acked_bytes;
     uint64_t receiver_limited_us;

@@ -348,6 +348,16 @@ def test_metrics_have_the_breakers(gateway, edge, refusing):
     assert re.search(r"^moaoff_edge_load 0$", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("near", ["ignore", "count"])
+def test_uploads_that_stay_here_say_nothing_of_the_uplink(duo, near):
+    gateway = duo({"policy": "cloud", "cloud": {"uplink_near": near}})
+    for i in range(4):
+        assert gateway.chat(chat("x%d " % i * 300000)).status == 200
+    uplink = gateway.get("/v1/state").json["cloud"]["uplink"]
+    assert (uplink["uploads"] + uplink["discarded"] > 0) == (near == "count"), uplink
+    assert near == "count" or uplink["source"] == "unknown"
+
+
 # ---- the uplink, over a shaped link in network namespaces ----
 
 def test_uplink_is_measured():

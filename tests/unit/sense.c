@@ -125,17 +125,26 @@ static void the_configured_uplink_stands_until_one_is_measured(void **state)
     struct config *c = config("cloud: {uplink_mbps: 12.5}"), *none = config("");
     struct sense s;
     sense_init(&s, none);
-    assert_true(isnan(sense_mbps(&s)));
+    assert_true(isnan(sense_mbps(&s, 0)));
     sense_init(&s, c);
-    assert_near(sense_mbps(&s), 12.5);
-    for (int i = 0; i <= 20; i++)
-        sense_uplink(&s, &(struct uplink_reading){.now_us = 10 * MS * i,
-                                                  .acked_bytes = 100000u * (unsigned)i,
-                                                  .delivery_mbps = NAN,
-                                                  .last = i == 20});
-    assert_near(sense_mbps(&s), 80);
+    assert_near(sense_mbps(&s, 0), 12.5);
+    int64_t now_us = 0;
+    double before = 12.5;
+    for (int upload = 1; upload <= 3; upload++) {
+        for (int i = 0; i <= 20; i++)
+            sense_uplink(&s, &(struct uplink_reading){.now_us = now_us + 10 * MS * i,
+                                                      .acked_bytes = 100000u * (unsigned)i,
+                                                      .delivery_mbps = NAN,
+                                                      .last = i == 20});
+        now_us += 1000 * MS;
+        assert_true(sense_mbps(&s, now_us) > before); /* one does not replace what was told */
+        before = sense_mbps(&s, now_us);
+        assert_true(upload == 3 || before < 60);
+    }
+    assert_near(before, 80);
+    assert_near(sense_mbps(&s, now_us + UPLINK_STALE_US), 12.5);
     c->tier[MOA_CLOUD].uplink_uploads = 0;
-    assert_near(sense_mbps(&s), 12.5);
+    assert_near(sense_mbps(&s, now_us), 12.5);
     config_free(c);
     config_free(none);
 }

@@ -51,10 +51,16 @@ static void upload(struct uplink *u, struct link *l, double bytes)
     l->acked_bytes = r.acked_bytes;
 }
 
+/* When the last upload ended. */
+static int64_t now_of(const struct uplink *u)
+{
+    return u->n_uploads > 0 ? u->uploads[(u->n_uploads - 1) % u->window].end_us : 0;
+}
+
 static double estimate(const struct uplink *u)
 {
     struct uplink_estimate e;
-    uplink_estimate(u, &e);
+    uplink_estimate(u, now_of(u), &e);
     return e.mbps;
 }
 
@@ -70,7 +76,7 @@ static void nothing_is_known_before_the_first_upload(void **state)
     struct uplink u;
     uplink_init(&u, 5);
     struct uplink_estimate e;
-    uplink_estimate(&u, &e);
+    uplink_estimate(&u, now_of(&u), &e);
     assert_true(isnan(e.mbps) && isnan(e.tcp_mbps) && isnan(e.startup_s));
     assert_int_equal(e.n_uploads, 0);
 }
@@ -99,11 +105,35 @@ static void uploads_of_equal_size_do(void **state)
     for (size_t k = 0; k < 5; k++)
         upload(&u, &l, 300e3);
     struct uplink_estimate e;
-    uplink_estimate(&u, &e);
+    uplink_estimate(&u, now_of(&u), &e);
     assert_near(e.mbps, 20, 0.02);
     assert_near(-e.startup_s, 64e3 * 8 / 20e6, 0.4); /* the burst came for free */
     assert_int_equal(e.n_uploads, 5);
     assert_true(e.measured_us > 0 && e.measured_us < l.now_us);
+}
+
+static void what_is_old_is_no_knowledge(void **state)
+{
+    (void)state;
+    struct uplink u;
+    struct link l = {.mbps = 20, .burst = 64e3, .tcp_mbps = NAN};
+    struct uplink_estimate e;
+    uplink_init(&u, 5);
+    for (size_t k = 0; k < 5; k++)
+        upload(&u, &l, 300e3);
+    uplink_estimate(&u, now_of(&u) + UPLINK_STALE_US / 2, &e);
+    assert_near(e.mbps, 20, 0.02);
+    uplink_estimate(&u, now_of(&u) + UPLINK_STALE_US + 1, &e);
+    assert_true(isnan(e.mbps) && isnan(e.startup_s));
+    assert_int_equal(e.n_fresh, 0);
+    assert_int_equal(e.n_uploads, 5);
+    /* One that comes after a long time stands alone. */
+    l.now_us += 2 * UPLINK_STALE_US;
+    l.mbps = 2;
+    upload(&u, &l, 300e3);
+    uplink_estimate(&u, now_of(&u), &e);
+    assert_int_equal(e.n_fresh, 1);
+    assert_near(e.mbps, 2, 0.1);
 }
 
 static void a_change_is_followed_within_five(void **state)
@@ -219,6 +249,7 @@ int main(void)
         cmocka_unit_test(nothing_is_known_before_the_first_upload),
         cmocka_unit_test(every_rate_is_found),
         cmocka_unit_test(uploads_of_equal_size_do),
+        cmocka_unit_test(what_is_old_is_no_knowledge),
         cmocka_unit_test(a_change_is_followed_within_five),
         cmocka_unit_test(small_uploads_say_nothing),
         cmocka_unit_test(one_wild_upload_does_not_move_it),
