@@ -12,6 +12,7 @@
 
 #include "gateway/chat.h"
 #include "gateway/config.h"
+#include "gateway/judge.h"
 #include "gateway/perceive.h"
 #include "gateway/pins.h"
 
@@ -97,15 +98,51 @@ static void explain(const struct moa_policy *policy, const struct perceived *per
     }
 }
 
-/* As the gateway takes it: -p, else the model "moaoff/NAME", else the configured one. */
-static const char *policy_name(const struct decide_arguments *a, const struct config *config,
-                               const struct chat *chat)
+/* The decision, printed. */
+static int print_decision(const struct decide_arguments *a, const struct judge_case *asked,
+                          const struct perceived *perceived, struct http_error *error)
 {
-    static const char prefix[] = "moaoff/";
-    if (a->policy)
-        return a->policy;
-    const bool named = strncmp(chat->model_name, prefix, sizeof(prefix) - 1) == 0;
-    return named ? chat->model_name + sizeof(prefix) - 1 : config->policy;
+    size_t n;
+    char *json = perceive_decision_json(perceived, asked->scores, asked->state, &n);
+    if (!json)
+        return http_fail(error, 503, "out_of_memory", "Out of memory.");
+    puts(json);
+    free(json);
+    if (a->why)
+        explain(asked->policy, perceived, asked->state);
+    return 0;
+}
+
+static int decide_chat(const struct decide_arguments *a, const struct config *config,
+                       struct chat *chat, struct http_error *error)
+{
+    const double configured = config->tier[MOA_CLOUD].uplink_mbps;
+    const struct moa_state state = {
+        .edge_load = a->edge_load,
+        .uplink_mbps = isnan(a->uplink_mbps) ? configured : a->uplink_mbps,
+        .edge_up = !a->edge_down,
+        .cloud_up = !a->cloud_down,
+    };
+    unsigned pins = a->pinned ? PINS_ALL : PINS_NONE, only = PINS_NONE;
+    struct judge_terms terms;
+    if (a->pins && pins_parse(a->pins, &only))
+        return http_fail(error, 400, "invalid_value", "--pin-only " PINS_FORM);
+    if (judge_read(config, pins | only, chat, &terms, error) && !a->policy)
+        return -1;
+    struct moa_policy *policy = NULL;
+    if (moa_policy_new(a->policy ? a->policy : terms.policy, config->policy_settings, &policy))
+        return http_fail(error, 503, "out_of_memory", "Out of memory.");
+    struct image_score *scores = calloc(chat->n_parts + 1, sizeof(*scores));
+    const struct judge_case asked = {config, chat, scores, policy, &state};
+    struct perceived perceived = {.modalities = NULL};
+    int result = scores ? score_images(chat, config, scores, error)
+                        : http_fail(error, 503, "out_of_memory", "Out of memory.");
+    result = result || judge_decide(&asked, &perceived, error) ||
+             print_decision(a, &asked, &perceived, error);
+    moa_policy_free(policy);
+    perceive_done(&perceived);
+    free(scores);
+    return result ? -1 : 0;
 }
 
 static int decide(const struct decide_arguments *a, const struct config *config,
@@ -114,50 +151,9 @@ static int decide(const struct decide_arguments *a, const struct config *config,
     struct chat chat;
     struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
                                  .max_images = (size_t)config->max_images};
-    unsigned pins = PINS_NONE;
-    if (a->pins && pins_parse(a->pins, &pins))
-        return http_fail(error, 400, "invalid_value", "--pin-only " PINS_FORM);
     if (chat_parse(body, &limits, &chat, error))
         return -1;
-    const bool all = a->pinned || config_pins_model(config, chat.model_name);
-    chat_pin(&chat, pins | config->pins | (all ? PINS_ALL : PINS_NONE));
-
-    struct image_score *scores = calloc(chat.n_parts + 1, sizeof(*scores));
-    struct perceived perceived = {.modalities = NULL};
-    const double configured = config->tier[MOA_CLOUD].uplink_mbps;
-    const struct moa_state state = {
-        .edge_load = a->edge_load,
-        .uplink_mbps = isnan(a->uplink_mbps) ? configured : a->uplink_mbps,
-        .edge_up = !a->edge_down,
-        .cloud_up = !a->cloud_down,
-    };
-    struct moa_policy *policy = NULL;
-    const char *name = policy_name(a, config, &chat);
-    int result = scores ? score_images(&chat, config, scores, error)
-                        : http_fail(error, 503, "out_of_memory", "Out of memory.");
-    if (!result && moa_policy_new(name, config->policy_settings, &policy))
-        result = http_fail(error, 404, "model_not_found", "no policy \"%.200s\"", name);
-    if (!result) {
-        enum moa_err err = MOA_ERR_MEMORY;
-        if (!perceive_request(&chat, scores, config, &perceived))
-            err = moa_decide(policy, &perceived.request, &state, &perceived.decision);
-        if (err)
-            result = http_fail(error, 500, "decision_failed", "no decision: %s", moa_strerror(err));
-    }
-    if (!result) {
-        size_t n;
-        char *json = perceive_decision_json(&perceived, scores, &state, &n);
-        if (json)
-            puts(json);
-        if (json && a->why)
-            explain(policy, &perceived, &state);
-        if (!json)
-            result = http_fail(error, 503, "out_of_memory", "Out of memory.");
-        free(json);
-    }
-    moa_policy_free(policy);
-    perceive_done(&perceived);
-    free(scores);
+    int result = decide_chat(a, config, &chat, error);
     chat_done(&chat);
     return result;
 }

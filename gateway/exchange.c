@@ -20,6 +20,7 @@
 #include <event2/event.h>
 
 #include "exchange_private.h"
+#include "judge.h"
 #include "keys.h"
 #include "log.h"
 #include "state.h"
@@ -108,43 +109,32 @@ static int read_pin(struct exchange *x, struct http_error *error)
 {
     const char *list;
     bool wrong = false;
-    x->pins = x->settings->config->pins | (x->key ? key_pins(x->key) : PINS_NONE);
+    x->pins = x->key ? key_pins(x->key) : PINS_NONE;
     for (size_t k = 0; (list = server_request_header_again(x->request, "x-moaoff-pin", k)); k++) {
         unsigned pins;
         wrong = pins_parse(list, &pins) || wrong;
         x->pins |= pins;
     }
-    x->pinned = x->pins != PINS_NONE;
+    x->pinned = (x->pins | x->settings->config->pins) != PINS_NONE;
     if (!wrong)
         return 0;
     http_fail(error, 400, "invalid_value", "x-moaoff-pin " PINS_FORM ".");
     return http_fail_at(error, "x-moaoff-pin");
 }
 
-/* "moaoff/NAME" chooses the policy NAME; every other model leaves the configured one. */
-static int read_model(struct exchange *x, struct http_error *error)
+/* Who decides, and what stays on the edge. */
+static int read_terms(struct exchange *x, struct http_error *error)
 {
-    static const char prefix[] = "moaoff/";
     const struct settings *s = x->settings;
-    if (config_pins_model(s->config, x->chat.model_name))
-        x->pins = PINS_ALL;
-    chat_pin(&x->chat, x->pins);
+    struct judge_terms terms;
+    int result = judge_read(s->config, x->pins, &x->chat, &terms, error);
     x->pinned = chat_has_pinned(&x->chat);
-    x->policy = s->policies[s->default_policy]->policy;
-    x->model_is_ours = !x->chat.model_name[0] || strcmp(x->chat.model_name, "moaoff") == 0 ||
-                       strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) == 0;
-    if (strncmp(x->chat.model_name, prefix, sizeof(prefix) - 1) != 0)
-        return 0;
-    const char *wanted = x->chat.model_name + sizeof(prefix) - 1;
-    for (size_t i = 0; moa_policy_name(i); i++) {
-        if (strcmp(moa_policy_name(i), wanted) == 0) {
-            x->policy = s->policies[i]->policy;
-            return 0;
-        }
-    }
-    http_fail(error, 404, "model_not_found", "There is no model \"%.200s\"; see /v1/models.",
-              x->chat.model_name);
-    return http_fail_at(error, "model");
+    x->model_is_ours = terms.model_is_ours;
+    size_t i = 0;
+    while (terms.policy && strcmp(moa_policy_name(i), terms.policy) != 0)
+        i++;
+    x->policy = s->policies[i]->policy;
+    return result;
 }
 
 static int read_request(struct exchange *x, struct http_error *error)
@@ -162,7 +152,7 @@ static int read_request(struct exchange *x, struct http_error *error)
     x->request_bytes = body.n;
     if (chat_parse(body, &limits, &x->chat, error))
         return -1;
-    return read_model(x, error);
+    return read_terms(x, error);
 }
 
 static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
@@ -257,16 +247,14 @@ static void reply_decision(struct exchange *x)
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
-    if (perceive_request(&x->chat, exchange_scores(x), x->settings->config, &x->perceived)) {
-        exchange_fail_memory(x);
-        return;
-    }
+    struct http_error error;
     state_read(g, server_now_us(), &x->state);
-    enum moa_err err =
-        moa_decide(x->policy, &x->perceived.request, &x->state, &x->perceived.decision);
-    if (err) {
-        struct http_error error;
-        http_fail(&error, 500, "decision_failed", "No decision: %s.", moa_strerror(err));
+    const struct judge_case asked = {.config = x->settings->config,
+                                     .chat = &x->chat,
+                                     .scores = exchange_scores(x),
+                                     .policy = x->policy,
+                                     .state = &x->state};
+    if (judge_decide(&asked, &x->perceived, &error)) {
         exchange_fail(x, &error);
         return;
     }
@@ -385,11 +373,11 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
 
 /* A pinned request has nowhere else to go, and an engine that loads its model will be there soon.
  */
-static bool wait_for_edge(struct exchange *x)
+static bool wait_for_edge(struct exchange *x, enum moa_tier tier)
 {
     const int64_t patience_ms = x->settings->config->tier[MOA_EDGE].patience_ms;
     const int64_t waited_ms = (server_now_us() - x->arrived_us) / 1000;
-    if (!x->pinned || waited_ms >= patience_ms)
+    if (!x->pinned || tier != MOA_EDGE || waited_ms >= patience_ms)
         return false;
     int64_t ms = x->retry_after_s ? (int64_t)x->retry_after_s * 1000 : PATIENCE_STEP_MS;
     ms = ms < patience_ms - waited_ms ? ms : patience_ms - waited_ms;
@@ -493,7 +481,7 @@ static bool ask_again(struct exchange *x, const struct engine_call *c)
     case VERDICT_UNFIT:
         return fall_back(x, tier, kind);
     case VERDICT_BUSY:
-        return retry_elsewhere(x, tier) || fall_back(x, tier, kind) || wait_for_edge(x);
+        return retry_elsewhere(x, tier) || fall_back(x, tier, kind) || wait_for_edge(x, tier);
     default:
         return retry_elsewhere(x, tier) || fall_back(x, tier, kind);
     }

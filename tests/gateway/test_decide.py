@@ -65,7 +65,41 @@ def test_policies_are_listed_with_their_parameters():
 
 def test_unknown_policy_as_model():
     status, decided, said = decide(dict(chat("Hello."), model="moaoff/best"))
-    assert status == 1 and not decided and 'no policy "best"' in said
+    assert status == 1 and not decided and 'There is no model "moaoff/best"' in said
+
+
+BODIES = [
+    chat("Hello."),
+    chat("Is the boat from Kiel, built in 1998 by Dr. A. Lovelace for $3,500.50, longer than 20 m? " * 20),
+    chat("What is it?", PIXELS),
+    dict(chat("What is it?", PIXELS, data_uri(picture(64, 48, "jpeg", 5), "jpeg")), model="private-x", stream=True),
+    *[dict(chat("What is it?", PIXELS), model="moaoff/" + name) for name in ("paper", "edge", "cloud", "perllm", "paper-no-state")],
+    {"model": "m", "messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+                                                             {"type": "text", "text": "What was said?"}]}]},
+]
+
+
+@pytest.mark.parametrize("plan", TAUS)
+def test_all_that_decide_say_the_same(duo, tmp_path, plan):
+    """The route, the command and what a request is answered with: one road, byte for byte."""
+    options = {"paper": TAUS[plan], "pin_models": "private-*", "edge": {"poll_ms": 0, "slots": 1}, "cloud": {"uplink_mbps": 123.456, "uplink_uploads": 0}}
+    config = tmp_path / "moaoff.yaml"
+    config.write_text(json.dumps(options))
+    running = duo(options)
+    for body in BODIES:
+        over_http = running.decide(body)
+        assert over_http.status == 200, over_http
+        done = subprocess.run([MOAOFF, "decide", "--config", str(config), "--edge-load", "0"], input=json.dumps(body).encode(),
+                              capture_output=True, timeout=20)
+        assert done.stdout == over_http.body + b"\n", body["model"]
+        decided = over_http.json
+        answer = running.chat(body)
+        choices = [decided["decision"]["text"]] + [c for kind in ("images", "audio", "video", "file") for c in decided["decision"].get(kind, [])]
+        said = [entry.split("=")[1] for entry in answer.headers["x-moaoff-decision"].split(", ")]
+        why = [entry.split("=")[1] for entry in answer.headers["x-moaoff-reason"].split(", ")]
+        assert answer.plan == decided["plan"] and "x-moaoff-fallback" not in answer.headers
+        if "input_audio" not in json.dumps(body):
+            assert said == [c["tier"] for c in choices] and why == [c["reason"] for c in choices]
 
 
 @pytest.mark.parametrize("options,plan,reason", [

@@ -369,6 +369,7 @@ def test_the_life_of_a_request_in_the_log(duo, edge, tmp_path):
     running = duo({"policy": "edge", "log_level": "debug", "journal": {"path": str(tmp_path / "j.db")}})
     edge.mode = "500"
     assert running.request("POST", "/v1/chat/completions", chat("Hello."), {"x-request-id": "one"}).status == 200
+    running.logged("msg=chat id=one")
     lines = [line for line in running.log_text.splitlines() if "id=one" in line]
     stages = [line.split("to=")[1].split()[0] for line in lines if "msg=stage" in line]
     assert stages == ["prepare", "answer", "prepare", "answer", "relay", "over"]
@@ -388,6 +389,7 @@ def test_log_as_json(duo, edge, cloud, tmp_path):
     name = "a\"b\\c\x7f\u00e9" + "x" * 300
     assert running.chat(chat("Hello.", model="moaoff/" + name)).status == 404
     assert running.chat(chat("Hello.")).status == 502
+    running.logged('"upstream_failed"')  # the line comes behind the answer
     lines = [json.loads(line) for line in running.log_text.splitlines()]
     failed = [line for line in lines if line["msg"] == "tier-failed"]
     assert failed[0]["error"] == "status 500: engine says 500" and failed[0]["level"] == "warn"

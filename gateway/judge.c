@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a body to a decision; see judge.h.
+ */
+#include "judge.h"
+
+#include <string.h>
+
+#include "pins.h"
+
+static const char prefix[] = "moaoff/";
+
+/* "moaoff/NAME" chooses the policy NAME; every other model leaves the configured one. */
+static const char *policy_of(const struct config *config, const char *model)
+{
+    if (strncmp(model, prefix, sizeof(prefix) - 1) != 0)
+        return config->policy;
+    for (size_t i = 0; moa_policy_name(i); i++) {
+        if (strcmp(moa_policy_name(i), model + sizeof(prefix) - 1) == 0)
+            return moa_policy_name(i);
+    }
+    return NULL;
+}
+
+int judge_read(const struct config *config, unsigned pins, struct chat *chat,
+               struct judge_terms *ret_terms, struct http_error *ret_error)
+{
+    const char *model = chat->model_name;
+    const bool all = config_pins_model(config, model);
+    chat_pin(chat, pins | config->pins | (all ? PINS_ALL : PINS_NONE));
+    ret_terms->model_is_ours = !model[0] || strcmp(model, "moaoff") == 0 ||
+                               strncmp(model, prefix, sizeof(prefix) - 1) == 0;
+    ret_terms->policy = policy_of(config, model);
+    if (ret_terms->policy)
+        return 0;
+    http_fail(ret_error, 404, "model_not_found", "There is no model \"%.200s\"; see /v1/models.",
+              model);
+    return http_fail_at(ret_error, "model");
+}
+
+int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
+                 struct http_error *ret_error)
+{
+    *ret_perceived = (struct perceived){.modalities = NULL};
+    if (perceive_request(c->chat, c->scores, c->config, ret_perceived))
+        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    enum moa_err err =
+        moa_decide(c->policy, &ret_perceived->request, c->state, &ret_perceived->decision);
+    if (err)
+        return http_fail(ret_error, 500, "decision_failed", "No decision: %s.", moa_strerror(err));
+    return 0;
+}
