@@ -91,33 +91,12 @@ const struct moa_policy_param *moa_policy_param(const char *name, size_t i)
     return NULL;
 }
 
-static const struct policy_param *find_param(const struct policy_kind *kind, const char *key)
-{
-    const struct policy_params *params = params_of(kind);
-    for (size_t i = 0; i < params->n; i++) {
-        if (strcmp(params->rows[i].row.key, key) == 0)
-            return &params->rows[i];
-    }
-    return NULL;
-}
-
-/* Written so that NaN is outside every range. */
 static bool setting_valid(const struct moa_policy_setting *setting)
 {
     const struct policy_param *param = NULL;
     for (size_t i = 0; !param && i < n_kinds; i++)
-        param = find_param(kinds[i], setting->key);
-    return param && setting->value >= param->row.min && setting->value <= param->row.max &&
-           (!param->row.choices || setting->value == floor(setting->value));
-}
-
-static void store(void *params, const struct policy_param *param, double value)
-{
-    void *at = (unsigned char *)params + param->offset;
-    if (param->row.choices)
-        *(int *)at = (int)value;
-    else
-        *(double *)at = value;
+        param = moa_policy_params_find(params_of(kinds[i]), setting->key);
+    return param && moa_policy_param_takes(param, setting->value);
 }
 
 enum moa_err moa_policy_configure(struct moa_policy *policy,
@@ -129,24 +108,15 @@ enum moa_err moa_policy_configure(struct moa_policy *policy,
         if (!setting_valid(s))
             return MOA_ERR_ARGUMENT;
     }
-    const struct policy_params *params = params_of(policy->kind);
-    for (size_t i = 0; i < params->n; i++)
-        store(policy->params, &params->rows[i], params->rows[i].row.fallback);
-    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
-        const struct policy_param *param = find_param(policy->kind, s->key);
-        if (param)
-            store(policy->params, param, s->value);
-    }
+    moa_policy_params_store(params_of(policy->kind), settings, policy->params);
     return MOA_OK;
 }
 
 double moa_policy_value(const struct moa_policy *policy, const char *key)
 {
-    const struct policy_param *param = policy && key ? find_param(policy->kind, key) : NULL;
-    if (!param)
-        return NAN;
-    const void *at = (const unsigned char *)policy->params + param->offset;
-    return param->row.choices ? (double)*(const int *)at : *(const double *)at;
+    const struct policy_param *param =
+        policy && key ? moa_policy_params_find(params_of(policy->kind), key) : NULL;
+    return param ? moa_policy_params_value(param, policy->params) : NAN;
 }
 
 /* ---- a policy ---- */

@@ -11,19 +11,7 @@
 
 #include <moaoff/policy.h>
 
-/** A parameter, and where in the policy's parameters its value lies: an int if it has choices, else
- * a double. */
-struct policy_param {
-    struct moa_policy_param row;
-    size_t offset;
-};
-
-/** Several policies may own one table. */
-struct policy_params {
-    const struct policy_param *rows;
-    size_t n;
-    size_t n_bytes; /* of the struct that the offsets are in */
-};
+#include "policy_params.h"
 
 struct policy_kind {
     const char *name;

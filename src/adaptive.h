@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of struct moa_adaptive, for adaptive.c, which decides and counts, and adaptive_save.c,
+ * which keeps it over restarts.
+ */
+#ifndef MOA_SRC_ADAPTIVE_H
+#define MOA_SRC_ADAPTIVE_H
+
+#include <moaoff/adaptive.h>
+
+#include "certify.h"
+#include "confidence.h"
+#include "generation.h"
+#include "predict.h"
+
+enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };
+
+struct adaptive_params {
+    double alpha;
+    double delta;
+    double audit;
+    double shadow;
+    double threshold;
+    double cloud_share_max;
+    int before; /* enum adaptive_before */
+};
+
+enum { ADAPTIVE_REMEMBERED = 2048 };
+
+struct moa_adaptive {
+    struct adaptive_params params;
+    struct certify_bets bets; /* of alpha */
+    double bar;               /* log(1 / delta) */
+
+    uint64_t key[2];
+    uint64_t identity;   /* of the engines; 0: not known yet */
+    uint64_t n_serials;  /* generations that ever began */
+    uint64_t n_alarms;
+    uint64_t n_requests; /* since all began again */
+    uint64_t in_force;   /* serial of the generation whose certificate is; 0: none */
+    struct drift drift;  /* of its threshold */
+    struct generation generations[MOA_GENERATIONS]; /* the older one first */
+
+    /* The last audits, for the weights of the next generation. */
+    struct confidence_sample remembered[ADAPTIVE_REMEMBERED];
+    uint64_t n_remembered; /* ever; the next one goes to its remainder */
+
+    struct predict predict;
+};
+
+/** Forgets all that is about answers: no certificate, no audits, the prior weights. */
+void moa_adaptive_begin_again(struct moa_adaptive *a);
+
+#endif

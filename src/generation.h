@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A generation of audits: weights frozen when it began, a grid of thresholds frozen soon after, an
+ * e-process for each, and the marks of the scenes that it has counted, so that each counts once.
+ */
+#ifndef MOA_SRC_GENERATION_H
+#define MOA_SRC_GENERATION_H
+
+#include "certify.h"
+#include "confidence.h"
+
+enum {
+    GENERATION_SCORES = 200,  /* that a grid is made of */
+    GENERATION_MARKS = 8192,  /* a power of 2, above twice the most audits of a generation */
+    GENERATION_AUDITS = 2400, /* after which it ends if its successor has certified something */
+    GENERATION_LAST = 3600,   /* after which it ends in any case */
+};
+
+struct generation {
+    uint64_t serial; /* from 1; 0: there is none */
+    double share;    /* of distinct scenes that are audited; only ever lowered */
+    struct confidence confidence;
+    uint64_t n_audits; /* that were counted, those whose scores made the grid included */
+    uint64_t n_tested; /* of them, those that the processes saw */
+    uint64_t n_lost;   /* of these */
+    uint32_t n_scores; /* waiting for a grid */
+    uint32_t n_certified;
+    bool has_grid;
+    double scores[GENERATION_SCORES];
+    double threshold[MOA_THRESHOLDS]; /* strictest first; the last keeps all */
+    struct eprocess process[MOA_THRESHOLDS];
+    uint32_t kept[MOA_THRESHOLDS], kept_lost[MOA_THRESHOLDS];
+    uint64_t marks[GENERATION_MARKS]; /* open addressing; 0: empty */
+};
+
+/** `scores` (n of them, sorted by this) make the grid at once if there are enough. */
+void moa_generation_begin(struct generation *g, uint64_t serial, double share,
+                          const struct confidence *confidence, double *scores, size_t n);
+
+/** Whether the scene of this mark (not 0) was counted. */
+bool moa_generation_knows(const struct generation *g, uint64_t mark);
+
+/** Counts an audit whose mark it does not know. True if more is certified than before. */
+bool moa_generation_count(struct generation *g, const struct certify_bets *bets, double bar,
+                          uint64_t mark, double score, bool lost);
+
+/** The certified threshold; infinite if there is none. */
+double moa_generation_threshold(const struct generation *g);
+
+/** For loading: enters a mark without counting. */
+void moa_generation_mark(struct generation *g, uint64_t mark);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Predicted times, rates and costs; see predict.h.
+ */
+#include "predict.h"
+
+#include <math.h>
+
+#define RUNNING_LEAST 0.05
+#define RATE_KEPT (1.0 - 1.0 / 500.0)
+/* A kind of question is as all questions are until this many of it were seen. */
+#define KIND_PRIOR 5.0
+#define KAPPA_EVERY 100.0
+/* The largest kappa, in mean calls to the cloud: beyond it nothing goes there unless escalated. */
+#define KAPPA_CALLS_MAX 20.0
+/* The initial window of a TCP connection, ten segments. */
+#define WINDOW_BYTES 14600.0
+
+/* ---- learning ---- */
+
+static void see(struct running *r, double value)
+{
+    if (!isfinite(value))
+        return;
+    r->n += 1.0;
+    r->mean += (value - r->mean) * fmax(1.0 / r->n, RUNNING_LEAST);
+}
+
+static double known_or_0(double value)
+{
+    return isfinite(value) ? value : 0.0;
+}
+
+static void see_times(struct predict_tier *tier, const struct moa_call_times *t)
+{
+    see(&tier->fixed_ms, t->fixed_ms);
+    see(&tier->prompt_ms, t->prompt_ms);
+    see(&tier->prompt_tokens, t->prompt_tokens);
+    see(&tier->answer_ms, t->answer_ms);
+    see(&tier->answer_tokens, t->answer_tokens);
+    see(&tier->service_ms,
+        known_or_0(t->fixed_ms) + known_or_0(t->prompt_ms) + known_or_0(t->answer_ms));
+}
+
+static void see_escalation(struct predict_rate *rate, bool escalated)
+{
+    rate->n = rate->n * RATE_KEPT + 1.0;
+    rate->escalated = rate->escalated * RATE_KEPT + escalated;
+}
+
+/* An integral controller: every hundred requests kappa moves by the excess share times the mean
+ * time of a call to the cloud. */
+static void move_kappa(struct predict *p, double cloud_share_max)
+{
+    const double excess = p->n_to_cloud / p->n_window - cloud_share_max;
+    const double call_ms = p->tier[MOA_CLOUD].service_ms.mean;
+    p->kappa_ms = fmin(fmax(p->kappa_ms + excess * call_ms, 0.0), KAPPA_CALLS_MAX * call_ms);
+    p->n_window = p->n_to_cloud = 0.0;
+}
+
+void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *outcome,
+                         double cloud_share_max)
+{
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        if (!outcome->called[tier])
+            continue;
+        see_times(&p->tier[tier], &outcome->times[tier]);
+        see(&p->answer_tokens[outcome->kind], outcome->times[tier].answer_tokens);
+    }
+    if (outcome->edge_first) {
+        see_escalation(&p->all, outcome->escalated);
+        see_escalation(&p->kind[outcome->kind], outcome->escalated);
+    }
+    p->n_window += 1.0;
+    p->n_to_cloud += outcome->cloud;
+    if (p->n_window >= KAPPA_EVERY)
+        move_kappa(p, cloud_share_max);
+}
+
+/* ---- predicting ---- */
+
+double moa_predict_rate(const struct predict *p, unsigned kind)
+{
+    const double all = (p->all.escalated + 1.0) / (p->all.n + 2.0);
+    const struct predict_rate *of_kind = &p->kind[kind];
+    return (of_kind->escalated + KIND_PRIOR * all) / (of_kind->n + KIND_PRIOR);
+}
+
+double moa_predict_wait_ms(double n, double slots, double service_ms)
+{
+    const double begun = n >= slots ? service_ms / 2.0 : 0.0;
+    return fmax(0.0, service_ms * (n + 1.0 - slots) / slots - begun);
+}
+
+double moa_predict_upload_ms(double bytes, double mbps, double rtt_ms, bool cold)
+{
+    double ms = rtt_ms + bytes * 8e-3 / mbps;
+    if (cold) /* the handshake, and a round trip each time the window has to double */
+        ms += rtt_ms * (1.0 + floor(log2(1.0 + bytes / WINDOW_BYTES)));
+    return ms;
+}
+
+/* Time per token from the means, times tokens; what was never seen costs nothing. */
+static double reading_ms(const struct predict_tier *tier, double prompt_tokens)
+{
+    if (!isfinite(prompt_tokens) || tier->prompt_tokens.mean <= 0.0)
+        return tier->prompt_ms.mean;
+    return tier->prompt_ms.mean * prompt_tokens / tier->prompt_tokens.mean;
+}
+
+static double writing_ms(const struct predict_tier *tier, const struct running *answer_tokens)
+{
+    if (answer_tokens->n < 1.0 || tier->answer_tokens.mean <= 0.0)
+        return tier->answer_ms.mean;
+    return tier->answer_ms.mean * answer_tokens->mean / tier->answer_tokens.mean;
+}
+
+static double answer_ms(const struct predict *p, const struct moa_question *q, enum moa_tier which)
+{
+    const struct predict_tier *tier = &p->tier[which];
+    const struct moa_tier_load *load = &q->load[which];
+    if (tier->service_ms.n < 1.0)
+        return NAN;
+    return moa_predict_wait_ms(load->n_in_flight, load->slots, tier->service_ms.mean) +
+           tier->fixed_ms.mean + reading_ms(tier, load->prompt_tokens) +
+           writing_ms(tier, &p->answer_tokens[q->kind]);
+}
+
+void moa_predict(const struct predict *p, const struct moa_question *question,
+                 struct moa_routing *ret_routing)
+{
+    struct moa_routing *r = ret_routing;
+    const struct moa_question *q = question;
+    r->rate = moa_predict_rate(p, q->kind);
+    r->predicted_ms[MOA_EDGE] = answer_ms(p, q, MOA_EDGE);
+    r->predicted_ms[MOA_CLOUD] =
+        moa_predict_upload_ms(q->upload_bytes, q->uplink_mbps, q->rtt_ms, q->cold) +
+        answer_ms(p, q, MOA_CLOUD);
+    r->cost_edge_first =
+        r->predicted_ms[MOA_EDGE] + r->rate * (r->predicted_ms[MOA_CLOUD] + p->kappa_ms);
+    r->cost_cloud = r->predicted_ms[MOA_CLOUD] + p->kappa_ms;
+}
