@@ -33,8 +33,8 @@ struct moa_adaptive {
     double bar;               /* log(1 / delta) */
 
     uint64_t key[2];
-    uint64_t identity;   /* of the engines; 0: not known yet */
-    uint64_t n_serials;  /* generations that ever began */
+    uint64_t identity;  /* of the engines; 0: not known yet */
+    uint64_t n_serials; /* generations that ever began */
     uint64_t n_alarms;
     uint64_t n_requests; /* since all began again */
     uint64_t in_force;   /* serial of the generation whose certificate is; 0: none */

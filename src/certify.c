@@ -66,19 +66,42 @@ double moa_drift_mean(const struct drift *d)
     return sum / CERTIFY_DRIFTS;
 }
 
-/* By the ratio of neighbouring terms, from the logarithm of the first. */
+/* The continued fraction of the incomplete beta function (DLMF 8.17.22) by Lentz's method; it
+ * converges fast for x below (a + 1) / (a + b + 2). */
+static double beta_fraction(double a, double b, double x)
+{
+    const double tiny = 1e-300;
+    double c = 1.0;
+    double d = 1.0 / (1.0 - (a + b) * x / (a + 1.0));
+    double h = d;
+    for (int m = 1; m <= 500; m++) {
+        const double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        d = 1.0 / fmax(1.0 + even * d, tiny);
+        c = fmax(1.0 + even / c, tiny);
+        h *= d * c;
+        const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        d = 1.0 / fmax(1.0 + odd * d, tiny);
+        c = fmax(1.0 + odd / c, tiny);
+        h *= d * c;
+        if (fabs(d * c - 1.0) < 1e-14)
+            break;
+    }
+    return h;
+}
+
+/* P(X <= k) is the regularised incomplete beta function I of 1 - p at (n - k, k + 1). */
 double moa_binomial_cdf(uint64_t k, uint64_t n, double p)
 {
     if (k >= n)
         return 1.0;
-    const double log_odds = log(p) - log1p(-p);
-    double log_term = (double)n * log1p(-p);
-    double sum = exp(log_term);
-    for (uint64_t i = 1; i <= k; i++) {
-        log_term += log((double)(n - i + 1) / (double)i) + log_odds;
-        sum += exp(log_term);
-    }
-    return fmin(sum, 1.0);
+    const double a = (double)(n - k);
+    const double b = (double)k + 1.0;
+    int sign;
+    const double front = exp(lgamma_r(a + b, &sign) - lgamma_r(a, &sign) - lgamma_r(b, &sign) +
+                             a * log1p(-p) + b * log(p));
+    if (1.0 - p < (a + 1.0) / (a + b + 2.0))
+        return front * beta_fraction(a, b, 1.0 - p) / a;
+    return 1.0 - front * beta_fraction(b, a, p) / b;
 }
 
 double moa_binomial_bound(uint64_t k, uint64_t n, double delta)

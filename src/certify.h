@@ -30,15 +30,16 @@ struct drift {
     double r[CERTIFY_DRIFTS];
 };
 
-/** The detector raises an alarm at this mean: while the bound holds, after at least as many audits on
- * average. */
+/** The detector raises an alarm at this mean: while the bound holds, after at least as many audits
+ * on average. */
 #define CERTIFY_ALARM 5000.0
 
 void moa_certify_bets(double alpha, struct certify_bets *ret_bets);
 
 void moa_eprocess_add(struct eprocess *e, const struct certify_bets *bets, bool lost);
 
-/** The largest G such that the first G of `n` processes have all reached `bar`, at least `known`. */
+/** The largest G such that the first G of `n` processes have all reached `bar`, at least `known`.
+ */
 unsigned moa_certify_sequence(const struct eprocess *processes, unsigned n, double bar,
                               unsigned known);
 
@@ -48,7 +49,8 @@ double moa_drift_mean(const struct drift *d);
 /** P(X <= k), X binomial of n trials with p in (0, 1). */
 double moa_binomial_cdf(uint64_t k, uint64_t n, double p);
 
-/** The exact upper bound of p at confidence 1 - delta after k of n (Clopper and Pearson, one side). */
+/** The exact upper bound of p at confidence 1 - delta after k of n (Clopper and Pearson, one side).
+ */
 double moa_binomial_bound(uint64_t k, uint64_t n, double delta);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The edge answers, its own confidence is read from the probabilities of its tokens, and what it is
- * not sure of goes to the cloud; audits in the shadow prove how often an answer that was kept is not
- * what the cloud would have said. docs/adaptive.md has the formulas, sources and proofs.
+ * not sure of goes to the cloud; audits in the shadow prove how often an answer that was kept is
+ * not what the cloud would have said. docs/adaptive.md has the formulas, sources and proofs.
  *
  * Everything here is pure arithmetic on one struct: no clock, no randomness, no input or output.
  * Time, coins and measurements come in with each call, so a recorded request replays to the same
@@ -62,10 +62,10 @@ struct moa_tier_load {
 };
 
 struct moa_question {
-    uint64_t scene;  /**< hash of what is seen; equal for what counts as one scene */
-    uint64_t text;   /**< hash of what is asked */
-    unsigned kind;   /**< of question, below MOA_QUESTION_KINDS */
-    bool pinned;     /**< to the edge */
+    uint64_t scene; /**< hash of what is seen; equal for what counts as one scene */
+    uint64_t text;  /**< hash of what is asked */
+    unsigned kind;  /**< of question, below MOA_QUESTION_KINDS */
+    bool pinned;    /**< to the edge */
     bool edge_up;
     bool cloud_up;
     /** moa_adaptive_coins() of scene and text. */
@@ -104,17 +104,17 @@ struct moa_routing {
     /** Serial numbers of the generations that this request is an audit of; 0: of none. Both tiers
      * have to be asked if there is one. */
     uint64_t audit_of[MOA_GENERATIONS];
-    double rate;             /**< v: how likely the cloud will be asked if the edge is first */
-    double predicted_ms[2];  /**< T, by enum moa_tier; NaN: unknown */
-    double cost_edge_first;  /**< J, ms; NaN: unknown */
-    double cost_cloud;       /**< J, ms; NaN: unknown */
+    double rate;            /**< v: how likely the cloud will be asked if the edge is first */
+    double predicted_ms[2]; /**< T, by enum moa_tier; NaN: unknown */
+    double cost_edge_first; /**< J, ms; NaN: unknown */
+    double cost_cloud;      /**< J, ms; NaN: unknown */
 };
 
 /** What an audit found. */
 struct moa_audit {
-    uint64_t scene, text;                /**< of the question */
-    uint64_t audit_of[MOA_GENERATIONS];  /**< as it was decided */
-    struct moa_answer answer;            /**< of the edge */
+    uint64_t scene, text;               /**< of the question */
+    uint64_t audit_of[MOA_GENERATIONS]; /**< as it was decided */
+    struct moa_answer answer;           /**< of the edge */
     /** Without a label: the cloud's answer is another one. With a label: the cloud is right and the
      * edge is wrong. An error, a refusal or a cut answer of either counts as true. */
     bool lost;
@@ -129,7 +129,7 @@ enum {
 
 /** What a call to a tier took; NaN: unknown. */
 struct moa_call_times {
-    double fixed_ms;      /**< before the prompt was read, waiting for a slot not included */
+    double fixed_ms; /**< before the prompt was read, waiting for a slot not included */
     double prompt_ms;
     double prompt_tokens;
     double answer_ms;
@@ -178,7 +178,8 @@ moa_adaptive_configure(struct moa_adaptive *adaptive, const struct moa_policy_se
  */
 MOA_API bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity);
 
-/** The coins of a scene and a question in [0, 1), one for each generation that lives, 1 for none. */
+/** The coins of a scene and a question in [0, 1), one for each generation that lives, 1 for none.
+ */
 MOA_API void moa_adaptive_coins(const struct moa_adaptive *adaptive, uint64_t scene, uint64_t text,
                                 double ret_coins[MOA_GENERATIONS]);
 
@@ -196,12 +197,14 @@ MOA_API double moa_adaptive_score(const struct moa_adaptive *adaptive,
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_adaptive_observe(struct moa_adaptive *adaptive, const struct moa_adaptive_outcome *outcome);
 
-/** Counts an audit; returns bits as above, 0 if it came too late or its scene was counted before. */
+/** Counts an audit; returns bits as above, 0 if it came too late or its scene was counted before.
+ */
 MOA_API unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audit *audit);
 
 /**
- * Begins and ends generations when they are due; a few milliseconds when one begins, next to nothing
- * otherwise. To be called now and then, off the path of a request. Returns true if one began.
+ * Begins and ends generations when they are due; a few milliseconds when one begins, next to
+ * nothing otherwise. To be called now and then, off the path of a request. Returns true if one
+ * began.
  */
 MOA_API bool moa_adaptive_tend(struct moa_adaptive *adaptive);
 
@@ -227,7 +230,7 @@ struct moa_guarantee {
     uint64_t n_lost;     /**< of them, kept or not */
     double drift;        /**< the detector's mean; alarm at 5,000 */
     uint64_t n_alarms;
-    size_t n_curve;      /**< 0 until the grid is made */
+    size_t n_curve;                             /**< 0 until the grid is made */
     struct moa_threshold curve[MOA_THRESHOLDS]; /**< strictest first */
 };
 
@@ -239,13 +242,14 @@ MOA_API void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
 /** Bytes that moa_adaptive_save() writes, at most. */
 MOA_API size_t moa_adaptive_save_bytes(const struct moa_adaptive *adaptive);
 
-/** Writes all that was learned and counted, little-endian, with version and checksum, but neither
- * parameters nor key. Returns the bytes written; 0 if `n` is too small. */
+/** Writes all that was learned and counted, and the key, little-endian, with version and checksum.
+ * Returns the bytes written; 0 if `n` is too small. */
 MOA_API size_t moa_adaptive_save(const struct moa_adaptive *adaptive, void *ret_bytes, size_t n);
 
 /**
- * Takes up what was saved. If alpha or delta were others then, only times and rates are taken. Errors:
- * MOA_ERR_FORMAT (another version), MOA_ERR_TRUNCATED, MOA_ERR_CORRUPT; nothing has changed then.
+ * Takes up what was saved, the key too, since coins that were tossed stay as they fell; parameters
+ * stay. If alpha or delta were others then, only times and rates are taken. Errors: MOA_ERR_FORMAT
+ * (another version), MOA_ERR_TRUNCATED, MOA_ERR_CORRUPT, MOA_ERR_MEMORY; nothing has changed then.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive,
                                                        struct moa_bytes saved);

@@ -13,6 +13,7 @@
 #ifndef MOAOFF_MOAOFF_H
 #define MOAOFF_MOAOFF_H
 
+#include <moaoff/adaptive.h>
 #include <moaoff/base.h>
 #include <moaoff/cpu.h>
 #include <moaoff/image.h>

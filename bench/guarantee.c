@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the guarantee of `adaptive` is worth: many runs of many requests, drawn from recorded
+ * questions whose answers by two real models are known, so that the true share of bad edge answers
+ * is known at every moment. Called by bench/guarantee, which makes the rows; prints key=value.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <moaoff/adaptive.h>
+
+/* A recorded question: "p p_top5 differs edge_right cloud_right" a line. */
+struct row {
+    struct moa_answer answer;
+    bool differs, edge_right, cloud_right;
+};
+
+struct setup {
+    struct row *rows;
+    size_t n_rows;
+    long n_runs, n_requests;
+    bool labels;
+    double alpha, delta;
+};
+
+struct result {
+    double first; /* request with the first certificate; infinite: none */
+    double broken_requests, broken_at_all, alarms;
+    double cloud_all, cloud_late, right_ratio;
+    double loss; /* share of requests that were kept and lost */
+};
+
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    return *seed * UINT64_C(2685821657736338717);
+}
+
+static bool lost(const struct setup *s, const struct row *row)
+{
+    return s->labels ? row->cloud_right && !row->edge_right : row->differs;
+}
+
+/* Over all questions, what is drawn from: kept by the threshold in force, and lost. */
+static double true_share(const struct setup *s, const struct moa_adaptive *a, double threshold)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_rows; i++)
+        n += lost(s, &s->rows[i]) && moa_adaptive_score(a, &s->rows[i].answer) >= threshold;
+    return (double)n / (double)s->n_rows;
+}
+
+struct run {
+    const struct setup *setup;
+    struct moa_adaptive *a;
+    struct result *result;
+    double n_cloud, n_cloud_late, n_right, n_cloud_right, n_lost;
+    double in_force; /* the threshold whose true share is known */
+    uint64_t generation;
+    bool is_broken;
+};
+
+static void look_at_bound(struct run *r, long i)
+{
+    struct moa_guarantee g;
+    moa_adaptive_guarantee(r->a, &g);
+    if (g.certified && !isfinite(r->result->first))
+        r->result->first = (double)i + 1;
+    r->is_broken = g.certified && true_share(r->setup, r->a, g.threshold) > r->setup->alpha;
+    if (r->is_broken)
+        r->result->broken_at_all = 1;
+}
+
+static bool keeps(const struct moa_adaptive *a, const struct moa_routing *d, const struct row *row)
+{
+    return d->route == MOA_ROUTE_EDGE || (d->route == MOA_ROUTE_EDGE_FIRST &&
+                                          moa_adaptive_score(a, &row->answer) >= d->threshold);
+}
+
+/* One request, a scene of its own. */
+static void ask(struct run *r, long i, uint64_t *seed)
+{
+    const struct row *row = &r->setup->rows[next_random(seed) % r->setup->n_rows];
+    struct moa_question q = {.scene = next_random(seed),
+                             .edge_up = true,
+                             .cloud_up = true,
+                             .load = {{0, 1, NAN}, {0, 1, NAN}},
+                             .uplink_mbps = NAN,
+                             .rtt_ms = NAN};
+    struct moa_routing d;
+    moa_adaptive_coins(r->a, q.scene, q.text, q.coins);
+    if (moa_adaptive_decide(r->a, &q, &d))
+        abort();
+    const bool kept = keeps(r->a, &d, row);
+    const bool audited = d.audit_of[0] || d.audit_of[1];
+    const struct moa_adaptive_outcome outcome = {.edge_first = d.route == MOA_ROUTE_EDGE_FIRST,
+                                                 .escalated = !kept,
+                                                 .cloud = !kept || audited};
+    if (moa_adaptive_observe(r->a, &outcome))
+        abort();
+    r->n_cloud += outcome.cloud;
+    r->n_cloud_late += outcome.cloud && i >= r->setup->n_requests - 10000;
+    r->n_right += kept ? row->edge_right : row->cloud_right;
+    r->n_cloud_right += row->cloud_right;
+    r->n_lost += kept && lost(r->setup, row);
+    r->result->broken_requests += r->is_broken;
+    if (!audited)
+        return;
+    struct moa_audit audit = {.scene = q.scene, .answer = row->answer, .lost = lost(r->setup, row)};
+    memcpy(audit.audit_of, d.audit_of, sizeof(audit.audit_of));
+    const unsigned done = moa_adaptive_audit(r->a, &audit);
+    r->result->alarms += (done & MOA_AUDIT_ALARM) != 0;
+    if (moa_adaptive_tend(r->a) || done > MOA_AUDIT_COUNTED)
+        look_at_bound(r, i);
+}
+
+static void run(const struct setup *s, long number, struct result *result)
+{
+    const struct moa_policy_setting settings[] = {
+        {"adaptive.alpha", s->alpha}, {"adaptive.delta", s->delta}, {NULL, 0}};
+    uint64_t seed = (uint64_t)number * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    for (int i = 0; i < 10; i++)
+        next_random(&seed);
+    const uint64_t key[2] = {next_random(&seed), next_random(&seed)};
+    struct run r = {.setup = s, .result = result};
+    *result = (struct result){.first = INFINITY};
+    if (moa_adaptive_new(settings, key, &r.a))
+        abort();
+    for (long i = 0; i < s->n_requests; i++)
+        ask(&r, i, &seed);
+    moa_adaptive_free(r.a);
+    const double n = (double)s->n_requests;
+    result->cloud_all = r.n_cloud / n;
+    result->cloud_late = r.n_cloud_late / fmin(n, 10000);
+    result->right_ratio = r.n_right / r.n_cloud_right;
+    result->loss = r.n_lost / n;
+    result->broken_requests /= n;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_mean(const char *name, const struct result *results, long n, size_t offset)
+{
+    double sum = 0;
+    for (long i = 0; i < n; i++)
+        sum += *(const double *)((const char *)&results[i] + offset);
+    printf(" %s=%.5f", name, sum / (double)n);
+}
+
+static void print(const struct setup *s, const struct result *results)
+{
+    double *first = calloc((size_t)s->n_runs, sizeof(*first));
+    if (!first)
+        abort();
+    for (long i = 0; i < s->n_runs; i++)
+        first[i] = results[i].first;
+    qsort(first, (size_t)s->n_runs, sizeof(*first), by_value);
+    printf("runs=%ld requests=%ld rows=%zu first_median=%g first_90=%g first_worst=%g", s->n_runs,
+           s->n_requests, s->n_rows, first[s->n_runs / 2], first[(s->n_runs * 9 - 1) / 10],
+           first[s->n_runs - 1]);
+    free(first);
+    print_mean("broken", results, s->n_runs, offsetof(struct result, broken_at_all));
+    print_mean("broken_requests", results, s->n_runs, offsetof(struct result, broken_requests));
+    print_mean("alarms", results, s->n_runs, offsetof(struct result, alarms));
+    print_mean("cloud_late", results, s->n_runs, offsetof(struct result, cloud_late));
+    print_mean("cloud_all", results, s->n_runs, offsetof(struct result, cloud_all));
+    print_mean("right_ratio", results, s->n_runs, offsetof(struct result, right_ratio));
+    print_mean("loss", results, s->n_runs, offsetof(struct result, loss));
+    putchar('\n');
+}
+
+static bool read_row(char *line, struct row *row)
+{
+    double x[5];
+    char *at = line;
+    for (int i = 0; i < 5; i++) {
+        char *end;
+        x[i] = strtod(at, &end);
+        if (end == at)
+            return false;
+        at = end;
+    }
+    *row = (struct row){.answer = {.form = MOA_ANSWER_LETTER,
+                                   .n_tokens = 1,
+                                   .p_min = x[0],
+                                   .p_first = x[0],
+                                   .p_top5 = x[1]},
+                        .differs = x[2] != 0,
+                        .edge_right = x[3] != 0,
+                        .cloud_right = x[4] != 0};
+    return true;
+}
+
+static void read_rows(struct setup *s)
+{
+    char line[256];
+    size_t room = 0;
+    while (fgets(line, sizeof(line), stdin)) {
+        if (s->n_rows == room) {
+            room = room ? 2 * room : 4096;
+            s->rows = realloc(s->rows, room * sizeof(*s->rows));
+            if (!s->rows)
+                abort();
+        }
+        if (read_row(line, &s->rows[s->n_rows]))
+            s->n_rows++;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct setup s = {.n_runs = 300, .n_requests = 20000, .alpha = 0.03, .delta = 0.1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "labels") == 0)
+            s.labels = true;
+        else if (strncmp(argv[i], "runs=", 5) == 0)
+            s.n_runs = strtol(argv[i] + 5, NULL, 10);
+        else if (strncmp(argv[i], "requests=", 9) == 0)
+            s.n_requests = strtol(argv[i] + 9, NULL, 10);
+        else if (strncmp(argv[i], "alpha=", 6) == 0)
+            s.alpha = strtod(argv[i] + 6, NULL);
+        else if (strncmp(argv[i], "delta=", 6) == 0)
+            s.delta = strtod(argv[i] + 6, NULL);
+    }
+    read_rows(&s);
+    struct result *results = s.n_runs > 0 ? calloc((size_t)s.n_runs, sizeof(*results)) : NULL;
+    if (!results || !s.n_rows || s.n_requests < 1) {
+        fputs("usage: bench-guarantee [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < ROWS\n",
+              stderr);
+        return 2;
+    }
+    for (long i = 0; i < s.n_runs; i++)
+        run(&s, i, &results[i]);
+    print(&s, results);
+    free(results);
+    free(s.rows);
+    return 0;
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The policy `adaptive`: decides, scores, observes, counts audits, and begins and ends generations.
+ * The statistics are certify.c's, what a generation holds generation.c's, times predict.c's.
+ */
+#include "adaptive.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy_params.h"
+#include "siphash.h"
+
+/* Of distinct scenes, while nothing could be certified. */
+#define AUDIT_UNCERTIFIED 0.25
+/* The cloud is taken at once if that costs less than this of what edge first costs. */
+#define HYSTERESIS 0.9
+/* A new generation begins at this many audits of the other one. */
+#define GENERATION_OVERLAP (GENERATION_AUDITS / 2)
+
+/* ---- parameters ---- */
+
+static const char *const before_names[] = {"threshold", "cloud", "paper", NULL};
+
+#define PARAM(field, unit, min, max, fallback, help)                                               \
+    {                                                                                              \
+        {"adaptive." #field, help, unit, min, max, fallback, NULL},                                \
+            offsetof(struct adaptive_params, field)                                                \
+    }
+static const struct policy_param rows[] = {
+    PARAM(alpha, "", 0.001, 0.5, 0.03,
+          "largest share of distinct requests with an edge answer that differs from the cloud's"),
+    PARAM(delta, "", 0.0001, 0.5, 0.1, "how likely a certificate may be wrong"),
+    PARAM(audit, "", 0, 1, 0.05, "share of distinct requests that both tiers answer; 0: none"),
+    PARAM(shadow, "requests", 0, 1e6, 600,
+          "at first the cloud answers and the edge is watched, until something is certified or as "
+          "many have gone by"),
+    PARAM(threshold, "", 0, 1, 0.9, "score from which answers are kept if nothing is certified"),
+    PARAM(cloud_share_max, "", 0, 1, 1,
+          "share of requests with a call to the cloud that is aimed at"),
+    {{"adaptive.before",
+      "if nothing can be certified: keep by adaptive.threshold, ask the cloud, or decide as paper",
+      "", BEFORE_THRESHOLD, BEFORE_PAPER, BEFORE_THRESHOLD, before_names},
+     offsetof(struct adaptive_params, before)},
+};
+#undef PARAM
+
+static const struct policy_params params_table = {rows, sizeof(rows) / sizeof(rows[0]),
+                                                  sizeof(struct adaptive_params)};
+
+const struct moa_policy_param *moa_adaptive_param(size_t i)
+{
+    return i < params_table.n ? &rows[i].row : NULL;
+}
+
+enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
+                                    const struct moa_policy_setting *settings)
+{
+    struct moa_adaptive *a = adaptive;
+    const struct adaptive_params former = a->params;
+    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
+        const struct policy_param *param = moa_policy_params_find(&params_table, s->key);
+        if (param && !moa_policy_param_takes(param, s->value))
+            return MOA_ERR_ARGUMENT;
+    }
+    moa_policy_params_store(&params_table, settings, &a->params);
+    if (a->params.alpha != former.alpha || a->params.delta != former.delta) {
+        moa_certify_bets(a->params.alpha, &a->bets);
+        a->bar = log(1.0 / a->params.delta);
+        moa_adaptive_begin_again(a);
+    }
+    return MOA_OK;
+}
+
+/* ---- where things stand ---- */
+
+enum adaptive_phase { PHASE_SHADOW, PHASE_UNCERTIFIED, PHASE_CERTIFIED };
+
+static enum adaptive_phase phase_of(const struct moa_adaptive *a)
+{
+    if (a->in_force)
+        return PHASE_CERTIFIED;
+    if (a->params.audit > 0.0 &&
+        ((double)a->n_requests < a->params.shadow || a->params.before == BEFORE_CLOUD))
+        return PHASE_SHADOW;
+    return PHASE_UNCERTIFIED;
+}
+
+/* The generation whose certificate is in force; without one the older, whose weights count. */
+static const struct generation *current(const struct moa_adaptive *a)
+{
+    const struct generation *g = a->generations;
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        if (a->in_force && g[i].serial == a->in_force)
+            return &g[i];
+    }
+    return g;
+}
+
+static double share_now(const struct moa_adaptive *a)
+{
+    switch (phase_of(a)) {
+    case PHASE_SHADOW:
+        return 1.0;
+    case PHASE_UNCERTIFIED:
+        return a->params.audit > 0.0 ? fmax(a->params.audit, AUDIT_UNCERTIFIED) : 0.0;
+    default:
+        /* What the owner allows is divided among the generations. */
+        return a->params.audit / (a->generations[1].serial ? 2.0 : 1.0);
+    }
+}
+
+/* A share that rose would audit scenes that had been seen and passed over, the common ones first.
+ */
+static void lower_shares(struct moa_adaptive *a)
+{
+    const double share = share_now(a);
+    for (size_t i = 0; i < MOA_GENERATIONS; i++)
+        a->generations[i].share = fmin(a->generations[i].share, share);
+}
+
+/* One certificate at a time, and no choosing between two, since each has its own delta: the one in
+ * force stays while its generation lives. */
+static void settle(struct moa_adaptive *a)
+{
+    uint64_t serial = 0;
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        const struct generation *g = &a->generations[i];
+        if (g->serial && g->n_certified > 0 && (!serial || g->serial == a->in_force))
+            serial = g->serial;
+    }
+    if (serial != a->in_force)
+        a->drift = (struct drift){.r = {0}};
+    a->in_force = serial;
+    lower_shares(a);
+}
+
+static void begin_generation(struct moa_adaptive *a, size_t slot,
+                             const struct confidence *confidence, double *scores, size_t n)
+{
+    moa_generation_begin(&a->generations[slot], ++a->n_serials, 1.0, confidence, scores, n);
+    lower_shares(a);
+}
+
+void moa_adaptive_begin_again(struct moa_adaptive *a)
+{
+    struct confidence prior;
+    moa_confidence_prior(&prior);
+    memset(a->generations, 0, sizeof(a->generations));
+    a->drift = (struct drift){.r = {0}};
+    a->n_requests = a->in_force = a->n_remembered = 0;
+    begin_generation(a, 0, &prior, NULL, 0);
+}
+
+enum moa_err moa_adaptive_new(const struct moa_policy_setting *settings, const uint64_t key[2],
+                              struct moa_adaptive **ret_adaptive)
+{
+    struct moa_adaptive *a = calloc(1, sizeof(*a));
+    if (!a)
+        return MOA_ERR_MEMORY;
+    memcpy(a->key, key, sizeof(a->key));
+    if (moa_adaptive_configure(a, settings)) {
+        free(a);
+        return MOA_ERR_ARGUMENT;
+    }
+    *ret_adaptive = a;
+    return MOA_OK;
+}
+
+void moa_adaptive_free(struct moa_adaptive *adaptive)
+{
+    free(adaptive);
+}
+
+bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity)
+{
+    const bool other = adaptive->identity && adaptive->identity != identity;
+    if (other)
+        moa_adaptive_begin_again(adaptive);
+    adaptive->identity = identity;
+    return other;
+}
+
+/* ---- deciding ---- */
+
+static uint64_t mark_of(const struct moa_adaptive *a, uint64_t scene, uint64_t text)
+{
+    const uint64_t words[] = {scene, text};
+    return moa_siphash(a->key, words, 2) | 1;
+}
+
+void moa_adaptive_coins(const struct moa_adaptive *adaptive, uint64_t scene, uint64_t text,
+                        double ret_coins[MOA_GENERATIONS])
+{
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        const uint64_t serial = adaptive->generations[i].serial;
+        const uint64_t words[] = {serial, scene, text};
+        ret_coins[i] = 1.0;
+        if (serial)
+            ret_coins[i] = (double)(moa_siphash(adaptive->key, words, 3) >> 11) * 0x1p-53;
+    }
+}
+
+static void toss(const struct moa_adaptive *a, const struct moa_question *q, struct moa_routing *r)
+{
+    uint64_t mark = 0;
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        const struct generation *g = &a->generations[i];
+        if (!g->serial || !(q->coins[i] < g->share) || g->n_audits >= GENERATION_LAST)
+            continue;
+        mark = mark ? mark : mark_of(a, q->scene, q->text);
+        if (!moa_generation_knows(g, mark))
+            r->audit_of[i] = g->serial;
+    }
+}
+
+static bool is_quantity(double x)
+{
+    return isnan(x) || (x >= 0.0 && isfinite(x));
+}
+
+static bool question_valid(const struct moa_question *q)
+{
+    const double quantities[] = {
+        q->load[0].n_in_flight, q->load[0].slots, q->load[0].prompt_tokens,
+        q->load[1].n_in_flight, q->load[1].slots, q->load[1].prompt_tokens,
+        q->upload_bytes,        q->uplink_mbps,   q->rtt_ms,
+    };
+    for (size_t i = 0; i < sizeof(quantities) / sizeof(quantities[0]); i++) {
+        if (!is_quantity(quantities[i]))
+            return false;
+    }
+    return q->kind < MOA_QUESTION_KINDS && !(q->load[0].slots < 1.0) && !(q->load[1].slots < 1.0);
+}
+
+/* What pins and outages decide alone. */
+static bool is_forced(const struct moa_question *q, struct moa_routing *r)
+{
+    r->route = MOA_ROUTE_EDGE;
+    if (q->pinned)
+        r->why = MOA_WHY_PINNED;
+    else if (!q->cloud_up)
+        r->why = MOA_WHY_CLOUD_DOWN;
+    else if (!q->edge_up)
+        *r = (struct moa_routing){.route = MOA_ROUTE_CLOUD, .why = MOA_WHY_EDGE_DOWN};
+    else
+        return false;
+    return true;
+}
+
+static void by_threshold(const struct moa_adaptive *a, const struct moa_question *q,
+                         struct moa_routing *r)
+{
+    r->route = MOA_ROUTE_EDGE_FIRST;
+    moa_predict(&a->predict, q, r);
+    if (r->threshold <= 0.0)
+        r->route = MOA_ROUTE_EDGE;
+    else if (r->cost_cloud < HYSTERESIS * r->cost_edge_first) { /* not if either is unknown */
+        r->route = MOA_ROUTE_CLOUD;
+        r->why = MOA_WHY_QUICKER;
+    }
+}
+
+enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
+                                 const struct moa_question *question,
+                                 struct moa_routing *ret_routing)
+{
+    const struct moa_adaptive *a = adaptive;
+    struct moa_routing *r = ret_routing;
+    if (!question_valid(question))
+        return MOA_ERR_ARGUMENT;
+    *r = (struct moa_routing){
+        .predicted_ms = {NAN, NAN}, .rate = NAN, .cost_edge_first = NAN, .cost_cloud = NAN};
+    if (is_forced(question, r))
+        return MOA_OK;
+    toss(a, question, r);
+    switch (phase_of(a)) {
+    case PHASE_SHADOW:
+        r->route = MOA_ROUTE_CLOUD;
+        r->why = MOA_WHY_SHADOW;
+        r->threshold = INFINITY;
+        break;
+    case PHASE_CERTIFIED:
+        r->why = MOA_WHY_CERTIFIED;
+        r->threshold = moa_generation_threshold(current(a));
+        by_threshold(a, question, r);
+        break;
+    case PHASE_UNCERTIFIED:
+        r->why = MOA_WHY_UNCERTIFIED;
+        r->threshold = a->params.threshold;
+        if (a->params.before == BEFORE_PAPER)
+            r->route = MOA_ROUTE_PAPER;
+        else
+            by_threshold(a, question, r);
+        break;
+    }
+    return MOA_OK;
+}
+
+double moa_adaptive_score(const struct moa_adaptive *adaptive, const struct moa_answer *answer)
+{
+    return moa_confidence_score(&current(adaptive)->confidence, answer);
+}
+
+/* ---- learning ---- */
+
+enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
+                                  const struct moa_adaptive_outcome *outcome)
+{
+    if (outcome->kind >= MOA_QUESTION_KINDS)
+        return MOA_ERR_ARGUMENT;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        const struct moa_call_times *t = &outcome->times[tier];
+        if (outcome->called[tier] && !(is_quantity(t->fixed_ms) && is_quantity(t->prompt_ms) &&
+                                       is_quantity(t->prompt_tokens) && is_quantity(t->answer_ms) &&
+                                       is_quantity(t->answer_tokens)))
+            return MOA_ERR_ARGUMENT;
+    }
+    adaptive->n_requests++;
+    moa_predict_observe(&adaptive->predict, outcome, adaptive->params.cloud_share_max);
+    lower_shares(adaptive);
+    return MOA_OK;
+}
+
+static void remember(struct moa_adaptive *a, const struct moa_audit *audit)
+{
+    a->remembered[a->n_remembered++ % ADAPTIVE_REMEMBERED] =
+        (struct confidence_sample){audit->answer, audit->lost};
+}
+
+static bool is_of(const struct moa_audit *audit, uint64_t serial)
+{
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        if (serial && audit->audit_of[i] == serial)
+            return true;
+    }
+    return false;
+}
+
+unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audit *audit)
+{
+    struct moa_adaptive *a = adaptive;
+    const uint64_t mark = mark_of(a, audit->scene, audit->text);
+    unsigned done = 0;
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        struct generation *g = &a->generations[i];
+        if (!is_of(audit, g->serial) || g->n_audits >= GENERATION_LAST ||
+            moa_generation_knows(g, mark))
+            continue;
+        const double score = moa_confidence_score(&g->confidence, &audit->answer);
+        if (g->serial == a->in_force)
+            moa_drift_add(&a->drift, &a->bets, audit->lost && score >= moa_generation_threshold(g));
+        const bool more = moa_generation_count(g, &a->bets, a->bar, mark, score, audit->lost);
+        done |= MOA_AUDIT_COUNTED | (more ? MOA_AUDIT_CERTIFIED : 0);
+    }
+    if (!done)
+        return 0;
+    if (moa_confidence_valid(&audit->answer))
+        remember(a, audit);
+    settle(a);
+    if (a->in_force && moa_drift_mean(&a->drift) >= CERTIFY_ALARM) {
+        a->n_alarms++;
+        moa_adaptive_begin_again(a);
+        return MOA_AUDIT_COUNTED | MOA_AUDIT_ALARM;
+    }
+    return done;
+}
+
+/* ---- generations ---- */
+
+static bool older_has_ended(const struct moa_adaptive *a)
+{
+    const struct generation *older = &a->generations[0];
+    const struct generation *younger = &a->generations[1];
+    return younger->serial && (older->n_audits >= GENERATION_LAST ||
+                               (older->n_audits >= GENERATION_AUDITS && younger->n_certified > 0));
+}
+
+/* Weights from all audits that are remembered, which are not among those that will certify them. */
+static void begin_younger(struct moa_adaptive *a)
+{
+    _Static_assert(ADAPTIVE_REMEMBERED <= 4096, "scores lie on the stack");
+    double scores[ADAPTIVE_REMEMBERED];
+    struct confidence fitted;
+    const size_t n =
+        a->n_remembered < ADAPTIVE_REMEMBERED ? (size_t)a->n_remembered : ADAPTIVE_REMEMBERED;
+    moa_confidence_fit(a->remembered, n, &fitted);
+    for (size_t i = 0; i < n; i++)
+        scores[i] = moa_confidence_score(&fitted, &a->remembered[i].answer);
+    begin_generation(a, 1, &fitted, scores, n);
+}
+
+bool moa_adaptive_tend(struct moa_adaptive *adaptive)
+{
+    struct moa_adaptive *a = adaptive;
+    if (older_has_ended(a)) {
+        a->generations[0] = a->generations[1];
+        memset(&a->generations[1], 0, sizeof(a->generations[1]));
+        settle(a);
+    }
+    if (a->generations[1].serial || a->generations[0].n_audits < GENERATION_OVERLAP)
+        return false;
+    begin_younger(a);
+    return true;
+}
+
+/* ---- what it promises ---- */
+
+static void describe(const struct moa_adaptive *a, const struct generation *g, size_t i,
+                     struct moa_threshold *t)
+{
+    const double n = (double)g->n_tested;
+    t->threshold = g->threshold[i];
+    t->kept = n > 0 ? g->kept[i] / n : 0.0;
+    t->lost = n > 0 ? g->kept_lost[i] / n : 0.0;
+    t->bound = n > 0 ? moa_binomial_bound(g->kept_lost[i], g->n_tested, a->params.delta) : 1.0;
+    t->evidence = exp(g->process[i].best);
+}
+
+void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
+                            struct moa_guarantee *ret_guarantee)
+{
+    const struct moa_adaptive *a = adaptive;
+    const struct generation *g = current(a);
+    struct moa_guarantee *r = ret_guarantee;
+    *r = (struct moa_guarantee){
+        .certified = a->in_force != 0,
+        .alpha = a->params.alpha,
+        .delta = a->params.delta,
+        .threshold = a->in_force ? moa_generation_threshold(g) : INFINITY,
+        .generation = g->serial,
+        .n_audits = g->n_tested,
+        .n_lost = g->n_lost,
+        .drift = moa_drift_mean(&a->drift),
+        .n_alarms = a->n_alarms,
+        .n_curve = g->has_grid ? MOA_THRESHOLDS : 0,
+    };
+    for (size_t i = 0; i < r->n_curve; i++)
+        describe(a, g, i, &r->curve[i]);
+    if (r->certified)
+        r->kept = r->curve[g->n_certified - 1].kept;
+}
+
+/* ---- names ---- */
+
+const char *moa_route_name(enum moa_route route)
+{
+    static const char *const names[] = {"edge-first", "cloud", "edge", "paper"};
+    const size_t i = (size_t)route;
+    return i < sizeof(names) / sizeof(names[0]) ? names[i] : "unknown";
+}
+
+const char *moa_why_name(enum moa_why why)
+{
+    static const char *const names[] = {"certified", "shadow",     "uncertified", "quicker",
+                                        "edge-down", "cloud-down", "pinned"};
+    const size_t i = (size_t)why;
+    return i < sizeof(names) / sizeof(names[0]) ? names[i] : "unknown";
+}

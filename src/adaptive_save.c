@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state of `adaptive` over restarts: little-endian words of 64 bits with a version and a
+ * chained checksum. One walk over the fields saves, loads and counts, so that the three cannot
+ * differ.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adaptive.h"
+#include "siphash.h"
+
+#define MAGIC UINT64_C(0x31746461616f6d) /* "moaadt1": the version is in it */
+
+enum { COUNT, SAVE, LOAD };
+
+struct adaptive_walk {
+    int what;
+    unsigned char *out;
+    const unsigned char *in;
+    size_t n, at; /* bytes there are, bytes walked */
+    uint64_t sum; /* of the words so far */
+    bool wrong;   /* a value that cannot be */
+};
+
+static void put(unsigned char *p, uint64_t word)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (unsigned char)(word >> 8 * i);
+}
+
+static uint64_t get(const unsigned char *p)
+{
+    uint64_t word = 0;
+    for (int i = 7; i >= 0; i--)
+        word = word << 8 | p[i];
+    return word;
+}
+
+/* Past the end nothing is written and zeros are read; the caller compares `at` with `n`. */
+static void walk_word(struct adaptive_walk *w, uint64_t *word)
+{
+    const bool inside = w->at + 8 <= w->n;
+    if (w->what == SAVE && inside)
+        put(w->out + w->at, *word);
+    if (w->what == LOAD)
+        *word = inside ? get(w->in + w->at) : 0;
+    if (w->what != COUNT)
+        w->sum = moa_siphash((const uint64_t[]){w->sum, w->at}, word, 1);
+    w->at += 8;
+}
+
+static void walk_double(struct adaptive_walk *w, double *x)
+{
+    uint64_t word;
+    memcpy(&word, x, sizeof(word));
+    walk_word(w, &word);
+    memcpy(x, &word, sizeof(word));
+    if (isnan(*x))
+        w->wrong = true;
+}
+
+static void walk_doubles(struct adaptive_walk *w, double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        walk_double(w, &x[i]);
+}
+
+static uint64_t walk_count(struct adaptive_walk *w, uint64_t x, uint64_t max)
+{
+    walk_word(w, &x);
+    if (x <= max)
+        return x;
+    w->wrong = true;
+    return 0;
+}
+
+static void walk_u32(struct adaptive_walk *w, uint32_t *x, uint32_t max)
+{
+    *x = (uint32_t)walk_count(w, *x, max);
+}
+
+static void walk_bool(struct adaptive_walk *w, bool *x)
+{
+    *x = walk_count(w, *x, 1) != 0;
+}
+
+/* Only the marks there are. */
+static void walk_marks(struct adaptive_walk *w, struct generation *g)
+{
+    const uint64_t n = walk_count(w, g->n_audits, GENERATION_LAST);
+    g->n_audits = n;
+    if (w->what == LOAD) {
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t mark = 0;
+            walk_word(w, &mark);
+            if (mark)
+                moa_generation_mark(g, mark);
+        }
+        return;
+    }
+    for (size_t i = 0; i < GENERATION_MARKS; i++) {
+        if (g->marks[i])
+            walk_word(w, &g->marks[i]);
+    }
+}
+
+static void walk_generation(struct adaptive_walk *w, struct generation *g)
+{
+    walk_word(w, &g->serial);
+    if (!g->serial)
+        return;
+    walk_double(w, &g->share);
+    walk_doubles(w, g->confidence.w, CONFIDENCE_N);
+    g->n_tested = walk_count(w, g->n_tested, GENERATION_LAST);
+    g->n_lost = walk_count(w, g->n_lost, g->n_tested);
+    walk_u32(w, &g->n_scores, GENERATION_SCORES);
+    walk_u32(w, &g->n_certified, MOA_THRESHOLDS);
+    walk_bool(w, &g->has_grid);
+    walk_doubles(w, g->scores, g->n_scores);
+    for (size_t i = 0; i < MOA_THRESHOLDS; i++) {
+        walk_double(w, &g->threshold[i]);
+        walk_doubles(w, g->process[i].log_e, CERTIFY_BETS);
+        walk_double(w, &g->process[i].best);
+        walk_u32(w, &g->kept[i], GENERATION_LAST);
+        walk_u32(w, &g->kept_lost[i], GENERATION_LAST);
+    }
+    walk_marks(w, g);
+    if (!g->has_grid && g->n_scores >= GENERATION_SCORES)
+        w->wrong = true;
+}
+
+static void walk_sample(struct adaptive_walk *w, struct confidence_sample *s)
+{
+    struct moa_answer *a = &s->answer;
+    a->form = (enum moa_answer_form)walk_count(w, (uint64_t)a->form, MOA_ANSWER_LONG);
+    walk_bool(w, &a->streamed);
+    walk_bool(w, &a->sampled);
+    walk_bool(w, &s->lost);
+    a->n_tokens = (size_t)walk_count(w, a->n_tokens, SIZE_MAX);
+    walk_double(w, &a->p_min);
+    walk_double(w, &a->p_first);
+    walk_double(w, &a->p_top5);
+}
+
+static void walk_running(struct adaptive_walk *w, struct running *r)
+{
+    walk_double(w, &r->mean);
+    walk_double(w, &r->n);
+}
+
+static void walk_predict(struct adaptive_walk *w, struct predict *p)
+{
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        struct predict_tier *t = &p->tier[tier];
+        walk_running(w, &t->fixed_ms);
+        walk_running(w, &t->prompt_ms);
+        walk_running(w, &t->prompt_tokens);
+        walk_running(w, &t->answer_ms);
+        walk_running(w, &t->answer_tokens);
+        walk_running(w, &t->service_ms);
+    }
+    walk_double(w, &p->all.n);
+    walk_double(w, &p->all.escalated);
+    for (size_t i = 0; i < MOA_QUESTION_KINDS; i++) {
+        walk_running(w, &p->answer_tokens[i]);
+        walk_double(w, &p->kind[i].n);
+        walk_double(w, &p->kind[i].escalated);
+    }
+    walk_double(w, &p->kappa_ms);
+    walk_double(w, &p->n_window);
+    walk_double(w, &p->n_to_cloud);
+}
+
+static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
+{
+    uint64_t magic = MAGIC;
+    walk_word(w, &magic);
+    walk_double(w, &a->params.alpha);
+    walk_double(w, &a->params.delta);
+    walk_word(w, &a->key[0]);
+    walk_word(w, &a->key[1]);
+    walk_word(w, &a->identity);
+    walk_word(w, &a->n_serials);
+    walk_word(w, &a->n_alarms);
+    walk_word(w, &a->n_requests);
+    walk_word(w, &a->in_force);
+    walk_doubles(w, a->drift.r, CERTIFY_DRIFTS);
+    walk_predict(w, &a->predict);
+    for (size_t i = 0; i < MOA_GENERATIONS; i++)
+        walk_generation(w, &a->generations[i]);
+    walk_word(w, &a->n_remembered);
+    for (size_t i = 0; i < ADAPTIVE_REMEMBERED && i < a->n_remembered; i++)
+        walk_sample(w, &a->remembered[i]);
+}
+
+/* Counting and saving only read. */
+static struct moa_adaptive *read_only(const struct moa_adaptive *adaptive)
+{
+    return (struct moa_adaptive *)(uintptr_t)adaptive;
+}
+
+size_t moa_adaptive_save_bytes(const struct moa_adaptive *adaptive)
+{
+    struct adaptive_walk w = {.what = COUNT};
+    walk_all(&w, read_only(adaptive));
+    return w.at + 8;
+}
+
+size_t moa_adaptive_save(const struct moa_adaptive *adaptive, void *ret_bytes, size_t n)
+{
+    if (n < moa_adaptive_save_bytes(adaptive))
+        return 0;
+    struct adaptive_walk w = {.what = SAVE, .out = ret_bytes, .n = n};
+    walk_all(&w, read_only(adaptive));
+    put(w.out + w.at, w.sum);
+    return w.at + 8;
+}
+
+static enum moa_err load(struct moa_bytes saved, struct moa_adaptive *ret_loaded)
+{
+    if (saved.n < 8)
+        return MOA_ERR_TRUNCATED;
+    if (get(saved.p) != MAGIC)
+        return MOA_ERR_FORMAT;
+    struct adaptive_walk w = {.what = LOAD, .in = saved.p, .n = saved.n - 8};
+    walk_all(&w, ret_loaded);
+    if (w.at > w.n)
+        return MOA_ERR_TRUNCATED;
+    return w.wrong || w.at != w.n || get(w.in + w.at) != w.sum ? MOA_ERR_CORRUPT : MOA_OK;
+}
+
+enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes saved)
+{
+    struct moa_adaptive *loaded = calloc(1, sizeof(*loaded));
+    if (!loaded)
+        return MOA_ERR_MEMORY;
+    const enum moa_err err = load(saved, loaded);
+    if (!err) {
+        const struct adaptive_params params = adaptive->params;
+        const bool same_claim =
+            loaded->params.alpha == params.alpha && loaded->params.delta == params.delta;
+        loaded->params = params;
+        loaded->bets = adaptive->bets;
+        loaded->bar = adaptive->bar;
+        *adaptive = *loaded;
+        if (!same_claim)
+            moa_adaptive_begin_again(adaptive);
+    }
+    free(loaded);
+    return err;
+}

@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * moaoff/adaptive.h: certificates on a made-up pair of models whose truth is known, what voids
+ * them, what may not happen to scores and shares, restarts, and the decision.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adaptive.h"
+
+#include "test.h"
+
+/* ---- allocations are counted ---- */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+static size_t n_allocations;
+
+void *__wrap_malloc(size_t n)
+{
+    n_allocations++;
+    return __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    n_allocations++;
+    return __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    n_allocations++;
+    return __real_realloc(p, n);
+}
+
+/* ---- a pair of models ---- */
+
+static uint64_t next(uint64_t *seed)
+{
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    return *seed * 2685821657736338717u;
+}
+
+static double uniform(uint64_t *seed)
+{
+    return (double)(next(seed) >> 11) / 9007199254740992.0;
+}
+
+/* The edge is overconfident: with p it differs from the cloud with probability (1 - p)^0.7 / 1.2.
+ */
+static bool differs(double p, uint64_t *seed)
+{
+    return uniform(seed) < pow(1.0 - p, 0.7) / 1.2;
+}
+
+static double confidence_of(uint64_t *seed)
+{
+    const double u = uniform(seed);
+    return 0.3 + 0.7 * (1.0 - u * u);
+}
+
+static struct moa_answer answer_of(double p)
+{
+    return (struct moa_answer){
+        .form = MOA_ANSWER_LETTER, .n_tokens = 1, .p_min = p, .p_first = p, .p_top5 = 1.0};
+}
+
+/* The true share that is kept by p >= threshold and lost, by integrating over u. */
+static double true_share(double threshold)
+{
+    double sum = 0.0;
+    for (int i = 0; i < 20000; i++) {
+        const double u = (i + 0.5) / 20000.0;
+        const double p = 0.3 + 0.7 * (1.0 - u * u);
+        sum += p >= threshold ? pow(1.0 - p, 0.7) / 1.2 : 0.0;
+    }
+    return sum / 20000.0;
+}
+
+static struct moa_adaptive *adaptive_of(const struct moa_policy_setting *settings)
+{
+    static const uint64_t key[2] = {11, 13};
+    struct moa_adaptive *a;
+    assert_int_equal(moa_adaptive_new(settings, key, &a), MOA_OK);
+    return a;
+}
+
+static const struct moa_question anything = {.edge_up = true,
+                                             .cloud_up = true,
+                                             .load = {{0, 1, NAN}, {0, 8, NAN}},
+                                             .uplink_mbps = NAN,
+                                             .rtt_ms = NAN};
+
+struct told {
+    struct moa_routing routing;
+    unsigned audit; /* what counting it led to; 0: it was none */
+    bool kept;
+};
+
+/* A request about `scene` that the edge answers with confidence p, and all that follows. */
+static struct told tell(struct moa_adaptive *a, uint64_t scene, double p, bool lost)
+{
+    struct told t = {.audit = 0};
+    struct moa_question q = anything;
+    q.scene = scene;
+    moa_adaptive_coins(a, scene, 0, q.coins);
+    assert_int_equal(moa_adaptive_decide(a, &q, &t.routing), MOA_OK);
+    const struct moa_answer answer = answer_of(p);
+    const bool first = t.routing.route == MOA_ROUTE_EDGE_FIRST;
+    t.kept = t.routing.route == MOA_ROUTE_EDGE ||
+             (first && moa_adaptive_score(a, &answer) >= t.routing.threshold);
+    const bool audited = t.routing.audit_of[0] || t.routing.audit_of[1];
+    const struct moa_adaptive_outcome outcome = {
+        .edge_first = first, .escalated = first && !t.kept, .cloud = !t.kept || audited};
+    assert_int_equal(moa_adaptive_observe(a, &outcome), MOA_OK);
+    struct moa_audit audit = {.scene = scene, .answer = answer, .lost = lost};
+    memcpy(audit.audit_of, t.routing.audit_of, sizeof(audit.audit_of));
+    if (audited)
+        t.audit = moa_adaptive_audit(a, &audit);
+    return t;
+}
+
+static struct told tell_any(struct moa_adaptive *a, uint64_t *seed)
+{
+    const double p = confidence_of(seed);
+    const bool lost = differs(p, seed);
+    return tell(a, next(seed), p, lost);
+}
+
+static struct moa_guarantee guarantee_of(const struct moa_adaptive *a)
+{
+    struct moa_guarantee g;
+    moa_adaptive_guarantee(a, &g);
+    return g;
+}
+
+/* Requests until something is certified. */
+static int certify(struct moa_adaptive *a, uint64_t *seed)
+{
+    int n = 1;
+    while (!(tell_any(a, seed).audit & MOA_AUDIT_CERTIFIED))
+        assert_true(++n < 5000);
+    return n;
+}
+
+/* ---- before and after a certificate ---- */
+
+static void at_first_the_cloud_answers_and_the_edge_is_watched(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    for (uint64_t i = 1; i <= 304; i++) {
+        const struct told t = tell(a, i, 0.5 + (double)i / 1000.0, false);
+        assert_int_equal(t.routing.route, MOA_ROUTE_CLOUD);
+        assert_int_equal(t.routing.why, MOA_WHY_SHADOW);
+        assert_true(t.audit & MOA_AUDIT_COUNTED);
+        assert_int_equal(t.audit & MOA_AUDIT_CERTIFIED, i == 304 ? MOA_AUDIT_CERTIFIED : 0);
+    }
+    /* 200 for the grid and 104 without a loss: everything is certified at once. */
+    const struct told t = tell(a, 305, 0.01, false);
+    assert_int_equal(t.routing.route, MOA_ROUTE_EDGE);
+    assert_int_equal(t.routing.why, MOA_WHY_CERTIFIED);
+    const struct moa_guarantee g = guarantee_of(a);
+    assert_true(g.certified && g.n_audits == 104 && g.n_lost == 0 && g.kept == 1.0);
+    moa_adaptive_free(a);
+}
+
+/* An edge that is always wrong: after 600 requests as `before` says. */
+static void what_happens_if_nothing_can_be_certified(void **unused)
+{
+    (void)unused;
+    for (int before = BEFORE_THRESHOLD; before <= BEFORE_PAPER; before++) {
+        const struct moa_policy_setting settings[] = {{"adaptive.before", before}, {NULL, 0}};
+        struct moa_adaptive *a = adaptive_of(settings);
+        unsigned n_audits = 0;
+        for (uint64_t i = 1; i <= 2600; i++) {
+            const struct told t = tell(a, i, i % 2 ? 0.95 : 0.85, true);
+            n_audits += i > 600 && t.audit;
+            if (i <= 600 || before == BEFORE_CLOUD) {
+                assert_int_equal(t.routing.why, MOA_WHY_SHADOW);
+            } else {
+                assert_int_equal(t.routing.why, MOA_WHY_UNCERTIFIED);
+                assert_int_equal(t.routing.route,
+                                 before == BEFORE_PAPER ? MOA_ROUTE_PAPER : MOA_ROUTE_EDGE_FIRST);
+                assert_int_equal(t.kept, before != BEFORE_PAPER && i % 2);
+            }
+        }
+        assert_false(guarantee_of(a).certified);
+        assert_true(before == BEFORE_CLOUD ? n_audits == 2000 : n_audits > 400 && n_audits < 600);
+        moa_adaptive_free(a);
+    }
+}
+
+static void without_audits_there_is_no_shadow_and_no_certificate(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.audit", 0}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        const struct told t = tell(a, i, 0.95, false);
+        assert_true(t.kept && !t.audit && t.routing.why == MOA_WHY_UNCERTIFIED);
+    }
+    moa_adaptive_free(a);
+}
+
+/* Sixty owners: at most one in ten may ever have a threshold in force that loses more than alpha.
+ */
+static void the_bound_holds_as_often_as_it_says(void **unused)
+{
+    (void)unused;
+    unsigned n_broken = 0;
+    double cloud = 0.0;
+    for (uint64_t run = 0; run < 60; run++) {
+        struct moa_adaptive *a = adaptive_of(NULL);
+        uint64_t seed = 1000 + run * 77;
+        bool broken = false;
+        for (int i = 0; i < 4000; i++) {
+            const struct told t = tell_any(a, &seed);
+            if (t.audit & MOA_AUDIT_CERTIFIED)
+                broken |= true_share(guarantee_of(a).threshold) > 0.03;
+            cloud += !t.kept;
+        }
+        assert_true(isfinite(guarantee_of(a).threshold));
+        n_broken += broken;
+        moa_adaptive_free(a);
+    }
+    assert_true(n_broken <= 6 + 7);
+    assert_true(cloud / (60 * 4000) < 0.8);
+}
+
+/* ---- the score is never fitted on the audits that certify it ---- */
+
+static void weights_are_frozen_and_come_from_earlier_audits_alone(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.audit", 1}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    static struct confidence_sample seen[ADAPTIVE_REMEMBERED];
+    uint64_t seed = 7;
+    size_t n = 0;
+    struct confidence expected, first, second = {.w = {0}};
+    bool began = false;
+    moa_confidence_prior(&first);
+    while (!began) {
+        const double p = confidence_of(&seed);
+        const bool lost = differs(p, &seed);
+        const struct told t = tell(a, next(&seed), p, lost);
+        if (t.audit)
+            seen[n++] = (struct confidence_sample){answer_of(p), lost};
+        assert_memory_equal(&a->generations[0].confidence, &first, sizeof(first));
+        began = moa_adaptive_tend(a);
+    }
+    assert_int_equal(n, GENERATION_AUDITS / 2);
+    moa_confidence_fit(seen, n, &expected);
+    second = a->generations[1].confidence;
+    assert_memory_equal(&second, &expected, sizeof(expected));
+    assert_int_equal(a->generations[1].n_audits, 0);
+    assert_true(a->generations[1].has_grid);
+
+    /* Until both have ended, whatever is audited, neither set of weights moves. */
+    const uint64_t serial = a->generations[1].serial;
+    bool handed_over = false;
+    while (a->generations[0].serial <= serial) {
+        tell_any(a, &seed);
+        moa_adaptive_tend(a);
+        handed_over |= a->generations[0].serial == serial;
+        if (a->generations[0].serial == serial)
+            assert_memory_equal(&a->generations[0].confidence, &second, sizeof(second));
+        else if (a->generations[0].serial < serial)
+            assert_memory_equal(&a->generations[1].confidence, &second, sizeof(second));
+    }
+    assert_true(handed_over);
+    moa_adaptive_free(a);
+}
+
+/* Every threshold and every bit of the weights stays while audits are counted. */
+static void grid_is_frozen_and_knows_no_losses(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    struct moa_adaptive *b = adaptive_of(NULL);
+    uint64_t seed = 19;
+    double grid[MOA_THRESHOLDS];
+    for (int i = 0; i < 2000; i++) {
+        const double p = confidence_of(&seed);
+        const uint64_t scene = next(&seed);
+        tell(a, scene, p, false);
+        tell(b, scene, p, i < 200 && i % 2);
+        if (i == 199)
+            memcpy(grid, a->generations[0].threshold, sizeof(grid));
+        if (i >= 199)
+            assert_memory_equal(grid, a->generations[0].threshold, sizeof(grid));
+    }
+    assert_memory_equal(grid, b->generations[0].threshold, sizeof(grid));
+    /* What was lost while the grid was made counts neither for nor against. */
+    assert_int_equal(guarantee_of(b).n_lost, 0);
+    for (size_t g = 1; g < MOA_THRESHOLDS; g++)
+        assert_true(grid[g] <= grid[g - 1]);
+    moa_adaptive_free(a);
+    moa_adaptive_free(b);
+}
+
+/* ---- what voids a certificate ---- */
+
+/* Its scores are what they were, its answers have nothing to do with them. */
+static void garbage_in_place_of_the_edge_is_noticed(void **unused)
+{
+    (void)unused;
+    /* At 10 % half of the answers are kept; garbage among 4 % would not break the claim. */
+    const struct moa_policy_setting settings[] = {{"adaptive.alpha", 0.1}, {NULL, 0}};
+    for (uint64_t run = 0; run < 20; run++) {
+        struct moa_adaptive *a = adaptive_of(settings);
+        uint64_t seed = 31 + run;
+        certify(a, &seed);
+        for (int i = 0; i < 3000; i++)
+            tell_any(a, &seed);
+        assert_true(guarantee_of(a).kept > 0.3);
+        int n = 1;
+        while (!(tell(a, next(&seed), confidence_of(&seed), uniform(&seed) < 0.8).audit &
+                 MOA_AUDIT_ALARM))
+            assert_true(++n < 4000);
+        const struct moa_guarantee g = guarantee_of(a);
+        assert_true(!g.certified && g.n_alarms == 1 && g.n_audits == 0);
+        assert_int_equal(tell_any(a, &seed).routing.why, MOA_WHY_SHADOW);
+        moa_adaptive_free(a);
+    }
+}
+
+static void another_engine_voids_at_once(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 41;
+    assert_false(moa_adaptive_identity(a, 1234));
+    certify(a, &seed);
+    struct told late = {.audit = 0};
+    const struct moa_audit old = {.scene = 5, .audit_of = {1}, .answer = answer_of(0.9)};
+    assert_false(moa_adaptive_identity(a, 1234));
+    assert_true(guarantee_of(a).certified);
+    assert_true(moa_adaptive_identity(a, 4321));
+    assert_false(guarantee_of(a).certified);
+    /* An audit of the engine that is gone comes too late. */
+    assert_int_equal(moa_adaptive_audit(a, &old), 0);
+    late = tell_any(a, &seed);
+    assert_int_equal(late.routing.why, MOA_WHY_SHADOW);
+    assert_true(late.routing.audit_of[0] > 1);
+    moa_adaptive_free(a);
+}
+
+static void another_claim_starts_again_and_another_budget_does_not(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 43;
+    const struct moa_policy_setting share[] = {
+        {"adaptive.audit", 0.5}, {"adaptive.cloud_share_max", 0.4}, {NULL, 0}};
+    const struct moa_policy_setting claim[] = {{"adaptive.alpha", 0.05}, {NULL, 0}};
+    const struct moa_policy_setting wrong[] = {{"adaptive.alpha", 0.9}, {NULL, 0}};
+    certify(a, &seed);
+    assert_int_equal(moa_adaptive_configure(a, wrong), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_configure(a, share), MOA_OK);
+    assert_true(guarantee_of(a).certified);
+    tell_any(a, &seed);
+    assert_true(a->generations[0].share == 0.05); /* never raised */
+    assert_int_equal(moa_adaptive_configure(a, claim), MOA_OK);
+    assert_false(guarantee_of(a).certified);
+    moa_adaptive_free(a);
+}
+
+/* ---- coins ---- */
+
+/* A camera: three frames in four are the same wall, which is easy; the others are new and hard. */
+static void a_scene_has_one_coin(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 51;
+    unsigned n_wall = 0;
+    uint64_t n = 0;
+    for (uint64_t i = 1; i <= 20000; i++) {
+        const bool wall = i % 4;
+        const bool lost = !wall && uniform(&seed) < 0.2;
+        const struct told t = tell(a, wall ? 1 : 1000 + i, wall ? 0.99 : 0.4, lost);
+        n_wall += wall && t.audit;
+        n += t.audit != 0;
+    }
+    assert_int_equal(n_wall, 1);
+    /* One distinct request in five is lost, though of all requests it is one in twenty: the audits
+     * say what is claimed, the share of distinct ones. */
+    const struct moa_guarantee g = guarantee_of(a);
+    assert_true((double)g.n_lost / (double)g.n_audits > 0.12);
+    assert_true(n < 1500);
+
+    /* With a coin a request the wall would certify the rest. */
+    struct moa_adaptive *b = adaptive_of(NULL);
+    for (uint64_t i = 1; i <= 20000; i++) {
+        const bool wall = i % 4;
+        const bool lost = !wall && uniform(&seed) < 0.2;
+        tell(b, 1000000 + i, wall ? 0.99 : 0.4, lost);
+    }
+    const struct moa_guarantee all = guarantee_of(b);
+    assert_true((double)all.n_lost / (double)all.n_audits < 0.08);
+    moa_adaptive_free(a);
+    moa_adaptive_free(b);
+}
+
+static void coins_are_fair_and_of_their_generation(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    double coins[MOA_GENERATIONS], again[MOA_GENERATIONS];
+    double first[2000];
+    unsigned n_low = 0, n_both = 0;
+    for (uint64_t i = 0; i < 2000; i++) {
+        moa_adaptive_coins(a, i, 7, coins);
+        moa_adaptive_coins(a, i, 7, again);
+        assert_true(coins[0] == again[0] && coins[0] >= 0.0 && coins[0] < 1.0);
+        assert_true(coins[1] == 1.0);
+        first[i] = coins[0];
+        n_low += coins[0] < 0.25;
+    }
+    assert_true(n_low > 420 && n_low < 580);
+    moa_adaptive_begin_again(a);
+    for (uint64_t i = 0; i < 2000; i++) {
+        moa_adaptive_coins(a, i, 7, coins);
+        n_both += first[i] < 0.25 && coins[0] < 0.25;
+    }
+    assert_true(n_both > 75 && n_both < 175);
+    moa_adaptive_free(a);
+}
+
+/* Two generations live together: between them they audit what the owner allows. */
+static void generations_share_the_audits(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.audit", 0.2}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    uint64_t seed = 61;
+    unsigned n_audits = 0;
+    bool certified = true;
+    double shares[2] = {1.0, 1.0};
+    while (a->n_serials < 4) {
+        tell_any(a, &seed);
+        if (moa_adaptive_tend(a))
+            shares[0] = shares[1] = 1.0;
+        for (size_t i = 0; i < 2; i++) {
+            assert_true(a->generations[i].share <= shares[i]);
+            shares[i] = a->generations[i].share;
+        }
+        certified &= a->n_serials == 1 || a->in_force != 0;
+    }
+    assert_true(certified);
+    for (int i = 0; i < 4000; i++)
+        n_audits += tell_any(a, &seed).audit != 0;
+    assert_true(n_audits > 640 && n_audits < 880); /* 4,000 times 0.19 */
+    moa_adaptive_free(a);
+}
+
+/* ---- over restarts ---- */
+
+static void nothing_is_lost_by_a_restart(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.audit", 0.5}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    uint64_t seed = 71;
+    for (int stop = 0; stop < 8; stop++) {
+        static const int lengths[] = {0, 90, 150, 300, 800, 1500, 1500, 4000};
+        for (int i = 0; i < lengths[stop]; i++) {
+            tell_any(a, &seed);
+            moa_adaptive_tend(a);
+        }
+        static const uint64_t other_key[2] = {1, 2};
+        struct moa_adaptive *b;
+        assert_int_equal(moa_adaptive_new(settings, other_key, &b), MOA_OK);
+        const size_t n = moa_adaptive_save_bytes(a);
+        unsigned char *saved = malloc(n);
+        unsigned char *again = malloc(n);
+        assert_int_equal(moa_adaptive_save(a, saved, n - 1), 0);
+        assert_int_equal(moa_adaptive_save(a, saved, n), n);
+        assert_int_equal(moa_adaptive_load(b, (struct moa_bytes){saved, n}), MOA_OK);
+        assert_int_equal(moa_adaptive_save(b, again, n), n);
+        assert_memory_equal(saved, again, n);
+        uint64_t seed_of_b = seed;
+        for (int i = 0; i < 50; i++) {
+            const struct told x = tell_any(a, &seed), y = tell_any(b, &seed_of_b);
+            assert_true(x.kept == y.kept && x.audit == y.audit &&
+                        x.routing.threshold == y.routing.threshold);
+        }
+        assert_int_equal(moa_adaptive_save_bytes(a), moa_adaptive_save_bytes(b));
+        free(saved);
+        free(again);
+        moa_adaptive_free(b);
+    }
+    assert_true(a->n_serials >= 3);
+    moa_adaptive_free(a);
+}
+
+static void what_was_not_saved_is_not_loaded(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 81;
+    certify(a, &seed);
+    const size_t n = moa_adaptive_save_bytes(a);
+    unsigned char *saved = malloc(n);
+    assert_int_equal(moa_adaptive_save(a, saved, n), n);
+    struct moa_adaptive *b = adaptive_of(NULL);
+    for (size_t cut = 0; cut < n; cut += cut < 64 ? 1 : 997)
+        assert_true(moa_adaptive_load(b, (struct moa_bytes){saved, cut}) != MOA_OK);
+    for (size_t i = 0; i < n; i += 131) {
+        saved[i] ^= 0x40;
+        assert_true(moa_adaptive_load(b, (struct moa_bytes){saved, n}) != MOA_OK);
+        saved[i] ^= 0x40;
+    }
+    saved[0]++;
+    assert_int_equal(moa_adaptive_load(b, (struct moa_bytes){saved, n}), MOA_ERR_FORMAT);
+    saved[0]--;
+    assert_false(guarantee_of(b).certified);
+
+    /* Another claim than then: what is known of times stays, certificates do not. */
+    const struct moa_policy_setting stricter[] = {{"adaptive.delta", 0.01}, {NULL, 0}};
+    struct moa_adaptive *c = adaptive_of(stricter);
+    assert_int_equal(moa_adaptive_load(c, (struct moa_bytes){saved, n}), MOA_OK);
+    assert_false(guarantee_of(c).certified);
+    assert_true(guarantee_of(c).delta == 0.01);
+    assert_true(c->predict.n_window == a->predict.n_window);
+    assert_int_equal(moa_adaptive_load(b, (struct moa_bytes){saved, n}), MOA_OK);
+    assert_true(guarantee_of(b).certified);
+    free(saved);
+    moa_adaptive_free(a);
+    moa_adaptive_free(b);
+    moa_adaptive_free(c);
+}
+
+/* ---- deciding ---- */
+
+static void pins_and_outages_come_first_and_are_never_audited(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    static const struct {
+        bool pinned, edge_up, cloud_up;
+        enum moa_route route;
+        enum moa_why why;
+    } cases[] = {
+        {true, true, true, MOA_ROUTE_EDGE, MOA_WHY_PINNED},
+        {true, false, true, MOA_ROUTE_EDGE, MOA_WHY_PINNED},
+        {false, true, false, MOA_ROUTE_EDGE, MOA_WHY_CLOUD_DOWN},
+        {false, false, false, MOA_ROUTE_EDGE, MOA_WHY_CLOUD_DOWN},
+        {false, false, true, MOA_ROUTE_CLOUD, MOA_WHY_EDGE_DOWN},
+    };
+    uint64_t seed = 91;
+    for (int certified = 0; certified < 2; certified++) {
+        for (size_t i = 0; i < N_TESTS(cases); i++) {
+            struct moa_question q = anything;
+            struct moa_routing r;
+            q.pinned = cases[i].pinned;
+            q.edge_up = cases[i].edge_up;
+            q.cloud_up = cases[i].cloud_up;
+            assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+            assert_string_equal(moa_route_name(r.route), moa_route_name(cases[i].route));
+            assert_string_equal(moa_why_name(r.why), moa_why_name(cases[i].why));
+            assert_true(!r.audit_of[0] && !r.audit_of[1]);
+        }
+        if (!certified)
+            certify(a, &seed);
+    }
+    moa_adaptive_free(a);
+}
+
+static void the_cloud_is_taken_at_once_where_it_is_clearly_quicker(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 101;
+    certify(a, &seed);
+    const struct moa_adaptive_outcome o = {
+        .edge_first = true,
+        .called = {true, true},
+        .times = {{0, 100, 100, 100, 5}, {0, 100, 100, 100, 5}},
+    };
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(moa_adaptive_observe(a, &o), MOA_OK);
+    struct moa_question q = anything;
+    struct moa_routing r;
+    q.coins[0] = q.coins[1] = 1.0;
+    q.upload_bytes = 1e5;
+    q.rtt_ms = 20;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    assert_int_equal(r.route, MOA_ROUTE_EDGE_FIRST); /* the uplink is unknown: no obstacle */
+    q.uplink_mbps = 20;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    assert_int_equal(r.route, MOA_ROUTE_EDGE_FIRST);
+    q.load[MOA_EDGE].n_in_flight = 3; /* 500 ms of waiting */
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    assert_int_equal(r.route, MOA_ROUTE_CLOUD);
+    assert_int_equal(r.why, MOA_WHY_QUICKER);
+    assert_true(r.cost_cloud < 0.9 * r.cost_edge_first);
+    /* As long a queue before the cloud, and it is not. */
+    q.load[MOA_CLOUD].n_in_flight = 40;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    assert_int_equal(r.route, MOA_ROUTE_EDGE_FIRST);
+    moa_adaptive_free(a);
+}
+
+static void deciding_and_scoring_change_nothing_and_nothing_allocates(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.audit", 0.5}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    uint64_t seed = 111;
+    certify(a, &seed);
+    const size_t n = moa_adaptive_save_bytes(a);
+    unsigned char *before = malloc(n);
+    unsigned char *after = malloc(n);
+    moa_adaptive_save(a, before, n);
+    struct moa_routing first, r;
+    struct moa_question q = anything;
+    assert_int_equal(moa_adaptive_decide(a, &q, &first), MOA_OK);
+    const size_t n_before = n_allocations;
+    for (int i = 0; i < 1000; i++) {
+        const struct moa_answer answer = answer_of(uniform(&seed));
+        moa_adaptive_score(a, &answer);
+        assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    }
+    moa_adaptive_save(a, after, n);
+    assert_memory_equal(before, after, n);
+    assert_true(r.route == first.route && r.threshold == first.threshold);
+    for (int i = 0; i < 60000 && a->n_serials < 3; i++) {
+        tell_any(a, &seed);
+        moa_adaptive_tend(a);
+    }
+    assert_int_equal(a->n_serials, 3);
+    assert_int_equal(n_allocations, n_before);
+    free(before);
+    free(after);
+    moa_adaptive_free(a);
+}
+
+static void what_makes_no_sense_is_refused(void **unused)
+{
+    (void)unused;
+    static const uint64_t key[2] = {1, 2};
+    static const struct moa_policy_setting wrong[] = {{"adaptive.alpha", 0.0},
+                                                      {"adaptive.delta", NAN},
+                                                      {"adaptive.before", 3.0},
+                                                      {"adaptive.audit", 1.5},
+                                                      {"adaptive.shadow", -1.0}};
+    struct moa_adaptive *a = NULL;
+    for (size_t i = 0; i < N_TESTS(wrong); i++) {
+        const struct moa_policy_setting settings[] = {wrong[i], {NULL, 0}};
+        assert_int_equal(moa_adaptive_new(settings, key, &a), MOA_ERR_ARGUMENT);
+    }
+    assert_null(a);
+    const struct moa_policy_param *param;
+    size_t n = 0;
+    for (; (param = moa_adaptive_param(n)); n++)
+        assert_true(param->fallback >= param->min && param->fallback <= param->max);
+    assert_true(n >= 7);
+
+    a = adaptive_of(NULL);
+    struct moa_routing r;
+    struct moa_question q = anything;
+    q.kind = MOA_QUESTION_KINDS;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_ERR_ARGUMENT);
+    q = anything;
+    q.load[0].slots = 0.0;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_ERR_ARGUMENT);
+    q = anything;
+    q.rtt_ms = -1.0;
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_ERR_ARGUMENT);
+    struct moa_adaptive_outcome o = {.kind = 99};
+    assert_int_equal(moa_adaptive_observe(a, &o), MOA_ERR_ARGUMENT);
+    o = (struct moa_adaptive_outcome){.called = {true}, .times = {{.prompt_ms = INFINITY}}};
+    assert_int_equal(moa_adaptive_observe(a, &o), MOA_ERR_ARGUMENT);
+    assert_string_equal(moa_route_name((enum moa_route)99), "unknown");
+    assert_string_equal(moa_why_name((enum moa_why)99), "unknown");
+    moa_adaptive_free(a);
+    moa_adaptive_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(at_first_the_cloud_answers_and_the_edge_is_watched),
+        cmocka_unit_test(what_happens_if_nothing_can_be_certified),
+        cmocka_unit_test(without_audits_there_is_no_shadow_and_no_certificate),
+        cmocka_unit_test(the_bound_holds_as_often_as_it_says),
+        cmocka_unit_test(weights_are_frozen_and_come_from_earlier_audits_alone),
+        cmocka_unit_test(grid_is_frozen_and_knows_no_losses),
+        cmocka_unit_test(garbage_in_place_of_the_edge_is_noticed),
+        cmocka_unit_test(another_engine_voids_at_once),
+        cmocka_unit_test(another_claim_starts_again_and_another_budget_does_not),
+        cmocka_unit_test(a_scene_has_one_coin),
+        cmocka_unit_test(coins_are_fair_and_of_their_generation),
+        cmocka_unit_test(generations_share_the_audits),
+        cmocka_unit_test(nothing_is_lost_by_a_restart),
+        cmocka_unit_test(what_was_not_saved_is_not_loaded),
+        cmocka_unit_test(pins_and_outages_come_first_and_are_never_audited),
+        cmocka_unit_test(the_cloud_is_taken_at_once_where_it_is_clearly_quicker),
+        cmocka_unit_test(deciding_and_scoring_change_nothing_and_nothing_allocates),
+        cmocka_unit_test(what_makes_no_sense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * src/predict.c: waiting, uploading, rates of escalation, what a call to the cloud may cost.
+ */
+#include <math.h>
+
+#include "predict.h"
+
+#include "test.h"
+
+static bool is(double value, double expected)
+{
+    return fabs(value - expected) < 1e-9;
+}
+
+static void waiting_for_a_slot(void **unused)
+{
+    (void)unused;
+    assert_true(is(moa_predict_wait_ms(0, 1, 100), 0));
+    assert_true(is(moa_predict_wait_ms(3, 4, 100), 0));
+    /* One in work, half of it over on average; then one more whole for each that waits. */
+    assert_true(is(moa_predict_wait_ms(1, 1, 100), 50));
+    assert_true(is(moa_predict_wait_ms(3, 1, 100), 250));
+    assert_true(is(moa_predict_wait_ms(7, 4, 100), 50));
+    double before = 0;
+    for (int n = 0; n < 50; n++) {
+        const double wait = moa_predict_wait_ms(n, 4, 80);
+        assert_true(wait >= before);
+        before = wait;
+    }
+}
+
+static void uploading(void **unused)
+{
+    (void)unused;
+    assert_true(is(moa_predict_upload_ms(1e6, 8, 40, false), 1040));
+    assert_true(is(moa_predict_upload_ms(0, 8, 40, true), 80));
+    /* 14.6 kB in the first window, then 29.2, 58.4, ... */
+    assert_true(is(moa_predict_upload_ms(100e3, 80, 40, true), 40 + 10 + 40 * 3));
+    assert_true(isnan(moa_predict_upload_ms(1e6, NAN, 40, false)));
+    assert_true(isnan(moa_predict_upload_ms(1e6, 8, NAN, false)));
+}
+
+static void tell(struct predict *p, unsigned kind, bool escalated)
+{
+    const struct moa_adaptive_outcome o = {
+        .kind = kind, .edge_first = true, .escalated = escalated, .cloud = escalated};
+    moa_predict_observe(p, &o, 1.0);
+}
+
+static void rates_start_from_that_of_all_and_become_their_own(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    assert_true(is(moa_predict_rate(&p, 3), 0.5));
+    for (int i = 0; i < 300; i++)
+        tell(&p, 0, i % 10 == 0);
+    for (int i = 0; i < 3; i++)
+        tell(&p, 1, true);
+    assert_true(fabs(moa_predict_rate(&p, 0) - 0.1) < 0.03);
+    assert_true(fabs(moa_predict_rate(&p, 2) - 0.1) < 0.03);
+    assert_true(moa_predict_rate(&p, 1) > 0.3 && moa_predict_rate(&p, 1) < 0.7);
+    for (int i = 0; i < 3000; i++)
+        tell(&p, 0, i % 2 == 0);
+    assert_true(fabs(moa_predict_rate(&p, 0) - 0.5) < 0.05);
+}
+
+static const struct moa_question alone = {.edge_up = true,
+                                          .cloud_up = true,
+                                          .load = {{0, 1, NAN}, {0, 8, NAN}},
+                                          .upload_bytes = 100e3,
+                                          .uplink_mbps = 8,
+                                          .rtt_ms = 20};
+
+/* The edge takes 100 + 2 per token + 10 per token, the cloud 50 + 1 + 5. */
+static void teach(struct predict *p, double share_max)
+{
+    const struct moa_adaptive_outcome o = {
+        .edge_first = true,
+        .escalated = true,
+        .cloud = true,
+        .called = {true, true},
+        .times = {{100, 200, 100, 50, 5}, {50, 100, 100, 25, 5}},
+    };
+    moa_predict_observe(p, &o, share_max);
+}
+
+static void times_follow_tokens_load_and_uplink(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+    moa_predict(&p, &alone, &r);
+    assert_true(isnan(r.predicted_ms[MOA_EDGE]) && isnan(r.cost_edge_first));
+    for (int i = 0; i < 50; i++)
+        teach(&p, 1.0);
+    moa_predict(&p, &alone, &r);
+    assert_true(is(r.predicted_ms[MOA_EDGE], 350));
+    assert_true(is(r.predicted_ms[MOA_CLOUD], 120 + 175));
+    assert_true(is(r.cost_cloud, 295));
+    assert_true(is(r.cost_edge_first, 350 + r.rate * 295));
+    struct moa_question q = alone;
+    q.load[MOA_EDGE].prompt_tokens = 300;
+    q.load[MOA_EDGE].n_in_flight = 2;
+    moa_predict(&p, &q, &r);
+    assert_true(is(r.predicted_ms[MOA_EDGE], 350 + 400 + 350 * 2 - 175));
+    q.uplink_mbps = NAN;
+    moa_predict(&p, &q, &r);
+    assert_true(isnan(r.predicted_ms[MOA_CLOUD]) && isnan(r.cost_cloud));
+}
+
+static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    for (int i = 0; i < 99; i++)
+        teach(&p, 0.4);
+    assert_true(is(p.kappa_ms, 0));
+    teach(&p, 0.4);
+    assert_true(is(p.kappa_ms, 0.6 * 175));
+    for (int i = 0; i < 10000; i++)
+        teach(&p, 0.4);
+    assert_true(is(p.kappa_ms, 20 * 175));
+    for (int i = 0; i < 10000; i++)
+        tell(&p, 0, false);
+    assert_true(is(p.kappa_ms, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waiting_for_a_slot),
+        cmocka_unit_test(uploading),
+        cmocka_unit_test(rates_start_from_that_of_all_and_become_their_own),
+        cmocka_unit_test(times_follow_tokens_load_and_uplink),
+        cmocka_unit_test(kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
