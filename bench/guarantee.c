@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <moaoff/adaptive.h>
 
@@ -215,12 +216,75 @@ static void read_rows(struct setup *s)
     }
 }
 
+/* ---- what the calls cost ---- */
+
+static double now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Nanoseconds of the calls, over questions whose times and uplink are known. */
+static void print_times(const struct setup *s)
+{
+    enum { N = 200000 };
+    const uint64_t key[2] = {1, 2};
+    uint64_t seed = 1;
+    struct moa_adaptive *a;
+    struct result result = {.first = INFINITY};
+    struct run r = {.setup = s, .result = &result};
+    if (moa_adaptive_new(NULL, key, &a))
+        abort();
+    r.a = a;
+    for (long i = 0; i < 5000; i++)
+        ask(&r, i, &seed);
+    const struct moa_adaptive_outcome outcome = {
+        .edge_first = true, .called = {true, true}, .times = {{1, 2, 3, 4, 5}, {1, 2, 3, 4, 5}}};
+    struct moa_question q = {.edge_up = true,
+                             .cloud_up = true,
+                             .load = {{1, 1, 300}, {2, 8, 300}},
+                             .upload_bytes = 1e5,
+                             .uplink_mbps = 20,
+                             .rtt_ms = 20};
+    struct moa_routing d;
+    double sum = 0; /* so that nothing is left out */
+    double at[5] = {now_ns()};
+    for (long i = 0; i < N; i++) {
+        q.scene = (uint64_t)i;
+        moa_adaptive_coins(a, q.scene, q.text, q.coins);
+        sum += moa_adaptive_decide(a, &q, &d) ? 1 : d.rate;
+    }
+    at[1] = now_ns();
+    for (long i = 0; i < N; i++)
+        sum += moa_adaptive_score(a, &s->rows[(size_t)i % s->n_rows].answer);
+    at[2] = now_ns();
+    for (long i = 0; i < N; i++)
+        sum += moa_adaptive_observe(a, &outcome) ? 1.0 : 0.0;
+    at[3] = now_ns();
+    long n_audits = 0;
+    for (; n_audits < 1000; n_audits++) {
+        const struct moa_audit audit = {.scene = (uint64_t)n_audits,
+                                        .audit_of = {1},
+                                        .answer = s->rows[(size_t)n_audits % s->n_rows].answer};
+        sum += moa_adaptive_audit(a, &audit);
+    }
+    at[4] = now_ns();
+    printf("decide_ns=%.0f score_ns=%.0f observe_ns=%.0f audit_ns=%.0f state_bytes=%zu sum=%g\n",
+           (at[1] - at[0]) / N, (at[2] - at[1]) / N, (at[3] - at[2]) / N,
+           (at[4] - at[3]) / (double)n_audits, moa_adaptive_save_bytes(a), sum);
+    moa_adaptive_free(a);
+}
+
 int main(int argc, char **argv)
 {
     struct setup s = {.n_runs = 300, .n_requests = 20000, .alpha = 0.03, .delta = 0.1};
+    bool times = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "labels") == 0)
             s.labels = true;
+        else if (strcmp(argv[i], "times") == 0)
+            times = true;
         else if (strncmp(argv[i], "runs=", 5) == 0)
             s.n_runs = strtol(argv[i] + 5, NULL, 10);
         else if (strncmp(argv[i], "requests=", 9) == 0)
@@ -233,13 +297,17 @@ int main(int argc, char **argv)
     read_rows(&s);
     struct result *results = s.n_runs > 0 ? calloc((size_t)s.n_runs, sizeof(*results)) : NULL;
     if (!results || !s.n_rows || s.n_requests < 1) {
-        fputs("usage: bench-guarantee [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < ROWS\n",
+        fputs("usage: bench-guarantee [times] [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < "
+              "ROWS\n",
               stderr);
         return 2;
     }
-    for (long i = 0; i < s.n_runs; i++)
+    for (long i = 0; !times && i < s.n_runs; i++)
         run(&s, i, &results[i]);
-    print(&s, results);
+    if (times)
+        print_times(&s);
+    else
+        print(&s, results);
     free(results);
     free(s.rows);
     return 0;

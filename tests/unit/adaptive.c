@@ -413,6 +413,26 @@ static void a_scene_has_one_coin(void **unused)
     moa_adaptive_free(b);
 }
 
+/* Two frames of one new scene, both on their way when the first answer comes. */
+static void a_scene_counts_once_however_many_audits_of_it_are_on_their_way(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    struct moa_routing r;
+    struct moa_question q = anything;
+    moa_adaptive_coins(a, q.scene, q.text, q.coins);
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    struct moa_audit audit = {.answer = answer_of(0.7)};
+    memcpy(audit.audit_of, r.audit_of, sizeof(audit.audit_of));
+    assert_int_equal(moa_adaptive_audit(a, &audit), MOA_AUDIT_COUNTED);
+    assert_int_equal(moa_adaptive_audit(a, &audit), 0);
+    audit.text = 1;
+    assert_int_equal(moa_adaptive_audit(a, &audit), MOA_AUDIT_COUNTED);
+    assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+    assert_true(!r.audit_of[0] && !r.audit_of[1]);
+    moa_adaptive_free(a);
+}
+
 static void coins_are_fair_and_of_their_generation(void **unused)
 {
     (void)unused;
@@ -490,11 +510,19 @@ static void nothing_is_lost_by_a_restart(void **unused)
         assert_int_equal(moa_adaptive_load(b, (struct moa_bytes){saved, n}), MOA_OK);
         assert_int_equal(moa_adaptive_save(b, again, n), n);
         assert_memory_equal(saved, again, n);
+        const struct moa_guarantee x = guarantee_of(a), y = guarantee_of(b);
+        assert_true(x.threshold == y.threshold && x.drift == y.drift && x.n_alarms == y.n_alarms);
+        assert_true(x.generation == y.generation && x.n_audits == y.n_audits);
+        assert_memory_equal(x.curve, y.curve, sizeof(x.curve));
+        assert_memory_equal(&a->predict, &b->predict, sizeof(a->predict));
+        for (size_t i = 0; i < ADAPTIVE_REMEMBERED; i++)
+            assert_true(a->remembered[i].answer.p_min == b->remembered[i].answer.p_min &&
+                        a->remembered[i].lost == b->remembered[i].lost);
         uint64_t seed_of_b = seed;
         for (int i = 0; i < 50; i++) {
-            const struct told x = tell_any(a, &seed), y = tell_any(b, &seed_of_b);
-            assert_true(x.kept == y.kept && x.audit == y.audit &&
-                        x.routing.threshold == y.routing.threshold);
+            const struct told one = tell_any(a, &seed), two = tell_any(b, &seed_of_b);
+            assert_true(one.kept == two.kept && one.audit == two.audit &&
+                        one.routing.threshold == two.routing.threshold);
         }
         assert_int_equal(moa_adaptive_save_bytes(a), moa_adaptive_save_bytes(b));
         free(saved);
@@ -702,6 +730,7 @@ int main(void)
         cmocka_unit_test(another_engine_voids_at_once),
         cmocka_unit_test(another_claim_starts_again_and_another_budget_does_not),
         cmocka_unit_test(a_scene_has_one_coin),
+        cmocka_unit_test(a_scene_counts_once_however_many_audits_of_it_are_on_their_way),
         cmocka_unit_test(coins_are_fair_and_of_their_generation),
         cmocka_unit_test(generations_share_the_audits),
         cmocka_unit_test(nothing_is_lost_by_a_restart),
