@@ -220,6 +220,8 @@ static void read_png(struct png *png)
     png_set_read_fn(png->png, png, on_read);
     png_set_user_limits(png->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours were checked */
     png_set_keep_unknown_chunks(png->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+    /* Some writers announce a smaller window than they use; no other decoder minds. */
+    png_set_option(png->png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
     png_read_info(png->png, png->info);
     if (png_get_image_width(png->png, png->info) != info->width_px ||
         png_get_image_height(png->png, png->info) != info->height_px)

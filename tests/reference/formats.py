@@ -243,6 +243,15 @@ def gif_with_offset(gif):
     return bytes(data)
 
 
+def notes_of(name):
+    if "without-end" in name:
+        return ["truncated"]
+    if name.startswith(("gif-animated", "webp-animated")):
+        return ["animated"]
+    transparent = ("alpha", "transparent", "rgba", "gif-frame", "tga-alpha")
+    return ["transparent"] if any(word in name for word in transparent) and "no-alpha" not in name else None
+
+
 def score(moaoff, path):
     return subprocess.run([moaoff, "score", "--json", path], capture_output=True, text=True)
 
@@ -257,6 +266,9 @@ def main():
             path.write_bytes(data)
             run = score(moaoff, path)
             wrong = [run.stderr] if run.returncode else compare(json.loads(run.stdout), luma)
+            notes = None if run.returncode else json.loads(run.stdout)["features"].get("notes")
+            if notes != notes_of(name):
+                wrong.append(("notes", notes, notes_of(name)))
             print(f"{name}: {wrong or 'right'}")
             n_wrong += bool(wrong)
         for name, data, expected in bad_files(rgb):
