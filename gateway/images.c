@@ -61,6 +61,7 @@ struct images {
     void *arg;
     size_t n_working;
     struct worker_line working, fetching; /* its jobs among everybody's */
+    bool dry_run;
     atomic_bool cancelled;
     atomic_uint_fast64_t px; /* that were looked at */
     struct image_score *scores;
@@ -437,6 +438,10 @@ static void perceive_image_part(struct picture *p)
         images->gateway->metrics.image_fetches_total[METRICS_FETCH_REFUSED]++;
         return;
     }
+    if (images->dry_run) { /* nothing goes out: what nobody has seen counts as complex */
+        images->scores[p - images->pictures].complexity = (struct moa_image_complexity){.score = 1};
+        return;
+    }
     p->deadline_us = server_now_us() + images->config->fetch_timeout_ms * 1000;
     p->job = (struct worker_job){.run = run_fetch, .done = on_fetched};
     images->n_working++;
@@ -457,8 +462,9 @@ static void perceive_one(struct picture *p)
         perceive_fail(&p->error, p->name, 400, "url_forbidden", LEAVES);
 }
 
-void images_perceive(struct images *images, images_done_fn *done)
+void images_perceive(struct images *images, bool dry_run, images_done_fn *done)
 {
+    images->dry_run = dry_run;
     begin(images, done);
     for (size_t i = 0; i < images->n; i++)
         perceive_one(&images->pictures[i]);

@@ -130,6 +130,16 @@ def test_nothing_is_fetched_unless_enabled(duo, edge, cloud, site):
     assert not site.asked and not edge.requests and not cloud.requests
 
 
+def test_a_dry_run_fetches_nothing(duo, site):
+    """What has not been seen counts as complex, and what would be refused is."""
+    gateway = duo({"paper": {"tau_text": 1, "tau_image": 0.9}, "fetch": FETCH})
+    answer = gateway.decide(chat("What is it?", site.url + "/a.png"))
+    assert answer.status == 200 and answer.json["decision"]["images"][0]["tier"] == "cloud", answer
+    assert answer.json["scores"]["images"][0]["score"] == 1 and answer.json["scores"]["images"][0]["format"] == "unknown"
+    assert not site.asked
+    assert duo({"fetch": {"enabled": False}}).decide(chat("What is it?", site.url + "/a.png")).status == 400
+
+
 def test_a_pinned_request_fetches_nothing(duo, edge, cloud, site):
     gateway = duo({"policy": "edge", "fetch": FETCH})
     assert "pinned" in refused(gateway.chat(chat("What is it?", site.url + "/a.png"), pin="edge"))
@@ -182,7 +192,7 @@ def endless(handler):
 
 @pytest.mark.parametrize("name,page,says", [
     ("missing", None, "404"),
-    ("no image", (200, {}, b"<html>this is not the picture you are looking for</html>"), "no JPEG"),
+    ("no image", (200, {}, b"<html>this is not the picture you are looking for</html>"), "HTML is not read"),
     ("empty", (200, {}, b""), "empty"),
     ("too large", (200, {"Content-Length": "100000"}, bytes(100000)), "larger than 50000"),
     ("endless", (200, {}, endless), "larger than 50000"),
