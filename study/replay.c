@@ -18,6 +18,7 @@
 #include "slots.h"
 
 #define BODY_BYTES_MAX (64 << 20)
+#define BODIES_BYTES_MAX ((uint64_t)1 << 30) /* of all requests at once */
 
 struct replay {
     const struct replay_options *options;
@@ -28,6 +29,7 @@ struct replay {
     struct event_base *base;
     struct event *due, *interrupt, *terminate;
     struct server *server;
+    struct memory_budget bodies;
     uint64_t n_requests, n_prompt_tokens, n_answer_tokens;
 };
 
@@ -374,7 +376,7 @@ static void close_all(struct replay *r)
 
 int replay_run(const struct replay_options *options)
 {
-    struct replay r = {.options = options};
+    struct replay r = {.options = options, .bodies = {.max_bytes = BODIES_BYTES_MAX}};
     char why[512];
     int failed = read_files(&r, why, sizeof(why)) || listen_on(&r, why, sizeof(why)) ? -1 : 0;
     if (failed) {
