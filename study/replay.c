@@ -343,6 +343,7 @@ static int listen_on(struct replay *r, char *why, size_t n)
                                                       .send_timeout_ms = 30000,
                                                       .body_timeout_ms = 30000,
                                                       .body_total_ms = 300000},
+                                           .bodies = &r->bodies,
                                            .routes = routes,
                                            .arg = r};
     snprintf(why, n, "out of memory");
