@@ -57,7 +57,22 @@ static void walk_double(struct adaptive_walk *w, double *x)
     memcpy(&word, x, sizeof(word));
     walk_word(w, &word);
     memcpy(x, &word, sizeof(word));
-    if (isnan(*x))
+    if (!isfinite(*x))
+        w->wrong = true;
+}
+
+/* A logarithm, of 0 too. */
+static void walk_log(struct adaptive_walk *w, double *x)
+{
+    const bool was_wrong = w->wrong;
+    walk_double(w, x);
+    w->wrong = was_wrong || isnan(*x) || *x == (double)INFINITY;
+}
+
+static void walk_quantity(struct adaptive_walk *w, double *x)
+{
+    walk_double(w, x);
+    if (!(*x >= 0.0))
         w->wrong = true;
 }
 
@@ -111,7 +126,7 @@ static void walk_generation(struct adaptive_walk *w, struct generation *g)
     walk_word(w, &g->serial);
     if (!g->serial)
         return;
-    walk_double(w, &g->share);
+    walk_quantity(w, &g->share);
     walk_doubles(w, g->confidence.w, CONFIDENCE_N);
     g->n_tested = walk_count(w, g->n_tested, GENERATION_LAST);
     g->n_lost = walk_count(w, g->n_lost, g->n_tested);
@@ -122,12 +137,13 @@ static void walk_generation(struct adaptive_walk *w, struct generation *g)
     for (size_t i = 0; i < MOA_THRESHOLDS; i++) {
         walk_double(w, &g->threshold[i]);
         walk_doubles(w, g->process[i].log_e, CERTIFY_BETS);
-        walk_double(w, &g->process[i].best);
+        walk_log(w, &g->process[i].best);
         walk_u32(w, &g->kept[i], GENERATION_LAST);
         walk_u32(w, &g->kept_lost[i], GENERATION_LAST);
     }
     walk_marks(w, g);
-    if (!g->has_grid && g->n_scores >= GENERATION_SCORES)
+    if (g->share > 1.0 || (!g->has_grid && g->n_scores >= GENERATION_SCORES) ||
+        (g->n_certified > 0 && !g->has_grid))
         w->wrong = true;
 }
 
@@ -146,8 +162,16 @@ static void walk_sample(struct adaptive_walk *w, struct confidence_sample *s)
 
 static void walk_running(struct adaptive_walk *w, struct running *r)
 {
-    walk_double(w, &r->mean);
-    walk_double(w, &r->n);
+    walk_quantity(w, &r->mean);
+    walk_quantity(w, &r->n);
+}
+
+static void walk_rate(struct adaptive_walk *w, struct predict_rate *r)
+{
+    walk_quantity(w, &r->n);
+    walk_quantity(w, &r->escalated);
+    if (r->escalated > r->n)
+        w->wrong = true;
 }
 
 static void walk_predict(struct adaptive_walk *w, struct predict *p)
@@ -161,16 +185,14 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_running(w, &t->answer_tokens);
         walk_running(w, &t->service_ms);
     }
-    walk_double(w, &p->all.n);
-    walk_double(w, &p->all.escalated);
+    walk_rate(w, &p->all);
     for (size_t i = 0; i < MOA_QUESTION_KINDS; i++) {
         walk_running(w, &p->answer_tokens[i]);
-        walk_double(w, &p->kind[i].n);
-        walk_double(w, &p->kind[i].escalated);
+        walk_rate(w, &p->kind[i]);
     }
-    walk_double(w, &p->kappa_ms);
-    walk_double(w, &p->n_window);
-    walk_double(w, &p->n_to_cloud);
+    walk_quantity(w, &p->kappa_ms);
+    walk_quantity(w, &p->n_window);
+    walk_quantity(w, &p->n_to_cloud);
 }
 
 static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
@@ -218,6 +240,19 @@ size_t moa_adaptive_save(const struct moa_adaptive *adaptive, void *ret_bytes, s
     return w.at + 8;
 }
 
+/* Whether the generations can be those of one state. */
+static bool holds_together(const struct moa_adaptive *a)
+{
+    const struct generation *g = a->generations;
+    bool in_force = a->in_force == 0;
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        if (g[i].serial > a->n_serials || (i > 0 && g[i].serial && g[i].serial <= g[i - 1].serial))
+            return false;
+        in_force |= g[i].serial == a->in_force && g[i].n_certified > 0;
+    }
+    return in_force && g[0].serial > 0;
+}
+
 static enum moa_err load(struct moa_bytes saved, struct moa_adaptive *ret_loaded)
 {
     if (saved.n < 8)
@@ -228,7 +263,9 @@ static enum moa_err load(struct moa_bytes saved, struct moa_adaptive *ret_loaded
     walk_all(&w, ret_loaded);
     if (w.at > w.n)
         return MOA_ERR_TRUNCATED;
-    return w.wrong || w.at != w.n || get(w.in + w.at) != w.sum ? MOA_ERR_CORRUPT : MOA_OK;
+    return w.wrong || w.at != w.n || get(w.in + w.at) != w.sum || !holds_together(ret_loaded)
+               ? MOA_ERR_CORRUPT
+               : MOA_OK;
 }
 
 enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes saved)

@@ -77,7 +77,8 @@ double moa_confidence_score(const struct confidence *c, const struct moa_answer 
     if (!moa_confidence_valid(answer))
         return 0.0;
     phi_of(answer, &phi);
-    return 1.0 / (1.0 + exp(-dot(c->w, &phi)));
+    const double s = 1.0 / (1.0 + exp(-dot(c->w, &phi)));
+    return s >= 0.0 ? s : 0.0; /* not a number: weights beyond all measure */
 }
 
 /* ---- fitting ---- */
