@@ -341,7 +341,8 @@ static void misconfigured(struct endpoint *e, const struct breaker_options *opti
     if (!failed(&e->breaker, options, for_sure, now_us))
         return;
     e->n_opened++;
-    e->breaker.retry_us = now_us + options->misconfigured_us;
+    if (for_sure)
+        e->breaker.retry_us = now_us + options->misconfigured_us;
 }
 
 bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,

@@ -345,19 +345,28 @@ static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
     return true;
 }
 
-/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
-static bool fall_back(struct exchange *x, enum moa_tier failed, const char *why)
+/* Why the other tier gets what this one was to have. */
+static enum moa_reason reason_of_fallback(const struct engine_call *c)
 {
+    if (c->opinion.verdict == VERDICT_UNFIT)
+        return c->opinion.is_too_large ? MOA_REASON_TOO_LONG : MOA_REASON_UNSUPPORTED;
+    return c->tier == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN;
+}
+
+/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
+static bool fall_back(struct exchange *x, const struct engine_call *c, const char *why)
+{
+    const enum moa_tier failed = c->tier;
     /* What is pinned can come back, but not go. */
     if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] ||
         !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
         return false;
+    const enum moa_reason reason = reason_of_fallback(c);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->retry_after_s = 0;
     drop_calls(x);
     x->gateway->metrics.fallbacks_total[failed]++;
-    perceive_send_all(&x->perceived.decision, other_tier(failed),
-                      failed == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN);
+    perceive_send_all(&x->perceived.decision, other_tier(failed), reason);
     prepare(x);
     return true;
 }
@@ -472,18 +481,18 @@ static bool ask_again(struct exchange *x, const struct engine_call *c)
     switch (c->opinion.verdict) {
     case VERDICT_CLIENT:
         if (c->kind == CALL_PERCEPTION) /* of our request, not of the client's */
-            return fall_back(x, tier, kind);
+            return fall_back(x, c, kind);
         if (!c->asks_usage || !strstr(c->opinion.words, "stream_options"))
             return false;
         drop_calls(x); /* our addition was the fault; endpoints_refuse_options() */
         execute(x);
         return true;
     case VERDICT_UNFIT:
-        return fall_back(x, tier, kind);
+        return fall_back(x, c, kind);
     case VERDICT_BUSY:
-        return retry_elsewhere(x, tier) || fall_back(x, tier, kind) || wait_for_edge(x, tier);
+        return retry_elsewhere(x, tier) || fall_back(x, c, kind) || wait_for_edge(x, tier);
     default:
-        return retry_elsewhere(x, tier) || fall_back(x, tier, kind);
+        return retry_elsewhere(x, tier) || fall_back(x, c, kind);
     }
 }
 

@@ -86,6 +86,7 @@ static void report_verdict(struct engine_call *c)
     switch (o->verdict) {
     case VERDICT_OPEN:
     case VERDICT_ANSWERED:
+    case VERDICT_BROKEN:
         break;
     case VERDICT_CLIENT:
     case VERDICT_UNFIT:

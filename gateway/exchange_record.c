@@ -128,7 +128,9 @@ void exchange_note_answered(struct exchange *x, struct engine_call *c)
 void exchange_note_call(struct exchange *x, const struct engine_call *c)
 {
     const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
-    const char *verdict = broke ? "broken" : verdict_name(c->opinion.verdict);
+    const enum verdict outcome = broke ? VERDICT_BROKEN : c->opinion.verdict;
+    const char *verdict = verdict_name(outcome);
+    x->gateway->metrics.calls_total[c->tier][outcome]++;
     if (c->is_noted && broke)
         x->n_call_bytes = c->noted_at; /* it was the last */
     if (!c->is_noted || broke)

@@ -12,6 +12,8 @@
 
 #include <moaoff/policy.h>
 
+#include "verdict.h"
+
 #define METRICS_BUCKETS 16
 
 /* Values of labels, in the order of their names in metrics_rows.h. */

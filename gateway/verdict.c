@@ -19,7 +19,7 @@
 const char *verdict_name(enum verdict verdict)
 {
     static const char *const names[] = {"open",          "answered", "client", "unfit",
-                                        "misconfigured", "busy",     "failed"};
+                                        "misconfigured", "busy",     "failed", "broken"};
     return names[verdict];
 }
 
@@ -239,6 +239,7 @@ static enum verdict judge_error(const struct engine_answer *a, struct moa_bytes 
     const bool hidden = a->status < 300;
     o->status = hidden ? c.status : a->status;
     o->is_error_object = c.is_error_object;
+    o->is_too_large = is_too_large(&c) || o->status == 413;
     snprintf(o->words, sizeof(o->words), "%s", c.words);
     if (!hidden)
         snprintf(what, sizeof(what), "status %d", a->status);

@@ -22,6 +22,7 @@ enum verdict {
     VERDICT_MISCONFIGURED, /* our key, model or URL of this tier is wrong */
     VERDICT_BUSY,          /* it will do later */
     VERDICT_FAILED,
+    VERDICT_BROKEN, /* answered, but it broke off when the client had seen some of it */
 };
 
 /** How much of an answer is there. */
@@ -48,13 +49,14 @@ struct engine_opinion {
     int status;                     /* the error's own, if it came in a 200; 0: there is none */
     char what[80];                  /* what came, in ours: "status 500"; "" if answered */
     char words[ENGINE_WORDS_BYTES]; /* the engine's own, valid UTF-8; "" if it said none */
+    bool is_too_large;              /* unfit for its size, not for its kind */
     bool is_error_object;           /* the whole body is an error as OpenAI's API has them */
 };
 
 /** VERDICT_OPEN comes only while more may come. */
 enum verdict engine_verdict(const struct engine_answer *answer, struct engine_opinion *ret_opinion);
 
-/** "answered", "client", "unfit", "misconfigured", "busy", "failed"; "open". */
+/** "answered", "client", "unfit", "misconfigured", "busy", "failed", "broken"; "open". */
 const char *verdict_name(enum verdict verdict);
 
 #endif

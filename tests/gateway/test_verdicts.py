@@ -144,7 +144,10 @@ def test_what_does_not_fit_is_asked_of_the_other_tier(before, scripted, cloud, s
     for _ in range(4):
         got = running.chat(chat("Hello.", model="gpt-9"))
         assert (got.status, got.plan, got.headers["x-moaoff-fallback"]) == (200, "cloud", "edge unfit"), got
+        large = status == 413 or any(word in error["message"] for word in ("context", "At most"))
+        assert got.headers["x-moaoff-reason"] == "text=" + ("too-long" if large else "unsupported")
     assert endpoint(running)["breaker"] == "closed" and endpoint(running)["failures"] == 0
+    assert 'moaoff_calls_total{tier="edge",verdict="unfit"} 4' in running.get("/metrics").body.decode()
     cloud.requests.clear()
     got = running.chat(chat("Hello.", model="gpt-9"), pin="edge")
     assert got.status == (status if status < 500 else 400) and not cloud.requests

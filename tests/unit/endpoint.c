@@ -11,7 +11,7 @@
 #define SECOND 1000000
 
 static const struct breaker_options options = {
-    .failures = 3, .retry_us = 5 * SECOND, .busy_us = SECOND};
+    .failures = 3, .retry_us = 5 * SECOND, .busy_us = SECOND, .misconfigured_us = 60 * SECOND};
 
 static void make(struct endpoints *es, size_t n)
 {
@@ -333,6 +333,72 @@ static void endpoints_can_be_replaced_under_calls(void **state)
     endpoints_done(&es);
 }
 
+static void a_wrong_key_opens_for_long(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 1);
+    struct endpoint *e = call(&es, ENDPOINT_MISCONFIGURED, SECOND);
+    assert_int_equal(e->breaker.state, BREAKER_OPEN);
+    assert_true(endpoints_misconfigured(&es) && !endpoints_ready(&es, SECOND));
+    assert_false(endpoint_due(e, 60 * SECOND));
+    assert_true(endpoint_due(e, 61 * SECOND));
+    endpoints_reconsider(&es, 2 * SECOND); /* another key was configured */
+    assert_true(endpoint_due(e, 2 * SECOND));
+    endpoint_tried(&es, e, true, 2 * SECOND);
+    call(&es, ENDPOINT_ANSWERED, 3 * SECOND);
+    assert_true(endpoints_ready(&es, 3 * SECOND) && !endpoints_misconfigured(&es));
+    endpoints_done(&es);
+}
+
+/* A proxy says 403 to words that it does not like, too. */
+static void one_request_that_is_forbidden_opens_nothing(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 1);
+    struct endpoint *e = call(&es, ENDPOINT_FORBIDDEN, SECOND);
+    call(&es, ENDPOINT_FORBIDDEN, SECOND + 1);
+    assert_int_equal(e->breaker.state, BREAKER_CLOSED);
+    call(&es, ENDPOINT_FORBIDDEN, SECOND + 2);
+    assert_int_equal(e->breaker.state, BREAKER_OPEN);
+    assert_true(endpoint_due(e, 6 * SECOND + 2)); /* and not for long */
+    endpoints_done(&es);
+}
+
+static void looks_say_whether_it_is_there_and_move_no_breaker(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 1);
+    struct endpoint *e = es.list[0];
+    assert_true(endpoint_look_due(&es, e, SECOND));
+    e->looked_us = SECOND;
+    endpoint_looked(e, false);
+    assert_true(endpoints_up(&es) && endpoints_unreachable(&es) && !endpoints_ready(&es, SECOND));
+    assert_false(endpoint_look_due(&es, e, 2 * SECOND));
+    assert_true(endpoint_look_due(&es, e, 6 * SECOND));
+    call(&es, ENDPOINT_ANSWERED, 7 * SECOND);
+    assert_true(endpoints_ready(&es, 7 * SECOND));
+    assert_false(endpoint_look_due(&es, e, 100 * SECOND));
+    endpoints_done(&es);
+}
+
+static void an_engine_that_loads_is_not_ready(void **state)
+{
+    (void)state;
+    struct endpoints es;
+    make(&es, 1);
+    call(&es, ENDPOINT_UNAVAILABLE, SECOND);
+    assert_true(endpoints_up(&es) && !endpoints_ready(&es, SECOND));
+    assert_true(endpoints_ready(&es, 3 * SECOND)); /* somebody must try */
+    call(&es, ENDPOINT_BUSY, 4 * SECOND);
+    call(&es, ENDPOINT_ANSWERED, 4 * SECOND);
+    call(&es, ENDPOINT_BUSY, 5 * SECOND);
+    assert_true(endpoints_ready(&es, 5 * SECOND)); /* 429 comes from one that answers */
+    endpoints_done(&es);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +416,10 @@ int main(void)
         cmocka_unit_test(a_second_try_goes_elsewhere),
         cmocka_unit_test(calls_are_spread),
         cmocka_unit_test(endpoints_can_be_replaced_under_calls),
+        cmocka_unit_test(a_wrong_key_opens_for_long),
+        cmocka_unit_test(one_request_that_is_forbidden_opens_nothing),
+        cmocka_unit_test(looks_say_whether_it_is_there_and_move_no_breaker),
+        cmocka_unit_test(an_engine_that_loads_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
