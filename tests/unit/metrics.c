@@ -34,6 +34,7 @@ static void every_row_has_its_head(void **state)
     (void)state;
     static struct metrics m;
     m.decisions_total[0][0][0] = 1; /* a sparse row has no head without a sample */
+    m.calls_total[0][0] = 1;
     char *page = page_of(&m);
     static const char *const names[] = {
 #define ROW(name, type, help) #name,
