@@ -33,7 +33,13 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
     KEY(path, KEY_CHOICE, field, 0, 0, fallback, help, .choices = names, __VA_ARGS__)
 
 #define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
-    INTEGER(name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                  \
+    TEXT(                                                                                          \
+        name ".modalities", tier[i].modalities, "",                                                \
+        "what it takes, of text, image, audio, video, file; empty: what the engine says, or any"), \
+        INTEGER(name ".context_tokens", tier[i].context_tokens, 0, 1000000000, "0",                \
+                "tokens of the longest request it takes; 0: what the engine says, or any"),        \
+        INTEGER(                                                                                   \
+            name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                  \
             "visual tokens of an image, 28 x 28 px each; those more than a quarter larger are "    \
             "downscaled; 0: no limit"),                                                            \
         TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \

@@ -14,6 +14,7 @@
 #include <moaoff/moaoff.h>
 
 #include "address.h"
+#include "probe.h"
 
 /** At least one text. */
 struct text_list {
@@ -38,9 +39,12 @@ struct tier_config {
     int64_t connect_timeout_ms;
     int64_t first_byte_timeout_ms;
     int64_t idle_timeout_ms;
-    int64_t dead_link_ms; /* 0: the system's */
-    int64_t image_tokens; /* of one image, at most; 0: no limit */
-    char *image_formats;  /* names between commas; "": any */
+    int64_t dead_link_ms;     /* 0: the system's */
+    char *modalities;         /* names between commas; "": what the engine says */
+    int64_t context_tokens;   /* 0: what the engine says */
+    struct probe_takes takes; /* the same, ready for use */
+    int64_t image_tokens;     /* of one image, at most; 0: no limit */
+    char *image_formats;      /* names between commas; "": any */
     int64_t image_min_px;
     int64_t image_upright;                 /* bool */
     int64_t image_flatten;                 /* bool */

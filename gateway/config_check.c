@@ -174,13 +174,26 @@ static int check_tier_images(const struct check *r, enum moa_tier tier, const ch
     return 0;
 }
 
+static int check_takes(const struct check *r, enum moa_tier tier, const char *path)
+{
+    struct tier_config *t = &r->config->tier[tier];
+    unsigned kinds = PINS_NONE;
+    if (t->modalities[0] && (strstr(t->modalities, "edge") || pins_parse(t->modalities, &kinds)))
+        return refuse(r, path, "has a word other than text, image, audio, video and file");
+    t->takes = (struct probe_takes){.kinds = kinds ? kinds | 1u << MOA_TEXT : 0,
+                                    .context_tokens = t->context_tokens};
+    return 0;
+}
+
 static int check_images(const struct check *r)
 {
     char why[128];
     if (address_list_parse(r->config->fetch_allow, &r->config->fetch_allowed, why, sizeof(why)))
         return refuse(r, "fetch.allow", "%s", why);
     return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
-                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats")
+                   check_tier_images(r, MOA_CLOUD, "cloud.image_formats") ||
+                   check_takes(r, MOA_EDGE, "edge.modalities") ||
+                   check_takes(r, MOA_CLOUD, "cloud.modalities")
                ? -1
                : 0;
 }

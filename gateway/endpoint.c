@@ -272,6 +272,25 @@ void endpoints_reconsider(struct endpoints *es, int64_t now_us)
     }
 }
 
+struct probe_takes endpoints_takes(const struct endpoints *endpoints)
+{
+    struct probe_takes all = {0};
+    bool kinds_known = endpoints->n > 0, context_known = endpoints->n > 0;
+    for (size_t i = 0; i < endpoints->n; i++) {
+        const struct probe_takes *one = &endpoints->list[i]->takes;
+        all.kinds |= one->kinds;
+        if (one->context_tokens > all.context_tokens)
+            all.context_tokens = one->context_tokens;
+        kinds_known = kinds_known && one->kinds;
+        context_known = context_known && one->context_tokens;
+    }
+    if (!kinds_known)
+        all.kinds = (1u << MOA_KINDS) - 1;
+    if (!context_known)
+        all.context_tokens = 0;
+    return all;
+}
+
 unsigned endpoints_in_flight(const struct endpoints *es)
 {
     unsigned n = 0;

@@ -68,6 +68,9 @@ struct endpoint {
     bool no_stream_options; /* it refuses the field with which usage is asked for */
     int64_t looked_us;      /* whether it can be reached, at the start and until it can; 0: never */
     bool unreachable;       /* it could not, and no call has shown otherwise */
+    struct probe_takes takes; /* as far as it has said */
+    struct probe_takes said;  /* the same, while it is being asked again */
+    int64_t asked_us;         /* when it was asked for that; 0: never */
     unsigned in_flight;
     unsigned holders; /* calls and others that still point here */
     uint64_t n_calls;
@@ -118,6 +121,8 @@ bool endpoints_refuse_options(const struct endpoints *endpoints);
 bool endpoints_unreachable(const struct endpoints *endpoints);
 /** The configuration was read again: what was wrong with it may be right now. */
 void endpoints_reconsider(struct endpoints *endpoints, int64_t now_us);
+/** What at least one of them takes: every kind, and no bound, if one of them has not said. */
+struct probe_takes endpoints_takes(const struct endpoints *endpoints);
 unsigned endpoints_in_flight(const struct endpoints *endpoints);
 
 /**

@@ -244,16 +244,30 @@ static void reply_decision(struct exchange *x)
     exchange_finish(x);
 }
 
+/* Whether the tier takes all that it would get in a fallback. */
+static bool takes_all(const struct exchange *x, enum moa_tier tier)
+{
+    for (size_t i = 0; i < x->perceived.request.n; i++) {
+        if (x->perceived.modalities[i].refused[tier])
+            return false;
+    }
+    return true;
+}
+
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
     struct http_error error;
+    struct probe_takes takes[2];
     state_read(g, server_now_us(), &x->state);
     const struct judge_case asked = {.config = x->settings->config,
                                      .chat = &x->chat,
                                      .scores = exchange_scores(x),
                                      .policy = x->policy,
-                                     .state = &x->state};
+                                     .state = &x->state,
+                                     .takes = takes};
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        takes[tier] = endpoints_takes(&x->settings->endpoints[tier]);
     if (judge_decide(&asked, &x->perceived, &error)) {
         exchange_fail(x, &error);
         return;
@@ -358,7 +372,7 @@ static bool fall_back(struct exchange *x, const struct engine_call *c, const cha
 {
     const enum moa_tier failed = c->tier;
     /* What is pinned can come back, but not go. */
-    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] ||
+    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] || !takes_all(x, other_tier(failed)) ||
         !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
         return false;
     const enum moa_reason reason = reason_of_fallback(c);

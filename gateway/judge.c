@@ -38,12 +38,30 @@ int judge_read(const struct config *config, unsigned pins, struct chat *chat,
     return http_fail_at(ret_error, "model");
 }
 
+/* What the tiers take: as configured, else as their engines say. */
+static void limit(const struct judge_case *c, struct perceived *perceived)
+{
+    struct probe_takes takes[2];
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        const struct probe_takes *told = &c->config->tier[tier].takes;
+        takes[tier] = c->takes ? c->takes[tier] : (struct probe_takes){.kinds = PINS_ALL};
+        if (told->kinds)
+            takes[tier].kinds = told->kinds;
+        if (told->context_tokens)
+            takes[tier].context_tokens = told->context_tokens;
+    }
+    perceive_limit(perceived, takes, c->config);
+}
+
 int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
                  struct http_error *ret_error)
 {
     *ret_perceived = (struct perceived){.modalities = NULL};
     if (perceive_request(c->chat, c->scores, c->config, ret_perceived))
         return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    limit(c, ret_perceived);
+    if (perceive_refuse(c->chat, ret_perceived, ret_error))
+        return -1;
     enum moa_err err =
         moa_decide(c->policy, &ret_perceived->request, c->state, &ret_perceived->decision);
     if (err)

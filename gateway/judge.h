@@ -29,9 +29,12 @@ struct judge_case {
     const struct image_score *scores; /* one for each part, all without error */
     const struct moa_policy *policy;
     const struct moa_state *state;
+    const struct probe_takes
+        *takes; /* what the engines of each tier say they take; NULL: nothing */
 };
 
-/** Decides. -1 with `ret_error`; `ret_perceived` is to be given to perceive_done() in any case. */
+/** Decides. -1 with `ret_error`, also if there is a part that no tier takes; `ret_perceived` is to
+ * be given to perceive_done() in any case. */
 int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
                  struct http_error *ret_error);
 

@@ -116,6 +116,47 @@ void perceive_done(struct perceived *perceived)
     *perceived = (struct perceived){0};
 }
 
+/* What a tier gets of an image has at most so many tokens. */
+static double tokens_for(const struct moa_modality *m, const struct tier_config *tier)
+{
+    const double most = (double)tier->image_tokens;
+    return m->kind == MOA_IMAGE && most > 0 && m->tokens > most ? most : m->tokens;
+}
+
+void perceive_limit(struct perceived *perceived, const struct probe_takes takes[2],
+                    const struct config *config)
+{
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        double tokens = 0;
+        for (size_t i = 0; i < perceived->request.n; i++) {
+            struct moa_modality *m = &perceived->modalities[i];
+            tokens += tokens_for(m, &config->tier[tier]);
+            m->refused[tier] = !pins_has(takes[tier].kinds, m->kind);
+        }
+        if (takes[tier].context_tokens > 0)
+            perceived->modalities[0].refused[tier] = tokens > (double)takes[tier].context_tokens;
+    }
+}
+
+int perceive_refuse(const struct chat *chat, const struct perceived *perceived,
+                    struct http_error *ret_error)
+{
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const struct moa_modality *m = &perceived->modalities[1 + i];
+        const bool pinned = m->pinned || perceived->request.pinned;
+        if (!m->refused[MOA_EDGE] || (!pinned && !m->refused[MOA_CLOUD]))
+            continue;
+        char name[sizeof(ret_error->param)], what[120];
+        chat_part_name(chat, i, name, sizeof(name));
+        snprintf(what, sizeof(what),
+                 pinned ? "it is pinned to the edge, whose engine takes no %s"
+                        : "no engine here takes a part of this kind (%s)",
+                 moa_kind_name(m->kind));
+        return perceive_fail(ret_error, name, 400, "unsupported_modality", what);
+    }
+    return 0;
+}
+
 /* ---- a part as text ---- */
 
 char *perceive_prompt(const struct chat *chat, size_t i, enum moa_tier tier,

@@ -64,6 +64,15 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
                      const struct config *config, struct perceived *ret_perceived);
 void perceive_done(struct perceived *perceived);
 
+/** Notes what tiers do not take: kinds, and a request that is longer than a context. */
+void perceive_limit(struct perceived *perceived, const struct probe_takes takes[2],
+                    const struct config *config);
+
+/** -1 with `ret_error` if there is a part that no tier takes, or a pinned one that the edge does
+ * not. */
+int perceive_refuse(const struct chat *chat, const struct perceived *perceived,
+                    struct http_error *ret_error);
+
 /**
  * What a tier is asked about part `i` to turn it into text: what the user asked with it, unless the
  * text is pinned and may not leave with it. To be freed with free(); NULL if out of memory.

@@ -180,6 +180,77 @@ bool probe_answer(struct probe *p, int status, struct moa_bytes body, struct pro
                  : metrics_answer(p, status, body, ret_load);
 }
 
+/* ---- what it takes ---- */
+
+#define CONTEXT_TOKENS_MAX 1000000000
+
+static void take_context(yyjson_val *tokens, struct probe_takes *takes)
+{
+    if (yyjson_is_int(tokens) && yyjson_get_sint(tokens) > 0 &&
+        yyjson_get_sint(tokens) <= CONTEXT_TOKENS_MAX)
+        takes->context_tokens = yyjson_get_sint(tokens);
+}
+
+static void take_kinds(yyjson_val *names, struct probe_takes *takes)
+{
+    unsigned kinds = 0;
+    size_t i, n;
+    yyjson_val *name;
+    yyjson_arr_foreach(names, i, n, name)
+    {
+        for (int kind = MOA_TEXT; kind <= MOA_FILE; kind++)
+            if (yyjson_equals_str(name, moa_kind_name((enum moa_kind)kind)))
+                kinds |= 1u << kind;
+    }
+    if (kinds)
+        takes->kinds = kinds | 1u << MOA_TEXT;
+}
+
+static yyjson_val *model_named(yyjson_val *list, const char *model)
+{
+    size_t i, n;
+    yyjson_val *entry;
+    yyjson_arr_foreach(list, i, n, entry)
+    {
+        if (yyjson_equals_str(yyjson_obj_get(entry, "id"), model))
+            return entry;
+    }
+    return yyjson_arr_size(list) == 1 ? yyjson_arr_get_first(list) : NULL;
+}
+
+void probe_models(struct moa_bytes json, const char *model, struct probe_takes *takes)
+{
+    yyjson_doc *doc = yyjson_read(json.p, json.n, 0);
+    yyjson_val *entry = model_named(yyjson_obj_get(yyjson_doc_get_root(doc), "data"), model);
+    yyjson_val *meta = yyjson_obj_get(entry, "meta");
+    take_kinds(yyjson_obj_get(yyjson_obj_get(entry, "architecture"), "input_modalities"), takes);
+    take_context(yyjson_obj_get(entry, "context_length"), takes);
+    take_context(yyjson_obj_get(entry, "max_model_len"), takes);
+    take_context(yyjson_obj_get(meta, "n_ctx"), takes);
+    yyjson_doc_free(doc);
+}
+
+void probe_props(struct moa_bytes json, struct probe_takes *takes)
+{
+    static const struct {
+        const char *name;
+        enum moa_kind kind;
+    } senses[] = {{"vision", MOA_IMAGE}, {"audio", MOA_AUDIO}, {"video", MOA_VIDEO}};
+    yyjson_doc *doc = yyjson_read(json.p, json.n, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *modalities = yyjson_obj_get(root, "modalities");
+    unsigned kinds = 1u << MOA_TEXT;
+    for (size_t i = 0; i < sizeof(senses) / sizeof(senses[0]); i++) {
+        if (yyjson_is_true(yyjson_obj_get(modalities, senses[i].name)))
+            kinds |= 1u << senses[i].kind;
+    }
+    if (yyjson_is_obj(modalities)) /* it may know of fewer kinds than the list of models */
+        takes->kinds |= kinds;
+    take_context(yyjson_obj_get(yyjson_obj_get(root, "default_generation_settings"), "n_ctx"),
+                 takes);
+    yyjson_doc_free(doc);
+}
+
 const char *probe_engine_name(enum probe_engine engine)
 {
     static const char *const names[] = {"unknown", "llama-server", "vllm", "sglang"};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an engine says of its own load: which page to ask for, and what its answer means. Finds out
- * by itself what the engine is: llama-server (/slots, /metrics), vLLM or SGLang (/metrics). Pure;
- * an answer may be anything.
+ * by itself what the engine is: llama-server (/slots, /metrics), vLLM or SGLang (/metrics). And
+ * what an engine says of what it takes. Pure; an answer may be anything.
  */
 #ifndef MOA_GATEWAY_PROBE_H
 #define MOA_GATEWAY_PROBE_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include <moaoff/base.h>
+#include <moaoff/policy.h>
 
 #define PROBE_BYTES_MAX (1 << 20) /* of an answer; a longer one is not read */
 
@@ -48,6 +49,25 @@ const char *probe_next(struct probe *probe);
  */
 bool probe_answer(struct probe *probe, int status, struct moa_bytes body,
                   struct probe_load *ret_load);
+
+/** What an engine takes. All zero: it has not said. */
+struct probe_takes {
+    unsigned kinds;         /* bit 1 << enum moa_kind; 0: not known */
+    int64_t context_tokens; /* of one request; 0: not known */
+};
+
+/** The pages that may say so, below the base URL and below the engine's root. */
+#define PROBE_MODELS_PATH "/models"
+#define PROBE_PROPS_PATH "/props"
+
+/**
+ * Adds what a list of models says of `model`, or of its only one: "architecture.input_modalities",
+ * "meta.n_ctx" (llama-server), "max_model_len" (vLLM), "context_length".
+ */
+void probe_models(struct moa_bytes json, const char *model, struct probe_takes *takes);
+
+/** Adds what llama-server's /props says; its context is that of one slot. */
+void probe_props(struct moa_bytes json, struct probe_takes *takes);
 
 /** "unknown", "llama-server", "vllm", "sglang". */
 const char *probe_engine_name(enum probe_engine engine);

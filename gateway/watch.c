@@ -26,6 +26,7 @@
 #define IDLE_POLL_US 10000000 /* between two polls without */
 #define QUIET_US 1000000      /* memory is given back when no body was freed for so long */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
+#define TAKES_US 30000000     /* until an engine is asked again what it takes */
 #define CALLS_MAX (4UL * ENDPOINTS_MAX)
 
 /* A call of this file: to an edge engine's load page, or to see whether an endpoint is reachable.
@@ -195,6 +196,82 @@ static bool poll_due(const struct watch *w, int64_t now_us)
     return w->polled_us == 0 || now_us - w->polled_us >= interval_us;
 }
 
+/* ---- what engines take ---- */
+
+static void ask_props(struct watch *w, struct endpoint *e, enum moa_tier tier);
+
+static bool is_read(const struct look *look, const struct upstream_result *result)
+{
+    return result->end == UPSTREAM_COMPLETE && look->status == 200;
+}
+
+static void on_props_done(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    struct endpoint *e = look->endpoint;
+    if (is_read(look, result))
+        probe_props(buffer_bytes(&look->answer), &e->said);
+    e->takes = e->said;
+    look_over(look);
+}
+
+static void on_models_done(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    struct watch *w = look->watch;
+    struct endpoint *e = look->endpoint;
+    const enum moa_tier tier = look->tier;
+    const bool is_there = result->end == UPSTREAM_COMPLETE;
+    e->said = (struct probe_takes){0}; /* another engine may stand there now */
+    if (is_read(look, result))
+        probe_models(buffer_bytes(&look->answer), w->gateway->config->tier[tier].model, &e->said);
+    if (is_there && tier == MOA_CLOUD)
+        e->takes = e->said;
+    endpoint_hold(e);
+    look_over(look);
+    if (is_there && tier == MOA_EDGE)
+        ask_props(w, e, tier);
+    endpoint_release(e);
+}
+
+static const struct upstream_callbacks models_callbacks = {on_head, on_body, on_models_done};
+static const struct upstream_callbacks props_callbacks = {on_head, on_body, on_props_done};
+
+static void ask_props(struct watch *w, struct endpoint *e, enum moa_tier tier)
+{
+    (void)!begin_look(w, e, tier, UPSTREAM_GET, page_url(e->base_url, PROBE_PROPS_PATH),
+                      &props_callbacks);
+}
+
+/* Unless the configuration says it. The cloud is asked once something has been sent there: without
+ * a request it hears nothing of this gateway. */
+static bool takes_due(const struct watch *w, const struct endpoint *e, enum moa_tier tier,
+                      int64_t now_us)
+{
+    const struct tier_config *t = &w->gateway->config->tier[tier];
+    if (t->takes.kinds && t->takes.context_tokens)
+        return false;
+    if (tier == MOA_EDGE ? t->poll_ms == 0 : e->n_calls == 0)
+        return false;
+    return e->breaker.state != BREAKER_OPEN && (!e->asked_us || now_us - e->asked_us >= TAKES_US);
+}
+
+static void ask_takes(struct watch *w, int64_t now_us)
+{
+    for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
+        const struct endpoints *tier = &w->gateway->settings->endpoints[which];
+        for (size_t i = 0; i < tier->n; i++) {
+            struct endpoint *e = tier->list[i];
+            char *url;
+            if (!takes_due(w, e, (enum moa_tier)which, now_us) || looked_at(w, e))
+                continue;
+            e->asked_us = now_us;
+            if (asprintf(&url, "%s" PROBE_MODELS_PATH, e->base_url) >= 0)
+                (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_GET, url, &models_callbacks);
+        }
+    }
+}
+
 /* ---- endpoints that are new, or down ---- */
 
 static void on_tried(const struct upstream_result *result, void *arg)
@@ -280,6 +357,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     int64_t now_us = server_now_us();
     read_pressure(w, now_us);
     give_memory_back(w->gateway, now_us);
+    ask_takes(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);
     try_endpoints(w, now_us); /* but those that are polled now */

@@ -123,6 +123,52 @@ static void slots_are_counted(void **state)
         assert_int_equal(probe_slots(bytes(refused[i]), &load), -1);
 }
 
+static void what_an_engine_takes_is_read(void **state)
+{
+    (void)state;
+    static const char list[] =
+        "{\"models\":[{}],\"data\":[{\"id\":\"a.gguf\",\"architecture\":{\"input_modalities\":"
+        "[\"text\",\"image\",\"smell\"]},\"meta\":{\"n_ctx\":4096}}]}";
+    static const char vllm[] = "{\"data\":[{\"id\":\"x\",\"max_model_len\":10},"
+                               "{\"id\":\"q\",\"max_model_len\":32768}]}";
+    static const char props[] = "{\"default_generation_settings\":{\"n_ctx\":2048},\"modalities\":"
+                                "{\"vision\":false,\"audio\":true}}";
+    struct probe_takes takes = {0};
+    probe_models(bytes(list), "", &takes);
+    assert_int_equal(takes.kinds, 1u << MOA_TEXT | 1u << MOA_IMAGE);
+    assert_int_equal(takes.context_tokens, 4096);
+    probe_props(bytes(props), &takes); /* of one slot */
+    assert_int_equal(takes.kinds, 1u << MOA_TEXT | 1u << MOA_IMAGE | 1u << MOA_AUDIO);
+    assert_int_equal(takes.context_tokens, 2048);
+
+    takes = (struct probe_takes){0};
+    probe_models(bytes(vllm), "q", &takes);
+    assert_int_equal(takes.kinds, 0); /* it does not say */
+    assert_int_equal(takes.context_tokens, 32768);
+    takes = (struct probe_takes){0};
+    probe_models(bytes(vllm), "other", &takes);
+    assert_int_equal(takes.context_tokens, 0);
+    probe_props(bytes(props), &takes);
+    assert_int_equal(takes.kinds, 1u << MOA_TEXT | 1u << MOA_AUDIO);
+
+    static const char *const nothing[] = {
+        "",
+        "[]",
+        "null",
+        "{\"data\":{}}",
+        "{\"data\":[{\"max_model_len\":-1}]}",
+        "{\"data\":[{\"max_model_len\":1e9,\"architecture\":{\"input_modalities\":[1]}}]}",
+        "{\"modalities\":[],\"default_generation_settings\":{\"n_ctx\":0}}",
+        "{\"data\":[{\"max_model_len\":99999999999999}]}"};
+    for (size_t i = 0; i < N_TESTS(nothing); i++) {
+        takes = (struct probe_takes){0};
+        probe_models(bytes(nothing[i]), "", &takes);
+        probe_props(bytes(nothing[i]), &takes);
+        assert_int_equal(takes.kinds, 0);
+        assert_int_equal(takes.context_tokens, 0);
+    }
+}
+
 static void answer(struct probe *p, const char *path, int status, const char *text, bool told)
 {
     struct probe_load load;
@@ -185,6 +231,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_unknown_and_not_zero),
         cmocka_unit_test(no_cut_reads_behind_the_end),
         cmocka_unit_test(slots_are_counted),
+        cmocka_unit_test(what_an_engine_takes_is_read),
         cmocka_unit_test(llama_server_with_metrics_is_found),
         cmocka_unit_test(llama_server_without_metrics_is_found),
         cmocka_unit_test(vllm_is_found),
