@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     struct config *config;
     struct config_error error;
     char *bytes = malloc(FILE_BYTES_MAX);
-    if (!bytes || config_load(NULL, CONFIG_TO_SERVE, &config, &error))
+    if (!bytes || config_load(NULL, NULL, CONFIG_TO_SERVE, &config, &error))
         return 1;
     int result = 0;
     for (int i = 1; i < argc && !result; i++) {

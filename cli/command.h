@@ -12,7 +12,7 @@
 
 extern const struct command score_command, decide_command, serve_command, log_command,
     policies_command, calibrate_command, eval_command, report_command, engine_command, cpu_command,
-    completion_command, man_command;
+    completion_command, man_command, doctor_command;
 
 /** All of them, in the order of `moaoff --help`; NULL at the end. */
 extern const struct command *const commands[];
@@ -21,6 +21,7 @@ extern const struct command *const commands[];
  * The configuration in the file `path` (NULL: the defaults), to be freed with config_free(); NULL
  * after it has said on standard error, in the name of `command`, what is wrong.
  */
-struct config *command_config(const char *command, const char *path, enum config_use use);
+struct config *command_config(const char *command, const char *path,
+                              const struct config_override *overrides, enum config_use use);
 
 #endif

@@ -184,7 +184,7 @@ static int decide_file(const struct decide_arguments *a, const struct config *co
 
 static int run(void)
 {
-    struct config *config = command_config("decide", arguments.config_path, CONFIG_TO_LOOK);
+    struct config *config = command_config("decide", arguments.config_path, NULL, CONFIG_TO_LOOK);
     if (!config)
         return EXIT_FAILED;
     int status = decide_file(&arguments, config);

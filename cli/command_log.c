@@ -208,7 +208,7 @@ static int show(const char *path)
 
 static int show_configured(void)
 {
-    struct config *config = command_config("log", arguments.config_path, CONFIG_TO_LOOK);
+    struct config *config = command_config("log", arguments.config_path, NULL, CONFIG_TO_LOOK);
     if (!config)
         return EXIT_FAILED;
     int status = EXIT_FAILED;

@@ -13,11 +13,13 @@
 #include "command.h"
 
 const struct command *const commands[] = {
-    &score_command, &decide_command,     &serve_command,
-    &log_command,   &policies_command,   &calibrate_command,
-    &eval_command,  &report_command,     &engine_command,
-    &cpu_command,   &completion_command, &man_command,
-    NULL,
+    &score_command,     &decide_command,
+    &serve_command,     &doctor_command,
+    &log_command,       &policies_command,
+    &calibrate_command, &eval_command,
+    &report_command,    &engine_command,
+    &cpu_command,       &completion_command,
+    &man_command,       NULL,
 };
 
 static void print_help(FILE *out)
@@ -47,14 +49,78 @@ static int force_cpu(void)
     return EXIT_USAGE;
 }
 
-static int run_command(int argc, char **argv)
+static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; commands[i]; i++) {
-        if (strcmp(argv[0], commands[i]->name) == 0)
-            return options_run(commands[i], argc, argv);
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
     }
-    fprintf(stderr, "moaoff: no command \"%s\"; see `moaoff --help`\n", argv[0]);
+    return NULL;
+}
+
+/* How many letters must be changed, added or left out to make one word of the other. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { MOST = 32 };
+    const size_t n = strlen(b);
+    size_t row[MOST + 1];
+    if (strlen(a) > MOST || n > MOST)
+        return MOST;
+    for (size_t k = 0; k <= n; k++)
+        row[k] = k;
+    for (size_t i = 1; *a; i++, a++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t k = 1; k <= n; k++) {
+            const size_t changed = diagonal + (*a != b[k - 1]);
+            diagonal = row[k];
+            row[k] = 1 + (row[k] < row[k - 1] ? row[k] : row[k - 1]);
+            row[k] = changed < row[k] ? changed : row[k];
+        }
+    }
+    return row[n];
+}
+
+static int fail_command(const char *name)
+{
+    const char *nearest = NULL;
+    size_t least = 3; /* further off is another word */
+    for (size_t i = 0; commands[i]; i++) {
+        const size_t d = distance(name, commands[i]->name);
+        if (d < least && d < strlen(commands[i]->name)) {
+            least = d;
+            nearest = commands[i]->name;
+        }
+    }
+    fprintf(stderr, "moaoff: no command \"%s\"", name);
+    if (nearest)
+        fprintf(stderr, "; did you mean `moaoff %s`?", nearest);
+    fprintf(stderr, "%s\n", nearest ? "" : "; see `moaoff --help`");
     return EXIT_USAGE;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const struct command *command = find_command(argv[0]);
+    return command ? options_run(command, argc, argv) : fail_command(argv[0]);
+}
+
+/* `moaoff help COMMAND` */
+static int help(const char *name)
+{
+    const struct command *command = name ? find_command(name) : NULL;
+    if (name && !command)
+        return fail_command(name);
+    if (command)
+        options_print_help(command, stdout);
+    else
+        print_help(stdout);
+    return EXIT_FINE;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
 int main(int argc, char **argv)
@@ -64,10 +130,9 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     int status;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help(stdout);
-        status = EXIT_FINE;
-    } else if (strcmp(argv[1], "--version") == 0) {
+    if (is_one_of(argv[1], "help", "--help", "-h")) {
+        status = help(argc > 2 ? argv[2] : NULL);
+    } else if (is_one_of(argv[1], "version", "--version", "-V")) {
         printf("moaoff %s\n", moa_version());
         status = EXIT_FINE;
     } else {

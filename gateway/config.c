@@ -284,7 +284,7 @@ void config_print_defaults(FILE *out)
     struct config_error error;
     struct config_table table;
     config_table_make(&table);
-    if (config_load(NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
+    if (config_load(NULL, NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
         return;
     const char *section = "";
     size_t section_n = 0;

@@ -127,14 +127,20 @@ struct config_error {
  */
 enum config_use { CONFIG_TO_LOOK, CONFIG_TO_SERVE };
 
-/**
- * Reads the file at `path` ("-": standard input; NULL: defaults only). Returns 0 and a
- * configuration to be freed with config_free(), or -1 and `ret_error`.
- */
-int config_load(const char *path, enum config_use use, struct config **ret_config,
-                struct config_error *ret_error);
+/** The value of a key from elsewhere than the file, and stronger. Lists end with a NULL key; a list
+ * of URLs stands there once for each. */
+struct config_override {
+    const char *key, *value;
+};
 
-/** The same from text. */
+/**
+ * Reads the file at `path` ("-": standard input; NULL: defaults only), and `overrides` (NULL: none)
+ * over it. Returns 0 and a configuration to be freed with config_free(), or -1 and `ret_error`.
+ */
+int config_load(const char *path, const struct config_override *overrides, enum config_use use,
+                struct config **ret_config, struct config_error *ret_error);
+
+/** The same from text alone. */
 int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
                  struct config_error *ret_error);
 

@@ -39,13 +39,29 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct check *r, c
     return -1;
 }
 
+void config_list_names(const char *const *names, char *ret_text, size_t n)
+{
+    size_t at = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; names[i]; i++) {
+        const char *gap = i == 0 ? "" : names[i + 1] ? ", " : " or ";
+        const int more = snprintf(ret_text + at, n - at, "%s%s", gap, names[i]);
+        at += more > 0 && (size_t)more < n - at ? (size_t)more : 0;
+    }
+}
+
 static int check_policy(const struct check *r)
 {
     for (size_t i = 0; moa_policy_name(i); i++) {
         if (strcmp(moa_policy_name(i), r->config->policy) == 0)
             return 0;
     }
-    return refuse(r, "policy", "cannot be \"%s\"", r->config->policy);
+    const char *names[32] = {NULL};
+    char all[160];
+    for (size_t i = 0; i < 31 && moa_policy_name(i); i++)
+        names[i] = moa_policy_name(i);
+    config_list_names(names, all, sizeof(all));
+    return refuse(r, "policy", "cannot be \"%.60s\": it is %s", r->config->policy, all);
 }
 
 /* The first line of the file as the API key. */
@@ -91,13 +107,28 @@ static int check_readable(const struct check *r, const char *path, const char *f
     return 0;
 }
 
+/* The folder of a file that is to be written. */
+static int check_folder(const struct check *r, const char *path, const char *file_path)
+{
+    char folder[4096];
+    const char *slash = strrchr(file_path, '/');
+    const size_t n = slash > file_path ? (size_t)(slash - file_path) : slash ? 1 : 0;
+    if (!file_path[0] || n >= sizeof(folder))
+        return 0;
+    snprintf(folder, sizeof(folder), "%.*s", n ? (int)n : 1, n ? file_path : ".");
+    if (access(folder, W_OK | X_OK) != 0)
+        return refuse(r, path, "names %.120s: %s", file_path, strerror(errno));
+    return 0;
+}
+
 static int read_named(const struct check *r)
 {
     const struct tier_config *tier = r->config->tier;
     return read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file") ||
                    read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file") ||
                    check_readable(r, "edge.ca_file", tier[MOA_EDGE].ca_file) ||
-                   check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file)
+                   check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file) ||
+                   check_folder(r, "journal.path", r->config->journal_path)
                ? -1
                : 0;
 }

@@ -30,6 +30,9 @@ struct config_key {
     bool needs_restart; /* cannot change while the gateway runs; of no list and no policy */
 };
 
+/** "edge, cloud or both" of names that end with a NULL. */
+void config_list_names(const char *const *names, char *ret_text, size_t n);
+
 /** The most keys there are, those of policies among them. */
 #define CONFIG_KEYS_MAX (160 + MOA_POLICY_PARAMS_MAX)
 
@@ -51,5 +54,16 @@ struct config_fault {
  * Returns 0, or -1 with `ret_fault`.
  */
 int config_check(struct config *config, enum config_use use, struct config_fault *ret_fault);
+
+/**
+ * `text` with every ${NAME} and ${NAME:-OTHERWISE} replaced by what the environment says, to be
+ * freed with free(); "$${" stands for "${". NULL with `ret_fault`, whose path is left alone;
+ * `ret_unset` says whether a variable without another value is all that is wrong.
+ */
+char *config_expand(const char *text, struct config_fault *ret_fault, bool *ret_unset);
+
+/** Whether `text` may be the base URL of an engine's API: 0, or -1 with what is wrong, and what it
+ * should be, as words behind the key's name. */
+int config_check_url(const char *text, char *ret_why, size_t n);
 
 #endif

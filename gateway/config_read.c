@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
 #include <yaml.h>
 
 #define CONFIG_BYTES_MAX (1 << 20)
@@ -71,16 +70,9 @@ static int add_url(const struct config_key *key, struct config *config, const ch
     if (list->n == URLS_MAX)
         return fail(error, line, "\"%s\" has more than %d entries", key->path, URLS_MAX);
     size_t n = strlen(value);
-    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
-        return fail(error, line, "\"%s\" must start with http:// or https://", key->path);
-    CURLU *url = curl_url();
-    CURLUcode wrong = url ? curl_url_set(url, CURLUPART_URL, value, 0) : CURLUE_OUT_OF_MEMORY;
-    curl_url_cleanup(url);
-    if (wrong == CURLUE_OUT_OF_MEMORY)
-        return fail(error, line, "out of memory");
-    if (wrong)
-        return fail(error, line, "\"%s\" cannot be %.150s: %s", key->path, value,
-                    curl_url_strerror(wrong));
+    char why[200];
+    if (config_check_url(value, why, sizeof(why)))
+        return fail(error, line, "\"%s\" %s", key->path, why);
     if (value[n - 1] == '/')
         n--;
     for (size_t i = 0; i < list->n; i++) {
@@ -148,7 +140,9 @@ static int set_choice(const struct config_key *key, struct config *config, const
             *(int64_t *)((char *)config + key->offset) = i;
         return 0;
     }
-    return fail(error, line, "\"%s\" cannot be \"%s\"", key->path, value);
+    char all[160];
+    config_list_names(key->choices, all, sizeof(all));
+    return fail(error, line, "\"%s\" cannot be \"%.60s\": it is %s", key->path, value, all);
 }
 
 static int set(const struct config_key *key, struct config *config, const char *value,
@@ -220,6 +214,29 @@ static int note_line(struct config_reader *r, const struct config_key *key,
     return 0;
 }
 
+/* A scalar with its variables replaced, to be freed; NULL after a fault, and with `ret_skip` if a
+ * variable is missing that only a gateway needs. */
+static char *read_scalar(struct config_reader *r, const struct config_key *key,
+                         const yaml_event_t *event, bool *ret_skip)
+{
+    struct config_fault fault;
+    bool unset;
+    char *value = config_expand((const char *)event->data.scalar.value, &fault, &unset);
+    *ret_skip = !value && unset && r->use == CONFIG_TO_LOOK;
+    if (!value && !*ret_skip)
+        fail(r->error, line_of(event), "\"%s\" %s", key->path, fault.what);
+    return value;
+}
+
+static int read_url(struct config_reader *r, const struct config_key *key, const yaml_event_t *item)
+{
+    bool skip;
+    char *value = read_scalar(r, key, item, &skip);
+    const int result = value ? add_url(key, r->config, value, r->error, line_of(item)) : -1;
+    free(value);
+    return skip ? 0 : result;
+}
+
 static int read_urls(struct config_reader *r, const struct config_key *key,
                      const yaml_event_t *begin)
 {
@@ -238,8 +255,7 @@ static int read_urls(struct config_reader *r, const struct config_key *key,
         else if (!end && item.type != YAML_SCALAR_EVENT)
             result = fail(r->error, line_of(&item), "\"%s\" must list single values", key->path);
         else if (!end)
-            result = add_url(key, r->config, (const char *)item.data.scalar.value, r->error,
-                             line_of(&item));
+            result = read_url(r, key, &item);
         yaml_event_delete(&item);
         if (end || result)
             return result;
@@ -253,7 +269,11 @@ static int read_value(struct config_reader *r, const char *path, const yaml_even
         return fail(r->error, line_of(event), "\"%s\" needs a mapping", path);
     if (note_line(r, key, event))
         return -1;
-    return set(key, r->config, (const char *)event->data.scalar.value, r->error, line_of(event));
+    bool skip;
+    char *value = read_scalar(r, key, event, &skip);
+    const int result = value ? set(key, r->config, value, r->error, line_of(event)) : -1;
+    free(value);
+    return skip ? 0 : result;
 }
 
 static int read_text(struct config_reader *r, struct moa_bytes yaml);
@@ -429,8 +449,24 @@ static int set_defaults(const struct config_table *t, struct config *config,
     return 0;
 }
 
-int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
-                 struct config_error *ret_error)
+static int override(struct config_reader *r, const struct config_override *overrides)
+{
+    const struct config_key *before = NULL;
+    for (const struct config_override *o = overrides; o && o->key; o++) {
+        const struct config_key *key = find_key(r->table, o->key);
+        assert(key);
+        const bool more = key == before && key->type == KEY_URLS;
+        if (more ? add_url(key, r->config, o->value, r->error, 0)
+                 : set(key, r->config, o->value, r->error, 0))
+            return -1;
+        r->line[key - r->table->rows] = 0;
+        before = key;
+    }
+    return 0;
+}
+
+static int parse(struct moa_bytes yaml, const struct config_override *overrides,
+                 enum config_use use, struct config **ret_config, struct config_error *ret_error)
 {
     struct config *config = calloc(1, sizeof(*config));
     if (!config)
@@ -442,6 +478,8 @@ int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret
     if (!result)
         result = read_text(&r, yaml);
     if (!result)
+        result = override(&r, overrides);
+    if (!result)
         result = check(&r);
     if (result)
         config_free(config);
@@ -450,17 +488,23 @@ int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret
     return result;
 }
 
-int config_load(const char *path, enum config_use use, struct config **ret_config,
-                struct config_error *ret_error)
+int config_parse(struct moa_bytes yaml, enum config_use use, struct config **ret_config,
+                 struct config_error *ret_error)
+{
+    return parse(yaml, NULL, use, ret_config, ret_error);
+}
+
+int config_load(const char *path, const struct config_override *overrides, enum config_use use,
+                struct config **ret_config, struct config_error *ret_error)
 {
     if (!path)
-        return config_parse((struct moa_bytes){NULL, 0}, use, ret_config, ret_error);
+        return parse((struct moa_bytes){NULL, 0}, overrides, use, ret_config, ret_error);
 
     size_t n;
     char *text = load_text(path, &n, ret_error);
     if (!text)
         return -1;
-    int result = config_parse((struct moa_bytes){text, n}, use, ret_config, ret_error);
+    int result = parse((struct moa_bytes){text, n}, overrides, use, ret_config, ret_error);
     free(text);
     return result;
 }

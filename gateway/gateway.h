@@ -21,9 +21,10 @@ struct exchange;
 struct picture;
 
 struct gateway {
-    const char *config_path;     /* NULL: defaults only */
-    struct settings *settings;   /* of requests that begin now */
-    const struct config *config; /* the settings' */
+    const char *config_path;                 /* NULL: defaults only */
+    const struct config_override *overrides; /* what the command line says, also after a reload */
+    struct settings *settings;               /* of requests that begin now */
+    const struct config *config;             /* the settings' */
     struct event_base *base;
     struct server *server;
     struct memory_budget bodies; /* of requests, until they are freed */

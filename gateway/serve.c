@@ -264,7 +264,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         snprintf(why, n, "it came from standard input");
         return -1;
     }
-    if (config_load(g->config_path, CONFIG_TO_SERVE, &config, &error)) {
+    if (config_load(g->config_path, g->overrides, CONFIG_TO_SERVE, &config, &error)) {
         *ret_line = error.line;
         snprintf(why, n, "%s", error.message);
         return -1;
@@ -361,6 +361,12 @@ static void run(struct gateway *g)
             event_add(signals[i], NULL);
     }
     warn_of_open_doors(c);
+    if (!g->config_path)
+        log_event(LOG_LEVEL_WARN, "no-configuration", "hint=%s",
+                  log_quote("every key has its default, and an engine is expected at each of edge "
+                            "and cloud below; moaoff serve --defaults prints a file to begin with, "
+                            "moaoff doctor looks at the engines")
+                      .s);
     bool v6 = strchr(c->listen_host, ':');
     log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s%s%s:%u policy=%s edge=%s cloud=%s",
               c->tls_certificate[0] ? "https" : "http", v6 ? "[" : "", c->listen_host,
@@ -382,9 +388,9 @@ static void keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-int serve_run(const char *path, struct config *config)
+int serve_run(const char *path, const struct config_override *overrides, struct config *config)
 {
-    struct gateway g = {.config_path = path};
+    struct gateway g = {.config_path = path, .overrides = overrides};
     char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
     log_set_format((enum log_format)config->log_format);

@@ -8,12 +8,13 @@
 #include <stddef.h>
 
 struct config;
+struct config_override;
 
 /**
- * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again. `config` is what has been read from
- * it; takes ownership. Returns the program's exit status.
+ * Serves until SIGTERM or SIGINT; SIGHUP reads `path` again, with `overrides` over it. `config` is
+ * what has been read from them; takes ownership. Returns the program's exit status.
  */
-int serve_run(const char *path, struct config *config);
+int serve_run(const char *path, const struct config_override *overrides, struct config *config);
 
 /**
  * Whether the files that `config` names (keys, certificates) are in order: 0, or -1 with `why` (of

@@ -288,15 +288,31 @@ static void on_tried(const struct upstream_result *result, void *arg)
 
 static const struct upstream_callbacks try_callbacks = {on_head, on_body, on_tried};
 
+static bool nobody_is_there(const struct gateway *g)
+{
+    for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
+        const struct endpoints *tier = &g->settings->endpoints[which];
+        for (size_t i = 0; i < tier->n; i++) {
+            if (!tier->list[i]->unreachable)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void on_looked(const struct upstream_result *result, void *arg)
 {
     struct look *look = arg;
     bool reachable = result->end == UPSTREAM_COMPLETE;
-    if (reachable != !look->endpoint->unreachable)
+    const bool is_news = reachable != !look->endpoint->unreachable;
+    if (is_news)
         log_event(reachable ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
                   reachable ? "endpoint-reachable" : "endpoint-unreachable", "url=%s error=%s",
                   log_quote(look->endpoint->name).s, log_quote(result->message).s);
     endpoint_looked(look->endpoint, reachable);
+    if (is_news && nobody_is_there(look->watch->gateway))
+        log_event(LOG_LEVEL_ERROR, "no-engine", "error=%s",
+                  log_quote("neither tier can be reached, so no request can be answered").s);
     look_over(look);
 }
 

@@ -49,6 +49,21 @@ class Help(unittest.TestCase):
         self.assertRegex(run("log", "--help").stdout, r"--limit N .*\(default: 20\)")
 
 
+class Words(unittest.TestCase):
+    def test_help_and_version_as_words(self):
+        self.assertEqual(run("help").stdout, run("--help").stdout)
+        self.assertEqual(run("help", "serve").stdout, run("serve", "--help").stdout)
+        self.assertEqual(run("version").stdout, run("--version").stdout)
+
+    def test_a_mistyped_command(self):
+        for typed, meant in [("srve", "serve"), ("decid", "decide"), ("evla", "eval"), ("Score", "score")]:
+            done = run(typed)
+            self.assertEqual((done.returncode, done.stderr),
+                             (2, 'moaoff: no command "%s"; did you mean `moaoff %s`?\n' % (typed, meant)))
+        self.assertEqual(run("nothing-like-it").stderr, 'moaoff: no command "nothing-like-it"; see `moaoff --help`\n')
+        self.assertEqual(run("help", "srve").returncode, 2)
+
+
 class UsageErrors(unittest.TestCase):
     CASES = [
         (["log", "--nonsense"], "no option --nonsense"),

@@ -23,8 +23,11 @@ def example(name):
         return f.read()
 
 
-def test_example_configuration_is_right():
-    done = check(os.path.join(DEPLOY, "moaoff.yaml"))
+def test_example_configuration_is_right(tmp_path):
+    text = example("moaoff.yaml")
+    assert "  path: /var/lib/moaoff/" in text  # a folder that systemd makes
+    (tmp_path / "moaoff.yaml").write_text(text.replace("/var/lib/moaoff/", str(tmp_path) + "/"))
+    done = check(tmp_path / "moaoff.yaml")
     assert done.returncode == 0, done.stderr
 
 
@@ -35,7 +38,9 @@ def test_what_is_commented_out_in_it_is_right_too(tmp_path, certificate):
     text = re.sub(r"^( *)# (host|tls_certificate|tls_key|keys_file|pin_models|model|api_key_file|uplink_mbps): ",
                   r"\1\2: ", example("moaoff.yaml"), flags=re.MULTILINE)
     text = text.replace("  host: 127.0.0.1\n", "", 1).replace("/etc/moaoff/tls.pem", pem).replace("/etc/moaoff/tls.key", key)
-    (tmp_path / "moaoff.yaml").write_text(text.replace("/etc/moaoff/", str(tmp_path) + "/"))
+    for folder in ("/etc/moaoff/", "/var/lib/moaoff/"):
+        text = text.replace(folder, str(tmp_path) + "/")
+    (tmp_path / "moaoff.yaml").write_text(text)
     done = check(tmp_path / "moaoff.yaml")
     assert done.returncode == 0, done.stderr
     assert "0.0.0.0" in text and "\nkeys_file" in text and "\n  api_key_file" in text

@@ -327,7 +327,7 @@ int main(void)
     ERR_clear_error(); /* once, for what OpenSSL makes and keeps */
     printf("1..%zu\n", n);
     fflush(stdout);
-    if (config_load(NULL, CONFIG_TO_SERVE, &defaults, &error))
+    if (config_load(NULL, NULL, CONFIG_TO_SERVE, &defaults, &error))
         return 1;
     for (size_t i = 0; i < n; i++) {
         const bool ok = scenario_survives(&scenarios[i]);

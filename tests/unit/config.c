@@ -125,7 +125,20 @@ static void faults_have_their_line(void **state)
         {"listen:\n  port: 80.5\n", 2, "whole"},
         {"listen:\n  port: 65536\n", 2, "65535"},
         {"\nsplit: both\n", 2, "cannot be \"both\""},
-        {"\n\npolicy: best\n", 3, "cannot be \"best\""},
+        {"\n\npolicy: best\n", 3, "cannot be \"best\": it is paper, edge, cloud, "},
+        {"log_level: loud\n", 1, "cannot be \"loud\": it is debug, info, warn or error"},
+        {"edge:\n  url: http://h/v1?x=1\n", 2,
+         "has a query, which would be in the middle of what "
+         "is asked for; it is to be http://h/v1"},
+        {"edge:\n  url: http://h/a/v1/#top\n", 2, "it is to be http://h/a/v1"},
+        {"edge:\n  url: http://h/v1/chat/completions/\n", 2, "it is to be http://h/v1"},
+        {"edge:\n  url: https://h:8/completions\n", 2, "it is to be https://h:8/v1"},
+        {"cloud:\n  url: [http://h/v1, http://k/v1/models]\n", 2, "it is to be http://k/v1"},
+        {"edge:\n  model: ${MOAOFF_TEST_UNSET}\n", 2,
+         "names ${MOAOFF_TEST_UNSET}, which is not set"},
+        {"edge:\n  model: a${\n", 2, "has \"${\" without a name"},
+        {"edge:\n  model: ${9}\n", 2, "has \"${\" without a name"},
+        {"journal:\n  path: /no/such/folder/x.db\n", 2, "names /no/such/folder/x.db: No such file"},
         {"edge:\n  url: ftp://x\n", 2, "http"},
         {"edge:\n  url: http://\n", 2, "cannot be http://: "},
         {"cloud:\n  url: http://127.0.0.1:99999/v1\n", 2, "99999"},
@@ -240,9 +253,55 @@ static void files_and_keys_are_wanted_only_to_serve(void **state)
     config_free(config);
 }
 
+static void variables_stand_in_values(void **state)
+{
+    (void)state;
+    setenv("MOAOFF_TEST_HOST", "http://h", 1);
+    setenv("MOAOFF_TEST_EMPTY", "", 1);
+    unsetenv("MOAOFF_TEST_UNSET");
+    struct config *c =
+        parse("edge:\n  url: [\"${MOAOFF_TEST_HOST}/v1\", \"${MOAOFF_TEST_UNSET:-http://k}/v1\"]\n"
+              "  model: \"a-$${b}-${MOAOFF_TEST_EMPTY:-c}$\"\n"
+              "listen:\n  port: ${MOAOFF_TEST_UNSET:-81}\n");
+    assert_string_equal(c->tier[MOA_EDGE].urls.items[0], "http://h/v1");
+    assert_string_equal(c->tier[MOA_EDGE].urls.items[1], "http://k/v1");
+    assert_string_equal(c->tier[MOA_EDGE].model, "a-${b}-c$");
+    assert_int_equal(c->listen_port, 81);
+    config_free(c);
+    /* Who only looks has no use for what is missing: the default stays. */
+    static const char yaml[] = "listen:\n  port: ${MOAOFF_TEST_UNSET}\n";
+    struct config_error error;
+    assert_int_equal(
+        config_parse((struct moa_bytes){yaml, sizeof(yaml) - 1}, CONFIG_TO_LOOK, &c, &error), 0);
+    assert_int_equal(c->listen_port, 8080);
+    config_free(c);
+}
+
+static void overrides_are_stronger(void **state)
+{
+    (void)state;
+    struct config *c;
+    struct config_error error;
+    const struct config_override overrides[] = {{"listen.port", "82"},
+                                                {"edge.url", "http://a/v1"},
+                                                {"edge.url", "http://b/v1/"},
+                                                {NULL, NULL}};
+    assert_int_equal(config_load(NULL, overrides, CONFIG_TO_LOOK, &c, &error), 0);
+    assert_int_equal(c->listen_port, 82);
+    assert_int_equal(c->tier[MOA_EDGE].urls.n, 2);
+    assert_string_equal(c->tier[MOA_EDGE].urls.items[1], "http://b/v1");
+    config_free(c);
+    const struct config_override wrong[] = {{"listen.port", "many"}, {NULL, NULL}};
+    assert_int_equal(config_load(NULL, wrong, CONFIG_TO_LOOK, &c, &error), -1);
+    assert_int_equal(error.line, 0);
+    assert_non_null(strstr(error.message, "listen.port"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(variables_stand_in_values),
+        cmocka_unit_test(overrides_are_stronger),
         cmocka_unit_test(every_key_has_its_default),
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(a_tier_has_one_url_or_a_list),
