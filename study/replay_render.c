@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Answers in the words of engines; see replay_render.h. Of llama-server, answers of build 11669
- * were looked at; of vLLM and SGLang, those that their users published. Keys come in their order.
+ * were looked at; of vLLM and SGLang, their types and what their users published. Keys come in
+ * their order.
  */
 #include "replay_render.h"
 
@@ -152,89 +153,127 @@ static const char *finish_of(const struct replay_reply *reply)
     return reply->answer->finish[0] ? reply->answer->finish : "stop";
 }
 
+/* llama-server sorts these keys by their names, the others have a total before its last part. */
 static yyjson_mut_val *usage_of(yyjson_mut_doc *doc, const struct replay_reply *reply)
 {
     int64_t prompt = llround(reply->prompt_tokens);
     int64_t completion = (int64_t)reply->n_tokens;
     yyjson_mut_val *usage = yyjson_mut_obj(doc);
-    yyjson_mut_obj_add_int(doc, usage, "prompt_tokens", prompt);
-    yyjson_mut_obj_add_int(doc, usage, "completion_tokens", completion);
-    yyjson_mut_obj_add_int(doc, usage, "total_tokens", prompt + completion);
-    if (reply->dialect != REPLAY_LLAMA) {
-        yyjson_mut_obj_add_null(doc, usage, "prompt_tokens_details");
+    if (reply->dialect == REPLAY_LLAMA) {
+        yyjson_mut_obj_add_int(doc, usage, "completion_tokens", completion);
+        yyjson_mut_obj_add_int(doc, usage, "prompt_tokens", prompt);
+        yyjson_mut_obj_add_int(doc, usage, "total_tokens", prompt + completion);
+        yyjson_mut_val *details = yyjson_mut_obj_add_obj(doc, usage, "prompt_tokens_details");
+        yyjson_mut_obj_add_int(doc, details, "cached_tokens", 0);
         return usage;
     }
-    yyjson_mut_val *details = yyjson_mut_obj_add_obj(doc, usage, "prompt_tokens_details");
-    yyjson_mut_obj_add_int(doc, details, "cached_tokens", 0);
+    yyjson_mut_obj_add_int(doc, usage, "prompt_tokens", prompt);
+    yyjson_mut_obj_add_int(doc, usage, "total_tokens", prompt + completion);
+    yyjson_mut_obj_add_int(doc, usage, "completion_tokens", completion);
+    yyjson_mut_obj_add_null(doc, usage, "prompt_tokens_details");
     return usage;
 }
 
-static void add_timings(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct replay_reply *reply)
+static void add_timing(yyjson_mut_doc *doc, yyjson_mut_val *timings, const char *what, int64_t n,
+                       double ms)
 {
-    yyjson_mut_val *timings = yyjson_mut_obj_add_obj(doc, root, "timings");
-    yyjson_mut_obj_add_int(doc, timings, "cache_n", 0);
-    yyjson_mut_obj_add_int(doc, timings, "prompt_n", llround(reply->prompt_tokens));
-    yyjson_mut_obj_add_real(doc, timings, "prompt_ms", reply->first_ms);
-    yyjson_mut_obj_add_int(doc, timings, "predicted_n", (int64_t)reply->n_tokens);
-    yyjson_mut_obj_add_real(doc, timings, "predicted_ms", reply->total_ms - reply->first_ms);
+    static const char *const suffixes[] = {"_n", "_ms", "_per_token_ms", "_per_second"};
+    const double values[] = {(double)n, ms, ms / (double)n, ms > 0.0 ? 1e3 * (double)n / ms : 0.0};
+    for (size_t i = 0; i < 4; i++) {
+        char name[40];
+        snprintf(name, sizeof(name), "%s%s", what, suffixes[i]);
+        yyjson_mut_val *key = yyjson_mut_strcpy(doc, name);
+        yyjson_mut_obj_add(timings, key,
+                           i == 0 ? yyjson_mut_int(doc, n) : yyjson_mut_real(doc, values[i]));
+    }
 }
 
-static yyjson_mut_val *root_of(yyjson_mut_doc *doc, const struct replay_reply *reply,
-                               const char *object)
+static yyjson_mut_val *timings_of(yyjson_mut_doc *doc, const struct replay_reply *reply)
 {
+    yyjson_mut_val *timings = yyjson_mut_obj(doc);
+    int64_t n_prompt = llround(fmax(1.0, reply->prompt_tokens));
+    yyjson_mut_obj_add_int(doc, timings, "cache_n", 0);
+    add_timing(doc, timings, "prompt", n_prompt, reply->first_ms);
+    add_timing(doc, timings, "predicted", (int64_t)reply->n_tokens,
+               reply->total_ms - reply->first_ms);
+    return timings;
+}
+
+/* Makes it the document's root. `usage` NULL: it is not told now; nor then are llama-server's
+ * timings, unless `timed`. */
+static yyjson_mut_val *add_root(yyjson_mut_doc *doc, const struct replay_reply *reply, bool chunk,
+                                yyjson_mut_val *choices, yyjson_mut_val *usage, bool timed)
+{
+    const char *object = chunk ? "chat.completion.chunk" : "chat.completion";
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    yyjson_mut_obj_add_str(doc, root, "id", reply->id);
-    yyjson_mut_obj_add_str(doc, root, "object", object);
+    bool is_llama = reply->dialect == REPLAY_LLAMA;
+    if (is_llama)
+        yyjson_mut_obj_add_val(doc, root, "choices", choices);
+    else
+        yyjson_mut_obj_add_str(doc, root, "id", reply->id);
+    if (!is_llama)
+        yyjson_mut_obj_add_str(doc, root, "object", object);
     yyjson_mut_obj_add_int(doc, root, "created", reply->created_s);
+    if (is_llama && chunk)
+        yyjson_mut_obj_add_str(doc, root, "id", reply->id);
     yyjson_mut_obj_add_str(doc, root, "model", reply->model);
-    if (reply->dialect == REPLAY_LLAMA)
+    if (is_llama) {
         yyjson_mut_obj_add_str(doc, root, "system_fingerprint", "moaoff-replay");
+        yyjson_mut_obj_add_str(doc, root, "object", object);
+    } else {
+        yyjson_mut_obj_add_val(doc, root, "choices", choices);
+    }
+    if (usage)
+        yyjson_mut_obj_add_val(doc, root, "usage", usage);
+    if (is_llama && !chunk)
+        yyjson_mut_obj_add_str(doc, root, "id", reply->id);
+    if (is_llama && timed)
+        yyjson_mut_obj_add_val(doc, root, "timings", timings_of(doc, reply));
     return root;
 }
 
-/* What only one engine's choices have. */
-static void add_choice_extras(yyjson_mut_doc *doc, yyjson_mut_val *choice,
-                              const struct replay_reply *reply, bool last)
+/* An array of the one choice. `what` is its "message" or "delta"; finish NULL: it goes on. */
+static yyjson_mut_val *choices_of(yyjson_mut_doc *doc, const struct replay_reply *reply,
+                                  const char *name, yyjson_mut_val *what, yyjson_mut_val *logprobs,
+                                  const char *finish)
 {
-    if (reply->dialect == REPLAY_VLLM && last)
+    yyjson_mut_val *choices = yyjson_mut_arr(doc);
+    yyjson_mut_val *choice = yyjson_mut_arr_add_obj(doc, choices);
+    yyjson_mut_val *finished = finish ? yyjson_mut_str(doc, finish) : yyjson_mut_null(doc);
+    bool is_llama = reply->dialect == REPLAY_LLAMA;
+    if (is_llama)
+        yyjson_mut_obj_add_val(doc, choice, "finish_reason", finished);
+    yyjson_mut_obj_add_int(doc, choice, "index", 0);
+    yyjson_mut_obj_add(choice, yyjson_mut_str(doc, name), what);
+    if (!is_llama || !yyjson_mut_is_null(logprobs))
+        yyjson_mut_obj_add_val(doc, choice, "logprobs", logprobs);
+    if (!is_llama)
+        yyjson_mut_obj_add_val(doc, choice, "finish_reason", finished);
+    if (reply->dialect == REPLAY_VLLM && finish)
         yyjson_mut_obj_add_null(doc, choice, "stop_reason");
     if (reply->dialect == REPLAY_SGLANG)
         yyjson_mut_obj_add_null(doc, choice, "matched_stop");
-}
-
-static void add_message_extras(yyjson_mut_doc *doc, yyjson_mut_val *message,
-                               const struct replay_reply *reply)
-{
-    if (reply->dialect == REPLAY_LLAMA)
-        return;
-    yyjson_mut_obj_add_null(doc, message, "reasoning_content");
-    if (reply->dialect == REPLAY_VLLM)
-        yyjson_mut_obj_add_arr(doc, message, "tool_calls");
-    else
-        yyjson_mut_obj_add_null(doc, message, "tool_calls");
+    return choices;
 }
 
 char *replay_render_whole(const struct replay_reply *reply)
 {
     char *text = text_until(reply->answer, reply->n_tokens);
     yyjson_mut_doc *doc = text ? yyjson_mut_doc_new(NULL) : NULL;
-    yyjson_mut_val *root = root_of(doc, reply, "chat.completion");
-    yyjson_mut_val *choice =
-        yyjson_mut_arr_add_obj(doc, yyjson_mut_obj_add_arr(doc, root, "choices"));
-    yyjson_mut_obj_add_int(doc, choice, "index", 0);
-    yyjson_mut_val *message = yyjson_mut_obj_add_obj(doc, choice, "message");
+    yyjson_mut_val *message = yyjson_mut_obj(doc);
     yyjson_mut_obj_add_str(doc, message, "role", "assistant");
     yyjson_mut_obj_add_str(doc, message, "content", text ? text : "");
-    add_message_extras(doc, message, reply);
+    if (reply->dialect != REPLAY_LLAMA)
+        yyjson_mut_obj_add_null(doc, message, "reasoning_content");
+    if (reply->dialect == REPLAY_VLLM)
+        yyjson_mut_obj_add_arr(doc, message, "tool_calls");
+    else if (reply->dialect == REPLAY_SGLANG)
+        yyjson_mut_obj_add_null(doc, message, "tool_calls");
     yyjson_mut_val *logprobs = logprobs_of(doc, reply, 0, reply->n_tokens);
-    if (reply->dialect != REPLAY_LLAMA || !yyjson_mut_is_null(logprobs))
-        yyjson_mut_obj_add_val(doc, choice, "logprobs", logprobs);
-    yyjson_mut_obj_add_str(doc, choice, "finish_reason", finish_of(reply));
-    add_choice_extras(doc, choice, reply, true);
-    yyjson_mut_obj_add_val(doc, root, "usage", usage_of(doc, reply));
-    if (reply->dialect == REPLAY_LLAMA)
-        add_timings(doc, root, reply);
+    yyjson_mut_val *choices =
+        choices_of(doc, reply, "message", message, logprobs, finish_of(reply));
+    yyjson_mut_val *root = add_root(doc, reply, false, choices, usage_of(doc, reply), true);
     if (reply->dialect == REPLAY_VLLM)
         yyjson_mut_obj_add_null(doc, root, "prompt_logprobs");
     char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
@@ -259,16 +298,13 @@ static char *event_of(yyjson_mut_doc *doc)
 
 enum chunk { CHUNK_ROLE, CHUNK_TOKEN, CHUNK_FINISH };
 
-/* One choice with its delta; text is of a token. */
-static yyjson_mut_doc *chunk_of(const struct replay_reply *reply, enum chunk kind, size_t i)
+static yyjson_mut_val *delta_of(yyjson_mut_doc *doc, const struct replay_reply *reply,
+                                enum chunk kind, size_t i)
 {
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = root_of(doc, reply, "chat.completion.chunk");
-    yyjson_mut_val *choice =
-        yyjson_mut_arr_add_obj(doc, yyjson_mut_obj_add_arr(doc, root, "choices"));
-    yyjson_mut_obj_add_int(doc, choice, "index", 0);
-    yyjson_mut_val *delta = yyjson_mut_obj_add_obj(doc, choice, "delta");
+    yyjson_mut_val *delta = yyjson_mut_obj(doc);
     bool is_llama = reply->dialect == REPLAY_LLAMA;
+    if (reply->dialect == REPLAY_SGLANG)
+        yyjson_mut_obj_add_null(doc, delta, "reasoning_content");
     if (kind == CHUNK_ROLE)
         yyjson_mut_obj_add_str(doc, delta, "role", "assistant");
     if (kind == CHUNK_TOKEN) {
@@ -281,59 +317,55 @@ static yyjson_mut_doc *chunk_of(const struct replay_reply *reply, enum chunk kin
     } else if (!is_llama) {
         yyjson_mut_obj_add_str(doc, delta, "content", "");
     }
-    if (reply->dialect == REPLAY_SGLANG)
-        add_message_extras(doc, delta, reply);
-    /* The end token of a stream is told by vLLM and SGLang only, with the finish. */
+    return delta;
+}
+
+/* i is of a token. The end's token is told by vLLM and SGLang only, with the finish. */
+static char *chunk_of(const struct replay_reply *reply, enum chunk kind, size_t i, bool timed)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     size_t last = reply->n_tokens - 1;
+    bool is_llama = reply->dialect == REPLAY_LLAMA;
     yyjson_mut_val *logprobs = yyjson_mut_null(doc);
     if (kind == CHUNK_TOKEN)
         logprobs = logprobs_of(doc, reply, i, i + 1);
     else if (kind == CHUNK_FINISH && !is_llama && is_end(reply->answer, last))
         logprobs = logprobs_of(doc, reply, last, last + 1);
-    if (!is_llama || !yyjson_mut_is_null(logprobs))
-        yyjson_mut_obj_add_val(doc, choice, "logprobs", logprobs);
-    if (kind == CHUNK_FINISH)
-        yyjson_mut_obj_add_str(doc, choice, "finish_reason", finish_of(reply));
-    else
-        yyjson_mut_obj_add_null(doc, choice, "finish_reason");
-    add_choice_extras(doc, choice, reply, kind == CHUNK_FINISH);
-    return doc;
+    const char *finish = kind == CHUNK_FINISH ? finish_of(reply) : NULL;
+    yyjson_mut_val *delta = delta_of(doc, reply, kind, i);
+    yyjson_mut_val *choices = choices_of(doc, reply, "delta", delta, logprobs, finish);
+    add_root(doc, reply, true, choices, NULL, timed);
+    return event_of(doc);
 }
 
 char *replay_render_begin(const struct replay_reply *reply)
 {
-    return event_of(chunk_of(reply, CHUNK_ROLE, 0));
+    return chunk_of(reply, CHUNK_ROLE, 0, false);
 }
 
 char *replay_render_token(const struct replay_reply *reply, size_t i)
 {
     if (is_end(reply->answer, i))
         return strdup("");
-    return event_of(chunk_of(reply, CHUNK_TOKEN, i));
+    return chunk_of(reply, CHUNK_TOKEN, i, false);
 }
 
 static char *usage_event(const struct replay_reply *reply)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = root_of(doc, reply, "chat.completion.chunk");
-    yyjson_mut_obj_add_arr(doc, root, "choices");
-    yyjson_mut_obj_add_val(doc, root, "usage", usage_of(doc, reply));
-    if (reply->dialect == REPLAY_LLAMA)
-        add_timings(doc, root, reply);
+    add_root(doc, reply, true, yyjson_mut_arr(doc), usage_of(doc, reply), true);
     return event_of(doc);
 }
 
+/* llama-server has its timings in the last event, whichever that is. */
 char *replay_render_end(const struct replay_reply *reply)
 {
-    yyjson_mut_doc *finish = chunk_of(reply, CHUNK_FINISH, 0);
-    if (reply->dialect == REPLAY_LLAMA && !reply->with_usage)
-        add_timings(finish, yyjson_mut_doc_get_root(finish), reply);
-    char *first = event_of(finish);
+    char *finish = chunk_of(reply, CHUNK_FINISH, 0, !reply->with_usage);
     char *usage = reply->with_usage ? usage_event(reply) : strdup("");
     char *end = NULL;
-    if (!first || !usage || asprintf(&end, "%s%sdata: [DONE]\n\n", first, usage) < 0)
+    if (!finish || !usage || asprintf(&end, "%s%sdata: [DONE]\n\n", finish, usage) < 0)
         end = NULL;
-    free(first);
+    free(finish);
     free(usage);
     return end;
 }

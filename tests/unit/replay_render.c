@@ -31,8 +31,8 @@ static struct replay_reply reply_of(const struct answer *answer, enum replay_dia
                                  .n_top = 1,
                                  .n_tokens = replay_n_tokens(answer),
                                  .prompt_tokens = 10,
-                                 .first_ms = 1.5,
-                                 .total_ms = 4};
+                                 .first_ms = 2,
+                                 .total_ms = 8};
 }
 
 static struct answer light_blue(void)
@@ -72,6 +72,10 @@ static char *stream_of(const struct replay_reply *reply)
     "\"token\":\"light\",\"bytes\":[108,105,103,104,116],\"logprob\":-0.5}]}"
 #define BLUE                                                                                       \
     "{\"token\":\" blue\",\"bytes\":[32,98,108,117,101],\"logprob\":-0.25,\"top_logprobs\":[]}"
+#define TIMINGS                                                                                    \
+    "\"timings\":{\"cache_n\":0,\"prompt_n\":10,\"prompt_ms\":2.0,\"prompt_per_token_ms\":0.2,"    \
+    "\"prompt_per_second\":5000.0,\"predicted_n\":3,\"predicted_ms\":6.0,"                         \
+    "\"predicted_per_token_ms\":2.0,\"predicted_per_second\":500.0}"
 #define END "{\"token\":\"\",\"bytes\":[],\"logprob\":-0.125,\"top_logprobs\":[]}"
 
 static void whole_answers_have_every_token(void **unused)
@@ -82,13 +86,12 @@ static void whole_answers_have_every_token(void **unused)
     char *json = replay_render_whole(&reply);
     assert_string_equal(
         json,
-        "{\"id\":\"x\",\"object\":\"chat.completion\",\"created\":5,\"model\":\"m\","
-        "\"system_fingerprint\":\"moaoff-replay\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
-        "\"assistant\",\"content\":\"light blue\"},\"logprobs\":{\"content\":[" LIGHT "," BLUE
-        "," END "]},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,"
-        "\"completion_tokens\":3,\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":"
-        "0}},\"timings\":{\"cache_n\":0,\"prompt_n\":10,\"prompt_ms\":1.5,\"predicted_n\":3,"
-        "\"predicted_ms\":2.5}}");
+        "{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"message\":{\"role\":\"assistant\","
+        "\"content\":\"light blue\"},\"logprobs\":{\"content\":[" LIGHT "," BLUE "," END
+        "]}}],\"created\":5,\"model\":\"m\",\"system_fingerprint\":\"moaoff-replay\",\"object\":"
+        "\"chat.completion\",\"usage\":{\"completion_tokens\":3,\"prompt_tokens\":10,"
+        "\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":0}},\"id\":\"x\"," TIMINGS
+        "}");
     free(json);
     reply = reply_of(&answer, REPLAY_VLLM);
     json = replay_render_whole(&reply);
@@ -110,28 +113,34 @@ static void whole_answers_have_every_token(void **unused)
 }
 
 #define CHUNK                                                                                      \
-    "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
-#define LLAMA CHUNK "\"system_fingerprint\":\"moaoff-replay\",\"choices\":["
+    "\"created\":5,\"id\":\"x\",\"model\":\"m\",\"system_fingerprint\":\"moaoff-replay\","         \
+    "\"object\":"                                                                                  \
+    "\"chat.completion.chunk\""
+#define CHOICE "data: {\"choices\":[{\"finish_reason\":"
 
+/* As its build 11669 wrote them but for ids, and times. */
 static void streams_are_as_llama_servers(void **unused)
 {
     (void)unused;
     const struct answer answer = light_blue();
-    const struct replay_reply reply = reply_of(&answer, REPLAY_LLAMA);
+    struct replay_reply reply = reply_of(&answer, REPLAY_LLAMA);
     char *text = stream_of(&reply);
     assert_string_equal(
-        text,
-        LLAMA "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":"
-              "null}]}\n\n" LLAMA
-              "{\"index\":0,\"delta\":{\"content\":\"light\"},\"logprobs\":{\"content\":[" LIGHT
-              "]},\"finish_reason\":null}]}\n\n" LLAMA
-              "{\"index\":0,\"delta\":{\"content\":\" blue\"},\"logprobs\":{\"content\":[" BLUE
-              "]},\"finish_reason\":null}]}\n\n" LLAMA
-              "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" LLAMA
-              "],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":3,\"total_tokens\":13,"
-              "\"prompt_tokens_details\":{\"cached_tokens\":0}},\"timings\":{\"cache_n\":0,"
-              "\"prompt_n\":10,\"prompt_ms\":1.5,\"predicted_n\":3,\"predicted_ms\":2.5}}\n\n"
-              "data: [DONE]\n\n");
+        text, CHOICE
+        "null,\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}]," CHUNK
+        "}\n\n" CHOICE
+        "null,\"index\":0,\"delta\":{\"content\":\"light\"},\"logprobs\":{\"content\":[" LIGHT
+        "]}}]," CHUNK "}\n\n" CHOICE
+        "null,\"index\":0,\"delta\":{\"content\":\" blue\"},\"logprobs\":{\"content\":[" BLUE
+        "]}}]," CHUNK "}\n\n" CHOICE "\"stop\",\"index\":0,\"delta\":{}}]," CHUNK "}\n\n"
+        "data: {\"choices\":[]," CHUNK ",\"usage\":{\"completion_tokens\":3,\"prompt_tokens\":10,"
+        "\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":0}}," TIMINGS "}\n\n"
+        "data: [DONE]\n\n");
+    free(text);
+    reply.with_usage = false;
+    text = stream_of(&reply);
+    assert_non_null(strstr(text, CHOICE "\"stop\",\"index\":0,\"delta\":{}}]," CHUNK "," TIMINGS
+                                        "}\n\ndata: [DONE]\n\n"));
     free(text);
 }
 
@@ -142,19 +151,22 @@ static void streams_of_others_tell_the_end_too(void **unused)
     const struct answer answer = light_blue();
     struct replay_reply reply = reply_of(&answer, REPLAY_VLLM);
     char *text = stream_of(&reply);
-    assert_non_null(strstr(text,
-                           CHUNK "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
-                                 "\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}"));
+    assert_non_null(strstr(
+        text,
+        "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":5,\"model\":\"m\","
+        "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
+        "\"logprobs\":null,\"finish_reason\":null}"));
     assert_non_null(strstr(text,
                            "\"delta\":{\"content\":\"\"},\"logprobs\":{\"content\":[{\"token\":"
                            "\"\",\"logprob\":-0.125,\"bytes\":[],\"top_logprobs\":[]}]},"
                            "\"finish_reason\":\"stop\",\"stop_reason\":null}"));
-    assert_non_null(strstr(text, "\"choices\":[],\"usage\":{"));
+    assert_non_null(strstr(text, "\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"total_tokens\":"
+                                 "13,\"completion_tokens\":3,"));
     free(text);
     reply = reply_of(&answer, REPLAY_SGLANG);
     text = stream_of(&reply);
-    assert_non_null(strstr(text, "\"delta\":{\"content\":\" blue\",\"reasoning_content\":null,"
-                                 "\"tool_calls\":null},\"logprobs\":{"));
+    assert_non_null(strstr(text, "\"delta\":{\"reasoning_content\":null,\"content\":\" blue\"},"
+                                 "\"logprobs\":{"));
     assert_non_null(strstr(text, "\"finish_reason\":null,\"matched_stop\":null}"));
     free(text);
     reply.with_usage = false;
