@@ -44,7 +44,8 @@ def test_rows_say_what_was_answered(kept, path, edge, cloud):
     for plan in TAUS:
         gateway = kept({"paper": TAUS[plan]})
         for stream in (False, True):
-            answers.append((gateway.chat(chat("What is it?", PIXELS, stream=stream,
+            # Another question each time: what an engine said of a picture is remembered.
+            answers.append((gateway.chat(chat("What is it? %d" % stream, PIXELS, stream=stream,
                                               stream_options={"include_usage": True} if stream else None)), stream))
         gateway.stop()
     rows = rows_of(path, len(answers))
