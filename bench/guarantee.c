@@ -10,17 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include <moaoff/adaptive.h>
-
-/* A recorded question: "p p_top5 differs edge_right cloud_right" a line. */
-struct row {
-    struct moa_answer answer;
-    bool differs, edge_right, cloud_right;
-};
+#include "recorded.h"
 
 struct setup {
-    struct row *rows;
-    size_t n_rows;
+    struct recorded answers;
     long n_runs, n_requests;
     bool labels;
     double alpha, delta;
@@ -33,15 +26,7 @@ struct result {
     double loss; /* share of requests that were kept and lost */
 };
 
-static uint64_t next_random(uint64_t *seed)
-{
-    *seed ^= *seed >> 12;
-    *seed ^= *seed << 25;
-    *seed ^= *seed >> 27;
-    return *seed * UINT64_C(2685821657736338717);
-}
-
-static bool lost(const struct setup *s, const struct row *row)
+static bool lost(const struct setup *s, const struct recorded_row *row)
 {
     return s->labels ? row->cloud_right && !row->edge_right : row->differs;
 }
@@ -50,9 +35,10 @@ static bool lost(const struct setup *s, const struct row *row)
 static double true_share(const struct setup *s, const struct moa_adaptive *a, double threshold)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->n_rows; i++)
-        n += lost(s, &s->rows[i]) && moa_adaptive_score(a, &s->rows[i].answer) >= threshold;
-    return (double)n / (double)s->n_rows;
+    for (size_t i = 0; i < s->answers.n; i++)
+        n += lost(s, &s->answers.rows[i]) &&
+             moa_adaptive_score(a, &s->answers.rows[i].answer) >= threshold;
+    return (double)n / (double)s->answers.n;
 }
 
 struct run {
@@ -76,7 +62,8 @@ static void look_at_bound(struct run *r, long i)
         r->result->broken_at_all = 1;
 }
 
-static bool keeps(const struct moa_adaptive *a, const struct moa_routing *d, const struct row *row)
+static bool keeps(const struct moa_adaptive *a, const struct moa_routing *d,
+                  const struct recorded_row *row)
 {
     return d->route == MOA_ROUTE_EDGE || (d->route == MOA_ROUTE_EDGE_FIRST &&
                                           moa_adaptive_score(a, &row->answer) >= d->threshold);
@@ -85,8 +72,9 @@ static bool keeps(const struct moa_adaptive *a, const struct moa_routing *d, con
 /* One request, a scene of its own. */
 static void ask(struct run *r, long i, uint64_t *seed)
 {
-    const struct row *row = &r->setup->rows[next_random(seed) % r->setup->n_rows];
-    struct moa_question q = {.scene = next_random(seed),
+    const struct recorded_row *row =
+        &r->setup->answers.rows[recorded_random(seed) % r->setup->answers.n];
+    struct moa_question q = {.scene = recorded_random(seed),
                              .edge_up = true,
                              .cloud_up = true,
                              .load = {{0, 1, NAN}, {0, 1, NAN}},
@@ -125,8 +113,8 @@ static void run(const struct setup *s, long number, struct result *result)
         {"adaptive.alpha", s->alpha}, {"adaptive.delta", s->delta}, {NULL, 0}};
     uint64_t seed = (uint64_t)number * UINT64_C(0x9e3779b97f4a7c15) + 1;
     for (int i = 0; i < 10; i++)
-        next_random(&seed);
-    const uint64_t key[2] = {next_random(&seed), next_random(&seed)};
+        recorded_random(&seed);
+    const uint64_t key[2] = {recorded_random(&seed), recorded_random(&seed)};
     struct run r = {.setup = s, .result = result};
     *result = (struct result){.first = INFINITY};
     if (moa_adaptive_new(settings, key, &r.a))
@@ -165,7 +153,7 @@ static void print(const struct setup *s, const struct result *results)
         first[i] = results[i].first;
     qsort(first, (size_t)s->n_runs, sizeof(*first), by_value);
     printf("runs=%ld requests=%ld rows=%zu first_median=%g first_90=%g first_worst=%g", s->n_runs,
-           s->n_requests, s->n_rows, first[s->n_runs / 2], first[(s->n_runs * 9 - 1) / 10],
+           s->n_requests, s->answers.n, first[s->n_runs / 2], first[(s->n_runs * 9 - 1) / 10],
            first[s->n_runs - 1]);
     free(first);
     print_mean("broken", results, s->n_runs, offsetof(struct result, broken_at_all));
@@ -176,44 +164,6 @@ static void print(const struct setup *s, const struct result *results)
     print_mean("right_ratio", results, s->n_runs, offsetof(struct result, right_ratio));
     print_mean("loss", results, s->n_runs, offsetof(struct result, loss));
     putchar('\n');
-}
-
-static bool read_row(char *line, struct row *row)
-{
-    double x[5];
-    char *at = line;
-    for (int i = 0; i < 5; i++) {
-        char *end;
-        x[i] = strtod(at, &end);
-        if (end == at)
-            return false;
-        at = end;
-    }
-    *row = (struct row){.answer = {.form = MOA_ANSWER_LETTER,
-                                   .n_tokens = 1,
-                                   .p_min = x[0],
-                                   .p_first = x[0],
-                                   .p_top5 = x[1]},
-                        .differs = x[2] != 0,
-                        .edge_right = x[3] != 0,
-                        .cloud_right = x[4] != 0};
-    return true;
-}
-
-static void read_rows(struct setup *s)
-{
-    char line[256];
-    size_t room = 0;
-    while (fgets(line, sizeof(line), stdin)) {
-        if (s->n_rows == room) {
-            room = room ? 2 * room : 4096;
-            s->rows = realloc(s->rows, room * sizeof(*s->rows));
-            if (!s->rows)
-                abort();
-        }
-        if (read_row(line, &s->rows[s->n_rows]))
-            s->n_rows++;
-    }
 }
 
 /* ---- what the calls cost ---- */
@@ -257,16 +207,17 @@ static void print_times(const struct setup *s)
     }
     at[1] = now_ns();
     for (long i = 0; i < N; i++)
-        sum += moa_adaptive_score(a, &s->rows[(size_t)i % s->n_rows].answer);
+        sum += moa_adaptive_score(a, &s->answers.rows[(size_t)i % s->answers.n].answer);
     at[2] = now_ns();
     for (long i = 0; i < N; i++)
         sum += moa_adaptive_observe(a, &outcome) ? 1.0 : 0.0;
     at[3] = now_ns();
     long n_audits = 0;
     for (; n_audits < 1000; n_audits++) {
-        const struct moa_audit audit = {.scene = (uint64_t)n_audits,
-                                        .audit_of = {1},
-                                        .answer = s->rows[(size_t)n_audits % s->n_rows].answer};
+        const struct moa_audit audit = {
+            .scene = (uint64_t)n_audits,
+            .audit_of = {1},
+            .answer = s->answers.rows[(size_t)n_audits % s->answers.n].answer};
         sum += moa_adaptive_audit(a, &audit);
     }
     at[4] = now_ns();
@@ -294,9 +245,9 @@ int main(int argc, char **argv)
         else if (strncmp(argv[i], "delta=", 6) == 0)
             s.delta = strtod(argv[i] + 6, NULL);
     }
-    read_rows(&s);
+    recorded_read(stdin, &s.answers);
     struct result *results = s.n_runs > 0 ? calloc((size_t)s.n_runs, sizeof(*results)) : NULL;
-    if (!results || !s.n_rows || s.n_requests < 1) {
+    if (!results || !s.answers.n || s.n_requests < 1) {
         fputs("usage: bench-guarantee [times] [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < "
               "ROWS\n",
               stderr);
@@ -309,6 +260,6 @@ int main(int argc, char **argv)
     else
         print(&s, results);
     free(results);
-    free(s.rows);
+    free(s.answers.rows);
     return 0;
 }

@@ -303,6 +303,12 @@ double moa_adaptive_score(const struct moa_adaptive *adaptive, const struct moa_
     return moa_confidence_score(&current(adaptive)->confidence, answer);
 }
 
+bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa_answer *so_far,
+                           size_t n_tokens_max, double threshold)
+{
+    return moa_confidence_reach(&current(adaptive)->confidence, so_far, n_tokens_max) < threshold;
+}
+
 /* ---- learning ---- */
 
 enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,

@@ -81,6 +81,22 @@ double moa_confidence_score(const struct confidence *c, const struct moa_answer 
     return s >= 0.0 ? s : 0.0; /* not a number: weights beyond all measure */
 }
 
+double moa_confidence_reach(const struct confidence *c, const struct moa_answer *so_far,
+                            size_t n_tokens_max)
+{
+    struct moa_answer longest = *so_far;
+    double best = 0.0;
+    if (!moa_confidence_valid(so_far) || so_far->n_tokens == 0 || c->w[1] < 0.0)
+        return 1.0; /* nothing is known of what may come */
+    if (n_tokens_max > longest.n_tokens && c->w[4] > 0.0)
+        longest.n_tokens = n_tokens_max;
+    for (int form = 0; form < CONFIDENCE_FORMS; form++) {
+        longest.form = (enum moa_answer_form)form;
+        best = fmax(best, moa_confidence_score(c, &longest));
+    }
+    return best;
+}
+
 /* ---- fitting ---- */
 
 static double ridge_of(int i)

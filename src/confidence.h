@@ -34,6 +34,11 @@ bool moa_confidence_valid(const struct moa_answer *answer);
 /** s = 1 / (1 + exp(-w phi)); 0 for what is not valid. */
 double moa_confidence_score(const struct confidence *c, const struct moa_answer *answer);
 
+/** The largest score that an answer which has begun like this can still reach, at any form and any
+ * length up to `n_tokens_max`: p_min only falls. */
+double moa_confidence_reach(const struct confidence *c, const struct moa_answer *so_far,
+                            size_t n_tokens_max);
+
 /** The most probable weights given the samples, with the prior around the raw probability: logistic
  * regression with a ridge, by Newton's method. */
 void moa_confidence_fit(const struct confidence_sample *samples, size_t n,

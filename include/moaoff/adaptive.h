@@ -193,6 +193,15 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_decide(const struct moa_adapti
 MOA_API double moa_adaptive_score(const struct moa_adaptive *adaptive,
                                   const struct moa_answer *answer);
 
+/**
+ * True if no continuation of an answer that has begun can reach `threshold`: the edge's call may be
+ * ended and the cloud asked, except on an audit. `so_far` as far as it has come, its form unknown;
+ * `n_tokens_max` is how long it may become.
+ */
+MOA_API bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive,
+                                   const struct moa_answer *so_far, size_t n_tokens_max,
+                                   double threshold);
+
 /** Errors: MOA_ERR_ARGUMENT, and nothing has changed. */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_adaptive_observe(struct moa_adaptive *adaptive, const struct moa_adaptive_outcome *outcome);

@@ -54,6 +54,13 @@ class Programs(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(word, done.stdout)
 
+    def test_routing(self):
+        rows = "".join("%f 1 %d 1 1\n" % (p / 100, p < 60) for p in range(30, 100))
+        done = subprocess.run([program("routing"), "9.5", "100", "150", "2000"], input=rows, capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(done.stdout.splitlines()), 4)
+
     def test_reference(self):
         reference = ctypes.CDLL(os.path.join(BUILD, "libbench-reference.so"))
         with open(PICTURE, "rb") as f:

@@ -711,6 +711,9 @@ static void what_makes_no_sense_is_refused(void **unused)
     assert_int_equal(moa_adaptive_observe(a, &o), MOA_ERR_ARGUMENT);
     o = (struct moa_adaptive_outcome){.called = {true}, .times = {{.prompt_ms = INFINITY}}};
     assert_int_equal(moa_adaptive_observe(a, &o), MOA_ERR_ARGUMENT);
+    const struct moa_answer unsure = answer_of(0.4);
+    assert_true(moa_adaptive_hopeless(a, &unsure, 64, 0.5));
+    assert_false(moa_adaptive_hopeless(a, &unsure, 64, 0.4 - 1e-9));
     assert_string_equal(moa_route_name((enum moa_route)99), "unknown");
     assert_string_equal(moa_why_name((enum moa_why)99), "unknown");
     moa_adaptive_free(a);

@@ -133,6 +133,35 @@ static void forms_have_offsets_of_their_own(void **unused)
     assert_true(moa_confidence_score(&c, &tale) < 0.25);
 }
 
+/* Whatever follows, whole answers never score above what was said to be within reach. */
+static void what_is_within_reach_bounds_every_continuation(void **unused)
+{
+    (void)unused;
+    uint64_t seed = 43;
+    for (int run = 0; run < 2000; run++) {
+        struct confidence c;
+        moa_confidence_prior(&c);
+        for (size_t i = 0; run % 3 && i < CONFIDENCE_N; i++)
+            c.w[i] += 2.0 * uniform(&seed) - 1.0;
+        struct moa_answer so_far = answer_of(MOA_ANSWER_LONG, uniform(&seed));
+        so_far.n_tokens = 1 + (size_t)(4 * uniform(&seed));
+        const double reach = moa_confidence_reach(&c, &so_far, 64);
+        struct moa_answer whole = so_far;
+        for (int k = 0; k < 20; k++) {
+            whole.form = (enum moa_answer_form)(7 * uniform(&seed));
+            whole.n_tokens = so_far.n_tokens + (size_t)((64 - 5) * uniform(&seed));
+            whole.p_min = so_far.p_min * uniform(&seed);
+            assert_true(moa_confidence_score(&c, &whole) <= reach + 1e-12);
+        }
+        if (run % 3 == 0) /* with the prior weights it is p_min */
+            assert_true(fabs(reach - fmax(so_far.p_min, 1e-6)) < 1e-6);
+    }
+    struct confidence c;
+    moa_confidence_prior(&c);
+    const struct moa_answer mute = {.form = MOA_ANSWER_LONG};
+    assert_true(moa_confidence_reach(&c, &mute, 64) == 1.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_fit_finds_how_confidence_and_truth_hang_together),
         cmocka_unit_test(without_samples_a_fit_is_the_prior),
         cmocka_unit_test(a_fit_of_nothing_but_successes_is_finite),
+        cmocka_unit_test(what_is_within_reach_bounds_every_continuation),
         cmocka_unit_test(forms_have_offsets_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
