@@ -15,6 +15,7 @@
 #include "gateway.h"
 #include "journal.h"
 #include "keys.h"
+#include "routes_models.h"
 #include "server.h"
 #include "state.h"
 #include "worker.h"
@@ -103,68 +104,6 @@ static void handle_exchanges(struct server_request *request, void *arg)
 {
     size_t n = 0;
     char *text = exchange_list_json(arg, EXCHANGES_MAX, server_now_us(), &n);
-    reply_text(request, "application/json", text, n);
-}
-
-static yyjson_mut_val *model_of(yyjson_mut_doc *doc, const char *id)
-{
-    yyjson_mut_val *model = yyjson_mut_obj(doc);
-    yyjson_mut_obj_add_strcpy(doc, model, "id", id);
-    yyjson_mut_obj_add_str(doc, model, "object", "model");
-    yyjson_mut_obj_add_int(doc, model, "created", 0);
-    yyjson_mut_obj_add_str(doc, model, "owned_by", "moaoff");
-    return model;
-}
-
-static void handle_models(struct server_request *request, void *arg)
-{
-    (void)arg;
-    char *text = NULL;
-    size_t n = 0;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc) {
-        yyjson_mut_val *root = yyjson_mut_obj(doc);
-        yyjson_mut_doc_set_root(doc, root);
-        yyjson_mut_obj_add_str(doc, root, "object", "list");
-        yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
-        yyjson_mut_arr_append(list, model_of(doc, "moaoff"));
-        for (size_t i = 0; moa_policy_name(i); i++) {
-            char id[64];
-            snprintf(id, sizeof(id), "moaoff/%s", moa_policy_name(i));
-            yyjson_mut_arr_append(list, model_of(doc, id));
-        }
-        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
-        yyjson_mut_doc_free(doc);
-    }
-    reply_text(request, "application/json", text, n);
-}
-
-/* GET /v1/models/ID, where ID may have its slash escaped. */
-static void handle_model(struct server_request *request, void *arg)
-{
-    (void)arg;
-    char id[64];
-    const char *at = strstr(server_request_path(request), "models/") + strlen("models/");
-    snprintf(id, sizeof(id), "%s", at);
-    server_unescape(id);
-    bool known = strcmp(id, "moaoff") == 0;
-    for (size_t i = 0; moa_policy_name(i) && strncmp(id, "moaoff/", 7) == 0; i++)
-        known |= strcmp(id + 7, moa_policy_name(i)) == 0;
-    if (!known) {
-        struct http_error error;
-        http_fail(&error, 404, "model_not_found", "There is no model \"%s\"; see /v1/models.", id);
-        http_fail_at(&error, "model");
-        server_reply_error(request, &error, NULL, 0);
-        return;
-    }
-    char *text = NULL;
-    size_t n = 0;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (doc) {
-        yyjson_mut_doc_set_root(doc, model_of(doc, id));
-        text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n);
-        yyjson_mut_doc_free(doc);
-    }
     reply_text(request, "application/json", text, n);
 }
 
@@ -357,10 +296,11 @@ const struct server_route routes_table[] = {
     {"POST", "/chat/completions", exchange_chat, ACCESS_CLIENT, SERVER_BODY_ANY, true},
     {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT, SERVER_BODY_ANY, false},
     {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT, FEEDBACK_BYTES_MAX, false},
-    {"GET", "/v1/models", handle_models, ACCESS_CLIENT, 0, false},
-    {"GET", "/v1/models/*", handle_model, ACCESS_CLIENT, 0, true},
-    {"GET", "/models", handle_models, ACCESS_CLIENT, 0, true},
-    {"GET", "/models/*", handle_model, ACCESS_CLIENT, 0, true},
+    {"GET", "/v1/models", routes_models, ACCESS_CLIENT, 0, false},
+    {"GET", "/v1/models/*", routes_model, ACCESS_CLIENT, 0, true},
+    {"GET", "/models", routes_models, ACCESS_CLIENT, 0, true},
+    {"GET", "/models/*", routes_model, ACCESS_CLIENT, 0, true},
+    {"GET", "/props", routes_props, ACCESS_CLIENT, 0, true},
     {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, 0, false},
     {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, 0, false},
     {"GET", "/v1/exchanges", handle_exchanges, ACCESS_OBSERVER, 0, false},

@@ -87,3 +87,25 @@ def test_a_path_that_is_not_there_names_those_that_are(duo, path):
     assert answer.status == 404 and answer.error["code"] == "unknown_url"
     for known in ("/v1/chat/completions", "/v1/models", "/metrics"):
         assert known in answer.error["message"]
+
+
+@pytest.mark.parametrize("edge_takes,cloud_takes,kinds", [
+    ({"modalities": "text"}, {"modalities": "text, audio"}, ["text", "audio"]),
+    ({"modalities": "text"}, {"modalities": "text"}, ["text"]),
+    ({"modalities": "text, image, video"}, {}, ["text", "image", "video"]), ({}, {}, ["text", "image"])])
+def test_what_the_tiers_take_together(duo, edge_takes, cloud_takes, kinds):
+    gateway = duo({"edge": dict(edge_takes, context_tokens=4096), "cloud": dict(cloud_takes, context_tokens=32768)})
+    model = gateway.get("/v1/models/moaoff").json
+    assert model["input_modalities"] == model["architecture"]["input_modalities"] == kinds
+    assert model["n_ctx"] == model["meta"]["n_ctx"] == 32768
+    props = gateway.get("/props").json
+    assert props["default_generation_settings"]["n_ctx"] == 32768
+    assert props["modalities"] == {"vision": "image" in kinds, "audio": "audio" in kinds, "video": "video" in kinds}
+    alone = gateway.get("/v1/models/moaoff/edge").json
+    assert alone["n_ctx"] == 4096 and "audio" not in alone["input_modalities"]
+
+
+def test_what_no_tier_says_is_left_out(duo):
+    gateway = duo()
+    assert "n_ctx" not in gateway.get("/v1/models").json["data"][0]
+    assert "n_ctx" not in gateway.get("/props").json["default_generation_settings"]
