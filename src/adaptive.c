@@ -58,6 +58,8 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
                                     const struct moa_policy_setting *settings)
 {
     struct moa_adaptive *a = adaptive;
+    if (!a)
+        return MOA_ERR_ARGUMENT;
     const struct adaptive_params former = a->params;
     for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
         const struct policy_param *param = moa_policy_params_find(&params_table, s->key);
@@ -156,6 +158,8 @@ void moa_adaptive_begin_again(struct moa_adaptive *a)
 enum moa_err moa_adaptive_new(const struct moa_policy_setting *settings, const uint64_t key[2],
                               struct moa_adaptive **ret_adaptive)
 {
+    if (!key || !ret_adaptive)
+        return MOA_ERR_ARGUMENT;
     struct moa_adaptive *a = calloc(1, sizeof(*a));
     if (!a)
         return MOA_ERR_MEMORY;
@@ -175,6 +179,8 @@ void moa_adaptive_free(struct moa_adaptive *adaptive)
 
 bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity)
 {
+    if (!adaptive)
+        return false;
     const bool other = adaptive->identity && adaptive->identity != identity;
     if (other)
         moa_adaptive_begin_again(adaptive);
@@ -194,7 +200,7 @@ void moa_adaptive_coins(const struct moa_adaptive *adaptive, uint64_t scene, uin
                         double ret_coins[MOA_GENERATIONS])
 {
     for (size_t i = 0; i < MOA_GENERATIONS; i++) {
-        const uint64_t serial = adaptive->generations[i].serial;
+        const uint64_t serial = adaptive ? adaptive->generations[i].serial : 0;
         const uint64_t words[] = {serial, scene, text};
         ret_coins[i] = 1.0;
         if (serial)
@@ -268,7 +274,7 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
 {
     const struct moa_adaptive *a = adaptive;
     struct moa_routing *r = ret_routing;
-    if (!question_valid(question))
+    if (!a || !question || !r || !question_valid(question))
         return MOA_ERR_ARGUMENT;
     *r = (struct moa_routing){
         .predicted_ms = {NAN, NAN}, .rate = NAN, .cost_edge_first = NAN, .cost_cloud = NAN};
@@ -300,13 +306,14 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
 
 double moa_adaptive_score(const struct moa_adaptive *adaptive, const struct moa_answer *answer)
 {
-    return moa_confidence_score(&current(adaptive)->confidence, answer);
+    return adaptive && answer ? moa_confidence_score(&current(adaptive)->confidence, answer) : 0.0;
 }
 
 bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa_answer *so_far,
                            size_t n_tokens_max, double threshold)
 {
-    return moa_confidence_reach(&current(adaptive)->confidence, so_far, n_tokens_max) < threshold;
+    return adaptive && so_far &&
+           moa_confidence_reach(&current(adaptive)->confidence, so_far, n_tokens_max) < threshold;
 }
 
 /* ---- learning ---- */
@@ -314,7 +321,7 @@ bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa
 enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
                                   const struct moa_adaptive_outcome *outcome)
 {
-    if (outcome->kind >= MOA_QUESTION_KINDS)
+    if (!adaptive || !outcome || outcome->kind >= MOA_QUESTION_KINDS)
         return MOA_ERR_ARGUMENT;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const struct moa_call_times *t = &outcome->times[tier];
@@ -347,6 +354,8 @@ static bool is_of(const struct moa_audit *audit, uint64_t serial)
 unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audit *audit)
 {
     struct moa_adaptive *a = adaptive;
+    if (!a || !audit)
+        return 0;
     const uint64_t mark = mark_of(a, audit->scene, audit->text);
     unsigned done = 0;
     for (size_t i = 0; i < MOA_GENERATIONS; i++) {
@@ -400,6 +409,8 @@ static void begin_younger(struct moa_adaptive *a)
 bool moa_adaptive_tend(struct moa_adaptive *adaptive)
 {
     struct moa_adaptive *a = adaptive;
+    if (!a)
+        return false;
     if (older_has_ended(a)) {
         a->generations[0] = a->generations[1];
         memset(&a->generations[1], 0, sizeof(a->generations[1]));
@@ -428,8 +439,11 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
                             struct moa_guarantee *ret_guarantee)
 {
     const struct moa_adaptive *a = adaptive;
-    const struct generation *g = current(a);
     struct moa_guarantee *r = ret_guarantee;
+    *r = (struct moa_guarantee){.threshold = INFINITY};
+    if (!a)
+        return;
+    const struct generation *g = current(a);
     *r = (struct moa_guarantee){
         .certified = a->in_force != 0,
         .alpha = a->params.alpha,

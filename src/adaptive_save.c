@@ -226,13 +226,15 @@ static struct moa_adaptive *read_only(const struct moa_adaptive *adaptive)
 size_t moa_adaptive_save_bytes(const struct moa_adaptive *adaptive)
 {
     struct adaptive_walk w = {.what = COUNT};
+    if (!adaptive)
+        return 0;
     walk_all(&w, read_only(adaptive));
     return w.at + 8;
 }
 
 size_t moa_adaptive_save(const struct moa_adaptive *adaptive, void *ret_bytes, size_t n)
 {
-    if (n < moa_adaptive_save_bytes(adaptive))
+    if (!adaptive || !ret_bytes || n < moa_adaptive_save_bytes(adaptive))
         return 0;
     struct adaptive_walk w = {.what = SAVE, .out = ret_bytes, .n = n};
     walk_all(&w, read_only(adaptive));
@@ -270,6 +272,8 @@ static enum moa_err load(struct moa_bytes saved, struct moa_adaptive *ret_loaded
 
 enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes saved)
 {
+    if (!adaptive)
+        return MOA_ERR_ARGUMENT;
     struct moa_adaptive *loaded = calloc(1, sizeof(*loaded));
     if (!loaded)
         return MOA_ERR_MEMORY;

@@ -696,9 +696,29 @@ static void what_makes_no_sense_is_refused(void **unused)
         assert_true(param->fallback >= param->min && param->fallback <= param->max);
     assert_true(n >= 7);
 
-    a = adaptive_of(NULL);
     struct moa_routing r;
     struct moa_question q = anything;
+    struct moa_guarantee g;
+    double coins[MOA_GENERATIONS];
+    unsigned char byte;
+    assert_int_equal(moa_adaptive_new(NULL, NULL, &a), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_new(NULL, key, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_configure(NULL, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_decide(NULL, &q, &r), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_observe(NULL, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_load(NULL, (struct moa_bytes){NULL, 0}), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_save(NULL, &byte, 1), 0);
+    assert_int_equal(moa_adaptive_audit(NULL, NULL), 0);
+    assert_false(moa_adaptive_identity(NULL, 1) || moa_adaptive_tend(NULL));
+    assert_true(moa_adaptive_score(NULL, NULL) == 0.0);
+    moa_adaptive_coins(NULL, 1, 2, coins);
+    moa_adaptive_guarantee(NULL, &g);
+    assert_true(coins[0] == 1.0 && coins[1] == 1.0 && !g.certified);
+
+    a = adaptive_of(NULL);
+    assert_int_equal(moa_adaptive_load(a, (struct moa_bytes){NULL, 0}), MOA_ERR_TRUNCATED);
+    assert_int_equal(moa_adaptive_decide(a, NULL, &r), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_decide(a, &q, NULL), MOA_ERR_ARGUMENT);
     q.kind = MOA_QUESTION_KINDS;
     assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_ERR_ARGUMENT);
     q = anything;
