@@ -188,7 +188,7 @@ const struct command score_command = {
     .name = "score",
     .summary = "measure the complexity of images and text",
     .synopsis = "[OPTION]... [IMAGE]...",
-    .description = "Measures images (JPEG, PNG, WebP, GIF) and text without running a model.",
+    .description = "Measures images and text without running a model.",
     .notes =
         "Everything is printed in the order given, names from standard input last. What cannot be "
         "scored is reported on standard error; the rest is still done. Exit status: 0 fine, 1 some "

@@ -43,8 +43,7 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
             "visual tokens of an image, 28 x 28 px each; those more than a quarter larger are "    \
             "downscaled; 0: no limit"),                                                            \
         TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
-             "formats it reads, of jpeg, png, webp, gif, bmp, tga; others are transcoded; empty: " \
-             "any"),                                                                               \
+             "formats it reads, of" MOA_IMAGE_NAMES "; others are transcoded; empty: any"),        \
         INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
                 "shorter image sides are padded with white, pixels; 0: never"),                    \
         CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \

@@ -191,7 +191,7 @@ static int check_tier_images(const struct check *r, enum moa_tier tier, const ch
     struct tier_config *t = &r->config->tier[tier];
     uint32_t formats;
     if (read_formats(t->image_formats, &formats))
-        return refuse(r, formats_path, "has a word other than jpeg, png, webp, gif, bmp and tga");
+        return refuse(r, formats_path, "has a word other than" MOA_IMAGE_NAMES);
     if (formats && !(formats & moa_image_formats_written()))
         return refuse(r, formats_path, "has neither jpeg nor png, into which others are turned");
     t->image_target = (struct moa_recode_target){

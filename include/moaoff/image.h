@@ -12,14 +12,28 @@
 extern "C" {
 #endif
 
+/**
+ * The formats that are read: name in capitals, number, name. The numbers are stable and never
+ * reused. Files are asked in this order; TGA has no signature and comes last.
+ */
+#define MOA_IMAGE_FORMATS(X)                                                                       \
+    X(JPEG, 1, jpeg)                                                                               \
+    X(PNG, 2, png)                                                                                 \
+    X(WEBP, 3, webp)                                                                               \
+    X(GIF, 4, gif)                                                                                 \
+    X(BMP, 5, bmp)                                                                                 \
+    X(TGA, 6, tga)
+
+/** " jpeg png" and so on, for messages. */
+#define MOA_IMAGE_NAMES MOA_IMAGE_FORMATS(MOA_IMAGE_NAME)
+#define MOA_IMAGE_NAME(upper, number, lower) " " #lower
+
+/** MOA_IMAGE_JPEG and so on. */
 enum moa_image_format {
+#define MOA_IMAGE_ENUM(upper, number, lower) MOA_IMAGE_##upper = (number),
     MOA_IMAGE_UNKNOWN = 0,
-    MOA_IMAGE_JPEG = 1,
-    MOA_IMAGE_PNG = 2,
-    MOA_IMAGE_WEBP = 3,
-    MOA_IMAGE_GIF = 4,
-    MOA_IMAGE_BMP = 5,
-    MOA_IMAGE_TGA = 6,
+    MOA_IMAGE_FORMATS(MOA_IMAGE_ENUM)
+#undef MOA_IMAGE_ENUM
 };
 
 /** What the file header says. Reading it decodes no pixel and allocates nothing. */
@@ -132,7 +146,7 @@ MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 /** The word for one note, "truncated", "transparent" or "animated". Never NULL. */
 MOA_API const char *moa_image_note_name(enum moa_image_note note);
 
-/** "jpeg", "png", "webp", "gif", "bmp", "tga" or "unknown". Never NULL. */
+/** "jpeg" and so on, or "unknown". Never NULL. */
 MOA_API const char *moa_image_format_name(enum moa_image_format format);
 
 /** "image/jpeg" and so on; "application/octet-stream" if it is unknown. Never NULL. */

@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #define LOOKED_AT_BYTES 1024
-#define READ_HERE " is not read here; send JPEG, PNG, WebP, GIF, BMP or TGA"
+#define READ_HERE " is not read here; send JPEG, PNG or WebP"
 
 static bool begins_with(const uint8_t *p, size_t n, const char *text, size_t text_n)
 {

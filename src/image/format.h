@@ -86,12 +86,9 @@ struct moa_format {
                     size_t *ret_n);
 };
 
-extern const struct moa_format moa_format_jpeg;
-extern const struct moa_format moa_format_png;
-extern const struct moa_format moa_format_webp;
-extern const struct moa_format moa_format_gif;
-extern const struct moa_format moa_format_bmp;
-extern const struct moa_format moa_format_tga;
+#define DECLARE_FORMAT(upper, number, lower) extern const struct moa_format moa_format_##lower;
+MOA_IMAGE_FORMATS(DECLARE_FORMAT)
+#undef DECLARE_FORMAT
 
 /** What a file is that has no row, in a message with its name; NULL if that is not known either. */
 const char *moa_foreign_format(const uint8_t *p, size_t n);

@@ -20,14 +20,11 @@ static const double lossless_exponent = 0.885;
 
 /* ---- the formats ---- */
 
-static const struct moa_format *const formats[] = {
-    [MOA_IMAGE_JPEG] = &moa_format_jpeg,
-    [MOA_IMAGE_PNG] = &moa_format_png,
-    [MOA_IMAGE_WEBP] = &moa_format_webp,
-    [MOA_IMAGE_GIF] = &moa_format_gif,
-    [MOA_IMAGE_BMP] = &moa_format_bmp,
-    [MOA_IMAGE_TGA] = &moa_format_tga, /* last: it has no signature */
-};
+#define ROW(upper, number, lower) [number] = &moa_format_##lower,
+static const struct moa_format *const formats[] = {MOA_IMAGE_FORMATS(ROW)};
+
+#define NAME(upper, number, lower) " " #upper ","
+static const char no_picture[] = "no" MOA_IMAGE_FORMATS(NAME) " or anything else that is known";
 
 static const size_t n_formats = sizeof(formats) / sizeof(formats[0]);
 
@@ -87,8 +84,7 @@ static enum moa_err probe(struct moa_bytes file, struct moa_image_info *ret_info
         i++;
     if (i == n_formats) {
         const char *message = moa_foreign_format(file.p, file.n);
-        return moa_fail(error, MOA_ERR_FORMAT, 0,
-                        message ? message : "no JPEG, PNG, WebP, GIF, BMP or TGA");
+        return moa_fail(error, MOA_ERR_FORMAT, 0, message ? message : no_picture);
     }
     info.format = (enum moa_image_format)i;
     const enum moa_err err = formats[i]->probe(file.p, file.n, &info, error);
