@@ -15,6 +15,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "address.h"
+
 #define ANSWER_BYTES_MAX (4 << 20)
 #define LOOK_MS 2                   /* between two looks at the counters */
 #define UPLINK_BYTES_MIN (64 << 10) /* acknowledged between the first look and the last */
@@ -22,10 +24,20 @@
 struct asking {
     CURL *easy;
     struct doctor_answer *answer;
+    int fd; /* of the connection; -1: none yet */
+    bool is_near, counts_near;
     uint64_t first_acked, last_acked;
     double first_s, last_s;
     char why[CURL_ERROR_SIZE];
 };
+
+/* libcurl tells the socket of a transfer only when that is over. */
+static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)purpose;
+    ((struct asking *)arg)->fd = fd;
+    return CURL_SOCKOPT_OK;
+}
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
@@ -57,20 +69,28 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     return size * n;
 }
 
+/* Notes while the connection stands whether it leaves this machine and its networks. */
+static void note_peer(struct asking *a)
+{
+    struct sockaddr_storage peer;
+    socklen_t n = sizeof(peer);
+    a->is_near = getpeername(a->fd, (struct sockaddr *)&peer, &n) != 0 ||
+                 address_is_near((const struct sockaddr *)&peer);
+}
+
 /* What the other end has acknowledged so far, and when: never how fast the kernel took it. */
 static void look(struct asking *a)
 {
-    curl_socket_t fd;
     struct tcp_info info;
     socklen_t n = sizeof(info);
-    if (curl_easy_getinfo(a->easy, CURLINFO_ACTIVESOCKET, &fd) || fd == CURL_SOCKET_BAD ||
-        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) ||
+    if (a->fd < 0 || getsockopt(a->fd, IPPROTO_TCP, TCP_INFO, &info, &n) ||
         n < offsetof(struct tcp_info, tcpi_bytes_received) || info.tcpi_bytes_acked < 2)
         return;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     const double now_s = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     if (a->first_s == 0.0) {
+        note_peer(a);
         a->first_s = now_s;
         a->first_acked = info.tcpi_bytes_acked;
     } else if (info.tcpi_bytes_acked > a->last_acked) {
@@ -79,17 +99,10 @@ static void look(struct asking *a)
     }
 }
 
-static bool is_this_machine(CURL *easy)
-{
-    const char *address = NULL;
-    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
-    return !address || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
 static double uplink_of(const struct asking *a)
 {
     const uint64_t n = a->last_acked > a->first_acked ? a->last_acked - a->first_acked : 0;
-    if (n < UPLINK_BYTES_MIN || a->last_s <= a->first_s || is_this_machine(a->easy))
+    if (n < UPLINK_BYTES_MIN || a->last_s <= a->first_s || (a->is_near && !a->counts_near))
         return NAN;
     return 8e-6 * (double)n / (a->last_s - a->first_s);
 }
@@ -129,6 +142,8 @@ static CURLcode set_options(struct asking *a, const struct doctor_question *q,
     SET(CURLOPT_TIMEOUT_MS, q->timeout_ms);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_ERRORBUFFER, a->why);
+    SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+    SET(CURLOPT_SOCKOPTDATA, a);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, a);
     SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -180,7 +195,10 @@ void doctor_ask(const struct doctor_question *q, struct doctor_answer *ret_answe
 {
     struct doctor_answer *answer = ret_answer;
     *answer = (struct doctor_answer){.body = buffer_of(ANSWER_BYTES_MAX), .uplink_mbps = NAN};
-    struct asking a = {.easy = curl_easy_init(), .answer = answer};
+    struct asking a = {.easy = curl_easy_init(),
+                       .answer = answer,
+                       .fd = -1,
+                       .counts_near = q->tier->uplink_near != 0};
     struct curl_slist *headers = headers_of(q->tier);
     struct buffer body = {0};
     CURLcode code = CURLE_OUT_OF_MEMORY;

@@ -27,7 +27,8 @@ struct doctor_answer {
     char server[64]; /* what it calls itself in its head; "" */
     struct buffer body;
     double took_ms;
-    double uplink_mbps; /* NaN: too little went out to tell, or it stayed on this machine */
+    double
+        uplink_mbps; /* NaN: too little went out to tell, or it stayed near (cloud.uplink_near) */
 };
 
 void doctor_ask(const struct doctor_question *question, struct doctor_answer *ret_answer);
