@@ -66,13 +66,17 @@ static const struct option_row rows[] = {
      .text = &arguments.body_path},
 };
 
-static int score_images(const struct chat *chat, const struct config *config,
-                        struct image_score *scores, struct http_error *error)
+static int score_parts(const struct chat *chat, const struct config *config,
+                       struct image_score *scores, struct http_error *error)
 {
     for (size_t i = 0; i < chat->n_parts; i++) {
-        if (chat->parts[i].kind != MOA_IMAGE)
-            continue;
-        perceive_image(chat, i, config, &scores[i]);
+        const struct chat_part *part = &chat->parts[i];
+        const struct moa_bytes url = {(const char *)chat->body.p + part->data.begin,
+                                      part->data.end - part->data.begin};
+        if (part->kind == MOA_IMAGE)
+            perceive_image(chat, i, config, &scores[i]);
+        else if (part->kind != MOA_FILE && part->has_data)
+            perceive_media(url, &scores[i].media);
         if (scores[i].error.status) {
             *error = scores[i].error;
             return -1;
@@ -135,7 +139,7 @@ static int decide_chat(const struct decide_arguments *a, const struct config *co
     struct image_score *scores = calloc(chat->n_parts + 1, sizeof(*scores));
     const struct judge_case asked = {config, chat, scores, policy, &state, NULL};
     struct perceived perceived = {.modalities = NULL};
-    int result = scores ? score_images(chat, config, scores, error)
+    int result = scores ? score_parts(chat, config, scores, error)
                         : http_fail(error, 503, "out_of_memory", "Out of memory.");
     result = result || judge_decide(&asked, &perceived, error) ||
              print_decision(a, &asked, &perceived, error);

@@ -115,6 +115,12 @@ static const struct config_key keys[] = {
            "L0, tokens: the length at which C_L reaches 1"),
     NUMBER("complexity.text_entities", text.reference_entities, 0.001, 1e6, "4",
            "gamma, entities per sentence at which C_ner reaches 1"),
+    NUMBER("complexity.audio_s", audio_s, 0.001, 1e6, "60",
+           "seconds of sound at which its complexity reaches 1"),
+    NUMBER("complexity.video_s", video_s, 0.001, 1e6, "20",
+           "seconds of film at which its complexity reaches 1"),
+    NUMBER("complexity.file_bytes", file_bytes, 1, 1e12, "1048576",
+           "bytes of a file part at which its complexity reaches 1"),
     NUMBER("complexity.weight_length", text.weight_length, 0, 1e6, "1.1", "beta_L"),
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 

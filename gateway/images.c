@@ -5,7 +5,7 @@
  * it. A picture that is being worked on already, for this request or another, is not worked on
  * again: the second waits for what comes of the first.
  */
-#include "images.h"
+#include "images_private.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -20,55 +20,6 @@
 #include "gateway.h"
 #include "server.h"
 #include "worker.h"
-
-#define NAME_BYTES 64
-#define SPACE_FILES 1 /* of cache keys: a file that was fetched is no URI, whatever it says */
-#define VARIANT_WORDS (UINT64_C(1) << 63) /* in the cache: what was said of it */
-#define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
-
-struct picture {
-    struct worker_job job; /* first: a worker_job is a picture */
-    struct images *images;
-    char name[NAME_BYTES]; /* in errors */
-    struct moa_bytes url;  /* a data URI: in the body, or `fetched` */
-    struct cache_key key;  /* of what it is: the URI as it came, or the fetched file */
-    struct http_error error;
-
-    char *remote; /* the URL to fetch; NULL if it came in the body */
-    int64_t deadline_us;
-    void *file; /* what was fetched, until it is a data URI */
-    size_t file_n;
-    struct cache_value *fetched; /* that data URI */
-
-    bool is_known; /* its facts are from the cache */
-    struct image_facts facts;
-    enum moa_tier tier;          /* that it is made ready for */
-    struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
-    char *made;
-    size_t made_n;
-
-    bool leads; /* in the gateway's list of pictures that are worked on */
-    LIST_ENTRY(picture) leading;
-    struct picture *waiters; /* for what comes of it */
-    struct picture *next_waiter;
-};
-
-struct images {
-    struct gateway *gateway;
-    const struct config *config;
-    const struct chat *chat;
-    images_done_fn *done;
-    void *arg;
-    size_t n_working;
-    struct worker_line working, fetching; /* its jobs among everybody's */
-    bool dry_run;
-    atomic_bool cancelled;
-    atomic_uint_fast64_t px; /* that were looked at */
-    struct image_score *scores;
-    struct moa_bytes *urls;
-    size_t n;                  /* parts of the chat */
-    struct picture pictures[]; /* one for each; those that are no images are unused */
-};
 
 struct images *images_new(struct gateway *gateway, const struct config *config,
                           const struct chat *chat, unsigned client, void *arg)
@@ -120,7 +71,7 @@ static void begin(struct images *images, images_done_fn *done)
 }
 
 /* One of the things under way has ended. After the last `images` may be gone. */
-static void end_one(struct images *images)
+void images_end_one(struct images *images)
 {
     if (--images->n_working > 0)
         return;
@@ -132,7 +83,7 @@ static void end_one(struct images *images)
     images->done(images->arg, error);
 }
 
-static void submit(struct picture *p, void (*run)(struct worker_job *),
+void images_submit(struct picture *p, void (*run)(struct worker_job *),
                    void (*done)(struct worker_job *))
 {
     struct images *images = p->images;
@@ -141,12 +92,12 @@ static void submit(struct picture *p, void (*run)(struct worker_job *),
     worker_submit(images->gateway->workers, &images->working, &p->job);
 }
 
-static struct picture *picture_of(struct worker_job *job)
+struct picture *images_picture_of(struct worker_job *job)
 {
     return (struct picture *)job;
 }
 
-static bool is_cancelled(struct picture *p)
+bool images_is_cancelled(struct picture *p)
 {
     if (!atomic_load(&p->images->cancelled))
         return false;
@@ -213,7 +164,7 @@ static void take_error(struct picture *p, const struct picture *from)
 /* ---- the cache ---- */
 
 /* Looks for what was made of the picture before. */
-static struct cache_value *recall(struct picture *p, enum metrics_cache what, uint64_t variant)
+struct cache_value *images_recall(struct picture *p, enum metrics_cache what, uint64_t variant)
 {
     struct gateway *g = p->images->gateway;
     p->key.variant = variant;
@@ -222,7 +173,7 @@ static struct cache_value *recall(struct picture *p, enum metrics_cache what, ui
     return value;
 }
 
-static void remember(struct picture *p, uint64_t variant, struct cache_value *value)
+void images_remember(struct picture *p, uint64_t variant, struct cache_value *value)
 {
     struct gateway *g = p->images->gateway;
     p->key.variant = variant;
@@ -233,7 +184,7 @@ static void remember(struct picture *p, uint64_t variant, struct cache_value *va
 
 static void run_fetch(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
+    struct picture *p = images_picture_of(job);
     const struct config *config = p->images->config;
     struct fetch_options options = {
         .allow = &config->fetch_allowed,
@@ -242,7 +193,7 @@ static void run_fetch(struct worker_job *job)
         .max_redirects = (long)config->fetch_max_redirects,
     };
     struct http_error why;
-    if (is_cancelled(p))
+    if (images_is_cancelled(p))
         return;
     if (options.timeout_ms <= 0)
         perceive_fail(&p->error, p->name, 503, "image_fetch_failed",
@@ -255,7 +206,7 @@ static void score(struct picture *p);
 
 static void on_fetched(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
+    struct picture *p = images_picture_of(job);
     struct metrics *m = &p->images->gateway->metrics;
     m->image_fetches_total[!p->error.status ? METRICS_FETCH_OK
                            : strcmp(p->error.code, "image_url_forbidden") == 0
@@ -267,7 +218,7 @@ static void on_fetched(struct worker_job *job)
         p->key.space = SPACE_FILES;
         score(p);
     }
-    end_one(p->images);
+    images_end_one(p->images);
 }
 
 /* ---- 2. score ---- */
@@ -334,8 +285,8 @@ static void score_uri(struct picture *p)
 
 static void run_score(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
-    if (is_cancelled(p))
+    struct picture *p = images_picture_of(job);
+    if (images_is_cancelled(p))
         return;
     if (!p->file)
         score_uri(p);
@@ -363,12 +314,12 @@ static void take_score(struct picture *p, const struct picture *from)
         p->is_known = true;
         keep_score(p);
     }
-    end_one(p->images);
+    images_end_one(p->images);
 }
 
 static void on_scored(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
+    struct picture *p = images_picture_of(job);
     struct picture *waiter = end_lead(p);
     if (!p->error.status) {
         keep_score(p);
@@ -377,7 +328,7 @@ static void on_scored(struct worker_job *job)
             *copy = p->facts;
             struct cache_value *value = cache_value_new(copy, sizeof(*copy));
             if (value)
-                remember(p, 0, value);
+                images_remember(p, 0, value);
             cache_value_drop(value);
         }
     }
@@ -385,7 +336,7 @@ static void on_scored(struct worker_job *job)
         next = waiter->next_waiter;
         take_score(waiter, p);
     }
-    end_one(p->images);
+    images_end_one(p->images);
 }
 
 /* From the cache, from the same picture beside it, or on a worker. */
@@ -393,7 +344,7 @@ static void score(struct picture *p)
 {
     if (!p->file && join(p, METRICS_CACHE_SCORE, 0))
         return;
-    struct cache_value *known = recall(p, METRICS_CACHE_SCORE, 0);
+    struct cache_value *known = images_recall(p, METRICS_CACHE_SCORE, 0);
     if (known) {
         memcpy(&p->facts, known->p, sizeof(p->facts));
         cache_value_drop(known);
@@ -406,7 +357,7 @@ static void score(struct picture *p)
     else {
         if (!p->file)
             lead(p);
-        submit(p, run_score, on_scored);
+        images_submit(p, run_score, on_scored);
     }
 }
 
@@ -458,8 +409,10 @@ static void perceive_one(struct picture *p)
                                 part->data.end - part->data.begin};
     if (part->kind == MOA_IMAGE)
         perceive_image_part(p);
-    else if (pins_has(chat->pins, part->kind) && data_uri_is_remote(p->url))
+    else if (data_uri_is_remote(p->url) && pins_has(chat->pins, part->kind))
         perceive_fail(&p->error, p->name, 400, "url_forbidden", LEAVES);
+    else if (part->kind != MOA_FILE && !data_uri_is_remote(p->url))
+        images_look_at_media(p);
 }
 
 void images_perceive(struct images *images, bool dry_run, images_done_fn *done)
@@ -468,7 +421,7 @@ void images_perceive(struct images *images, bool dry_run, images_done_fn *done)
     begin(images, done);
     for (size_t i = 0; i < images->n; i++)
         perceive_one(&images->pictures[i]);
-    end_one(images);
+    images_end_one(images);
 }
 
 const struct image_score *images_scores(const struct images *images)
@@ -537,9 +490,9 @@ static enum moa_err recode(struct picture *p, struct moa_bytes file, struct moa_
 
 static void run_recode(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
+    struct picture *p = images_picture_of(job);
     struct data_uri uri;
-    if (is_cancelled(p) || perceive_decode(p->url, p->name, &uri, &p->error))
+    if (images_is_cancelled(p) || perceive_decode(p->url, p->name, &uri, &p->error))
         return;
     const struct moa_bytes file = {uri.p, uri.n};
     struct moa_error why;
@@ -560,18 +513,18 @@ static void take_other(struct picture *p, const struct picture *from)
         take_error(p, from);
     else
         take_recoded(p, cache_value_share(from->recoded));
-    end_one(p->images);
+    images_end_one(p->images);
 }
 
 static void on_recoded(struct worker_job *job)
 {
-    struct picture *p = picture_of(job);
+    struct picture *p = images_picture_of(job);
     struct picture *waiter = end_lead(p);
     if (!p->error.status) {
         struct cache_value *value = cache_value_new(p->made, p->made_n);
         p->made = NULL;
         if (value) {
-            remember(p, p->key.variant, value);
+            images_remember(p, p->key.variant, value);
             take_recoded(p, value);
         } else {
             perceive_fail(&p->error, p->name, 503, "out_of_memory", "out of memory");
@@ -581,7 +534,7 @@ static void on_recoded(struct worker_job *job)
         next = waiter->next_waiter;
         take_other(waiter, p);
     }
-    end_one(p->images);
+    images_end_one(p->images);
 }
 
 static void prepare_one(struct picture *p, enum moa_tier tier)
@@ -592,13 +545,13 @@ static void prepare_one(struct picture *p, enum moa_tier tier)
     const uint64_t variant = variant_of(p);
     if (!variant || join(p, METRICS_CACHE_RECODED, variant))
         return;
-    struct cache_value *value = recall(p, METRICS_CACHE_RECODED, variant);
+    struct cache_value *value = images_recall(p, METRICS_CACHE_RECODED, variant);
     if (value) {
         take_recoded(p, value);
         return;
     }
     lead(p);
-    submit(p, run_recode, on_recoded);
+    images_submit(p, run_recode, on_recoded);
 }
 
 void images_prepare(struct images *images, const struct moa_decision *decision,
@@ -609,7 +562,7 @@ void images_prepare(struct images *images, const struct moa_decision *decision,
         if (images->chat->parts[i].kind == MOA_IMAGE)
             prepare_one(&images->pictures[i], decision->choices[1 + i].tier);
     }
-    end_one(images);
+    images_end_one(images);
 }
 
 const struct moa_bytes *images_urls(const struct images *images)
@@ -622,52 +575,7 @@ const struct moa_bytes *images_urls(const struct images *images)
     return images->urls;
 }
 
-/* ---- 4. words for a picture ---- */
-
-/* The variant of words: everything that they depend on beside the part itself. */
-static uint64_t words_variant(const struct images *images, enum moa_tier tier, const char *prompt)
-{
-    const char *model = images->config->tier[tier].model;
-    const struct cache *cache = images->gateway->cache;
-    const struct cache_key asked = cache_key_of(cache, (struct moa_bytes){prompt, strlen(prompt)});
-    const struct cache_key of = cache_key_of(cache, (struct moa_bytes){model, strlen(model)});
-    const uint64_t how = (uint64_t)tier + 2 * (uint64_t)images->config->perceive_max_tokens;
-    return (asked.hash[0] ^ of.hash[1] ^ how) | VARIANT_WORDS;
-}
-
-/* NULL: it has no content that could be the same another time. */
-static struct picture *with_key(struct images *images, size_t i)
-{
-    struct picture *p = &images->pictures[i];
-    if (!p->url.p)
-        return NULL;
-    if (p->key.n_bytes == 0) /* it is no image */
-        p->key = cache_key_of(images->gateway->cache, p->url);
-    return p;
-}
-
-char *images_recall_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt)
-{
-    struct picture *p = with_key(images, i);
-    struct cache_value *value =
-        p ? recall(p, METRICS_CACHE_WORDS, words_variant(images, tier, prompt)) : NULL;
-    char *words = value ? strndup(value->p, value->n) : NULL;
-    cache_value_drop(value);
-    return words;
-}
-
-void images_remember_words(struct images *images, size_t i, enum moa_tier tier, const char *prompt,
-                           const char *words)
-{
-    struct picture *p = with_key(images, i);
-    char *copy = p ? strdup(words) : NULL;
-    struct cache_value *value = copy ? cache_value_new(copy, strlen(copy)) : NULL;
-    if (value)
-        remember(p, words_variant(images, tier, prompt), value);
-    cache_value_drop(value);
-}
-
-/* ---- 5. over ---- */
+/* ---- 4. over ---- */
 
 void images_cancel(struct images *images)
 {

@@ -70,18 +70,68 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
     free(uri.p);
 }
 
+void perceive_media(struct moa_bytes url, struct moa_media *ret_media)
+{
+    struct data_uri uri;
+    struct http_error why;
+    *ret_media = (struct moa_media){.format = MOA_MEDIA_UNKNOWN};
+    if (data_uri_is_remote(url) || data_uri_decode(url, &uri, &why))
+        return; /* that is the engine's to say */
+    moa_media_probe((struct moa_bytes){uri.p, uri.n}, ret_media);
+    free(uri.p);
+}
+
 /* ---- request ---- */
 
+/* What a sound or film of these bytes would last where its header does not say: at 128 kbit/s and
+ * at 2 Mbit/s, base64 taken off. */
+static double guessed_duration_s(enum moa_kind kind, double bytes)
+{
+    return 0.75 * bytes / (kind == MOA_AUDIO ? 16e3 : 250e3);
+}
+
+static double share(double value, double reference)
+{
+    return value < reference ? value / reference : 1.0;
+}
+
+/* Engines make about 25 tokens of a second of sound, and of two frames of film what they make of a
+ * picture, but not more than 768. */
+static double tokens_of(const struct moa_modality *m, const struct moa_media *media)
+{
+    if (m->kind == MOA_AUDIO)
+        return 25.0 * m->duration_s;
+    const double frame = (double)moa_image_tokens(media->width_px, media->height_px);
+    return m->kind == MOA_VIDEO ? m->duration_s * (frame > 768 ? 768 : frame) : 0;
+}
+
+/* Of what is not decoded the complexity is its length against that of a reference. */
+static void measure_media(struct moa_modality *m, const struct moa_media *media,
+                          const struct config *config)
+{
+    const double reference_s = m->kind == MOA_AUDIO ? config->audio_s : config->video_s;
+    m->duration_s = media->duration_s;
+    m->tokens = tokens_of(m, media);
+    if (m->kind == MOA_FILE)
+        m->complexity = share((double)m->bytes, config->file_bytes);
+    else
+        m->complexity =
+            share(m->duration_s > 0 ? m->duration_s : guessed_duration_s(m->kind, (double)m->bytes),
+                  reference_s);
+}
+
 static struct moa_modality modality_of(const struct chat_part *part,
-                                       const struct image_score *score)
+                                       const struct image_score *score, const struct config *config)
 {
     const struct moa_image_info *info = &score->facts.info;
-    return (struct moa_modality){
-        .kind = part->kind,
-        .complexity = score->complexity.score,
-        .bytes = part->span.end - part->span.begin,
-        .tokens = (double)moa_image_tokens(info->width_px, info->height_px),
-    };
+    struct moa_modality m = {.kind = part->kind, .bytes = part->span.end - part->span.begin};
+    if (part->kind == MOA_IMAGE) {
+        m.complexity = score->complexity.score;
+        m.tokens = (double)moa_image_tokens(info->width_px, info->height_px);
+    } else {
+        measure_media(&m, &score->media, config);
+    }
+    return m;
 }
 
 int perceive_request(const struct chat *chat, const struct image_score *scores,
@@ -100,7 +150,7 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
                                             .bytes = chat->text_all.bytes,
                                             .tokens = chat->text_all.tokens};
     for (size_t i = 0; i < chat->n_parts; i++)
-        p.modalities[1 + i] = modality_of(&chat->parts[i], &scores[i]);
+        p.modalities[1 + i] = modality_of(&chat->parts[i], &scores[i], config);
     for (size_t i = 0; i < n; i++)
         p.modalities[i].pinned = pins_has(chat->pins, p.modalities[i].kind);
     p.request =
@@ -229,12 +279,25 @@ static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score 
     return object;
 }
 
-static yyjson_mut_val *media_json(yyjson_mut_doc *doc, const struct moa_modality *m)
+static void add_count(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, uint32_t count)
+{
+    if (count > 0)
+        yyjson_mut_obj_add_uint(doc, object, key, count);
+}
+
+/* What is not known is left out. */
+static yyjson_mut_val *media_json(yyjson_mut_doc *doc, const struct moa_modality *m,
+                                  const struct moa_media *media)
 {
     yyjson_mut_val *object = yyjson_mut_obj(doc);
+    if (media->format)
+        yyjson_mut_obj_add_str(doc, object, "format", moa_media_format_name(media->format));
     yyjson_mut_obj_add_uint(doc, object, "bytes", m->bytes);
     if (m->duration_s > 0)
         add_score(doc, object, "duration_s", m->duration_s);
+    add_count(doc, object, "sample_rate_hz", media->sample_rate_hz);
+    add_count(doc, object, "width", media->width_px);
+    add_count(doc, object, "height", media->height_px);
     add_score(doc, object, "score", m->complexity);
     return object;
 }
@@ -283,9 +346,9 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
         const struct moa_modality *m = &perceived->modalities[i];
         yyjson_mut_arr_append(add_list(doc, choices, m->kind),
                               choice_json(doc, &decision->choices[i]));
-        yyjson_mut_arr_append(add_list(doc, all, m->kind), m->kind == MOA_IMAGE
-                                                               ? image_json(doc, &scores[i - 1])
-                                                               : media_json(doc, m));
+        yyjson_mut_arr_append(add_list(doc, all, m->kind),
+                              m->kind == MOA_IMAGE ? image_json(doc, &scores[i - 1])
+                                                   : media_json(doc, m, &scores[i - 1].media));
     }
 
     yyjson_mut_val *now = yyjson_mut_obj_add_obj(doc, root, "state");

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The pictures of a request, for the two files of images.h: images.c fetches, scores and re-encodes
+ * them, images_media.c looks at sounds and films and remembers what was said of a part.
+ */
+#ifndef MOA_GATEWAY_IMAGES_PRIVATE_H
+#define MOA_GATEWAY_IMAGES_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "cache.h"
+#include "gateway.h"
+#include "images.h"
+#include "worker.h"
+
+#define NAME_BYTES 64
+#define SPACE_FILES 1 /* of cache keys: a file that was fetched is no URI, whatever it says */
+#define VARIANT_WORDS (UINT64_C(1) << 63) /* in the cache: what was said of it */
+#define VARIANT_MEDIA 2u                  /* in the cache: what a sound or film says of itself */
+#define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
+
+struct picture {
+    struct worker_job job; /* first: a worker_job is a picture */
+    struct images *images;
+    char name[NAME_BYTES]; /* in errors */
+    struct moa_bytes url;  /* a data URI: in the body, or `fetched` */
+    struct cache_key key;  /* of what it is: the URI as it came, or the fetched file */
+    struct http_error error;
+
+    char *remote; /* the URL to fetch; NULL if it came in the body */
+    int64_t deadline_us;
+    void *file; /* what was fetched, until it is a data URI */
+    size_t file_n;
+    struct cache_value *fetched; /* that data URI */
+
+    bool is_known; /* its facts are from the cache */
+    struct image_facts facts;
+    enum moa_tier tier;          /* that it is made ready for */
+    struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
+    char *made;
+    size_t made_n;
+
+    bool leads; /* in the gateway's list of pictures that are worked on */
+    LIST_ENTRY(picture) leading;
+    struct picture *waiters; /* for what comes of it */
+    struct picture *next_waiter;
+};
+
+struct images {
+    struct gateway *gateway;
+    const struct config *config;
+    const struct chat *chat;
+    images_done_fn *done;
+    void *arg;
+    size_t n_working;
+    struct worker_line working, fetching; /* its jobs among everybody's */
+    bool dry_run;
+    atomic_bool cancelled;
+    atomic_uint_fast64_t px; /* that were looked at */
+    struct image_score *scores;
+    struct moa_bytes *urls;
+    size_t n;                  /* parts of the chat */
+    struct picture pictures[]; /* one for each; those that are no images are unused */
+};
+
+struct picture *images_picture_of(struct worker_job *job);
+
+/* To the workers; the picture counts as under way until images_end_one(). */
+void images_submit(struct picture *p, void (*run)(struct worker_job *),
+                   void (*done)(struct worker_job *));
+
+/* One of the things under way has ended. After the last `images` may be gone. */
+void images_end_one(struct images *images);
+
+/* Nobody waits any more, and the picture has that as its error. */
+bool images_is_cancelled(struct picture *p);
+
+/* What was made of the picture before, or NULL. */
+struct cache_value *images_recall(struct picture *p, enum metrics_cache what, uint64_t variant);
+void images_remember(struct picture *p, uint64_t variant, struct cache_value *value);
+
+/* ---- images_media.c ---- */
+
+/* The header of a sound or film, from the cache or on a worker. */
+void images_look_at_media(struct picture *p);
+
+#endif
