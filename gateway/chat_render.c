@@ -263,10 +263,27 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
     return 0;
 }
 
-/* The members of a request for a description as a JSON object; those of `extra` win. */
-static char *perception_members(const char *model, unsigned max_tokens, const char *extra)
+/* Those of `extra`, a JSON object or "", win over those that are there. */
+static void put_extra(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *extra)
 {
     yyjson_doc *more = extra[0] ? yyjson_read(extra, strlen(extra), YYJSON_READ_NOFLAG) : NULL;
+    yyjson_val *members = yyjson_doc_get_root(more);
+    size_t i, n;
+    yyjson_val *key, *value;
+    if (!members) /* yyjson_obj_foreach() adds to NULL */
+        return;
+    yyjson_obj_foreach(members, i, n, key, value)
+    {
+        if (!yyjson_equals_str(key, "messages"))
+            yyjson_mut_obj_put(root, yyjson_val_mut_copy(doc, key),
+                               yyjson_val_mut_copy(doc, value));
+    }
+    yyjson_doc_free(more);
+}
+
+/* The members of a request for a description as a JSON object. */
+static char *perception_members(const char *model, unsigned max_tokens, const char *extra)
+{
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
     char *text = NULL;
@@ -275,18 +292,10 @@ static char *perception_members(const char *model, unsigned max_tokens, const ch
         yyjson_mut_obj_add_str(doc, root, "model", model);
         yyjson_mut_obj_add_uint(doc, root, "max_tokens", max_tokens);
         yyjson_mut_obj_add_int(doc, root, "temperature", 0);
-        size_t i, n;
-        yyjson_val *key, *value;
-        yyjson_obj_foreach(yyjson_doc_get_root(more), i, n, key, value)
-        {
-            if (!yyjson_equals_str(key, "messages"))
-                yyjson_mut_obj_put(root, yyjson_val_mut_copy(doc, key),
-                                   yyjson_val_mut_copy(doc, value));
-        }
+        put_extra(doc, root, extra);
         text = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
     }
     yyjson_mut_doc_free(doc);
-    yyjson_doc_free(more);
     return text;
 }
 

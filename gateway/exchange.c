@@ -46,6 +46,15 @@ void exchange_free_request_body(struct exchange *x)
 
 /* ---- replies that end the exchange ---- */
 
+/* Nothing happens any more but a reply: an error is in the log before the client has it. */
+static void close_books(struct exchange *x)
+{
+    if (x->stage == STAGE_OVER)
+        return;
+    enter(x, STAGE_OVER);
+    exchange_record(x);
+}
+
 void exchange_fail(struct exchange *x, const struct http_error *error)
 {
     char seconds[16];
@@ -59,13 +68,13 @@ void exchange_fail(struct exchange *x, const struct http_error *error)
     n += exchange_write_limits(x, headers + n, UPSTREAM_LIMITS_MAX);
     exchange_cancel_calls(x);
     x->error_code = error->code;
-    if (x->request && x->begun) {
-        exchange_end_stream(x, error);
-    } else {
+    if (!x->request || !x->begun)
         x->status = error->status;
-        if (x->request)
-            server_reply_error(x->request, error, headers, n);
-    }
+    close_books(x);
+    if (x->request && x->begun)
+        exchange_end_stream(x, error);
+    else if (x->request)
+        server_reply_error(x->request, error, headers, n);
     x->request = NULL;
     exchange_finish(x);
 }
@@ -470,6 +479,7 @@ static bool pass_error_on(struct exchange *x, struct engine_call *c)
     x->request = NULL;
     x->status = c->status;
     x->error_code = "engine_refused";
+    close_books(x);
     server_reply(request, &head, buffer_bytes(&c->held));
     exchange_finish(x);
     return true;
@@ -544,13 +554,12 @@ static void on_gone(void *arg)
 void exchange_finish(struct exchange *x)
 {
     assert(!x->request);
-    enter(x, STAGE_OVER);
+    close_books(x);
     if (event_initialized(&x->patience))
         event_del(&x->patience);
     if (event_initialized(&x->silence))
         event_del(&x->silence);
     drop_calls(x);
-    exchange_record(x);
     if (x->entered)
         key_leave(x->key);
     LIST_REMOVE(x, others);

@@ -67,6 +67,8 @@ static bool says_anything(yyjson_val *delta)
 {
     size_t i, n;
     yyjson_val *key, *value;
+    if (!yyjson_is_obj(delta)) /* yyjson_obj_foreach() adds to NULL */
+        return false;
     yyjson_obj_foreach(delta, i, n, key, value)
     {
         bool empty = yyjson_is_null(value) ||
