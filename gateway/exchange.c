@@ -13,6 +13,7 @@
 #include "exchange.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,11 @@
 #include "log.h"
 #include "state.h"
 #include "upstream.h"
+#include "worker.h"
 
+#define PARSE_BYTES                                                                                \
+    65536              /* longer bodies are parsed by a worker: each MB may take the loop 80 ms */
+#define PARSE_RATIO 11 /* bytes that parsing may hold for each of a body */
 #define PATIENCE_STEP_MS 1000 /* between two tries of an engine that does not say when */
 
 static void perceive(struct exchange *x);
@@ -146,22 +151,84 @@ static int read_terms(struct exchange *x, struct http_error *error)
     return result;
 }
 
-static int read_request(struct exchange *x, struct http_error *error)
+/* ---- a body that takes long to parse is parsed by a worker ---- */
+
+struct reading {
+    struct worker_job job; /* first: a worker_job is a struct reading */
+    struct worker_line line;
+    struct exchange *exchange;
+    struct moa_bytes body;
+    struct chat_limits limits;
+    atomic_bool cancelled;
+    int result;
+    struct chat chat;
+    struct http_error error;
+};
+
+static void run_reading(struct worker_job *job)
+{
+    struct reading *r = (struct reading *)job;
+    worker_hold(job, r->body.n * PARSE_RATIO);
+    if (!atomic_load(&r->cancelled))
+        r->result = chat_parse(r->body, &r->limits, &r->chat, &r->error);
+}
+
+static void go_on(struct exchange *x, int result, struct http_error *error)
+{
+    if (result || read_terms(x, error))
+        exchange_fail(x, error);
+    else
+        perceive(x);
+}
+
+static void on_read(struct worker_job *job)
+{
+    struct reading *r = (struct reading *)job;
+    struct exchange *x = r->exchange;
+    assert(x->stage == STAGE_READ);
+    x->chat = r->chat;
+    x->reading = NULL;
+    if (x->request)
+        go_on(x, r->result, &r->error);
+    else
+        exchange_finish(x);
+    free(r);
+}
+
+static void parse(struct exchange *x)
+{
+    const struct config *config = x->settings->config;
+    const struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
+                                       .max_images = (size_t)config->max_images};
+    struct moa_bytes body;
+    body.p = x->request_body = server_request_take_body(x->request, &body.n);
+    x->request_bytes = body.n;
+    if (body.n <= PARSE_BYTES) {
+        struct http_error error;
+        const int result = chat_parse(body, &limits, &x->chat, &error);
+        go_on(x, result, &error);
+        return;
+    }
+    struct reading *r = x->reading = calloc(1, sizeof(*r));
+    if (!r) {
+        exchange_fail_memory(x);
+        return;
+    }
+    r->job = (struct worker_job){.run = run_reading, .done = on_read};
+    r->line.client = x->key ? key_number(x->key) % WORKER_CLIENTS : 0;
+    r->exchange = x;
+    r->body = body;
+    r->limits = limits;
+    worker_submit(x->gateway->workers, &r->line, &r->job);
+}
+
+static int read_head(struct exchange *x, struct http_error *error)
 {
     const struct config *config = x->settings->config;
     if (x->gateway->n_exchanges > (size_t)config->max_requests)
         return http_fail(error, 429, "too_many_requests", "%lld requests are in work already.",
                          (long long)config->max_requests);
-    if (read_key(x, error) || read_pin(x, error))
-        return -1;
-    struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
-                                 .max_images = (size_t)config->max_images};
-    struct moa_bytes body;
-    body.p = x->request_body = server_request_take_body(x->request, &body.n);
-    x->request_bytes = body.n;
-    if (chat_parse(body, &limits, &x->chat, error))
-        return -1;
-    return read_terms(x, error);
+    return read_key(x, error) || read_pin(x, error) ? -1 : 0;
 }
 
 static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
@@ -185,10 +252,10 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     gateway->n_exchanges++;
     server_request_watch(request, &watch, x);
     set_trace(x);
-    if (read_request(x, &error))
+    if (read_head(x, &error))
         exchange_fail(x, &error);
     else
-        perceive(x);
+        parse(x);
 }
 
 void exchange_chat(struct server_request *request, void *arg)
@@ -543,7 +610,9 @@ static void on_gone(void *arg)
     x->request = NULL;
     x->status = 0; /* even if an answer had begun: the client has not got it */
     exchange_cancel_calls(x);
-    if (x->images && images_busy(x->images))
+    if (x->reading)
+        atomic_store(&x->reading->cancelled, true); /* then on_read() finishes */
+    else if (x->images && images_busy(x->images))
         images_cancel(x->images); /* then on_perceived() or on_prepared() finishes */
     else
         exchange_finish(x);

@@ -62,6 +62,7 @@ struct exchange {
     struct event patience; /* STAGE_WAIT ends */
     struct event silence;  /* a client that streams has had nothing for a while */
 
+    struct reading *reading; /* a worker parses it; NULL: none does */
     char *request_body;
     size_t request_bytes;       /* of it, charged to the gateway's bodies */
     struct chat chat;           /* spans of the body */

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 import urllib.parse
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from bodies import chat, data_uri, picture
+from conftest import rows_of
 
 KEY = "kiosk-0123456789abcdef"
 
@@ -371,3 +373,39 @@ def test_a_gzip_bomb_is_refused_long_before_it_is_unpacked(duo):
     before = rss_bytes(gateway)
     assert packed(gateway, gzip.compress(bytes(64 << 20))).status == 413
     assert rss_bytes(gateway) - before < 24 << 20
+
+
+# ---- long bodies are parsed beside the loop ----
+
+def test_a_client_that_leaves_while_its_body_is_parsed(duo, tmp_path):
+    path = str(tmp_path / "journal.db")
+    gateway = duo({"policy": "edge", "workers": 1, "journal": {"path": path}})
+    body = b'{"x":[' + b"1," * 4000000 + b'1],"messages":[{"role":"user","content":"a"}]}'
+    for _ in range(3):
+        with connect(gateway) as s:
+            s.sendall(head("POST /v1/chat/completions", "Content-Length: %d" % len(body)) + body)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset: gone at once
+            time.sleep(0.05)
+    assert gateway.chat(chat("Hello.")).status == 200
+    assert {row["status"] for row in rows_of(path, 4)} <= {0, 200}
+
+
+@pytest.mark.parametrize("model,end,status", [(b"moaoff", b"}", 200), (b"moaoff", b"", 400), (b"moaoff/nope", b"}", 404)])
+def test_long_bodies(duo, edge, model, end, status):
+    gateway = duo({"policy": "edge"})
+    body = b'{"model":"%s","x":"%s","messages":[{"role":"user","content":"a"}]%s' % (model, b"y" * 200000, end)
+    for _ in range(2):
+        assert gateway.chat(body).status == status
+    assert len(edge.requests) == (2 if status == 200 else 0)
+
+
+def test_a_gateway_that_ends_while_a_body_is_parsed(duo):
+    gateway = duo({"workers": 1})
+    body = b'{"x":[' + b"1," * 8000000 + b'1],"messages":[{"role":"user","content":"a"}]}'
+    with connect(gateway) as s:
+        s.sendall(head("POST /v1/decide", "Content-Length: %d" % len(body)) + body)
+        time.sleep(0.1)
+        for _ in range(2):
+            gateway.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        assert gateway.process.wait(30) == 0
