@@ -13,7 +13,7 @@ static unsigned pins_of(const char *word, size_t n)
 {
     if (n == 4 && memcmp(word, "edge", n) == 0)
         return PINS_ALL;
-    for (int kind = MOA_TEXT; kind <= MOA_FILE; kind++) {
+    for (int kind = MOA_TEXT; kind < MOA_KINDS; kind++) {
         const char *name = moa_kind_name((enum moa_kind)kind);
         if (strlen(name) == n && memcmp(word, name, n) == 0)
             return 1u << kind;

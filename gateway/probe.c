@@ -198,7 +198,7 @@ static void take_kinds(yyjson_val *names, struct probe_takes *takes)
     yyjson_val *name;
     yyjson_arr_foreach(names, i, n, name)
     {
-        for (int kind = MOA_TEXT; kind <= MOA_FILE; kind++)
+        for (int kind = MOA_TEXT; kind < MOA_KINDS; kind++)
             if (yyjson_equals_str(name, moa_kind_name((enum moa_kind)kind)))
                 kinds |= 1u << kind;
     }
