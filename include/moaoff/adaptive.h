@@ -54,6 +54,16 @@ struct moa_answer {
     double p_top5;   /**< of the five likeliest first tokens together, (0, 1] */
 };
 
+/** The form of an answer by its text; a tool call is known to the caller alone. */
+MOA_API enum moa_answer_form moa_answer_form_of(struct moa_bytes text);
+
+/**
+ * Whether two answers say the same. Letters, yes and no, numbers and up to three words: case,
+ * punctuation, articles and number words up to ten do not count. Others only if they are equal byte
+ * for byte: JSON and tool calls are to be compared as values by the caller.
+ */
+MOA_API bool moa_answers_agree(struct moa_bytes one, struct moa_bytes other);
+
 /** How busy a tier is, and what the request will cost it. NaN: unknown. */
 struct moa_tier_load {
     double n_in_flight;   /**< our own calls to it that have not ended */
