@@ -21,7 +21,7 @@ static const struct option_row rows[] = {
 
 static int run(void)
 {
-    struct config *config = command_config("doctor", arguments.config_path, NULL, CONFIG_TO_SERVE);
+    struct config *config = command_config("doctor", arguments.config_path, NULL, CONFIG_TO_ASK);
     if (!config)
         return EXIT_FAILED;
     const unsigned n_wrong = doctor_run(config, stdout);

@@ -125,9 +125,9 @@ struct config_error {
     char message[256];
 };
 
-/** Only a gateway needs the files and variables that a configuration names: API keys, certificates.
- */
-enum config_use { CONFIG_TO_LOOK, CONFIG_TO_SERVE };
+/** Only who asks engines needs the keys, certificates and variables that a configuration names, and
+ * only a gateway the folders that it writes to. */
+enum config_use { CONFIG_TO_LOOK, CONFIG_TO_ASK, CONFIG_TO_SERVE };
 
 /** The value of a key from elsewhere than the file, and stronger. Lists end with a NULL key; a list
  * of URLs stands there once for each. */

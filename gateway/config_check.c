@@ -127,8 +127,7 @@ static int read_named(const struct check *r)
     return read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file") ||
                    read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file") ||
                    check_readable(r, "edge.ca_file", tier[MOA_EDGE].ca_file) ||
-                   check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file) ||
-                   check_folder(r, "journal.path", r->config->journal_path)
+                   check_readable(r, "cloud.ca_file", tier[MOA_CLOUD].ca_file)
                ? -1
                : 0;
 }
@@ -258,7 +257,11 @@ int config_check(struct config *config, enum config_use use, struct config_fault
         return refuse(r, "perceive.extra", "is no JSON object");
     if (check_images(r) || check_policy(r) || check_pins(r) || check_patterns(r) || check_listen(r))
         return -1;
-    return use == CONFIG_TO_SERVE ? read_named(r) : 0;
+    if (use == CONFIG_TO_LOOK)
+        return 0;
+    if (read_named(r))
+        return -1;
+    return use == CONFIG_TO_SERVE ? check_folder(r, "journal.path", config->journal_path) : 0;
 }
 
 /* ---- questions ---- */

@@ -66,28 +66,29 @@ static const char particles[][WORD_SIZE] = {
 /* Words of German and Luxembourgish, whose nouns have capitals, and of hardly any other language:
  * articles, prepositions, and what questions about pictures begin with. */
 static const char noun_signs[][WORD_SIZE] = {
-    "auch", "auf", "beide", "beim", "benenne", "beschreibe", "bitte", "dein", "deine", "deinem",
-    "deinen", "deiner", "dem", "der", "diese", "diesem", "diesen", "dieser", "dieses", "durch",
-    "dës", "dësem", "dësen", "dëser", "ein", "eine", "einem", "einen", "einer", "eines",
-    "einige", "engem", "enger", "erkläre", "euch", "für", "gegen", "gibt", "ginn", "gëtt",
-    "haben", "halten", "hatte", "hunn", "hält", "hängen", "hängt", "hät", "ihnen", "ihre",
-    "ihrem", "ihren", "ihrer", "im", "isch", "ischs", "ist", "jede", "jedem", "jeden", "jeder",
-    "jedes", "kann", "kein", "keine", "keinem", "keinen", "keiner", "keng", "können", "liegen",
-    "liegt", "läit", "mehr", "mehrere", "mein", "meine", "meinem", "meinen", "meiner", "meng",
-    "mit", "muss", "nach", "neben", "nenne", "nich", "nicht", "nieft", "noch", "oder", "ohne",
-    "sehr", "sein", "seine", "seinem", "seinen", "seiner", "seng", "sich", "sie", "siehst", "sieht",
-    "sien", "sind", "sinn", "soll", "stehen", "suche", "tragen", "trägt", "tëscht", "und",
-    "unser", "unsere", "unter", "vergleiche", "viele", "vom", "vum", "vun", "wann", "warum",
-    "welche", "welchem", "welchen", "welcher", "welches", "wenige", "wer", "werden", "wessen",
-    "wieviele", "wir", "wird", "woher", "wohin", "wou", "wurde", "wéi", "wéivill", "zeige",
-    "zeigen", "zeigt", "zum", "zur", "zwischen", "zähle", "ënner", "über", "übersetze",
+    "auch", "auf", "beide", "beim", "benenne", "beschreibe", "beschreif", "bitte", "dein", "deine",
+    "deinem", "deinen", "deiner", "dem", "der", "diese", "diesem", "diesen", "dieser", "dieses",
+    "durch", "dës", "dësem", "dësen", "dëser", "ein", "eine", "einem", "einen", "einer",
+    "eines", "einige", "engem", "enger", "erklär", "erkläre", "euch", "für", "gegen", "gibt",
+    "ginn", "gëtt", "haben", "halten", "hatte", "hunn", "hält", "hängen", "hängt", "hät",
+    "ihnen", "ihre", "ihrem", "ihren", "ihrer", "im", "isch", "ischs", "ist", "jede", "jedem",
+    "jeden", "jeder", "jedes", "kann", "kein", "keine", "keinem", "keinen", "keiner", "keng",
+    "können", "liegen", "liegt", "läit", "mehr", "mehrere", "mein", "meine", "meinem", "meinen",
+    "meiner", "meng", "mit", "muss", "nach", "neben", "nenne", "nich", "nicht", "nieft", "noch",
+    "oder", "ohne", "ordne", "prüfe", "schreibe", "sehr", "sein", "seine", "seinem", "seinen",
+    "seiner", "seng", "sich", "sie", "siehst", "sieht", "sien", "sind", "sinn", "soll", "stehen",
+    "suche", "tragen", "trägt", "tëscht", "und", "unser", "unsere", "unter", "vergleiche",
+    "viele", "vom", "vum", "vun", "wann", "warum", "welche", "welchem", "welchen", "welcher",
+    "welches", "wenige", "wer", "werden", "wessen", "wieso", "wieviel", "wieviele", "wir", "wird",
+    "woher", "wohin", "wou", "wozu", "wurde", "wéi", "wéivill", "zeige", "zeigen", "zeigt", "zum",
+    "zur", "zwischen", "zähle", "ënner", "über", "übersetze",
 };
 
 /* The same, but words of others, too. */
 static const char noun_hints[][WORD_SIZE] = {
-    "ass", "aus", "bei", "bis", "das", "dat", "den", "die", "eng", "fir", "för", "hat", "hinter",
-    "ich", "lies", "mat", "op", "steet", "steht", "uf", "um", "un", "vill", "von", "vor", "wat",
-    "wie", "wo",
+    "ass", "aus", "bei", "bis", "das", "dat", "den", "des", "die", "em", "eng", "fir", "för",
+    "hat", "hinter", "ich", "lies", "mat", "ob", "op", "steet", "steht", "uf", "um", "un", "vill",
+    "von", "vor", "wat", "wie", "wo",
 };
 
 /* Months as they stand, with a capital, behind a number and its full stop. */
