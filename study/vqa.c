@@ -196,11 +196,20 @@ static bool is_final(const struct points *t, size_t at, locale_t locale)
            !(behind < t->n && is_cased(t->p[behind], locale));
 }
 
+static bool is_ascii(const struct points *t)
+{
+    size_t i = 0;
+    while (i < t->n && t->p[i] < 0x80)
+        i++;
+    return i == t->n;
+}
+
 /* Simple mappings, and the two that depend on more: a sigma at the end of a word, and the dotted
  * capital I, which becomes two code points and is left to the caller's room. */
 static bool lower(const struct points *t, struct points *ret_lower)
 {
-    locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    /* Making a locale reads files: most answers need none. */
+    locale_t locale = is_ascii(t) ? (locale_t)0 : newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     struct points out = {malloc((2 * t->n + 1) * sizeof(*out.p)), 0};
     for (size_t i = 0; out.p && i < t->n; i++) {
         uint32_t c = t->p[i];
