@@ -42,8 +42,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 STATUSES = ("500", "429", "503", "400", "422", "401", "404", "413")
-MODES = ("ok", "silent", "cut", "cut-early", "cut-event", "malformed", "drip", "wrong-type", "once", "hold", "endless", "stall",
-         "too-long", "unsupported", "error-in-200", "no-choices", "redirect", "gzip") + STATUSES
+MODES = ("ok", "silent") + STATUSES + (
+    "too-long", "unsupported", "error-in-200", "no-choices", "redirect", "gzip", "cut", "cut-early", "cut-event", "malformed", "drip",
+    "wrong-type", "once", "hold", "endless", "stall")
 
 
 class Recorded:
