@@ -158,7 +158,7 @@ static enum end pictures(void)
         return end_of(&error);
     int err = perceive_measure((struct moa_bytes){uri.p, uri.n}, 100, "image", &facts, &error);
     free(uri.p);
-    /* libspng calls some failed allocations of zlib a damaged stream. */
+    /* zlib calls some failed allocations a damaged stream. */
     return err && error.status == 400 ? NO_MEMORY : err ? end_of(&error) : DONE;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <moaoff/moaoff.h>
@@ -32,13 +33,38 @@ static bool survives(struct moa_bytes file, bool may_say_corrupt, long i, bool k
     }
     if (err == MOA_OK)
         return true;
-    /* libwebp, and zlib through libspng, call some failed allocations a damaged stream. */
+    /* libwebp, and zlib through libpng, call some failed allocations a damaged stream. */
     const bool is_expected = err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && may_say_corrupt);
     if (!is_expected || error.code != err || !error.message) {
         printf("# allocation %ld: error %d\n", i, (int)err);
         return false;
     }
     return memcmp(&features, &before, sizeof(before)) == 0;
+}
+
+/* The same for re-encoding: an error or a file, and nothing leaks. */
+static bool recode_survives(struct moa_bytes file, bool may_say_corrupt, long i, bool keeps,
+                            bool *ret_reached)
+{
+    const struct moa_recode_target target = {
+        .max_tokens = 2, .min_side_px = 28, .jpeg_quality = 80, .upright = true};
+    struct moa_image_info info;
+    struct moa_recoded made = {.p = NULL};
+    struct moa_error error = {.code = MOA_OK};
+    const long n_before = failing_live();
+    if (moa_image_probe(file, &info, NULL))
+        return false;
+    failing_begin(i, keeps);
+    const enum moa_err err = moa_recode(file, &info, 6, &target, &made, &error);
+    *ret_reached = failing_end();
+    free(made.p);
+    const bool is_expected =
+        err == MOA_OK || err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && may_say_corrupt);
+    const bool ok = is_expected && failing_live() == n_before && (err == MOA_OK) == !!made.p;
+    if (!ok)
+        printf("# re-encoding, allocation %ld: error %d, %ld leaked\n", i, (int)err,
+               failing_live() - n_before);
+    return ok;
 }
 
 static bool file_survives(const char *path)
@@ -59,8 +85,15 @@ static bool file_survives(const char *path)
             !survives(file, may_say_corrupt, i, true, &reached_too))
             return false;
     }
-    printf("# %ld allocations\n", i - 1);
-    return i > 1;
+    long n = 0;
+    for (reached = true; reached; n++) {
+        bool reached_too;
+        if (!recode_survives(file, may_say_corrupt, n, false, &reached) ||
+            !recode_survives(file, may_say_corrupt, n, true, &reached_too))
+            return false;
+    }
+    printf("# %ld allocations, %ld when re-encoded\n", i - 1, n - 1);
+    return i > 1 && n > 1;
 }
 
 static bool policy_survives(void)
