@@ -174,7 +174,7 @@ static const struct annotation *find_annotation(const struct annotations *a, yyj
 
 /* ---- questions ---- */
 
-struct reading {
+struct vqa_reading {
     struct dataset *set;
     const char *folder, *suffix;
     char subtype[64];
@@ -182,7 +182,7 @@ struct reading {
 };
 
 /* DIR/COCO_... or, as the archives unpack, DIR/<subtype>/COCO_... */
-static const char *image_path(const struct reading *r, int64_t image_id)
+static const char *image_path(const struct vqa_reading *r, int64_t image_id)
 {
     const char *path =
         dataset_print(r->set, "%s/COCO_%s_%012lld.jpg", r->folder, r->subtype, (long long)image_id);
@@ -196,7 +196,7 @@ static const char *image_path(const struct reading *r, int64_t image_id)
 }
 
 /* Questions about one image follow each other, and share what is known of it. */
-static int take_image(struct reading *r, struct item *item, int64_t image_id)
+static int take_image(struct vqa_reading *r, struct item *item, int64_t image_id)
 {
     const struct item *last = r->set->n > 1 ? item - 1 : NULL;
     if (last && image_id == r->image_id) {
@@ -214,7 +214,7 @@ static int take_image(struct reading *r, struct item *item, int64_t image_id)
 }
 
 /* NULL, or what is wrong with the question. */
-static const char *add_question(struct reading *r, yyjson_val *question,
+static const char *add_question(struct vqa_reading *r, yyjson_val *question,
                                 const struct annotation *annotation)
 {
     yyjson_val *image_id = yyjson_obj_get(question, "image_id");
@@ -236,7 +236,7 @@ static const char *add_question(struct reading *r, yyjson_val *question,
 }
 
 /* "val2014" of val2014's files; that, too, if they do not say. */
-static void read_subtype(struct reading *r, struct moa_bytes text)
+static void read_subtype(struct vqa_reading *r, struct moa_bytes text)
 {
     struct moa_bytes raw = json_member(text, "data_subtype");
     const char *p = raw.p;
@@ -248,7 +248,7 @@ static void read_subtype(struct reading *r, struct moa_bytes text)
         snprintf(r->subtype, sizeof(r->subtype), "val2014");
 }
 
-static int read_questions(struct reading *r, const char *path, const struct annotations *a,
+static int read_questions(struct vqa_reading *r, const char *path, const struct annotations *a,
                           const struct dataset_options *options)
 {
     struct json_file file = {.path = NULL};
@@ -276,7 +276,7 @@ static int read_all(struct dataset *set, const char *questions, const char *anno
                     const char *folder, const struct dataset_options *options)
 {
     struct annotations a = {NULL, 0, 0};
-    struct reading r = {.set = set, .folder = folder, .suffix = options->suffix};
+    struct vqa_reading r = {.set = set, .folder = folder, .suffix = options->suffix};
     int failed = read_annotations(set, annotations, options, &a);
     if (!failed)
         failed = read_questions(&r, questions, &a, options);
