@@ -61,7 +61,9 @@ static void add(struct words *w, char c)
         w->cut = true;
         return;
     }
-    w->word[w->n++] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c | 0x20);
+    w->word[w->n++] = c;
 }
 
 /* A minus sign makes another number. */
