@@ -228,7 +228,7 @@ static int read_model(struct chat_reader *r, yyjson_val *root)
         struct span inner = chat_string_span(r, model);
         chat->model = (struct span){inner.begin - 1, inner.end + 1};
     } else if (model) {
-        chat->model = chat_null_span(r, key_of(root, "model"));
+        chat->model = chat_word_span(r, key_of(root, "model"));
     }
     return 0;
 }
@@ -255,7 +255,7 @@ static int read_stream_options(struct chat_reader *r, yyjson_val *root)
     if (is_set)
         r->chat->stream_options = chat_object_span(r, options);
     else if (options)
-        r->chat->stream_options = chat_null_span(r, key_of(root, "stream_options"));
+        r->chat->stream_options = chat_word_span(r, key_of(root, "stream_options"));
     return r->chat->usage_options ? 0 : chat_fail_memory(r);
 }
 
@@ -316,11 +316,30 @@ static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
     }
 }
 
+/* What decides how sure of its answer an engine can be said to be. */
+static void read_sampling(struct chat_reader *r, yyjson_val *root)
+{
+    struct chat *chat = r->chat;
+    yyjson_val *logprobs = yyjson_obj_get(root, "logprobs");
+    yyjson_val *temperature = yyjson_obj_get(root, "temperature");
+    const char *format =
+        yyjson_get_str(yyjson_obj_get(yyjson_obj_get(root, "response_format"), "type"));
+    const bool is_off = yyjson_is_null(logprobs) || yyjson_is_false(logprobs);
+    chat->asks_logprobs = logprobs && !is_off;
+    if (is_off)
+        chat->logprobs = chat_word_span(r, key_of(root, "logprobs"));
+    chat->has_top_logprobs = yyjson_obj_get(root, "top_logprobs") != NULL;
+    chat->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
+    chat->wants_json = format && strncmp(format, "json", 4) == 0;
+    chat->is_sampled = !yyjson_is_num(temperature) || yyjson_get_num(temperature) != 0;
+}
+
 static int read_root(struct chat_reader *r, yyjson_val *root)
 {
     if (!yyjson_is_obj(root))
         return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
-    static const char *const names[] = {"messages", "model", "stream", "stream_options", NULL};
+    static const char *const names[] = {"messages",       "model",    "stream",
+                                        "stream_options", "logprobs", NULL};
     const char *twice = chat_find_twice(root, names);
     if (twice) {
         http_fail(r->error, 400, "invalid_value", "%s appears twice.", twice);
@@ -335,6 +354,7 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
     if (r->chat->stream && read_stream_options(r, root))
         return -1;
     look_beside_messages(r, root);
+    read_sampling(r, root);
     if (read_model(r, root))
         return -1;
     return read_messages(r, yyjson_obj_get(root, "messages"));

@@ -58,6 +58,12 @@ struct chat {
     bool stream;
     struct span stream_options; /* an object or null; empty if absent */
     char *usage_options;        /* the same with include_usage: true, if the client does not ask */
+    struct span logprobs;       /* false or null; empty if absent */
+    bool asks_logprobs;         /* the client does: it gets them, and as many as it asked for */
+    bool has_top_logprobs;
+    bool has_tools;
+    bool wants_json; /* response_format says so */
+    bool is_sampled; /* at another temperature than 0; an engine's default is none */
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
@@ -120,6 +126,8 @@ struct chat_edits {
     const struct moa_bytes *urls; /* per part: in the place of its URL; p == NULL leaves it */
     bool images_first;            /* the images of a message before its other parts */
     bool ask_usage;               /* stream_options.include_usage, whatever the client said */
+    bool ask_logprobs;            /* log-probabilities of the tokens and of the likeliest five, */
+    bool by_n_probs;              /* by the name that llama-server takes with tools in a stream */
 };
 
 /** The chat with `edits`. Returns 0, or -1 if out of memory. */

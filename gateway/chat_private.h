@@ -37,8 +37,8 @@ struct span chat_string_span(const struct chat_reader *r, yyjson_val *string);
 struct moa_bytes chat_string_value(const struct chat_reader *r, yyjson_val *string);
 /* An object that is not empty, braces included. */
 struct span chat_object_span(const struct chat_reader *r, yyjson_val *object);
-/* The value `null` of an object's member whose key is `key`. */
-struct span chat_null_span(const struct chat_reader *r, yyjson_val *key);
+/* The value `null`, `true` or `false` of an object's member whose key is `key`. */
+struct span chat_word_span(const struct chat_reader *r, yyjson_val *key);
 
 #define CHAT_NAMES_MAX 8
 

@@ -83,7 +83,8 @@ static char *text_part(const char *text)
 struct edit {
     struct span span;
     const char *model;   /* or NULL: */
-    const char *options; /* or NULL: what is below */
+    const char *options; /* or NULL: */
+    const char *member;  /* literal text, or NULL: what is below */
     bool insert_key;
     struct span from; /* itself a span of the body */
     bool is_part;
@@ -100,6 +101,8 @@ static int by_position(const void *a, const void *b)
 
 static char *member_text(const struct edit *edit)
 {
+    if (edit->member)
+        return strdup(edit->member);
     if (edit->options)
         return edit->insert_key ? print("\"stream_options\":%s,", edit->options)
                                 : strdup(edit->options);
@@ -154,6 +157,23 @@ static size_t reorder(const struct chat *chat, const struct chat_place *places, 
     return n;
 }
 
+/* A client that does not ask may still say so, and may have named how many. */
+static size_t ask_logprobs(const struct chat *chat, const struct chat_edits *edits,
+                           struct edit *list)
+{
+    size_t n = 0;
+    const bool is_said = chat->logprobs.end > 0 && !edits->by_n_probs;
+    if (is_said)
+        list[n++] = (struct edit){.span = chat->logprobs, .member = "true"};
+    const char *member = edits->by_n_probs         ? "\"n_probs\":5,"
+                         : is_said                 ? "\"top_logprobs\":5,"
+                         : !chat->has_top_logprobs ? "\"logprobs\":true,\"top_logprobs\":5,"
+                                                   : "\"logprobs\":true,";
+    if (!is_said || !chat->has_top_logprobs)
+        list[n++] = member_edit(chat, (struct span){0, 0}, (struct edit){.member = member});
+    return n;
+}
+
 static size_t collect_edits(const struct chat *chat, const struct chat_edits *edits,
                             struct edit *list)
 {
@@ -163,6 +183,8 @@ static size_t collect_edits(const struct chat *chat, const struct chat_edits *ed
     if (edits->ask_usage && chat->usage_options)
         list[n++] =
             member_edit(chat, chat->stream_options, (struct edit){.options = chat->usage_options});
+    if (edits->ask_logprobs && !chat->asks_logprobs)
+        n += ask_logprobs(chat, edits, list + n);
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         if (is_edited(edits, i) && !(edits->images_first && part->is_placed))
@@ -222,7 +244,7 @@ static void body_add_part(struct chat_body *body, const struct chat *chat, size_
 static int body_add_edit(struct chat_body *body, const struct chat *chat,
                          const struct chat_edits *edits, const struct edit *edit)
 {
-    if (edit->model || edit->options)
+    if (edit->model || edit->options || edit->member)
         return body_add_owned(body, member_text(edit));
     if (edit->is_part && edits->evidence && edits->evidence[edit->part])
         return body_add_owned(body, text_part(edits->evidence[edit->part]));
@@ -235,7 +257,7 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
 
 int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
 {
-    const size_t most = 2 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
+    const size_t most = 4 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
     struct edit *list = calloc(most, sizeof(*list));
     if (!list)
         return -1;

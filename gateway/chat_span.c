@@ -84,14 +84,15 @@ struct span chat_object_span(const struct chat_reader *r, yyjson_val *object)
     return (struct span){skim_origin(&r->skim, begin), skim_origin(&r->skim, end)};
 }
 
-struct span chat_null_span(const struct chat_reader *r, yyjson_val *key)
+struct span chat_word_span(const struct chat_reader *r, yyjson_val *key)
 {
     const struct moa_bytes *json = &r->skim.json;
     const char *text = json->p;
     size_t at = string_end(text, json->n, (size_t)(yyjson_get_str(key) - r->copy));
-    while (text[at] != 'n') /* behind the quote, white space and a colon */
+    while (text[at] != 'n' && text[at] != 't' && text[at] != 'f') /* behind white space, a colon */
         at++;
-    return (struct span){skim_origin(&r->skim, at), skim_origin(&r->skim, at + 4)};
+    const size_t n = text[at] == 'f' ? 5 : 4;
+    return (struct span){skim_origin(&r->skim, at), skim_origin(&r->skim, at + n)};
 }
 
 const char *chat_find_twice(yyjson_val *object, const char *const *names)

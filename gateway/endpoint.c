@@ -264,6 +264,24 @@ bool endpoints_refuse_options(const struct endpoints *es)
     return false;
 }
 
+bool endpoints_refuse_logprobs(const struct endpoints *es)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (es->list[i]->no_logprobs)
+            return true;
+    }
+    return false;
+}
+
+bool endpoints_mute(const struct endpoints *es, int64_t now_us)
+{
+    for (size_t i = 0; i < es->n; i++) {
+        if (es->list[i]->breaker.state != BREAKER_OPEN && es->list[i]->mute_until_us <= now_us)
+            return false;
+    }
+    return true;
+}
+
 void endpoints_reconsider(struct endpoints *es, int64_t now_us)
 {
     for (size_t i = 0; i < es->n; i++) {

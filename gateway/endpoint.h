@@ -71,6 +71,8 @@ struct endpoint {
     struct probe_takes takes; /* as far as it has said */
     struct probe_takes said;  /* the same, while it is being asked again */
     int64_t asked_us;         /* when it was asked for that; 0: never */
+    bool no_logprobs;       /* and that for log-probabilities, by its usual name */
+    int64_t mute_until_us;  /* it gave none when it was asked: until then it is not asked */
     unsigned in_flight;
     unsigned holders; /* calls and others that still point here */
     uint64_t n_calls;
@@ -119,6 +121,10 @@ bool endpoints_misconfigured(const struct endpoints *endpoints);
 bool endpoints_refuse_options(const struct endpoints *endpoints);
 /** Whether none could be reached when last looked at. */
 bool endpoints_unreachable(const struct endpoints *endpoints);
+/** Whether an endpoint has refused to be asked for log-probabilities by the usual name. */
+bool endpoints_refuse_logprobs(const struct endpoints *endpoints);
+/** Whether no endpoint that is up can be expected to give log-probabilities. */
+bool endpoints_mute(const struct endpoints *endpoints, int64_t now_us);
 /** The configuration was read again: what was wrong with it may be right now. */
 void endpoints_reconsider(struct endpoints *endpoints, int64_t now_us);
 /** What at least one of them takes: every kind, and no bound, if one of them has not said. */

@@ -13,6 +13,7 @@
 #include "exchange.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +246,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->request = request;
     x->dry_run = dry_run;
     x->arrived_us = server_request_arrived_us(request);
+    x->score = NAN;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN};
     x->stage_began_us = x->arrived_us;
@@ -330,6 +332,13 @@ static bool takes_all(const struct exchange *x, enum moa_tier tier)
     return true;
 }
 
+/* The edge is to answer first, and nothing would say how sure it is. */
+static bool is_unscorable(const struct exchange *x)
+{
+    return x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST && answering_tier(x) == MOA_EDGE &&
+           endpoints_mute(&x->settings->endpoints[MOA_EDGE], server_now_us());
+}
+
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
@@ -355,7 +364,10 @@ static void decide(struct exchange *x)
         return;
     }
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
-    prepare(x);
+    if (is_unscorable(x))
+        exchange_escalate(x);
+    else
+        prepare(x);
 }
 
 /* ---- 4. prepare: images as the tier they go to takes them ---- */
@@ -461,6 +473,18 @@ static bool fall_back(struct exchange *x, const struct engine_call *c, const cha
     return true;
 }
 
+void exchange_escalate(struct exchange *x)
+{
+    drop_calls(x);
+    x->gateway->metrics.escalations_total++;
+    struct moa_decision *d = &x->perceived.decision;
+    const double threshold = d->threshold;
+    perceive_send_all(d, MOA_CLOUD, MOA_REASON_UNSURE);
+    d->plan = MOA_PLAN_EDGE_FIRST;
+    d->threshold = threshold;
+    prepare(x);
+}
+
 static void on_patience(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
@@ -564,6 +588,24 @@ static const char *kind_of(const struct engine_call *c)
                : verdict_name(c->opinion.verdict);
 }
 
+/* Whether it was something of ours that the engine does not take, and that it will not get again:
+ * endpoints_refuse_options(), endpoints_refuse_logprobs(). */
+static bool refuses_addition(const struct engine_call *c)
+{
+    return (c->asks_usage && strstr(c->opinion.words, "stream_options")) ||
+           engine_call_refuses_logprobs(c);
+}
+
+static bool send_again(struct exchange *x)
+{
+    drop_calls(x);
+    if (is_unscorable(x))
+        exchange_escalate(x);
+    else
+        execute(x);
+    return true;
+}
+
 /* Whether somebody else is asked instead. */
 static bool ask_again(struct exchange *x, const struct engine_call *c)
 {
@@ -573,13 +615,9 @@ static bool ask_again(struct exchange *x, const struct engine_call *c)
     case VERDICT_CLIENT:
         if (c->kind == CALL_PERCEPTION) /* of our request, not of the client's */
             return fall_back(x, c, kind);
-        if (!c->asks_usage || !strstr(c->opinion.words, "stream_options"))
-            return false;
-        drop_calls(x); /* our addition was the fault; endpoints_refuse_options() */
-        execute(x);
-        return true;
+        return refuses_addition(c) && send_again(x);
     case VERDICT_UNFIT:
-        return fall_back(x, c, kind);
+        return (refuses_addition(c) && send_again(x)) || fall_back(x, c, kind);
     case VERDICT_BUSY:
         return retry_elsewhere(x, tier) || fall_back(x, c, kind) || wait_for_edge(x, tier);
     default:

@@ -16,6 +16,7 @@
 
 #include "exchange_private.h"
 #include "log.h"
+#include "question.h"
 
 #define CLIENT_BUFFER_BYTES (256 << 10) /* the engine pauses while more waits for the client */
 
@@ -69,8 +70,8 @@ static enum upstream_flow on_perception_bytes(struct engine_call *c)
     return UPSTREAM_GO;
 }
 
-static const struct engine_call_events perception_events = {on_perception_bytes,
-                                                            on_perception_over};
+static const struct engine_call_events perception_events = {on_perception_bytes, on_perception_over,
+                                                            NULL};
 
 static int send_perception(struct exchange *x, size_t i, const char *prompt)
 {
@@ -300,10 +301,54 @@ static void end_stream(struct exchange *x, struct engine_call *c)
     x->request = NULL;
 }
 
+/* ---- how sure the edge is ---- */
+
+/* The score that the answer has by now. More tokens never raise it, but for a letter: among those
+ * that were offered it is more probable than among all. */
+static double score_of(const struct exchange *x)
+{
+    struct moa_answer answer;
+    logprobs_answer(&x->logprobs, x->chat.is_sampled, &answer);
+    return answer.n_tokens > 0 ? answer.p_min : 0.0;
+}
+
+/* The first tokens of a stream decide, or all of an answer that is shorter or comes whole. */
+static bool is_enough(const struct exchange *x, bool is_whole)
+{
+    const struct logprobs *l = &x->logprobs;
+    const double hold = moa_policy_value(x->policy, "edge_first.hold_tokens");
+    const bool is_hopeless = !l->letters && score_of(x) < x->perceived.decision.threshold;
+    return is_whole || l->ended || l->n_tokens >= hold || is_hopeless;
+}
+
+static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
+{
+    struct exchange *x = c->exchange;
+    if (!is_enough(x, is_whole))
+        return HOLD_ON;
+    x->score = score_of(x);
+    if (x->logprobs.n_tokens == 0)
+        exchange_note_mute(c);
+    return x->score >= x->perceived.decision.threshold ? HOLD_KEEP : HOLD_DROP;
+}
+
+/* The tokens of an answer that nobody gets were spent all the same. */
+static void on_answer_unsure(struct exchange *x, const struct engine_call *c)
+{
+    struct usage usage = c->sse.usage;
+    if (c->is_stream || usage_of_completion(buffer_bytes(&c->held), &usage))
+        exchange_count_tokens(x, c->tier, &usage);
+    exchange_escalate(x);
+}
+
 static void on_answer_over(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
     assert(x->stage == STAGE_ANSWER || x->stage == STAGE_RELAY);
+    if (c->opinion.verdict == VERDICT_UNSURE) {
+        on_answer_unsure(x, c);
+        return;
+    }
     if (c->opinion.verdict == VERDICT_ANSWERED && c->why[0] && !x->answering)
         engine_call_reject(c, c->why); /* a long one, of which nothing could be passed on */
     if (c->opinion.verdict != VERDICT_ANSWERED) {
@@ -319,7 +364,17 @@ static void on_answer_over(struct engine_call *c)
     exchange_finish(x);
 }
 
-static const struct engine_call_events answer_events = {on_answer_bytes, on_answer_over};
+static const struct engine_call_events answer_events = {on_answer_bytes, on_answer_over,
+                                                        on_answer_held};
+
+/* The edge is asked how sure it is, and its answer waits for that. */
+static void hold_answer(struct exchange *x, struct engine_call *c)
+{
+    logprobs_init(&x->logprobs, question_letters(x->chat.last_turn), x->chat.wants_json);
+    c->logprobs = &x->logprobs;
+    c->cuts_logprobs = !x->chat.asks_logprobs;
+    c->is_held = true;
+}
 
 void exchange_answer(struct exchange *x)
 {
@@ -330,12 +385,16 @@ void exchange_answer(struct exchange *x)
     engine_call_init(c, x, CALL_ANSWER, tier, &answer_events);
     c->asks_usage =
         x->chat.usage_options && !endpoints_refuse_options(&x->settings->endpoints[tier]);
+    if (x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST && tier == MOA_EDGE)
+        hold_answer(x, c);
     const struct chat_edits edits = {
         .model = t->model,
         .evidence = x->evidence,
         .urls = x->images ? images_urls(x->images) : NULL,
         .images_first = t->images_first != 0,
         .ask_usage = c->asks_usage,
+        .ask_logprobs = c->is_held,
+        .by_n_probs = endpoints_refuse_logprobs(&x->settings->endpoints[tier]),
     };
     if (chat_render(&x->chat, &edits, &c->body) || engine_call_send(c))
         exchange_fail_memory(x);

@@ -80,6 +80,27 @@ static void warn_misconfigured(const struct engine_call *c)
               log_quote(t->model).s, log_quote("its API key, model or URL is wrong").s);
 }
 
+/* What was asked for on our account is the fault, and is not asked for again: log-probabilities by
+ * their usual name first, and if they are refused by the other one too, not for a while. */
+static void note_refusal(struct engine_call *c)
+{
+    struct endpoint *e = c->at.endpoint;
+    if (c->asks_usage && strstr(c->opinion.words, "stream_options"))
+        e->no_stream_options = true;
+    if (!engine_call_refuses_logprobs(c))
+        return;
+    if (e->no_logprobs)
+        exchange_note_mute(c);
+    e->no_logprobs = true;
+}
+
+bool engine_call_refuses_logprobs(const struct engine_call *c)
+{
+    const char *words = c->opinion.words;
+    return c->logprobs && c->cuts_logprobs &&
+           (strstr(words, "logprob") || strstr(words, "n_probs"));
+}
+
 static void report_verdict(struct engine_call *c)
 {
     const struct engine_opinion *o = &c->opinion;
@@ -88,10 +109,12 @@ static void report_verdict(struct engine_call *c)
     case VERDICT_ANSWERED:
     case VERDICT_BROKEN:
         break;
+    case VERDICT_UNSURE:
+        report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
+        break;
     case VERDICT_CLIENT:
     case VERDICT_UNFIT:
-        if (c->asks_usage && strstr(o->words, "stream_options"))
-            c->at.endpoint->no_stream_options = true;
+        note_refusal(c);
         report(c->exchange, c->tier, &c->at, ENDPOINT_ANSWERED);
         report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
         break;
@@ -215,10 +238,30 @@ void engine_call_take(struct engine_call *c, size_t n)
     c->n_searched -= n;
 }
 
+/* The JSON at `at` of what is held, `n` bytes, without log-probabilities that the client did not
+ * ask for. Returns how many bytes were taken out. */
+static size_t read_logprobs(struct engine_call *c, size_t at, size_t n)
+{
+    const struct moa_bytes json = {c->held.p + at, n};
+    if (!c->logprobs)
+        return 0;
+    if (c->is_stream)
+        logprobs_read_event(c->logprobs, json);
+    else
+        logprobs_read(c->logprobs, json);
+    const size_t left = c->cuts_logprobs ? logprobs_cut(c->held.p + at, n) : n;
+    take_out(&c->held, at + left, n - left);
+    return n - left;
+}
+
 /* One whole event behind those that are ready. */
 static void read_event(struct engine_call *c, size_t n)
 {
-    enum sse_kind kind = sse_read(&c->sse, (struct moa_bytes){c->held.p + c->n_ready, n});
+    const struct moa_bytes event = {c->held.p + c->n_ready, n};
+    enum sse_kind kind = sse_read(&c->sse, event);
+    const struct moa_bytes data = sse_data(event);
+    if (kind == SSE_CONTENT || kind == SSE_NOTHING)
+        n -= data.p ? read_logprobs(c, (size_t)((const char *)data.p - c->held.p), data.n) : 0;
     if (kind == SSE_USAGE && c->asks_usage)
         take_out(&c->held, c->n_ready, n);
     else
@@ -243,9 +286,31 @@ static void read_events(struct engine_call *c)
     }
 }
 
-static enum upstream_flow pass_on(struct engine_call *c)
+/* Whether what has come must wait; if it is to be dropped, the verdict says so. */
+static bool is_waiting(struct engine_call *c, bool is_whole)
 {
-    return c->n_ready > 0 && is_answered(c) ? c->events->on_bytes(c) : UPSTREAM_GO;
+    if (!c->is_held)
+        return false;
+    const enum call_hold hold = c->events->on_held(c, is_whole);
+    c->is_held = hold != HOLD_KEEP;
+    if (hold == HOLD_DROP)
+        c->opinion.verdict = VERDICT_UNSURE;
+    return c->is_held;
+}
+
+/* False: the call is over. */
+static bool pass_on(struct engine_call *c, enum upstream_flow *ret_flow)
+{
+    *ret_flow = UPSTREAM_GO;
+    if (c->n_ready == 0 || !is_answered(c))
+        return true;
+    if (!is_waiting(c, false)) {
+        *ret_flow = c->events->on_bytes(c);
+    } else if (c->opinion.verdict == VERDICT_UNSURE) {
+        hang_up(c);
+        return false;
+    }
+    return true;
 }
 
 /* More has come than can be held. */
@@ -253,7 +318,7 @@ static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes
 {
     if (c->opinion.verdict == VERDICT_OPEN)
         judge(c, ANSWER_LONG);
-    if (!is_answered(c)) {
+    if (!is_answered(c) || is_waiting(c, true)) {
         hang_up(c);
         return UPSTREAM_GO;
     }
@@ -262,15 +327,17 @@ static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes
         hang_up(c);
         return UPSTREAM_GO;
     }
+    enum upstream_flow flow;
     c->n_ready = c->n_searched = c->held.n;
-    (void)pass_on(c);
+    (void)pass_on(c, &flow);
     if (buffer_add(&c->held, bytes.p, bytes.n)) {
         snprintf(c->why, sizeof(c->why), "out of memory");
         hang_up(c);
         return UPSTREAM_GO;
     }
     c->n_ready = c->n_searched = c->held.n;
-    return pass_on(c);
+    (void)pass_on(c, &flow);
+    return flow;
 }
 
 static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
@@ -286,7 +353,9 @@ static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
         hang_up(c);
         return UPSTREAM_GO;
     }
-    return pass_on(c);
+    enum upstream_flow flow;
+    (void)pass_on(c, &flow);
+    return flow;
 }
 
 static void on_head(const struct upstream_head *head, void *arg)
@@ -326,6 +395,11 @@ static void on_done(const struct upstream_result *result, void *arg)
         read_rest(c);
     if (!is_answered(c) && judge(c, whole ? ANSWER_WHOLE : ANSWER_CUT) == VERDICT_FAILED && !whole)
         snprintf(c->opinion.what, sizeof(c->opinion.what), "%.79s", c->why);
+    if (whole && is_answered(c)) {
+        if (!c->is_stream && c->logprobs)
+            read_logprobs(c, 0, c->held.n);
+        (void)is_waiting(c, true);
+    }
     settle(c);
 }
 

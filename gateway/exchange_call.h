@@ -12,6 +12,7 @@
 #include "buffer.h"
 #include "chat.h"
 #include "endpoint.h"
+#include "logprobs.h"
 #include "upstream.h"
 #include "verdict.h"
 
@@ -26,11 +27,17 @@ enum call_kind {
     CALL_PERCEPTION, /* of one of its parts, by the tier that the part was given to */
 };
 
+/* What becomes of an answer that is held until it is known how sure its engine is. */
+enum call_hold { HOLD_ON, HOLD_KEEP, HOLD_DROP };
+
 struct engine_call_events {
     /** The answer is good so far, and the first `n_ready` held bytes may be taken. */
     enum upstream_flow (*on_bytes)(struct engine_call *call);
     /** `opinion` is final. The call is not under way any more, and may be sent again. */
     void (*on_over)(struct engine_call *call);
+    /** Of a call that is held: more log-probabilities are known, all of them if it is `whole`. What
+     * is kept is passed on; what is dropped is over, unsure. */
+    enum call_hold (*on_held)(struct engine_call *call, bool is_whole);
 };
 
 struct engine_call {
@@ -41,6 +48,9 @@ struct engine_call {
     size_t part; /* of a perception */
     struct chat_body body;
     bool asks_usage; /* a stream's usage is asked for on our account: it is not passed on */
+    struct logprobs *logprobs; /* takes them in; NULL: they were not asked for */
+    bool cuts_logprobs;        /* they were asked for on our account */
+    bool is_held;              /* nothing is passed on; see on_held */
 
     struct upstream_call *upstream; /* NULL: not under way */
     struct endpoint_call at;        /* where it goes */
@@ -78,6 +88,9 @@ void engine_call_take(struct engine_call *call, size_t n);
 
 /** Whether the whole body is sent. If so it is freed: nothing of the request is needed any more. */
 bool engine_call_release_body(struct engine_call *call);
+
+/** Whether what the engine has refused is the log-probabilities that we asked for. */
+bool engine_call_refuses_logprobs(const struct engine_call *call);
 
 /** The owner finds the answer worthless although it is one: it counts as failed. */
 void engine_call_reject(struct engine_call *call, const char *why);

@@ -78,6 +78,8 @@ struct exchange {
     char **evidence; /* one per part */
 
     struct engine_call answer;
+    struct logprobs logprobs;         /* of an answer of the edge that may not be kept */
+    double score;                     /* of that answer; NaN: there was none */
     const struct endpoint *failed_at; /* the last that failed; only compared */
     struct refusal refusals[4];       /* not yet held against anybody */
     size_t n_refusals;
@@ -121,6 +123,9 @@ static inline enum moa_tier other_tier(enum moa_tier tier)
     return tier == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
 }
 
+/* The edge's answer is not kept: everything to the cloud. */
+void exchange_escalate(struct exchange *x);
+
 /* ---- exchange_answer.c ---- */
 
 /* Parts of the other tier become text; then the answer. */
@@ -144,6 +149,8 @@ const struct image_score *exchange_scores(const struct exchange *x);
 
 /* The answer has begun, and its head for the client is about to be written. */
 void exchange_note_answered(struct exchange *x, struct engine_call *call);
+/* The engine gives no log-probabilities: it is not asked for a while. */
+void exchange_note_mute(struct engine_call *call);
 /* A call is over. */
 void exchange_note_call(struct exchange *x, const struct engine_call *call);
 /* What an engine says of its own limits. */
@@ -154,7 +161,7 @@ void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct 
 
 #define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)
-#define EXCHANGE_HEADERS (9 + UPSTREAM_LIMITS_MAX)
+#define EXCHANGE_HEADERS (10 + UPSTREAM_LIMITS_MAX)
 
 /* The headers that an answer gets, and the memory of their values. */
 struct exchange_headers {
@@ -163,6 +170,7 @@ struct exchange_headers {
     char decision[EXCHANGE_LIST_BYTES], scores[EXCHANGE_LIST_BYTES], reasons[EXCHANGE_LIST_BYTES];
     char state[64];
     char overhead[24];
+    char confidence[64];
 };
 
 /* The exchange has a decision. */

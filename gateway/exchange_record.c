@@ -15,6 +15,8 @@
 #include "keys.h"
 #include "log.h"
 
+#define MUTE_US 60000000
+
 const struct image_score *exchange_scores(const struct exchange *x)
 {
     return x->images ? images_scores(x->images) : NULL;
@@ -68,6 +70,23 @@ static void write_lists(const struct exchange *x, struct exchange_headers *h)
     }
 }
 
+static bool is_escalated(const struct exchange *x)
+{
+    return x->perceived.decision.choices[0].reason == MOA_REASON_UNSURE;
+}
+
+/* "score=0.410, threshold=0.900". False if no answer was scored. */
+static bool write_confidence(const struct exchange *x, char *text, size_t size)
+{
+    if (isnan(x->score) && !is_escalated(x))
+        return false;
+    char score[16] = "unknown";
+    if (!isnan(x->score))
+        snprintf(score, sizeof(score), "%.3f", x->score);
+    snprintf(text, size, "score=%s, threshold=%.3f", score, x->perceived.decision.threshold);
+    return true;
+}
+
 void exchange_write_headers(const struct exchange *x, struct exchange_headers *ret_headers)
 {
     struct exchange_headers *h = ret_headers;
@@ -83,6 +102,9 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     h->list[h->n++] = (struct server_header){"x-moaoff-state", h->state};
     h->list[h->n++] = (struct server_header){"x-moaoff-overhead-us", h->overhead};
     h->list[h->n++] = (struct server_header){"x-request-id", x->trace.id};
+    if (write_confidence(x, h->confidence, sizeof(h->confidence)))
+        h->list[h->n++] = (struct server_header){
+            is_escalated(x) ? "x-moaoff-escalated" : "x-moaoff-confidence", h->confidence};
     if (x->fallback[0])
         h->list[h->n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
     if (x->calls[0])
@@ -130,14 +152,25 @@ void exchange_note_call(struct exchange *x, const struct engine_call *c)
     const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
     const enum verdict outcome = broke ? VERDICT_BROKEN : c->opinion.verdict;
     const char *verdict = verdict_name(outcome);
+    const bool changed = outcome != VERDICT_ANSWERED;
     x->gateway->metrics.calls_total[c->tier][outcome]++;
-    if (c->is_noted && broke)
+    if (c->is_noted && changed)
         x->n_call_bytes = c->noted_at; /* it was the last */
-    if (!c->is_noted || broke)
+    if (!c->is_noted || changed)
         add_note(x, c, verdict);
     log_event(LOG_LEVEL_DEBUG, "call-over", "id=%s tier=%s kind=%s verdict=%s status=%d error=%s",
               x->trace.id, moa_tier_name(c->tier), c->kind == CALL_ANSWER ? "answer" : "perception",
               verdict, c->status, log_quote(c->why[0] ? c->why : c->opinion.what).s);
+}
+
+void exchange_note_mute(struct engine_call *c)
+{
+    struct endpoint *e = c->at.endpoint;
+    if (e->mute_until_us == 0)
+        log_event(LOG_LEVEL_WARN, "no-logprobs", "tier=%s endpoint=%s hint=%s",
+                  moa_tier_name(c->tier), log_quote(e->name).s,
+                  log_quote("it gives no log-probabilities: no answer of it can be scored").s);
+    e->mute_until_us = server_now_us() + MUTE_US;
 }
 
 void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
@@ -253,6 +286,8 @@ static void write_journal(const struct exchange *x, const struct exchange_texts 
         .images = (int64_t)x->chat.n_of[MOA_IMAGE],
         .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
         .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
+        .confidence = x->score,
+        .threshold = x->has_decision ? x->perceived.decision.threshold : (double)NAN,
         .edge_up = known(x->has_decision, x->state.edge_up),
         .cloud_up = known(x->has_decision, x->state.cloud_up),
         .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],

@@ -36,6 +36,7 @@ struct journal_row {
     int64_t status;     /* of HTTP; 0: the client left before it had the whole answer */
     int64_t pinned, stream, images;
     double edge_load, uplink_mbps;
+    double confidence, threshold; /* of an answer of the edge that was scored; NaN: none was */
     int64_t edge_up, cloud_up;
     int64_t edge_bytes_up, cloud_bytes_up;
     int64_t edge_prompt_tokens, edge_completion_tokens;

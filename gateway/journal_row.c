@@ -43,6 +43,8 @@ static const struct column {
     COLUMN(KIND_COUNT, images),
     COLUMN(KIND_REAL, edge_load),
     COLUMN(KIND_REAL, uplink_mbps),
+    COLUMN(KIND_REAL, confidence),
+    COLUMN(KIND_REAL, threshold),
     COLUMN(KIND_FLAG, edge_up),
     COLUMN(KIND_FLAG, cloud_up),
     COLUMN(KIND_COUNT, edge_bytes_up),

@@ -11,7 +11,7 @@
 #include "journal.h"
 
 /** PRAGMA user_version of the file; changes with the columns. */
-#define JOURNAL_VERSION 2
+#define JOURNAL_VERSION 3
 
 /** SQL that makes the table unless it is there. To be freed; NULL if out of memory. */
 char *journal_row_schema(void);

@@ -27,11 +27,11 @@
 #define ENDPOINT_ROW(name, type, help, value)
 #endif
 
-LABEL(PLAN, "plan", MOA_PLAN_PERCEIVE_EDGE + 1, moa_plan_name((enum moa_plan)i))
+LABEL(PLAN, "plan", MOA_PLANS, moa_plan_name((enum moa_plan)i))
 LABEL(TIER, "tier", 2, moa_tier_name((enum moa_tier)i))
-LABEL(REASON, "reason", MOA_REASON_TOO_LONG + 1, moa_reason_name((enum moa_reason)i))
+LABEL(REASON, "reason", MOA_REASONS, moa_reason_name((enum moa_reason)i))
 LABEL(MODALITY, "modality", MOA_KINDS, moa_kind_name((enum moa_kind)i))
-LABEL(VERDICT, "verdict", VERDICT_BROKEN + 1, verdict_name((enum verdict)i))
+LABEL(VERDICT, "verdict", VERDICTS, verdict_name((enum verdict)i))
 LABEL(STATUS, "status", 6, ONE_OF("gone", "1xx", "2xx", "3xx", "4xx", "5xx"))
 LABEL(TOKEN, "kind", 2, ONE_OF("prompt", "completion"))
 LABEL(CACHE, "kind", 3, ONE_OF("score", "recoded", "words"))
@@ -44,6 +44,7 @@ ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PL
 ROW1(chat_requests_total, COUNTER,
      "Chat requests finished, by status class; gone: the client left first.", STATUS)
 ROW3(decisions_total, SPARSE, "Modalities decided.", MODALITY, TIER, REASON)
+ROW(escalations_total, COUNTER, "Answers of the edge that were not sure enough to be kept.")
 ROW1(fallbacks_total, COUNTER, "Requests moved off a tier that failed.", TIER)
 ROW2(calls_total, SPARSE, "Calls of engines, by the verdict on their answer.", TIER, VERDICT)
 ROW1(sent_bytes_total, COUNTER, "Request body bytes sent to a tier.", TIER)

@@ -313,6 +313,7 @@ static yyjson_mut_val *add_list(yyjson_mut_doc *doc, yyjson_mut_val *object, enu
 void perceive_send_all(struct moa_decision *d, enum moa_tier tier, enum moa_reason reason)
 {
     d->plan = tier == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
+    d->threshold = NAN;
     for (size_t i = 0; i < d->n; i++)
         d->choices[i] = (struct moa_choice){tier, reason};
 }
@@ -332,6 +333,8 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_str(doc, root, "plan", moa_plan_name(decision->plan));
+    if (decision->plan == MOA_PLAN_EDGE_FIRST)
+        add_score(doc, root, "threshold", decision->threshold);
 
     yyjson_mut_val *choices = yyjson_mut_obj_add_obj(doc, root, "decision");
     yyjson_mut_obj_add_val(doc, choices, "text", choice_json(doc, &decision->choices[0]));

@@ -45,9 +45,7 @@ size_t sse_next(struct moa_bytes bytes)
     return 0;
 }
 
-/* The first line of `data` of an event; p is NULL if it has none. Engines write JSON on one line.
- */
-static struct moa_bytes data_of(struct moa_bytes event)
+struct moa_bytes sse_data(struct moa_bytes event)
 {
     const char *p = event.p, *end = p + event.n;
     while (p < end) {
@@ -126,7 +124,7 @@ static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data)
 
 enum sse_kind sse_read(struct sse *sse, struct moa_bytes event)
 {
-    struct moa_bytes data = data_of(event);
+    struct moa_bytes data = sse_data(event);
     enum sse_kind kind = kind_of(sse, data);
     sse->begun |= kind == SSE_CONTENT;
     sse->ended |= kind == SSE_DONE;

@@ -34,6 +34,10 @@ void sse_init(struct sse *ret_sse);
 /** The length of the first whole event, its blank line included; 0 if `bytes` has none. */
 size_t sse_next(struct moa_bytes bytes);
 
+/** The first line of `data` of an event, borrowed from it; p is NULL if it has none. Engines write
+ * JSON on one line. */
+struct moa_bytes sse_data(struct moa_bytes event);
+
 /** Takes in one whole event. */
 enum sse_kind sse_read(struct sse *sse, struct moa_bytes event);
 

@@ -18,8 +18,8 @@
 
 const char *verdict_name(enum verdict verdict)
 {
-    static const char *const names[] = {"open",          "answered", "client", "unfit",
-                                        "misconfigured", "busy",     "failed", "broken"};
+    static const char *const names[] = {"open", "answered", "client", "unfit", "misconfigured",
+                                        "busy", "failed",   "broken", "unsure"};
     return names[verdict];
 }
 

@@ -23,7 +23,10 @@ enum verdict {
     VERDICT_BUSY,          /* it will do later */
     VERDICT_FAILED,
     VERDICT_BROKEN, /* answered, but it broke off when the client had seen some of it */
+    VERDICT_UNSURE, /* an answer, of which its engine is too little sure; whoever scores says so */
 };
+
+#define VERDICTS (VERDICT_UNSURE + 1)
 
 /** How much of an answer is there. */
 enum answer_extent {
@@ -56,7 +59,7 @@ struct engine_opinion {
 /** VERDICT_OPEN comes only while more may come. */
 enum verdict engine_verdict(const struct engine_answer *answer, struct engine_opinion *ret_opinion);
 
-/** "answered", "client", "unfit", "misconfigured", "busy", "failed", "broken"; "open". */
+/** "answered", "client", "unfit", "misconfigured", "busy", "failed", "broken", "unsure"; "open". */
 const char *verdict_name(enum verdict verdict);
 
 #endif

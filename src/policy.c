@@ -25,6 +25,7 @@ struct moa_policy {
     ROW(paper)                                                                                     \
     ROW(edge)                                                                                      \
     ROW(cloud)                                                                                     \
+    ROW(edge_first)                                                                                \
     ROW(paper_no_modality)                                                                         \
     ROW(paper_no_state)                                                                            \
     ROW(perllm)                                                                                    \
@@ -239,6 +240,16 @@ static void constrain(const struct moa_request *request, const struct moa_state 
     }
 }
 
+/* Whether the cloud may be asked for all of it, should the edge's answer not do. */
+static bool may_escalate(const struct moa_request *request, const struct moa_state *state)
+{
+    for (size_t i = 0; i < request->n; i++) {
+        if (request->modalities[i].pinned || request->modalities[i].refused[MOA_CLOUD])
+            return false;
+    }
+    return state->cloud_up && !request->pinned;
+}
+
 static enum moa_plan plan_of(const struct moa_decision *d)
 {
     const enum moa_tier text = d->choices[0].tier;
@@ -263,6 +274,7 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
     if (!policy || !request_valid(request, state) || !d || !d->choices || d->n < request->n)
         return MOA_ERR_ARGUMENT;
     d->n = request->n;
+    d->threshold = NAN;
     if (request->pinned) {
         moa_policy_choose_all(request, (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED}, d);
     } else {
@@ -270,6 +282,10 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
         constrain(request, state, d);
     }
     d->plan = plan_of(d);
+    if (d->plan == MOA_PLAN_EDGE && d->threshold > 0.0 && may_escalate(request, state))
+        d->plan = MOA_PLAN_EDGE_FIRST;
+    else
+        d->threshold = NAN;
     return MOA_OK;
 }
 
@@ -384,6 +400,7 @@ const char *moa_plan_name(enum moa_plan plan)
         [MOA_PLAN_CLOUD] = "cloud",
         [MOA_PLAN_PERCEIVE_CLOUD] = "perceive-cloud",
         [MOA_PLAN_PERCEIVE_EDGE] = "perceive-edge",
+        [MOA_PLAN_EDGE_FIRST] = "edge-first",
     };
     return name_of(names, sizeof(names) / sizeof(names[0]), plan);
 }
@@ -404,6 +421,7 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_INFEASIBLE] = "infeasible",
         [MOA_REASON_UNSUPPORTED] = "unsupported",
         [MOA_REASON_TOO_LONG] = "too-long",
+        [MOA_REASON_UNSURE] = "unsure",
     };
     return name_of(names, sizeof(names) / sizeof(names[0]), reason);
 }

@@ -38,20 +38,30 @@ enum moa_reason {
     MOA_REASON_INFEASIBLE = 10,  /**< every tier broke a hard constraint: the largest slack */
     MOA_REASON_UNSUPPORTED = 11, /**< the tier that was chosen does not take it */
     MOA_REASON_TOO_LONG = 12,    /**< the text with all else is too long for that tier */
+    MOA_REASON_UNSURE = 13,      /**< the edge's answer scored below the threshold: cloud */
 };
+
+#define MOA_REASONS 14
 
 /**
  * How a decision vector is executed (Eq. 6).
  * All modalities on one tier: that tier answers. The text on the edge and at least one other on the
  * cloud: the cloud turns each of those into textual evidence and the edge answers. The text on the
  * cloud and at least one other on the edge: the edge does, and the cloud answers.
+ *
+ * Beyond the paper, `edge-first`: all of it is on the edge, which answers; the answer is held until
+ * it can be scored by the probabilities of its tokens, and is passed on if its score is at least
+ * the decision's threshold. If not, the cloud is asked.
  */
 enum moa_plan {
     MOA_PLAN_EDGE = 0,
     MOA_PLAN_CLOUD = 1,
     MOA_PLAN_PERCEIVE_CLOUD = 2,
     MOA_PLAN_PERCEIVE_EDGE = 3,
+    MOA_PLAN_EDGE_FIRST = 4,
 };
+
+#define MOA_PLANS 5
 
 enum moa_kind {
     MOA_TEXT = 0,
@@ -105,6 +115,7 @@ struct moa_choice {
  */
 struct moa_decision {
     enum moa_plan plan;
+    double threshold; /**< of `edge-first`, in [0, 1]; NaN with another plan */
     size_t n;
     struct moa_choice *choices;
 };
@@ -139,6 +150,7 @@ struct moa_policy_setting {
  *                        against the mean of their thresholds; everything goes one way
  *     paper-no-state     c_i <= tau_i alone: neither load nor uplink
  *     edge, cloud        everything to that tier
+ *     edge-first         everything to the edge, whose answer is kept if it is sure enough
  *     perllm             a bandit (docs/evaluate.md); learns from every outcome
  *     perllm-accuracy    the same; learns from rated outcomes only
  */

@@ -168,7 +168,8 @@ static void check_edits(const struct chat *chat, bool images_first)
             urls[i] = new_url;
         n_words += i % 3 == 1;
     }
-    const struct chat_edits edits = {model, words, urls, images_first, images_first};
+    const struct chat_edits edits = {model,        words,        urls, images_first,
+                                     images_first, images_first, false};
     struct chat_body body;
     FUZZ_ASSERT(chat_render(chat, &edits, &body) == 0);
     char *text = join(&body);

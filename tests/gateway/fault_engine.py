@@ -32,9 +32,12 @@ Modes, each for whole and for streamed answers:
 
 An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
+One with `probabilities`, a list for the words of its answer and the end token, tells them to who asks with one
+of its `fields`, and refuses the others of ("logprobs", "n_probs").
 """
 import gzip
 import json
+import math
 import socket
 import ssl
 import threading
@@ -97,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.endless(json.loads(body).get("stream"))
             elif mode == "wrong-type":
                 self.reply(200, "text/html", b"<html>this is not the engine you are looking for</html>")
+            elif self.refused(json.loads(body)):
+                message = "%s is not supported here" % self.refused(json.loads(body))
+                self.reply(400, "application/json", json.dumps({"error": {"message": message}}).encode())
             elif json.loads(body).get("stream"):
                 self.stream(mode, (json.loads(body).get("stream_options") or {}).get("include_usage"))
             else:
@@ -123,6 +129,21 @@ class Handler(BaseHTTPRequestHandler):
             body = gzip.compress(body)
         self.reply(status, "text/event-stream" if stream and status == 200 else "application/json", body,
                    coding="gzip" if mode == "gzip" else None)
+
+    def refused(self, body):
+        fields = self.engine.fields
+        return next((name for name in ("logprobs", "n_probs") if fields is not None and body.get(name) and name not in fields), None)
+
+    def logprobs(self, tokens, of=slice(None)):
+        """As llama-server has them: of each token, and of it beside another one."""
+        body = self.engine.requests[-1].json
+        probabilities = self.engine.probabilities
+        if probabilities is None or not (body.get("logprobs") or body.get("n_probs")):
+            return {}
+        top = lambda token, p: [{"token": token, "logprob": math.log(p)}, {"token": "?", "logprob": math.log(1.0001 - p)}]
+        return {"logprobs": {"content": [
+            {"token": token, "logprob": math.log(p), "bytes": list(token.encode()), "top_logprobs": top(token, p)}
+            for token, p in list(zip(tokens, probabilities))[of]]}}
 
     def endless(self, stream):
         self.send_response(200)
@@ -164,7 +185,8 @@ class Handler(BaseHTTPRequestHandler):
             message = {"role": "assistant", "content": None, "tool_calls": [
                 {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}]}
         answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": self.engine.name,
-                  "choices": [{"index": 0, "finish_reason": self.finish, "message": message}],
+                  "choices": [{"index": 0, "finish_reason": self.finish, "message": message,
+                               **self.logprobs(self.engine.answer.split(" ") + [""])}],
                   "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
         body = json.dumps(answer).encode()
         if mode == "malformed":
@@ -203,6 +225,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if mode == "cut-early":
             return self.hang_up()
+        tokens = self.engine.answer.split(" ") + [""]
         for i, delta in enumerate(self.deltas()):
             if i == 2:
                 if mode == "cut-event":
@@ -217,8 +240,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.chunk(b'data: {"choices": [{"delta": {"con\n\n')
                     continue
             event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
-                     "choices": [{"index": 0, "delta": delta,
-                                  "finish_reason": self.finish if delta == {} else None}]}
+                     "choices": [{"index": 0, "delta": delta, "finish_reason": self.finish if delta == {} else None,
+                                  **(self.logprobs(tokens, slice(i - 1, i)) if i > 0 else {})}]}
             data = b"data: " + json.dumps(event).encode() + b"\n\n"
             if mode == "drip":
                 for byte in data:
@@ -262,6 +285,7 @@ class FaultEngine:
         self.pages = {}
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
         self.reasoning, self.finish_reason = None, "stop"
+        self.probabilities, self.fields = None, None
         self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
         self.release, self.closing = threading.Event(), threading.Event()

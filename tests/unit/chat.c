@@ -364,6 +364,50 @@ static void images_come_first_if_asked(void **state)
                  MESSAGE(TEXT("1") "," IMAGE("data:a")));
 }
 
+/* Whatever the client said of them, the engine is asked for log-probabilities, once. */
+static void log_probabilities_are_asked_for(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"", "\"logprobs\":true,\"top_logprobs\":5,", "\"n_probs\":5,"},
+        {"\"logprobs\":null,", "\"top_logprobs\":5,\"logprobs\":true,",
+         "\"n_probs\":5,\"logprobs\":null,"},
+        {"\"logprobs\" : false,", "\"top_logprobs\":5,\"logprobs\" : true,",
+         "\"n_probs\":5,\"logprobs\" : false,"},
+        {"\"logprobs\":false,\"top_logprobs\":null,", "\"logprobs\":true,\"top_logprobs\":null,",
+         "\"n_probs\":5,\"logprobs\":false,\"top_logprobs\":null,"},
+        {"\"top_logprobs\":2,", "\"logprobs\":true,\"top_logprobs\":2,",
+         "\"n_probs\":5,\"top_logprobs\":2,"},
+        {"\"logprobs\":true,", "\"logprobs\":true,", "\"logprobs\":true,"},
+    };
+#define HELLO "\"messages\":[{\"role\":\"user\",\"content\":\"Hello.\"}]}"
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        for (int by_n_probs = 0; by_n_probs <= 1; by_n_probs++) {
+            char *before, *after;
+            const struct chat_edits edits = {
+                .model = "", .ask_logprobs = true, .by_n_probs = by_n_probs};
+            assert_true(asprintf(&before, "{%s" HELLO, cases[i][0]) > 0);
+            assert_true(asprintf(&after, "{%s" HELLO, cases[i][1 + by_n_probs]) > 0);
+            assert_edits(before, &edits, after);
+            free(before);
+            free(after);
+        }
+    }
+}
+
+static void what_is_said_of_sampling_is_read(void **state)
+{
+    (void)state;
+    struct chat chat = parse("{\"temperature\":0,\"tools\":[{}],\"logprobs\":true,"
+                             "\"response_format\":{\"type\":\"json_schema\"}," HELLO);
+    assert_true(chat.asks_logprobs && chat.has_tools && chat.wants_json && !chat.is_sampled);
+    chat_done(&chat);
+    chat = parse("{\"tools\":[],\"response_format\":{\"type\":\"text\"}," HELLO);
+    assert_false(chat.asks_logprobs || chat.has_tools || chat.wants_json);
+    assert_true(chat.is_sampled); /* an engine's default is not 0 */
+    chat_done(&chat);
+}
+
 static void the_url_of_an_image_is_unescaped(void **state)
 {
     (void)state;
@@ -589,6 +633,8 @@ int main(void)
         cmocka_unit_test(a_url_is_replaced_and_nothing_else),
         cmocka_unit_test(evidence_wins_over_a_url),
         cmocka_unit_test(images_come_first_if_asked),
+        cmocka_unit_test(log_probabilities_are_asked_for),
+        cmocka_unit_test(what_is_said_of_sampling_is_read),
         cmocka_unit_test(the_url_of_an_image_is_unescaped),
         cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
         cmocka_unit_test(bulky_images_are_found),

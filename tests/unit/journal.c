@@ -49,6 +49,8 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .images = 1,
         .edge_load = 0.25,
         .uplink_mbps = NAN,
+        .confidence = NAN,
+        .threshold = 0.9,
         .edge_up = 1,
         .cloud_up = 0,
         .cloud_bytes_up = 12345,
@@ -139,7 +141,8 @@ static void a_row_is_read_back_as_written(void **state)
              "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
              "\"calls\":\"edge=answered\",\"stages\":\"answer=9\",\"status\":200,"
              "\"pinned\":false,\"stream\":false,\"images\":1,\"edge_load\":0.25,"
-             "\"uplink_mbps\":null,\"edge_up\":true,\"cloud_up\":false,\"edge_bytes_up\":0,"
+             "\"uplink_mbps\":null,\"confidence\":null,\"threshold\":0.9,\"edge_up\":true,\"cloud_"
+             "up\":false,\"edge_bytes_up\":0,"
              "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
              "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"overhead_us\":500,"
              "\"first_byte_us\":null,\"total_us\":90000}\n",
@@ -150,7 +153,7 @@ static void a_row_is_read_back_as_written(void **state)
         "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
         "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
         "\"text=0.100, "
-        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,1,0,0,12345,7,3,,,500,,90000\r\n",
+        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,500,,90000\r\n",
         (long long)row.time_ms);
     assert_string_equal(seen.text + strlen(json), csv);
 }

@@ -21,7 +21,7 @@ static const struct moa_bytes nowhere = {NULL, 100};
 static void test_names_of_what_does_not_exist(void **state)
 {
     (void)state;
-    static const int odd[] = {-1, 13, 60, 400, INT_MAX, INT_MIN};
+    static const int odd[] = {-1, MOA_REASONS, 60, 400, INT_MAX, INT_MIN};
     for (size_t i = 0; i < N_TESTS(odd); i++) {
         assert_string_equal(moa_kind_name((enum moa_kind)odd[i]), "unknown");
         assert_string_equal(moa_tier_name((enum moa_tier)odd[i]), "unknown");

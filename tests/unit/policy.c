@@ -15,6 +15,7 @@ static const struct moa_state quiet = {
 /* What was decided for one text and one image. */
 struct decided {
     enum moa_plan plan;
+    double threshold;
     struct moa_choice text, image;
 };
 
@@ -29,7 +30,7 @@ static struct decided decide_request(const char *name, const struct moa_policy_s
     assert_int_equal(moa_decide(policy, request, state, &d), MOA_OK);
     assert_int_equal(d.n, 2);
     moa_policy_free(policy);
-    return (struct decided){d.plan, choices[0], choices[1]};
+    return (struct decided){d.plan, d.threshold, choices[0], choices[1]};
 }
 
 static struct decided decide_with(const struct moa_policy_setting *settings, const char *name,
@@ -285,6 +286,50 @@ static void fused_request_goes_to_the_cloud_whole(void **unused)
     }
 }
 
+/* All of it is tried on the edge, and all of it may follow to the cloud: else there is no cascade.
+ */
+static void edge_first_needs_a_cloud_that_may_have_all_of_it(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting half[] = {{"edge_first.threshold", 0.5}, {NULL, 0}};
+    const struct moa_policy_setting none[] = {{"edge_first.threshold", 0}, {NULL, 0}};
+    struct decided d = decide_with(NULL, "edge-first", 1.0, 1.0, &quiet, false);
+    assert_int_equal(d.plan, MOA_PLAN_EDGE_FIRST);
+    assert_true(d.threshold == 0.9);
+    assert_choice(d.text, MOA_EDGE, MOA_REASON_FIXED);
+    assert_choice(d.image, MOA_EDGE, MOA_REASON_FIXED);
+    assert_true(decide_with(half, "edge-first", 1.0, 1.0, &quiet, false).threshold == 0.5);
+
+    d = decide_with(none, "edge-first", 0.1, 0.1, &quiet, false);
+    assert_int_equal(d.plan, MOA_PLAN_EDGE); /* every answer is kept: nothing to hold it for */
+    assert_true(isnan(d.threshold));
+    d = decide_with(NULL, "edge-first", 0.1, 0.1, &quiet, true);
+    assert_int_equal(d.plan, MOA_PLAN_EDGE);
+    assert_choice(d.image, MOA_EDGE, MOA_REASON_PINNED);
+    assert_true(isnan(d.threshold));
+    struct moa_state state = quiet;
+    state.cloud_up = false;
+    assert_int_equal(decide_with(NULL, "edge-first", 0.1, 0.1, &state, false).plan, MOA_PLAN_EDGE);
+    state = quiet;
+    state.edge_up = false;
+    d = decide_with(NULL, "edge-first", 0.1, 0.1, &state, false);
+    assert_int_equal(d.plan, MOA_PLAN_CLOUD);
+    assert_choice(d.text, MOA_CLOUD, MOA_REASON_EDGE_DOWN);
+    assert_true(isnan(d.threshold));
+    assert_true(isnan(decide_with(NULL, "paper", 0.1, 0.1, &quiet, false).threshold));
+
+    struct moa_modality modalities[] = {{.kind = MOA_TEXT}, {.kind = MOA_AUDIO}};
+    const struct moa_request request = {.n = 2, .modalities = modalities};
+    modalities[1].refused[MOA_CLOUD] = true;
+    assert_int_equal(decide_request("edge-first", NULL, &request, &quiet).plan, MOA_PLAN_EDGE);
+    modalities[1].refused[MOA_CLOUD] = false;
+    modalities[1].pinned = true;
+    assert_int_equal(decide_request("edge-first", NULL, &request, &quiet).plan, MOA_PLAN_EDGE);
+    modalities[1].pinned = false;
+    modalities[1].refused[MOA_EDGE] = true;
+    assert_int_equal(decide_request("edge-first", NULL, &request, &quiet).plan, MOA_PLAN_CLOUD);
+}
+
 static void every_parameter_is_a_row_with_a_default_in_range(void **unused)
 {
     (void)unused;
@@ -434,6 +479,7 @@ int main(void)
         cmocka_unit_test(ablation_without_modalities_never_splits),
         cmocka_unit_test(ablation_without_state_sees_complexity_only),
         cmocka_unit_test(fused_request_goes_to_the_cloud_whole),
+        cmocka_unit_test(edge_first_needs_a_cloud_that_may_have_all_of_it),
         cmocka_unit_test(every_parameter_is_a_row_with_a_default_in_range),
         cmocka_unit_test(configuring_replaces_all_parameters_or_none),
         cmocka_unit_test(decisions_are_explained_with_their_numbers),
