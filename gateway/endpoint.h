@@ -71,8 +71,8 @@ struct endpoint {
     struct probe_takes takes; /* as far as it has said */
     struct probe_takes said;  /* the same, while it is being asked again */
     int64_t asked_us;         /* when it was asked for that; 0: never */
-    bool no_logprobs;       /* and that for log-probabilities, by its usual name */
-    int64_t mute_until_us;  /* it gave none when it was asked: until then it is not asked */
+    bool no_logprobs;         /* and that for log-probabilities, by its usual name */
+    int64_t mute_until_us;    /* it gave none when it was asked: until then it is not asked */
     unsigned in_flight;
     unsigned holders; /* calls and others that still point here */
     uint64_t n_calls;

@@ -148,13 +148,13 @@ static void a_row_is_read_back_as_written(void **state)
              "\"first_byte_us\":null,\"total_us\":90000}\n",
              (long long)row.time_ms);
     assert_memory_equal(seen.text, json, strlen(json));
-    snprintf(
-        csv, sizeof(csv),
-        "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
-        "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
-        "\"text=0.100, "
-        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,500,,90000\r\n",
-        (long long)row.time_ms);
+    snprintf(csv, sizeof(csv),
+             "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
+             "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
+             "\"text=0.100, "
+             "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,500,,"
+             "90000\r\n",
+             (long long)row.time_ms);
     assert_string_equal(seen.text + strlen(json), csv);
 }
 
