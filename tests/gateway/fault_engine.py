@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         mode = self.engine.mode
-        if mode == "once" and self.answered:
+        if self.engine.closing.is_set() or mode == "once" and self.answered:  # kept connections outlive the server
             self.close_connection = True
             return
         self.answered = True  # a handler lives as long as its connection
