@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients put into a message: spellings of parts, kinds of parts, pictures of earlier turns."""
+import http.client
 import json
+import urllib.parse
 
 import pytest
 
@@ -56,3 +58,33 @@ def test_headers_stay_short_however_many_parts_there_are(duo, edge):
     assert edge.requests[-1].body.count(b"image_url\"") == 400
     answer = duo({"policy": "edge", "limits": {"images": 1024}}).chat({"messages": [user(*(parts * 6))]})
     assert answer.status == 413 and answer.error["code"] == "too_many_parts"
+
+
+DENSE = "[" + "1," * 300000 + "1]"  # more than is read on the loop
+
+
+def test_a_long_body_is_read_by_a_worker_and_taken_as_any_other(duo, edge, cloud):
+    gateway = duo({"policy": "edge"})
+    body = '{"x":%s,"messages":[{"role":"user","content":[{"image_url":"%s"},{"text":"What is it?"}]}],"model":null}' % (DENSE, PIXELS)
+    answer = gateway.chat(body)
+    assert answer.status == 200 and answer.decision["image0"] == "edge", answer
+    assert edge.requests[-1].json["messages"][0]["content"][0] == image(PIXELS)
+    assert gateway.chat(body, pin="image").status == 200 and not cloud.requests
+    answer = gateway.chat(body[:-1])
+    assert answer.status == 400 and answer.error["code"] == "invalid_json"
+    assert "at byte %d." % (len(body) - 1) in answer.error["message"]
+    answer = gateway.chat(body.replace('"model":null', '"model":"moaoff/none"'))
+    assert answer.status == 404 and answer.error["code"] == "model_not_found"
+
+
+def test_clients_that_leave_while_their_body_is_read(duo, edge):
+    gateway = duo({"policy": "edge", "workers": 1})
+    body = json.dumps({"messages": [{"role": "user", "content": "a"}] * 100000})
+    connections = []
+    for _ in range(6):
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(gateway.url).netloc, timeout=20)
+        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        connections.append(connection)
+    for connection in connections:
+        connection.close()
+    assert gateway.chat(chat("Still there?")).status == 200
