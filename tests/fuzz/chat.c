@@ -35,7 +35,8 @@ static void check_error(struct moa_bytes body, const struct http_error *error)
     FUZZ_ASSERT(memchr(error->param, '\0', sizeof(error->param)));
     yyjson_read_err why = {0};
     const size_t n_mark = body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)body.p + n_mark, body.n - n_mark,
+    char *text = body.n > 0 ? (char *)(uintptr_t)body.p : NULL; /* nothing is added to NULL */
+    yyjson_doc *doc = yyjson_read_opts(n_mark > 0 ? text + n_mark : text, body.n - n_mark,
                                        YYJSON_READ_NOFLAG, NULL, &why);
     FUZZ_ASSERT((doc == NULL) == (strcmp(error->code, "invalid_json") == 0));
     yyjson_doc_free(doc);
