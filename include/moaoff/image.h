@@ -50,8 +50,6 @@ enum moa_image_note {
     MOA_IMAGE_TRUNCATED = 1,
     /** Something is transparent, or not covered by an animation's first frame: it is white. */
     MOA_IMAGE_TRANSPARENT = 2,
-    /** More frames of a GIF or WebP follow the first, which is the picture. */
-    MOA_IMAGE_ANIMATED = 4,
 };
 
 /**
@@ -143,7 +141,7 @@ MOA_API void moa_image_options_default(struct moa_image_options *ret_options);
 MOA_API void moa_image_limits_default(struct moa_image_limits *ret_limits);
 MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 
-/** The word for one note, "truncated", "transparent" or "animated". Never NULL. */
+/** The word for one note, "truncated" or "transparent". Never NULL. */
 MOA_API const char *moa_image_note_name(enum moa_image_note note);
 
 /** "jpeg" and so on, or "unknown". Never NULL. */

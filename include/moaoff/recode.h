@@ -21,8 +21,8 @@ struct moa_recode_target {
     uint32_t formats;     /**< 1 << enum moa_image_format each; 0: any, else with JPEG or PNG */
     uint32_t min_side_px; /**< shorter sides are padded; 0: none is too short */
     bool upright;         /**< EXIF orientation is applied, because the engine does not */
-    bool flatten;         /**< truncated and transparent images are made plain, because the engine
-                               would see another picture, or refuse it */
+    bool flatten;         /**< images with a note (enum moa_image_note) are made plain, because the
+                               engine would see another picture, or refuse it */
     int jpeg_quality;     /**< 1 to 100; 0: 85 */
 };
 

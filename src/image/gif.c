@@ -280,21 +280,6 @@ static enum moa_err decompress(struct gif *gif, struct moa_error *error)
     return fail_truncated(gif, error);
 }
 
-/* Whether another image follows the one that was decompressed. */
-static bool has_another(struct gif *gif)
-{
-    gif->at += gif->block_left;
-    for (;;) {
-        while (gif->at < gif->n && gif->p[gif->at] > 0)
-            gif->at += 1 + (size_t)gif->p[gif->at];
-        gif->at++; /* the empty block behind the others */
-        if (gif->at + 2 >= gif->n || gif->p[gif->at] != 0x21)
-            break;
-        gif->at += 2; /* an extension: label, then blocks */
-    }
-    return gif->at < gif->n && gif->p[gif->at] == 0x2c;
-}
-
 /* ---- all of it ---- */
 
 static enum moa_err decode_gif(struct gif *gif, struct moa_error *error)
@@ -315,8 +300,6 @@ static enum moa_err decode_gif(struct gif *gif, struct moa_error *error)
     for (uint32_t y = 0; gif->is_interlaced && y < gif->height; y++)
         push_row(gif, gif->indices + (size_t)y * gif->width);
     push_empty(gif, info->height_px - gif->top - gif->height);
-    if (has_another(gif))
-        gif->rows->notes |= MOA_IMAGE_ANIMATED;
     return MOA_OK;
 }
 

@@ -69,7 +69,6 @@ const char *moa_image_note_name(enum moa_image_note note)
 {
     return note == MOA_IMAGE_TRUNCATED     ? "truncated"
            : note == MOA_IMAGE_TRANSPARENT ? "transparent"
-           : note == MOA_IMAGE_ANIMATED    ? "animated"
                                            : "unknown";
 }
 

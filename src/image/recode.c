@@ -85,10 +85,10 @@ bool moa_recode_needed(const struct moa_image_info *info, unsigned orientation, 
                        const struct moa_recode_target *target)
 {
     const struct moa_recode_target t = checked(target);
-    return info && (!fits(info->width_px, info->height_px, t.max_tokens) ||
-                    !takes(&t, info->format) || (t.upright && orientation != 1) ||
-                    (t.flatten && notes & (MOA_IMAGE_TRUNCATED | MOA_IMAGE_TRANSPARENT)) ||
-                    info->width_px < t.min_side_px || info->height_px < t.min_side_px);
+    return info &&
+           (!fits(info->width_px, info->height_px, t.max_tokens) || !takes(&t, info->format) ||
+            (t.upright && orientation != 1) || (t.flatten && notes) ||
+            info->width_px < t.min_side_px || info->height_px < t.min_side_px);
 }
 
 /* ---- pixels to a file ---- */

@@ -291,8 +291,6 @@ static void push_rows(const struct webp *webp, uint8_t *canvas, struct moa_rows 
     const uint32_t width = (uint32_t)webp->config.input.width;
     const uint32_t height = (uint32_t)webp->config.input.height;
     const unsigned n_channels = webp->config.input.has_alpha ? 4 : 3;
-    if (webp->demuxer)
-        rows->notes |= MOA_IMAGE_ANIMATED;
     if (!covers_canvas(webp))
         rows->notes |= MOA_IMAGE_TRANSPARENT;
     for (uint32_t y = 0; y < info->height_px; y++) {

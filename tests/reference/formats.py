@@ -246,8 +246,6 @@ def gif_with_offset(gif):
 def notes_of(name):
     if "without-end" in name:
         return ["truncated"]
-    if name.startswith(("gif-animated", "webp-animated")):
-        return ["animated"]
     transparent = ("alpha", "transparent", "rgba", "gif-frame", "tga-alpha")
     return ["transparent"] if any(word in name for word in transparent) and "no-alpha" not in name else None
 

@@ -374,8 +374,6 @@ static void an_image_is_changed_for_a_reason(void **state)
     assert_true(moa_recode_needed(&info, 1, MOA_IMAGE_TRANSPARENT,
                                   &(struct moa_recode_target){.flatten = true}));
     assert_false(moa_recode_needed(&info, 1, 0, &(struct moa_recode_target){.flatten = true}));
-    assert_false(moa_recode_needed(&info, 1, MOA_IMAGE_ANIMATED,
-                                   &(struct moa_recode_target){.flatten = true}));
     assert_true(moa_recode_needed(&info, 1, 0, &jpeg_only));
     assert_false(
         moa_recode_needed(&info, 1, 0, &(struct moa_recode_target){.formats = 1 << MOA_IMAGE_PNG}));
