@@ -251,6 +251,8 @@ int main(int argc, char **argv)
         fputs("usage: bench-guarantee [times] [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < "
               "ROWS\n",
               stderr);
+        free(results);
+        free(s.answers.rows);
         return 2;
     }
     for (long i = 0; !times && i < s.n_runs; i++)

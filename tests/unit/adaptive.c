@@ -342,7 +342,6 @@ static void another_engine_voids_at_once(void **unused)
     uint64_t seed = 41;
     assert_false(moa_adaptive_identity(a, 1234));
     certify(a, &seed);
-    struct told late = {.audit = 0};
     const struct moa_audit old = {.scene = 5, .audit_of = {1}, .answer = answer_of(0.9)};
     assert_false(moa_adaptive_identity(a, 1234));
     assert_true(guarantee_of(a).certified);
@@ -350,7 +349,7 @@ static void another_engine_voids_at_once(void **unused)
     assert_false(guarantee_of(a).certified);
     /* An audit of the engine that is gone comes too late. */
     assert_int_equal(moa_adaptive_audit(a, &old), 0);
-    late = tell_any(a, &seed);
+    const struct told late = tell_any(a, &seed);
     assert_int_equal(late.routing.why, MOA_WHY_SHADOW);
     assert_true(late.routing.audit_of[0] > 1);
     moa_adaptive_free(a);
