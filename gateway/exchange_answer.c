@@ -318,7 +318,7 @@ static bool is_enough(const struct exchange *x, bool is_whole)
     const struct logprobs *l = &x->logprobs;
     const double hold = moa_policy_value(x->policy, "edge_first.hold_tokens");
     const bool is_hopeless = !l->letters && score_of(x) < x->perceived.decision.threshold;
-    return is_whole || l->ended || l->n_tokens >= hold || is_hopeless;
+    return is_whole || l->ended || (double)l->n_tokens >= hold || is_hopeless;
 }
 
 static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
