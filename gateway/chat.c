@@ -329,7 +329,6 @@ static void read_sampling(struct chat_reader *r, yyjson_val *root)
     if (is_off)
         chat->logprobs = chat_word_span(r, key_of(root, "logprobs"));
     chat->has_top_logprobs = yyjson_obj_get(root, "top_logprobs") != NULL;
-    chat->has_tools = yyjson_arr_size(yyjson_obj_get(root, "tools")) > 0;
     chat->wants_json = format && strncmp(format, "json", 4) == 0;
     chat->is_sampled = !yyjson_is_num(temperature) || yyjson_get_num(temperature) != 0;
 }

@@ -61,7 +61,6 @@ struct chat {
     struct span logprobs;       /* false or null; empty if absent */
     bool asks_logprobs;         /* the client does: it gets them, and as many as it asked for */
     bool has_top_logprobs;
-    bool has_tools;
     bool wants_json; /* response_format says so */
     bool is_sampled; /* at another temperature than 0; an engine's default is none */
     struct moa_text_features text_all;       /* every text part of every message */

@@ -398,12 +398,12 @@ static void log_probabilities_are_asked_for(void **state)
 static void what_is_said_of_sampling_is_read(void **state)
 {
     (void)state;
-    struct chat chat = parse("{\"temperature\":0,\"tools\":[{}],\"logprobs\":true,"
+    struct chat chat = parse("{\"temperature\":0,\"logprobs\":true,"
                              "\"response_format\":{\"type\":\"json_schema\"}," HELLO);
-    assert_true(chat.asks_logprobs && chat.has_tools && chat.wants_json && !chat.is_sampled);
+    assert_true(chat.asks_logprobs && chat.wants_json && !chat.is_sampled);
     chat_done(&chat);
-    chat = parse("{\"tools\":[],\"response_format\":{\"type\":\"text\"}," HELLO);
-    assert_false(chat.asks_logprobs || chat.has_tools || chat.wants_json);
+    chat = parse("{\"response_format\":{\"type\":\"text\"}," HELLO);
+    assert_false(chat.asks_logprobs || chat.wants_json);
     assert_true(chat.is_sampled); /* an engine's default is not 0 */
     chat_done(&chat);
 }
