@@ -80,6 +80,7 @@ static int send_perception(struct exchange *x, size_t i, const char *prompt)
     struct engine_call *c = &x->perceptions[i];
     engine_call_init(c, x, CALL_PERCEPTION, tier, &perception_events);
     c->part = i;
+    c->tells_question = tier == MOA_CLOUD && perceive_tells_question(&x->chat, i, config);
     const char *model = config->tier[tier].model;
     if (chat_render_perception(&x->chat, i, images_urls(x->images)[i], model[0] ? model : "moaoff",
                                prompt, (unsigned)config->perceive_max_tokens,

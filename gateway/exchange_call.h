@@ -45,7 +45,8 @@ struct engine_call {
     const struct engine_call_events *events;
     enum call_kind kind;
     enum moa_tier tier;
-    size_t part; /* of a perception */
+    size_t part;         /* of a perception */
+    bool tells_question; /* to the cloud, of a text that stays otherwise */
     struct chat_body body;
     bool asks_usage; /* a stream's usage is asked for on our account: it is not passed on */
     struct logprobs *logprobs; /* takes them in; NULL: they were not asked for */

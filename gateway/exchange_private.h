@@ -75,7 +75,8 @@ struct exchange {
 
     struct engine_call *perceptions; /* one per part; those that are not needed are unused */
     size_t n_perceiving;
-    char **evidence; /* one per part */
+    bool question_left; /* with a part, in a call that is over */
+    char **evidence;    /* one per part */
 
     struct engine_call answer;
     struct logprobs logprobs;         /* of an answer of the edge that may not be kept */

@@ -46,7 +46,16 @@ static void write_state(const struct moa_state *state, char *text, size_t size)
     snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
 }
 
-/* "text=edge, image0=cloud" and so on: one entry per modality. */
+/* Whether the cloud was told what the user asked, though the text as a whole stays. */
+static bool has_question_left(const struct exchange *x)
+{
+    bool left = x->question_left;
+    for (size_t i = 0; i < x->chat.n_parts && x->perceptions; i++)
+        left |= x->perceptions[i].upstream && x->perceptions[i].tells_question;
+    return left && answering_tier(x) == MOA_EDGE;
+}
+
+/* "text=edge, image0=cloud" and so on: one entry per modality, and "question=cloud" behind them. */
 static void write_lists(const struct exchange *x, struct exchange_headers *h)
 {
     const struct moa_decision *d = &x->perceived.decision;
@@ -64,10 +73,12 @@ static void write_lists(const struct exchange *x, struct exchange_headers *h)
     }
     if (d->n > 1 + EXCHANGE_LISTED_MAX) {
         const size_t more = d->n - 1 - EXCHANGE_LISTED_MAX;
-        list_add(h->decision, nd, ", more=%zu", more);
+        nd = list_add(h->decision, nd, ", more=%zu", more);
         list_add(h->scores, ns, ", more=%zu", more);
         list_add(h->reasons, nr, ", more=%zu", more);
     }
+    if (has_question_left(x))
+        list_add(h->decision, nd, ", question=%s", moa_tier_name(MOA_CLOUD));
 }
 
 static bool is_escalated(const struct exchange *x)

@@ -66,5 +66,7 @@ int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
         moa_decide(c->policy, &ret_perceived->request, c->state, &ret_perceived->decision);
     if (err)
         return http_fail(ret_error, 500, "decision_failed", "No decision: %s.", moa_strerror(err));
+    ret_perceived->question_leaves =
+        perceive_question_leaves(c->chat, &ret_perceived->decision, c->config);
     return 0;
 }

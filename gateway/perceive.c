@@ -209,10 +209,32 @@ int perceive_refuse(const struct chat *chat, const struct perceived *perceived,
 
 /* ---- a part as text ---- */
 
+/* Shown without a word of the text. */
+static bool is_alone(const struct chat *chat, enum moa_tier tier)
+{
+    return tier != MOA_EDGE && pins_has(chat->pins, MOA_TEXT);
+}
+
+bool perceive_tells_question(const struct chat *chat, size_t i, const struct config *config)
+{
+    return !is_alone(chat, MOA_CLOUD) && chat->parts[i].question[0] &&
+           strstr(config->perceive_prompt, "{question}");
+}
+
+bool perceive_question_leaves(const struct chat *chat, const struct moa_decision *d,
+                              const struct config *config)
+{
+    for (size_t i = 0; i < chat->n_parts && d->plan == MOA_PLAN_PERCEIVE_CLOUD; i++) {
+        if (d->choices[1 + i].tier == MOA_CLOUD && perceive_tells_question(chat, i, config))
+            return true;
+    }
+    return false;
+}
+
 char *perceive_prompt(const struct chat *chat, size_t i, enum moa_tier tier,
                       const struct config *config)
 {
-    const bool alone = tier != MOA_EDGE && pins_has(chat->pins, MOA_TEXT);
+    const bool alone = is_alone(chat, tier);
     const char *const names[] = {"question", "kind"};
     const char *const values[] = {alone ? "" : chat->parts[i].question,
                                   moa_kind_name(chat->parts[i].kind)};
@@ -352,6 +374,10 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
         yyjson_mut_arr_append(add_list(doc, all, m->kind),
                               m->kind == MOA_IMAGE ? image_json(doc, &scores[i - 1])
                                                    : media_json(doc, m, &scores[i - 1].media));
+    }
+    if (perceived->question_leaves) {
+        yyjson_mut_val *question = yyjson_mut_obj_add_obj(doc, choices, "question");
+        yyjson_mut_obj_add_str(doc, question, "tier", moa_tier_name(MOA_CLOUD));
     }
 
     yyjson_mut_val *now = yyjson_mut_obj_add_obj(doc, root, "state");

@@ -60,6 +60,7 @@ struct perceived {
     struct moa_request request;
     struct moa_decision decision; /* with room for every modality */
     struct moa_modality *modalities;
+    bool question_leaves; /* as decided; see perceive_question_leaves() */
 };
 
 /**
@@ -86,13 +87,21 @@ int perceive_refuse(const struct chat *chat, const struct perceived *perceived,
 char *perceive_prompt(const struct chat *chat, size_t i, enum moa_tier tier,
                       const struct config *config);
 
+/** Whether the cloud, asked about part `i`, is told what the user asked with it. */
+bool perceive_tells_question(const struct chat *chat, size_t i, const struct config *config);
+
+/** Whether that is so of any part: the text stays by the decision, and this much of it leaves. */
+bool perceive_question_leaves(const struct chat *chat, const struct moa_decision *decision,
+                              const struct config *config);
+
 /** The text part that stands for part `i` then; likewise. */
 char *perceive_evidence(const struct chat *chat, size_t i, const char *words,
                         const struct config *config);
 
 /**
  * The decision as JSON: {"plan","decision":{"text":{"tier","reason"},"images":[…]},"scores":{…},
- * "state":{…}}. To be freed with free(); NULL if out of memory.
+ * "state":{…}}, with "question":{"tier"} in the decision if the question leaves. To be freed with
+ * free(); NULL if out of memory.
  */
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
                              const struct moa_state *state, size_t *ret_n);

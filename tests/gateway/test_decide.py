@@ -82,7 +82,8 @@ BODIES = [
 @pytest.mark.parametrize("plan", TAUS)
 def test_all_that_decide_say_the_same(duo, tmp_path, plan):
     """The route, the command and what a request is answered with: one road, byte for byte."""
-    options = {"paper": TAUS[plan], "pin_models": "private-*", "edge": {"poll_ms": 0, "slots": 1}, "cloud": {"uplink_mbps": 123.456, "uplink_uploads": 0}}
+    options = {"paper": TAUS[plan], "pin_models": "private-*", "edge": {"poll_ms": 0, "slots": 1}, "cloud": {"uplink_mbps": 123.456, "uplink_uploads": 0},
+               "cache": {"bytes": 0}}  # what is remembered is not sent, and not decided here
     config = tmp_path / "moaoff.yaml"
     config.write_text(json.dumps(options))
     running = duo(options)
@@ -95,11 +96,12 @@ def test_all_that_decide_say_the_same(duo, tmp_path, plan):
         decided = over_http.json
         answer = running.chat(body)
         choices = [decided["decision"]["text"]] + [c for kind in ("images", "audio", "video", "file") for c in decided["decision"].get(kind, [])]
+        tiers = [c["tier"] for c in choices + [decided["decision"][name] for name in ("question",) if name in decided["decision"]]]
         said = [entry.split("=")[1] for entry in answer.headers["x-moaoff-decision"].split(", ")]
         why = [entry.split("=")[1] for entry in answer.headers["x-moaoff-reason"].split(", ")]
         assert answer.plan == decided["plan"] and "x-moaoff-fallback" not in answer.headers
         if "input_audio" not in json.dumps(body):
-            assert said == [c["tier"] for c in choices] and why == [c["reason"] for c in choices]
+            assert said == tiers and why == [c["reason"] for c in choices]
 
 
 @pytest.mark.parametrize("options,plan,reason", [

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from bodies import chat, data_uri, image, picture, text
-from conftest import TAUS, events_of, text_of_events
+from conftest import TAUS, events_of, rows_of, text_of_events
 
 PIXELS = data_uri(picture(seed=7), "png")
 OTHER_PIXELS = data_uri(picture(seed=8), "png")
@@ -28,7 +28,7 @@ def test_plan_is_taken_and_named(duo, plan, stream):
 
 def test_decision_and_reason_of_each_modality(duo):
     answer = duo({"paper": TAUS["perceive-cloud"]}).chat(chat("What is it?", PIXELS))
-    assert answer.decision == {"text": "edge", "image0": "cloud"}
+    assert answer.decision == {"text": "edge", "image0": "cloud", "question": "cloud"}
     assert "complex" in answer.headers["x-moaoff-reason"]
 
 
@@ -51,6 +51,58 @@ def test_perceive_cloud_sends_up_the_image_and_keeps_the_conversation(duo, edge,
     assert parts[0] == text("Image 1: a red barn") and parts[1] == text("And what is in this one?")
 
 
+# What keeps the question of a perceive-cloud on the device: a configuration, a pin, the words beside the picture.
+KEPT = {"pinned text": ({}, {"x-moaoff-pin": "text"}, "What is it?"),
+        "a prompt without it": ({"perceive": {"prompt": "Describe this."}}, {}, "What is it?"),
+        "none asked": ({}, {}, "")}
+
+
+@pytest.mark.parametrize("plan", TAUS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_question_that_leaves_is_said(duo, cloud, tmp_path, plan, stream):
+    gateway = duo({"paper": TAUS[plan], "journal": {"path": str(tmp_path / "journal.db")}})
+    body = chat("Is it xyzzy?", PIXELS, stream=stream)
+    leaves = plan == "perceive-cloud"
+    assert gateway.decide(body).json["decision"].get("question") == ({"tier": "cloud"} if leaves else None)
+    assert not cloud.requests
+    for times in range(2):  # the second time the description is remembered, and nothing is sent
+        cloud.requests.clear()
+        answer = gateway.chat(body)
+        assert answer.status == 200 and answer.plan == plan, answer
+        leaves = leaves and times == 0
+        assert answer.decision.get("question") == ("cloud" if leaves else None)
+        if plan == "perceive-cloud":
+            assert leaves == any(b"xyzzy" in r.body for r in cloud.requests)
+    rows = rows_of(str(tmp_path / "journal.db"), 2)
+    assert [row["decision"].endswith(", question=cloud") for row in rows] == [plan == "perceive-cloud", False]
+    assert gateway.log_text.count("question=cloud") == (plan == "perceive-cloud")
+
+
+@pytest.mark.parametrize("kept", KEPT)
+def test_a_question_that_stays_is_not_said(duo, cloud, kept):
+    config, headers, words = KEPT[kept]
+    gateway = duo(dict({"paper": TAUS["perceive-cloud"]}, **config))
+    decided = gateway.request("POST", "/v1/decide", chat(words, PIXELS), headers)
+    assert decided.json["plan"] == "perceive-cloud" and "question" not in decided.json["decision"]
+    answer = gateway.request("POST", "/v1/chat/completions", chat(words, PIXELS), headers)
+    assert answer.decision == {"text": "edge", "image0": "cloud"}, answer
+    assert len(cloud.requests) == 1 and b"What is it?" not in cloud.requests[0].body
+
+
+def test_a_question_that_has_left_is_said_after_a_fallback_too(duo, cloud):
+    cloud.mode = "500"
+    answer = duo({"paper": TAUS["perceive-cloud"]}).chat(chat("Is it xyzzy?", PIXELS))
+    assert answer.plan == "edge" and any(b"xyzzy" in r.body for r in cloud.requests), answer
+    assert answer.decision == {"text": "edge", "image0": "edge", "question": "cloud"}
+
+
+def test_a_question_that_reached_nobody_is_not_said(gateway, edge, refusing):
+    running = gateway({"paper": TAUS["perceive-cloud"], "edge": {"url": edge.url}, "cloud": {"url": refusing.url},
+                       "breaker": {"failures": 100}})
+    answer = running.chat(chat("What is it?", PIXELS))
+    assert answer.plan == "edge" and answer.decision == {"text": "edge", "image0": "edge"}, answer
+
+
 def test_perceive_edge_keeps_the_pixels(duo, edge, cloud):
     edge.answer = "a blue boat"
     answer = duo({"paper": TAUS["perceive-edge"], "perceive": {"evidence": "Seen: {evidence}"}}).chat(
@@ -69,7 +121,7 @@ def test_images_of_one_request_can_go_different_ways(duo, edge, cloud):
     gateway = duo({"paper": {"tau_text": 1, "tau_image": (low + high) / 2}})
     edge.requests.clear(), cloud.requests.clear()
     answer = gateway.chat(chat("Compare.", plain, PIXELS))
-    assert answer.decision == {"text": "edge", "image0": "edge", "image1": "cloud"}
+    assert answer.decision == {"text": "edge", "image0": "edge", "image1": "cloud", "question": "cloud"}
     [up], [local] = cloud.requests, edge.requests
     assert PIXELS.encode() in up.body and plain.encode() not in up.body
     assert plain.encode() in local.body and PIXELS.encode() not in local.body
