@@ -23,8 +23,7 @@ static const double lossless_exponent = 0.885;
 #define ROW(upper, number, lower) [number] = &moa_format_##lower,
 static const struct moa_format *const formats[] = {MOA_IMAGE_FORMATS(ROW)};
 
-#define NAME(upper, number, lower) " " #upper ","
-static const char no_picture[] = "no" MOA_IMAGE_FORMATS(NAME) " or anything else that is known";
+static const char no_picture[] = "no picture in a format that is known:" MOA_IMAGE_NAMES;
 
 static const size_t n_formats = sizeof(formats) / sizeof(formats[0]);
 

@@ -198,7 +198,7 @@ def endless(handler):
     ("endless", (200, {}, endless), "larger than 50000"),
     ("slow", (200, {}, drip), "timeout_ms"),
     ("cut", (200, {"Content-Length": "50000"}, PIXELS), "could not be fetched"),
-    ("encoded", (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08" + bytes(40)), "no JPEG"),
+    ("encoded", (200, {"Content-Encoding": "gzip"}, b"\x1f\x8b\x08" + bytes(40)), "no picture"),
 ])
 def test_what_is_wrong_is_named(duo, edge, site, name, page, says):
     if page:

@@ -226,8 +226,8 @@ def bad_files(rgb):
                        ("HTML", b"\n<!DOCTYPE html>\n<html><svg/></html>")):
         yield f"foreign-{name}", data, f"{name} "
     yield "foreign-packed-bmp", bmp(8, 8, 8, b"\0" * 64, b"\0" * 1024, b"", 1), "run-length"
-    yield "empty", b"", "no JPEG"
-    yield "text", b"this is no image at all", "no JPEG"
+    yield "empty", b"", "no picture"
+    yield "text", b"this is no image at all", "no picture"
     damaged = bytearray(png_file)
     damaged[len(damaged) // 2] ^= 0x55
     yield "damaged-png", bytes(damaged), ""
