@@ -142,14 +142,12 @@ static void write_line(const char *line, size_t n)
     (void)ignored;
 }
 
-bool log_wants(enum log_level level)
-{
-    return level >= lowest;
-}
-
-void log_write(enum log_level level, const char *event, const char *pairs, ...)
+void log_event(enum log_level level, const char *event, const char *pairs, ...)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
+    if (level < lowest)
+        return;
+
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
 

@@ -6,7 +6,6 @@
 #ifndef MOA_GATEWAY_LOG_H
 #define MOA_GATEWAY_LOG_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -20,15 +19,9 @@ void log_set_format(enum log_format format);
 /** Lines below `level` are dropped. The default is LOG_LEVEL_INFO. Call before threads start. */
 void log_set_level(enum log_level level);
 
-/** Whether lines of `level` are written. */
-bool log_wants(enum log_level level);
-
 /** Writes `ts=... level=... msg=EVENT` and the formatted `key=value` pairs as one line. */
-__attribute__((format(printf, 3, 4))) void log_write(enum log_level level, const char *event,
+__attribute__((format(printf, 3, 4))) void log_event(enum log_level level, const char *event,
                                                      const char *pairs, ...);
-
-/** The same if such lines are written at all; else nothing of it is evaluated. */
-#define log_event(level, ...) (log_wants(level) ? log_write(level, __VA_ARGS__) : (void)0)
 
 /** Room for a quoted value; longer values are cut. */
 struct log_text {
