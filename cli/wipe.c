@@ -14,7 +14,7 @@
 #define MAPPED_BYTES (32 << 20) /* as serve.c sets it */
 
 /* glibc's own, under the name that it keeps for programs which replace it. */
-void __libc_free(void *p);
+void __libc_free(void *p); /* NOLINT(readability-identifier-naming,bugprone-reserved-identifier) */
 
 #pragma GCC visibility push(default) /* for the libraries too */
 

@@ -49,13 +49,14 @@ struct exchange {
     struct key *key;                /* NULL: none is asked for, or shown */
     LIST_ENTRY(exchange) others;    /* that are in flight */
     enum stage stage;
+    unsigned retry_after_s; /* with a 429 or 503; 0: not known */
     int64_t stage_began_us;
     int64_t stage_us[STAGES]; /* spent in each; a stage may come twice */
-    unsigned retry_after_s;   /* with a 429 or 503; 0: not known */
+    unsigned pins;            /* see pins.h */
+    bool pinned;              /* something of it is */
     bool dry_run;
-    unsigned pins; /* see pins.h */
-    bool pinned;   /* something of it is */
-    bool entered;  /* the request counts among those of its key */
+    bool entered;       /* the request counts among those of its key */
+    bool model_is_ours; /* what it names is no engine's */
     struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
@@ -66,17 +67,21 @@ struct exchange {
     char *request_body;
     size_t request_bytes;       /* of it, charged to the gateway's bodies */
     struct chat chat;           /* spans of the body */
-    bool model_is_ours;         /* what it names is no engine's */
     struct images *images;      /* NULL: there are none */
     struct perceived perceived; /* the decision is in it */
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
     bool has_decision;
 
+    bool question_left; /* with a part, in a call that is over */
+    bool retried;       /* at another endpoint of the same tier */
+    bool begun;         /* the head of a stream is with the client, */
+    bool answering;     /* and a byte of an answer */
+    int status;         /* what the client got; 0: it left before it had all */
+
     struct engine_call *perceptions; /* one per part; those that are not needed are unused */
     size_t n_perceiving;
-    bool question_left; /* with a part, in a call that is over */
-    char **evidence;    /* one per part */
+    char **evidence; /* one per part */
 
     struct engine_call answer;
     struct logprobs logprobs;         /* of an answer of the edge that may not be kept */
@@ -84,9 +89,6 @@ struct exchange {
     const struct endpoint *failed_at; /* the last that failed; only compared */
     struct refusal refusals[4];       /* not yet held against anybody */
     size_t n_refusals;
-    bool retried;                       /* at another endpoint of the same tier */
-    bool begun;                         /* the head of a stream is with the client, */
-    bool answering;                     /* and a byte of an answer */
     struct usage usage[2];              /* by tier */
     uint64_t bytes_up[2];               /* by tier */
     char limits[EXCHANGE_LIMITS_BYTES]; /* an engine's own: "name\0value\0" ... */
@@ -94,7 +96,6 @@ struct exchange {
     int64_t overhead_us;
     int64_t first_byte_us;
     int64_t last_byte_us;             /* to the client */
-    int status;                       /* what the client got; 0: it left before it had all */
     const char *error_code;           /* NULL: there was no error of ours */
     char fallback[48];                /* "cloud timeout"; "" if there was none */
     char calls[EXCHANGE_CALLS_BYTES]; /* "edge=unfit, cloud=answered" */

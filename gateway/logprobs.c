@@ -220,7 +220,7 @@ static enum moa_answer_form form_of(const struct logprobs *l)
 {
     const bool is_whole = l->n_text <= sizeof(l->text);
     const struct moa_bytes text = trimmed(l->text, is_whole ? l->n_text : sizeof(l->text));
-    const char begin = text.n > 0 ? *(const char *)text.p : '\0';
+    const int begin = text.n > 0 ? *(const char *)text.p : 0;
     if (l->calls_tool)
         return MOA_ANSWER_TOOL;
     if (l->wants_json || begin == '{' || begin == '[')

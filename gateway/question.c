@@ -24,12 +24,12 @@ uint32_t question_letters(const char *text)
 {
     uint32_t letters = 0;
     const char *at = text;
-    for (char letter = 'A'; letter <= 'Z'; letter++) {
-        while (*at && !is_option(text, at, letter))
+    for (unsigned i = 0; i < 26; i++) {
+        while (*at && !is_option(text, at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]))
             at++;
         if (!*at)
             break;
-        letters |= 1u << (letter - 'A');
+        letters |= 1u << i;
         at++;
     }
     return letters & 2 ? letters : 0;
