@@ -122,7 +122,7 @@ static char escaped(const char *p, size_t n, size_t *ret_used)
         return p[1];
     const int code = n >= 6 ? hex(p + 2, 4) : -1;
     *ret_used = n >= 6 ? 6 : n;
-    return code >= 0 && code < 0x7f ? (char)code : 0x7f;
+    return (char)(code >= 0 && code < 0x7f ? code : 0x7f);
 }
 
 /* JSON string to characters. Some encoders write "/" as "\/", others "+" as "\u002B". */
@@ -131,7 +131,8 @@ static size_t unescape(char *text, size_t n)
     size_t kept = 0, used;
     for (size_t i = 0; i < n; i += used) {
         used = 1;
-        text[kept++] = text[i] == '\\' && i + 1 < n ? escaped(text + i, n - i, &used) : text[i];
+        const bool is_escape = text[i] == '\\' && i + 1 < n;
+        text[kept++] = (char)(is_escape ? escaped(text + i, n - i, &used) : text[i]);
     }
     return kept;
 }
@@ -141,7 +142,7 @@ static size_t unescape_percent(char *text, size_t n)
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
         const int code = text[i] == '%' && n - i > 2 ? hex(text + i + 1, 2) : -1;
-        text[kept++] = code >= 0 ? (char)code : text[i];
+        text[kept++] = (char)(code >= 0 ? code : text[i]);
         i += code >= 0 ? 2 : 0;
     }
     return kept;
