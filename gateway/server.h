@@ -25,8 +25,8 @@ struct server_route {
     const char *path; /* without the query; one that ends with a star takes all below */
     void (*handle)(struct server_request *request, void *arg);
     int access;            /* for `admit` */
-    size_t max_body_bytes; /* 0: it takes none; at most limits.max_body_bytes in any case */
     bool is_alias;         /* another path for another route: not named to who looks for one */
+    size_t max_body_bytes; /* 0: it takes none; at most limits.max_body_bytes in any case */
 };
 
 #define SERVER_BODY_ANY SIZE_MAX /* as large as the limits allow */

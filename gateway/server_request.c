@@ -198,7 +198,7 @@ static int take_trailer(struct connection *c, const char *p, size_t n)
     const size_t heeded_n = sizeof(heeded) - 1;
     struct server_request *r = c->request;
     for (size_t i = 0; i < n && r->trailer_n < heeded_n; i++) {
-        const char lower = p[i] >= 'A' && p[i] <= 'Z' ? (char)(p[i] | 0x20) : p[i];
+        const int lower = p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 0x20 : p[i];
         r->trailer_n = lower == heeded[r->trailer_n] ? r->trailer_n + 1 : SIZE_MAX;
     }
     if (r->trailer_n != heeded_n)
