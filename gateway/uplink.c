@@ -202,6 +202,7 @@ void uplink_add(struct uplink *u, const struct uplink_reading *reading)
 
 void uplink_estimate(const struct uplink *u, int64_t now_us, struct uplink_estimate *ret_estimate)
 {
+    assert(u->window > 0);
     size_t n = 0, n_slopes = 0, n_rates = 0;
     struct vote slopes[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];
     struct vote rates[UPLINK_UPLOADS_MAX * UPLINK_VOTES_MAX];

@@ -85,6 +85,9 @@ static int compare_items(const void *a, const void *b)
     return strcmp(((const struct answer *)a)->item, ((const struct answer *)b)->item);
 }
 
+/* An entry of by_prompt is a pointer. NOLINTNEXTLINE(bugprone-sizeof-expression) */
+static const size_t by_prompt_bytes = sizeof(struct answer *);
+
 static int compare_prompts(const void *a, const void *b)
 {
     const struct answer *x = *(struct answer *const *)a;
@@ -94,7 +97,7 @@ static int compare_prompts(const void *a, const void *b)
 
 static int make_index(struct answers *a)
 {
-    a->by_prompt = malloc((a->n + 1) * sizeof(*a->by_prompt));
+    a->by_prompt = malloc((a->n + 1) * by_prompt_bytes);
     if (!a->by_prompt)
         return -1;
     if (a->n > 0)
@@ -102,7 +105,7 @@ static int make_index(struct answers *a)
     for (size_t i = 0; i < a->n; i++)
         a->by_prompt[i] = &a->p[i];
     if (a->n > 0)
-        qsort(a->by_prompt, a->n, sizeof(*a->by_prompt), compare_prompts);
+        qsort(a->by_prompt, a->n, by_prompt_bytes, compare_prompts);
     return 0;
 }
 
@@ -201,8 +204,7 @@ enum answers_found answers_find(const struct answers *a, const char *item, const
     enum answers_found by_item = item ? find_item(a, item, prompt, ret_answer) : ANSWERS_NONE;
     if (by_item != ANSWERS_NONE)
         return by_item;
-    struct answer **found =
-        bsearch(&key, a->by_prompt, a->n, sizeof(*a->by_prompt), compare_prompts);
+    struct answer **found = bsearch(&key, a->by_prompt, a->n, by_prompt_bytes, compare_prompts);
     if (!found || !prompt[0])
         return find_item(a, ANSWERS_ANY, prompt, ret_answer);
     while (found > a->by_prompt && compare_prompts(found - 1, found) == 0)
