@@ -231,7 +231,7 @@ static const char *add_row(struct mmbench *m, const struct row *row)
         why = "fewer than two options";
     else if (row->cells[ANSWER].n > 0 && item->right < 0)
         why = "an answer that is none of the options";
-    else if (dataset_make_choice(set, entry->item, entry->question, entry->hint))
+    if (!why && dataset_make_choice(set, entry->item, entry->question, entry->hint))
         why = "out of memory";
     if (why) {
         dataset_drop(set);

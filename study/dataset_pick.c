@@ -116,7 +116,9 @@ static int compare_groups(const void *a, const void *b)
 /* Keeps the runs about `images` of the images. */
 static int draw_images(struct run_of_items *runs, size_t n, size_t images, uint64_t seed)
 {
-    struct run_of_items **sorted = malloc((n + 1) * sizeof(*sorted));
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are sorted */
+    const size_t entry_bytes = sizeof(struct run_of_items *);
+    struct run_of_items **sorted = malloc((n + 1) * entry_bytes);
     size_t *begins = malloc((n + 1) * sizeof(*begins)); /* of each image in `sorted` */
     size_t n_images = 0;
     struct rng rng;
@@ -127,7 +129,7 @@ static int draw_images(struct run_of_items *runs, size_t n, size_t images, uint6
     }
     for (size_t i = 0; i < n; i++)
         sorted[i] = &runs[i];
-    qsort(sorted, n, sizeof(*sorted), compare_groups);
+    qsort(sorted, n, entry_bytes, compare_groups);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || compare_groups(&sorted[i], &sorted[i - 1]) != 0)
             begins[n_images++] = i;
