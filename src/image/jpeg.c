@@ -219,7 +219,7 @@ static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
 
 static void *make(struct jpeg *jpeg, size_t n)
 {
-    void *p = malloc(n);
+    void *p = malloc(n > 0 ? n : 1);
     if (!p)
         fail_jpeg(jpeg, MOA_ERR_MEMORY, "out of memory for the pixels");
     return p;

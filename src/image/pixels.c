@@ -122,8 +122,8 @@ bool moa_pixels_pad(struct moa_pixels *pixels, uint32_t min_side_px)
         return false;
     }
     /* Even, so that chroma stays where it belongs. */
-    const size_t left = (width - pixels->width_px) / 4 * 2;
-    const size_t top = (height - pixels->height_px) / 4 * 2;
+    const size_t left = (size_t)((width - pixels->width_px) / 4) * 2;
+    const size_t top = (size_t)((height - pixels->height_px) / 4) * 2;
     pad_plane(&pixels->planes[0], left, top, 0xff, &padded.planes[0]);
     for (unsigned i = 1; i < moa_pixels_n_planes(pixels->color); i++)
         pad_plane(&pixels->planes[i], left / 2, top / 2, 0x80, &padded.planes[i]);

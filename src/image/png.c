@@ -140,6 +140,8 @@ static void on_read(png_structp libpng, png_bytep to, size_t n)
     const struct moa_bytes part = moa_part_of(png->picture->file, png->at, n);
     if (part.n < n)
         fail_png(png, MOA_ERR_TRUNCATED, "PNG ends too early");
+    if (n == 0)
+        return;
     memcpy(to, part.p, n);
     png->at += n;
 }

@@ -3,6 +3,8 @@
  * The area average; see shrink.h. Down first, where the kernel adds whole rows, then across, where
  * each output pixel has a few taps of its own.
  */
+#include <assert.h>
+
 #include "shrink.h"
 
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 /* Where the boundary of input pixel `i` lies within output pixel `o`, as a share of ONE. */
 static uint32_t share(uint32_t i, uint32_t o, uint32_t n_in, uint32_t n_out)
 {
+    assert(n_in > 0);
     const uint64_t at = (uint64_t)i * n_out, begin = (uint64_t)o * n_in;
     if (at <= begin)
         return 0;

@@ -160,7 +160,9 @@ static void put_pixel(const struct tga *tga, const uint8_t *p, uint8_t *rgba)
         return;
     }
     const uint32_t i = (uint32_t)p[0] - tga->first_color;
-    put_color(tga, i < tga->n_colors ? tga->palette + i * bytes_of(tga->color_depth) : black, rgba);
+    put_color(tga,
+              i < tga->n_colors ? tga->palette + (size_t)i * bytes_of(tga->color_depth) : black,
+              rgba);
 }
 
 static void push_rows(const struct tga *tga, const uint8_t *pixels, uint8_t *row,

@@ -31,6 +31,12 @@ MOAOFF = os.path.abspath(os.environ.get("MOAOFF", os.path.join(local.ROOT, "buil
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|Assertion .* failed).*$", re.MULTILINE)
 
 
+def sanitized():
+    """Whether the program brings a sanitizer, with a malloc() and free() of its own."""
+    with open(MOAOFF, "rb") as f:
+        return bool(re.search(rb"__(a|t|m|ub)san_", f.read()))
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left in the gateway's memory of requests that are over: neither keys nor prompts nor pictures."""
 import json
-import re
 import ssl
 import time
 
 import pytest
 
 from bodies import chat, data_uri, picture
-from conftest import MOAOFF, TAUS
+from conftest import TAUS, sanitized
 from test_resources import answer, connect
 
 KEY, PROMPT = "zq7Kq2mXw9vTr4bN8sLd0", "Quixotic zebras juggle prompts"
@@ -44,9 +43,8 @@ def left(gateway, *what, within_s=6):
 
 @pytest.fixture
 def keyed(duo, tmp_path):
-    with open(MOAOFF, "rb") as f:
-        if re.search(rb"__(a|t|m|ub)san_", f.read()):
-            pytest.skip("sanitizers bring their own free()")
+    if sanitized():
+        pytest.skip("sanitizers bring their own free()")
     (tmp_path / "keys").write_text("k %s observe\n" % KEY)
 
     def start(config=None, **more):
