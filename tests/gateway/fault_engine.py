@@ -136,9 +136,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def logprobs(self, tokens, of=slice(None)):
         """As llama-server has them: of each token, and of it beside another one."""
-        body = self.engine.requests[-1].json
         probabilities = self.engine.probabilities
-        if probabilities is None or not (body.get("logprobs") or body.get("n_probs")):
+        if probabilities is None:
+            return {}
+        body = self.engine.requests[-1].json
+        if not (body.get("logprobs") or body.get("n_probs")):
             return {}
         top = lambda token, p: [{"token": token, "logprob": math.log(p)}, {"token": "?", "logprob": math.log(1.0001 - p)}]
         return {"logprobs": {"content": [
