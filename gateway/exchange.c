@@ -7,8 +7,7 @@
  *
  * One struct exchange owns everything of a request. enter() is the only door between the stages,
  * and exchange_finish() the only way out. When a tier fails before the client has seen a byte of an
- * answer, exchange_call_failed() finds another way, once in each direction: another endpoint, the
- * other tier, patience. What is pinned never goes to the other tier.
+ * answer, exchange_fallback.c finds another way.
  */
 #include "exchange.h"
 
@@ -24,7 +23,6 @@
 #include "exchange_private.h"
 #include "judge.h"
 #include "keys.h"
-#include "log.h"
 #include "state.h"
 #include "upstream.h"
 #include "worker.h"
@@ -32,12 +30,9 @@
 #define PARSE_BYTES                                                                                \
     65536              /* longer bodies are parsed by a worker: each MB may take the loop 80 ms */
 #define PARSE_RATIO 11 /* bytes that parsing may hold for each of a body */
-#define PATIENCE_STEP_MS 1000 /* between two tries of an engine that does not say when */
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
-static void prepare(struct exchange *x);
-static void execute(struct exchange *x);
 
 void exchange_free_request_body(struct exchange *x)
 {
@@ -52,8 +47,7 @@ void exchange_free_request_body(struct exchange *x)
 
 /* ---- replies that end the exchange ---- */
 
-/* Nothing happens any more but a reply: an error is in the log before the client has it. */
-static void close_books(struct exchange *x)
+void exchange_close_books(struct exchange *x)
 {
     if (x->stage == STAGE_OVER)
         return;
@@ -76,7 +70,7 @@ void exchange_fail(struct exchange *x, const struct http_error *error)
     x->error_code = error->code;
     if (!x->request || !x->begun)
         x->status = error->status;
-    close_books(x);
+    exchange_close_books(x);
     if (x->request && x->begun)
         exchange_end_stream(x, error);
     else if (x->request)
@@ -322,23 +316,6 @@ static void reply_decision(struct exchange *x)
     exchange_finish(x);
 }
 
-/* Whether the tier takes all that it would get in a fallback. */
-static bool takes_all(const struct exchange *x, enum moa_tier tier)
-{
-    for (size_t i = 0; i < x->perceived.request.n; i++) {
-        if (x->perceived.modalities[i].refused[tier])
-            return false;
-    }
-    return true;
-}
-
-/* The edge is to answer first, and nothing would say how sure it is. */
-static bool is_unscorable(const struct exchange *x)
-{
-    return x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST && answering_tier(x) == MOA_EDGE &&
-           endpoints_mute(&x->settings->endpoints[MOA_EDGE], server_now_us());
-}
-
 static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
@@ -364,10 +341,10 @@ static void decide(struct exchange *x)
         return;
     }
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
-    if (is_unscorable(x))
+    if (exchange_is_unscorable(x))
         exchange_escalate(x);
     else
-        prepare(x);
+        exchange_prepare(x);
 }
 
 /* ---- 4. prepare: images as the tier they go to takes them ---- */
@@ -381,10 +358,10 @@ static void on_prepared(void *arg, const struct http_error *error)
     else if (error)
         exchange_fail(x, error);
     else
-        execute(x);
+        exchange_execute(x);
 }
 
-static void execute(struct exchange *x)
+void exchange_execute(struct exchange *x)
 {
     exchange_watch_silence(x);
     if (perceive_is_split(&x->perceived.decision))
@@ -393,13 +370,13 @@ static void execute(struct exchange *x)
         exchange_answer(x);
 }
 
-static void prepare(struct exchange *x)
+void exchange_prepare(struct exchange *x)
 {
     enter(x, STAGE_PREPARE);
     if (x->images)
         images_prepare(x->images, &x->perceived.decision, on_prepared);
     else
-        execute(x);
+        exchange_execute(x);
 }
 
 /* ---- 5. evidence and 6. answer: exchange_answer.c ---- */
@@ -408,236 +385,9 @@ static void prepare(struct exchange *x)
 static void on_drained(void *arg)
 {
     struct exchange *x = arg;
-    if (x->answer.upstream)
-        upstream_resume(x->answer.upstream);
-}
-
-/* ---- when an engine does not answer ---- */
-
-void exchange_cancel_calls(struct exchange *x)
-{
-    for (size_t i = 0; i < x->chat.n_parts && x->perceptions && x->evidence; i++)
-        engine_call_cancel(&x->perceptions[i]);
-    engine_call_cancel(&x->answer);
-}
-
-/* What was gathered or sent so far is of no use. */
-static void drop_calls(struct exchange *x)
-{
-    for (size_t i = 0; i < x->chat.n_parts && x->perceptions && x->evidence; i++) {
-        engine_call_done(&x->perceptions[i]);
-        x->perceptions[i] = (struct engine_call){0};
-        free(x->evidence[i]);
-        x->evidence[i] = NULL;
-    }
-    x->n_perceiving = 0;
-    engine_call_done(&x->answer);
-    x->answer = (struct engine_call){0};
-}
-
-/* The same decision once more, at another endpoint of the tier; false if there is none. */
-static bool retry_elsewhere(struct exchange *x, enum moa_tier tier)
-{
-    if (x->retried || !endpoints_up_beside(&x->settings->endpoints[tier], x->failed_at))
-        return false;
-    x->retried = true;
-    x->retry_after_s = 0;
-    drop_calls(x);
-    execute(x);
-    return true;
-}
-
-/* Why the other tier gets what this one was to have. */
-static enum moa_reason reason_of_fallback(const struct engine_call *c)
-{
-    if (c->opinion.verdict == VERDICT_UNFIT)
-        return c->opinion.is_too_large ? MOA_REASON_TOO_LONG : MOA_REASON_UNSUPPORTED;
-    return c->tier == MOA_EDGE ? MOA_REASON_EDGE_DOWN : MOA_REASON_CLOUD_DOWN;
-}
-
-/* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
-static bool fall_back(struct exchange *x, const struct engine_call *c, const char *why)
-{
-    const enum moa_tier failed = c->tier;
-    /* What is pinned can come back, but not go. */
-    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] || !takes_all(x, other_tier(failed)) ||
-        !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
-        return false;
-    const enum moa_reason reason = reason_of_fallback(c);
-    snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
-    x->retry_after_s = 0;
-    drop_calls(x);
-    x->gateway->metrics.fallbacks_total[failed]++;
-    perceive_send_all(&x->perceived.decision, other_tier(failed), reason);
-    prepare(x);
-    return true;
-}
-
-void exchange_escalate(struct exchange *x)
-{
-    drop_calls(x);
-    x->gateway->metrics.escalations_total++;
-    struct moa_decision *d = &x->perceived.decision;
-    const double threshold = d->threshold;
-    perceive_send_all(d, MOA_CLOUD, MOA_REASON_UNSURE);
-    d->plan = MOA_PLAN_EDGE_FIRST;
-    d->threshold = threshold;
-    prepare(x);
-}
-
-static void on_patience(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct exchange *x = arg;
-    assert(x->stage == STAGE_WAIT);
-    x->retry_after_s = 0;
-    execute(x);
-}
-
-/* A pinned request has nowhere else to go, and an engine that loads its model will be there soon.
- */
-static bool wait_for_edge(struct exchange *x, enum moa_tier tier)
-{
-    const int64_t patience_ms = x->settings->config->tier[MOA_EDGE].patience_ms;
-    const int64_t waited_ms = (server_now_us() - x->arrived_us) / 1000;
-    if (!x->pinned || tier != MOA_EDGE || waited_ms >= patience_ms)
-        return false;
-    int64_t ms = x->retry_after_s ? (int64_t)x->retry_after_s * 1000 : PATIENCE_STEP_MS;
-    ms = ms < patience_ms - waited_ms ? ms : patience_ms - waited_ms;
-    drop_calls(x);
-    enter(x, STAGE_WAIT);
-    x->failed_at = NULL;
-    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    if (!event_initialized(&x->patience))
-        evtimer_assign(&x->patience, x->gateway->base, on_patience, x);
-    event_add(&x->patience, &after);
-    return true;
-}
-
-struct reason {
-    char s[sizeof(((struct engine_opinion *)0)->what) + 2 + ENGINE_WORDS_BYTES];
-};
-
-/* "status 500: CUDA error" */
-static struct reason reason_of(const struct engine_opinion *o)
-{
-    struct reason r;
-    snprintf(r.s, sizeof(r.s), "%s%s%s", o->what, o->words[0] ? ": " : "", o->words);
-    for (size_t n = strlen(r.s); n > 0 && r.s[n - 1] == '.';)
-        r.s[--n] = '\0';
-    return r;
-}
-
-/* What the client is told if no engine answers: the words of the one that was asked last. */
-static void write_error(const struct exchange *x, const struct engine_call *c,
-                        struct http_error *error)
-{
-    const char *tier = moa_tier_name(c->tier);
-    const int status = c->opinion.status;
-    const struct reason reason = reason_of(&c->opinion);
-    if (c->opinion.verdict == VERDICT_CLIENT || c->opinion.verdict == VERDICT_UNFIT)
-        http_fail(error, status >= 400 && status < 500 ? status : 400, "engine_refused",
-                  "The %s engine refuses the request: %s.", tier, reason.s);
-    else if (x->pinned && c->tier == MOA_EDGE)
-        http_fail(error, 503, "edge_unavailable",
-                  "The request is pinned to the edge, which cannot answer: %s.", reason.s);
-    else if (c->opinion.verdict == VERDICT_MISCONFIGURED)
-        http_fail(error, 502, "upstream_failed",
-                  "The %s engine refuses the gateway's own key, model or URL: %s.", tier, reason.s);
-    else
-        http_fail(error,
-                  c->opinion.verdict == VERDICT_BUSY ? (status == 429 ? 429 : 503)
-                  : c->end == UPSTREAM_TIMED_OUT     ? 504
-                                                     : 502,
-                  "upstream_failed", "The %s engine failed: %s.", tier, reason.s);
-}
-
-/* An error that is the client's to see, as the engine wrote it. */
-static bool pass_error_on(struct exchange *x, struct engine_call *c)
-{
-    const bool is_clients =
-        c->opinion.verdict == VERDICT_CLIENT || c->opinion.verdict == VERDICT_UNFIT;
-    if (c->kind != CALL_ANSWER || !is_clients || !c->opinion.is_error_object || c->status < 400 ||
-        c->status >= 500 || x->begun)
-        return false;
-    struct exchange_headers headers;
-    exchange_write_headers(x, &headers);
-    const struct server_head head = {.status = c->status,
-                                     .content_type = "application/json",
-                                     .headers = headers.list,
-                                     .n_headers = headers.n};
-    struct server_request *request = x->request;
-    x->request = NULL;
-    x->status = c->status;
-    x->error_code = "engine_refused";
-    close_books(x);
-    server_reply(request, &head, buffer_bytes(&c->held));
-    exchange_finish(x);
-    return true;
-}
-
-/* In one word, for x-moaoff-fallback. */
-static const char *kind_of(const struct engine_call *c)
-{
-    if (c->end != UPSTREAM_COMPLETE && c->opinion.verdict == VERDICT_FAILED && c->why[0])
-        return upstream_end_name(c->end);
-    if (c->kind == CALL_PERCEPTION && c->status == 200)
-        return "no-evidence";
-    return c->opinion.verdict == VERDICT_FAILED || c->opinion.verdict == VERDICT_BUSY
-               ? "error"
-               : verdict_name(c->opinion.verdict);
-}
-
-/* Whether it was something of ours that the engine does not take, and that it will not get again:
- * endpoints_refuse_options(), endpoints_refuse_logprobs(). */
-static bool refuses_addition(const struct engine_call *c)
-{
-    return (c->asks_usage && strstr(c->opinion.words, "stream_options")) ||
-           engine_call_refuses_logprobs(c);
-}
-
-static bool send_again(struct exchange *x)
-{
-    drop_calls(x);
-    if (is_unscorable(x))
-        exchange_escalate(x);
-    else
-        execute(x);
-    return true;
-}
-
-/* Whether somebody else is asked instead. */
-static bool ask_again(struct exchange *x, const struct engine_call *c)
-{
-    const enum moa_tier tier = c->tier;
-    const char *kind = kind_of(c);
-    switch (c->opinion.verdict) {
-    case VERDICT_CLIENT:
-        if (c->kind == CALL_PERCEPTION) /* of our request, not of the client's */
-            return fall_back(x, c, kind);
-        return refuses_addition(c) && send_again(x);
-    case VERDICT_UNFIT:
-        return (refuses_addition(c) && send_again(x)) || fall_back(x, c, kind);
-    case VERDICT_BUSY:
-        return retry_elsewhere(x, tier) || fall_back(x, c, kind) || wait_for_edge(x, tier);
-    default:
-        return retry_elsewhere(x, tier) || fall_back(x, c, kind);
-    }
-}
-
-void exchange_call_failed(struct exchange *x, struct engine_call *c)
-{
-    struct http_error error;
-    exchange_cancel_calls(x);
-    log_event(LOG_LEVEL_WARN, "tier-failed", "id=%s tier=%s kind=%s verdict=%s error=%s",
-              x->trace.id, moa_tier_name(c->tier), kind_of(c), verdict_name(c->opinion.verdict),
-              log_quote(reason_of(&c->opinion).s).s);
-    if (ask_again(x, c) || pass_error_on(x, c))
-        return;
-    if (x->pinned && c->opinion.verdict == VERDICT_BUSY && !x->retry_after_s)
-        x->retry_after_s = 1;
-    write_error(x, c, &error);
-    exchange_fail(x, &error);
+    struct upstream_call *call = x->answers[answering_tier(x)].upstream;
+    if (call)
+        upstream_resume(call);
 }
 
 /* ---- when the client leaves ---- */
@@ -661,12 +411,12 @@ static void on_gone(void *arg)
 void exchange_finish(struct exchange *x)
 {
     assert(!x->request);
-    close_books(x);
+    exchange_close_books(x);
     if (event_initialized(&x->patience))
         event_del(&x->patience);
     if (event_initialized(&x->silence))
         event_del(&x->silence);
-    drop_calls(x);
+    exchange_drop_calls(x);
     if (x->entered)
         key_leave(x->key);
     LIST_REMOVE(x, others);

@@ -159,7 +159,7 @@ static void on_silence(evutil_socket_t fd, short what, void *arg)
     struct exchange *x = arg;
     const int64_t after_ms = x->settings->config->stream_keepalive_ms;
     const int64_t silent_ms = (server_now_us() - x->last_byte_us) / 1000;
-    if (!x->request || (x->answering && !x->answer.is_stream))
+    if (!x->request || (x->answering && !x->answers[answering_tier(x)].is_stream))
         return;
     if (silent_ms < after_ms) {
         set_silence_timer(x, after_ms - silent_ms);
@@ -207,7 +207,7 @@ bool exchange_end_stream(struct exchange *x, const struct http_error *error)
  * answer may take minutes, and its request may have been megabytes. */
 static void release_request(struct exchange *x)
 {
-    if (!engine_call_release_body(&x->answer))
+    if (!engine_call_release_body(&x->answers[answering_tier(x)]))
         return; /* an engine that answers before it has read everything */
     if (x->images)
         images_release(x->images);
@@ -223,7 +223,7 @@ static void begin_answer(struct exchange *x, const struct moa_bytes *whole)
     x->gateway->metrics.answers_total[x->perceived.decision.plan]++;
     engine_calls_blame(x);
     if (!x->begun)
-        begin_reply(x, 200, x->answer.content_type, whole);
+        begin_reply(x, 200, x->answers[answering_tier(x)].content_type, whole);
     if (!whole)
         release_request(x);
 }
@@ -382,7 +382,7 @@ void exchange_answer(struct exchange *x)
     enter(x, STAGE_ANSWER);
     enum moa_tier tier = answering_tier(x);
     const struct tier_config *t = &x->settings->config->tier[tier];
-    struct engine_call *c = &x->answer;
+    struct engine_call *c = &x->answers[tier];
     engine_call_init(c, x, CALL_ANSWER, tier, &answer_events);
     c->asks_usage =
         x->chat.usage_options && !endpoints_refuse_options(&x->settings->endpoints[tier]);

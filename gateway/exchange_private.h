@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
- * exchange_answer.c has engines describe and answer, exchange_stage.c is the door between stages,
- * exchange_record.c says what was done, to the client and to everybody who keeps count.
- * exchange_call.c knows the exchange that it calls engines for.
+ * exchange_answer.c has engines describe and answer, exchange_fallback.c looks for another way when
+ * they do not, exchange_stage.c is the door between stages, exchange_record.c says what was done,
+ * to the client and to everybody who keeps count. exchange_call.c knows the exchange that it calls
+ * engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -83,7 +84,7 @@ struct exchange {
     size_t n_perceiving;
     char **evidence; /* one per part */
 
-    struct engine_call answer;
+    struct engine_call answers[2];    /* by tier; one after the other, if more than one is asked */
     struct logprobs logprobs;         /* of an answer of the edge that may not be kept */
     double score;                     /* of that answer; NaN: there was none */
     const struct endpoint *failed_at; /* the last that failed; only compared */
@@ -107,10 +108,11 @@ struct exchange {
 /* An error, which ends the exchange. */
 void exchange_fail(struct exchange *x, const struct http_error *error);
 void exchange_fail_memory(struct exchange *x);
-/* A call is over and no answer: another endpoint, the other tier, patience, or an error. */
-void exchange_call_failed(struct exchange *x, struct engine_call *call);
-/* Ends every call. */
-void exchange_cancel_calls(struct exchange *x);
+/* Pictures as their tiers take them, then engines are asked; or engines at once. */
+void exchange_prepare(struct exchange *x);
+void exchange_execute(struct exchange *x);
+/* Nothing happens any more but a reply: an error is in the log before the client has it. */
+void exchange_close_books(struct exchange *x);
 /* The only way out: frees it. */
 void exchange_finish(struct exchange *x);
 void exchange_free_request_body(struct exchange *x);
@@ -125,8 +127,18 @@ static inline enum moa_tier other_tier(enum moa_tier tier)
     return tier == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
 }
 
+/* ---- exchange_fallback.c ---- */
+
+/* A call is over and no answer: another endpoint, the other tier, patience, or an error. */
+void exchange_call_failed(struct exchange *x, struct engine_call *call);
+/* The edge is to answer first, and nothing would say how sure it is. */
+bool exchange_is_unscorable(const struct exchange *x);
 /* The edge's answer is not kept: everything to the cloud. */
 void exchange_escalate(struct exchange *x);
+/* Ends every call. */
+void exchange_cancel_calls(struct exchange *x);
+/* The same, and what was gathered or sent so far is of no use. */
+void exchange_drop_calls(struct exchange *x);
 
 /* ---- exchange_answer.c ---- */
 
