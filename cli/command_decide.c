@@ -25,7 +25,7 @@ static struct decide_arguments {
     const char *body_path;
     double edge_load, uplink_mbps; /* NaN: not given */
     const char *pins;              /* NULL: none */
-    bool edge_down, cloud_down, pinned, why;
+    bool edge_down, cloud_down, over_budget, pinned, why;
 } arguments = {.body_path = "-", .edge_load = NAN, .uplink_mbps = NAN};
 
 static const struct option_row rows[] = {
@@ -53,6 +53,9 @@ static const struct option_row rows[] = {
     {.name = "cloud-down",
      .help = "decide as if the cloud were down",
      .flag = &arguments.cloud_down},
+    {.name = "over-budget",
+     .help = "decide as if the cloud's budget were spent",
+     .flag = &arguments.over_budget},
     {.name = "pin", .help = "pin the request to the edge", .flag = &arguments.pinned},
     {.name = "pin-only",
      .argument = "KINDS",
@@ -126,6 +129,7 @@ static int decide_chat(const struct decide_arguments *a, const struct config *co
         .uplink_mbps = isnan(a->uplink_mbps) ? configured : a->uplink_mbps,
         .edge_up = !a->edge_down,
         .cloud_up = !a->cloud_down,
+        .cloud_spent = a->over_budget,
     };
     unsigned pins = a->pinned ? PINS_ALL : PINS_NONE, only = PINS_NONE;
     struct judge_terms terms;

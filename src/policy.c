@@ -196,15 +196,17 @@ static struct moa_choice avoid_refusal(struct moa_choice wish, const struct moa_
                                m->kind == MOA_TEXT ? MOA_REASON_TOO_LONG : MOA_REASON_UNSUPPORTED};
 }
 
-/* A tier that is down is not chosen while the other is up and takes it. */
+/* A tier that is down, or a cloud whose budget is spent, is not chosen while the other is up and
+ * takes it. */
 static struct moa_choice avoid_outage(struct moa_choice wish, const struct moa_modality *m,
                                       const struct moa_state *state)
 {
-    const bool up[2] = {state->edge_up, state->cloud_up};
+    const bool may[2] = {state->edge_up, state->cloud_up && !state->cloud_spent};
     const enum moa_tier other = other_than(wish.tier);
-    if (up[wish.tier] || !up[other] || m->refused[other])
+    if (may[wish.tier] || !may[other] || m->refused[other])
         return wish;
     return (struct moa_choice){other, wish.tier == MOA_EDGE ? MOA_REASON_EDGE_DOWN
+                                      : state->cloud_up     ? MOA_REASON_OVER_BUDGET
                                                             : MOA_REASON_CLOUD_DOWN};
 }
 
@@ -299,6 +301,10 @@ static const char *explain_constraint(enum moa_reason reason)
         return "the edge is down";
     case MOA_REASON_CLOUD_DOWN:
         return "the cloud is down";
+    case MOA_REASON_OVER_BUDGET:
+        return "the budget for the cloud is spent";
+    case MOA_REASON_CLOUD_BUSY:
+        return "the cloud has as many calls as it can take";
     case MOA_REASON_UNSUPPORTED:
         return "the other tier does not take all of it";
     case MOA_REASON_TOO_LONG:
@@ -422,6 +428,8 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_UNSUPPORTED] = "unsupported",
         [MOA_REASON_TOO_LONG] = "too-long",
         [MOA_REASON_UNSURE] = "unsure",
+        [MOA_REASON_OVER_BUDGET] = "over-budget",
+        [MOA_REASON_CLOUD_BUSY] = "cloud-busy",
     };
     return name_of(names, sizeof(names) / sizeof(names[0]), reason);
 }

@@ -39,9 +39,11 @@ enum moa_reason {
     MOA_REASON_UNSUPPORTED = 11, /**< the tier that was chosen does not take it */
     MOA_REASON_TOO_LONG = 12,    /**< the text with all else is too long for that tier */
     MOA_REASON_UNSURE = 13,      /**< the edge's answer scored below the threshold: cloud */
+    MOA_REASON_OVER_BUDGET = 14, /**< the cloud's budget is spent: edge */
+    MOA_REASON_CLOUD_BUSY = 15,  /**< the cloud cannot take it now: edge */
 };
 
-#define MOA_REASONS 14
+#define MOA_REASONS 16
 
 /**
  * How a decision vector is executed (Eq. 6).
@@ -101,6 +103,7 @@ struct moa_state {
     double uplink_mbps; /**< b, megabits per second, or NaN */
     bool edge_up;
     bool cloud_up;
+    bool cloud_spent; /**< the budget does not allow this request a call to the cloud */
 };
 
 struct moa_choice {
@@ -194,7 +197,8 @@ MOA_API void moa_policy_free(struct moa_policy *policy);
 /**
  * Decides. What is pinned is decided "edge", up or not. Nothing goes to a tier that refuses it
  * while the other takes it; and a tier that is down is not chosen for what the other, if up, takes
- * too. Errors: MOA_ERR_ARGUMENT (no text, or it is not the first; too many modalities, or more than
+ * too, nor a cloud whose budget is spent: what is decided "cloud" then must not be sent. Errors:
+ * MOA_ERR_ARGUMENT (no text, or it is not the first; too many modalities, or more than
  * `ret_decision` has room for; a complexity outside [0, 1] or NaN, a negative load or uplink).
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,

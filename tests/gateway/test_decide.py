@@ -112,6 +112,7 @@ def test_all_that_decide_say_the_same(duo, tmp_path, plan):
     (("--uplink-mbps", "401"), "cloud", "uplink-fast"),
     (("--edge-down",), "cloud", "edge-down"),
     (("--edge-load", "0.9", "--cloud-down"), "edge", "cloud-down"),
+    (("--edge-load", "0.9", "--over-budget"), "edge", "over-budget"),
     (("--edge-load", "0.9", "--pin"), "edge", "pinned"),
     (("--policy", "cloud"), "cloud", "fixed"),
 ])

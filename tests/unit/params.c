@@ -76,7 +76,8 @@ static void test_decisions(void **state)
     assert_int_equal(moa_policy_new("perllm", NULL, &policy), MOA_OK);
     struct moa_modality parts[2] = {{.kind = MOA_TEXT}, {.kind = MOA_IMAGE}};
     struct moa_request request = {.n = 2, .modalities = parts};
-    const struct moa_state now = {NAN, NAN, true, true};
+    const struct moa_state now = {
+        .edge_load = NAN, .uplink_mbps = NAN, .edge_up = true, .cloud_up = true};
     struct moa_choice choices[2];
     struct moa_decision d = {.n = 2, .choices = choices};
     char text[100];

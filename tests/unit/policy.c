@@ -103,6 +103,37 @@ static void tier_that_is_down_is_never_chosen_while_the_other_is_up(void **unuse
     assert_choice(d.image, MOA_CLOUD, MOA_REASON_COMPLEX);
 }
 
+static void spent_budget_sends_nothing_to_the_cloud_that_the_edge_takes(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {
+        "paper",          "edge",   "cloud",          "paper-no-modality",
+        "paper-no-state", "perllm", "perllm-accuracy"};
+    struct moa_state state = quiet;
+    state.cloud_spent = true;
+    for (size_t i = 0; i < N_TESTS(names); i++)
+        assert_int_equal(decide_with(NULL, names[i], 0.9, 0.9, &state, false).plan, MOA_PLAN_EDGE);
+    struct decided d = decide_with(NULL, "paper", 0.1, 0.9, &state, false);
+    assert_choice(d.text, MOA_EDGE, MOA_REASON_SIMPLE);
+    assert_choice(d.image, MOA_EDGE, MOA_REASON_OVER_BUDGET);
+    d = decide_with(NULL, "cloud", 0.1, 0.9, &state, true);
+    assert_choice(d.text, MOA_EDGE, MOA_REASON_PINNED);
+    /* Whether it may be escalated is seen when it would be. */
+    assert_int_equal(decide_with(NULL, "edge-first", 0.1, 0.9, &state, false).plan,
+                     MOA_PLAN_EDGE_FIRST);
+
+    /* What only the cloud could do stays with it, for the caller to refuse. */
+    const struct moa_modality modalities[] = {
+        {.complexity = 0.1}, {.kind = MOA_AUDIO, .complexity = 0.1, .refused = {true, false}}};
+    const struct moa_request request = {.n = 2, .modalities = modalities};
+    d = decide_request("cloud", NULL, &request, &state);
+    assert_choice(d.text, MOA_EDGE, MOA_REASON_OVER_BUDGET);
+    assert_choice(d.image, MOA_CLOUD, MOA_REASON_FIXED);
+    state.edge_up = false;
+    assert_int_equal(decide_with(NULL, "cloud", 0.1, 0.9, &state, false).plan, MOA_PLAN_CLOUD);
+    assert_int_equal(decide_with(NULL, "edge", 0.1, 0.9, &state, false).plan, MOA_PLAN_EDGE);
+}
+
 static void pinned_request_stays_on_the_edge_whatever_happens(void **unused)
 {
     (void)unused;
@@ -470,6 +501,7 @@ int main(void)
         cmocka_unit_test(equation_5_holds_at_its_thresholds),
         cmocka_unit_test(unknown_is_not_zero_and_not_infinite),
         cmocka_unit_test(tier_that_is_down_is_never_chosen_while_the_other_is_up),
+        cmocka_unit_test(spent_budget_sends_nothing_to_the_cloud_that_the_edge_takes),
         cmocka_unit_test(pinned_request_stays_on_the_edge_whatever_happens),
         cmocka_unit_test(pinned_modality_stays_and_the_others_may_go),
         cmocka_unit_test(what_a_tier_refuses_goes_to_the_other),
