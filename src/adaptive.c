@@ -77,16 +77,14 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
 
 /* ---- where things stand ---- */
 
-enum adaptive_phase { PHASE_SHADOW, PHASE_UNCERTIFIED, PHASE_CERTIFIED };
-
-static enum adaptive_phase phase_of(const struct moa_adaptive *a)
+static enum moa_standing standing_of(const struct moa_adaptive *a)
 {
     if (a->in_force)
-        return PHASE_CERTIFIED;
+        return MOA_STANDING_CERTIFIED;
     if (a->params.audit > 0.0 &&
         ((double)a->n_requests < a->params.shadow || a->params.before == BEFORE_CLOUD))
-        return PHASE_SHADOW;
-    return PHASE_UNCERTIFIED;
+        return MOA_STANDING_SHADOW;
+    return MOA_STANDING_UNCERTIFIED;
 }
 
 /* The generation whose certificate is in force; without one the older, whose weights count. */
@@ -102,10 +100,10 @@ static const struct generation *current(const struct moa_adaptive *a)
 
 static double share_now(const struct moa_adaptive *a)
 {
-    switch (phase_of(a)) {
-    case PHASE_SHADOW:
+    switch (standing_of(a)) {
+    case MOA_STANDING_SHADOW:
         return 1.0;
-    case PHASE_UNCERTIFIED:
+    case MOA_STANDING_UNCERTIFIED:
         return a->params.audit > 0.0 ? fmax(a->params.audit, AUDIT_UNCERTIFIED) : 0.0;
     default:
         /* What the owner allows is divided among the generations. */
@@ -152,6 +150,7 @@ void moa_adaptive_begin_again(struct moa_adaptive *a)
     memset(a->generations, 0, sizeof(a->generations));
     a->drift = (struct drift){.r = {0}};
     a->n_requests = a->in_force = a->n_remembered = 0;
+    a->n_changes++;
     begin_generation(a, 0, &prior, NULL, 0);
 }
 
@@ -172,6 +171,14 @@ enum moa_err moa_adaptive_new(const struct moa_policy_setting *settings, const u
     return MOA_OK;
 }
 
+enum moa_err moa_adaptive_set_key(struct moa_adaptive *adaptive, const uint64_t key[2])
+{
+    if (!adaptive || !key || adaptive->n_requests > 0 || adaptive->generations[0].n_audits > 0)
+        return MOA_ERR_ARGUMENT;
+    memcpy(adaptive->key, key, sizeof(adaptive->key));
+    return MOA_OK;
+}
+
 void moa_adaptive_free(struct moa_adaptive *adaptive)
 {
     free(adaptive);
@@ -184,6 +191,7 @@ bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity)
     const bool other = adaptive->identity && adaptive->identity != identity;
     if (other)
         moa_adaptive_begin_again(adaptive);
+    adaptive->n_changes += adaptive->identity != identity;
     adaptive->identity = identity;
     return other;
 }
@@ -281,18 +289,18 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
     if (is_forced(question, r))
         return MOA_OK;
     toss(a, question, r);
-    switch (phase_of(a)) {
-    case PHASE_SHADOW:
+    switch (standing_of(a)) {
+    case MOA_STANDING_SHADOW:
         r->route = MOA_ROUTE_CLOUD;
         r->why = MOA_WHY_SHADOW;
         r->threshold = INFINITY;
         break;
-    case PHASE_CERTIFIED:
+    case MOA_STANDING_CERTIFIED:
         r->why = MOA_WHY_CERTIFIED;
         r->threshold = moa_generation_threshold(current(a));
         by_threshold(a, question, r);
         break;
-    case PHASE_UNCERTIFIED:
+    case MOA_STANDING_UNCERTIFIED:
         r->why = MOA_WHY_UNCERTIFIED;
         r->threshold = a->params.threshold;
         if (a->params.before == BEFORE_PAPER)
@@ -331,6 +339,7 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
             return MOA_ERR_ARGUMENT;
     }
     adaptive->n_requests++;
+    adaptive->n_changes++;
     moa_predict_observe(&adaptive->predict, outcome, adaptive->params.cloud_share_max);
     lower_shares(adaptive);
     return MOA_OK;
@@ -371,6 +380,7 @@ unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audi
     }
     if (!done)
         return 0;
+    a->n_changes++;
     if (moa_confidence_valid(&audit->answer))
         remember(a, audit);
     settle(a);
@@ -414,11 +424,13 @@ bool moa_adaptive_tend(struct moa_adaptive *adaptive)
     if (older_has_ended(a)) {
         a->generations[0] = a->generations[1];
         memset(&a->generations[1], 0, sizeof(a->generations[1]));
+        a->n_changes++;
         settle(a);
     }
     if (a->generations[1].serial || a->generations[0].n_audits < GENERATION_OVERLAP)
         return false;
     begin_younger(a);
+    a->n_changes++;
     return true;
 }
 
@@ -433,6 +445,24 @@ static void describe(const struct moa_adaptive *a, const struct generation *g, s
     t->lost = n > 0 ? g->kept_lost[i] / n : 0.0;
     t->bound = n > 0 ? moa_binomial_bound(g->kept_lost[i], g->n_tested, a->params.delta) : 1.0;
     t->evidence = exp(g->process[i].best);
+}
+
+/* The audits that a certificate would take at least, if none of them were lost. */
+static void count_missing(const struct moa_adaptive *a, const struct generation *g,
+                          struct moa_guarantee *r)
+{
+    const unsigned n = moa_certify_missing(&g->process[0], &a->bets, a->bar, GENERATION_LAST);
+    r->n_missing = n + (g->has_grid ? 0 : GENERATION_SCORES - g->n_scores);
+    r->is_reachable = g->n_audits + r->n_missing <= GENERATION_LAST;
+}
+
+/* The share that could be kept if what was seen were the truth. */
+static double reach_of(const struct moa_guarantee *r)
+{
+    double reach = 0.0;
+    for (size_t i = 0; i < r->n_curve && r->curve[i].lost <= r->alpha; i++)
+        reach = r->curve[i].kept;
+    return reach;
 }
 
 void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
@@ -452,14 +482,27 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
         .generation = g->serial,
         .n_audits = g->n_tested,
         .n_lost = g->n_lost,
+        .standing = standing_of(a),
+        .n_requests = a->n_requests,
+        .n_scores = g->n_audits - g->n_tested,
+        .is_reachable = true,
+        .audit = share_now(a),
         .drift = moa_drift_mean(&a->drift),
         .n_alarms = a->n_alarms,
         .n_curve = g->has_grid ? MOA_THRESHOLDS : 0,
     };
     for (size_t i = 0; i < r->n_curve; i++)
         describe(a, g, i, &r->curve[i]);
+    r->reach = reach_of(r);
     if (r->certified)
         r->kept = r->curve[g->n_certified - 1].kept;
+    else
+        count_missing(a, g, r);
+}
+
+uint64_t moa_adaptive_changes(const struct moa_adaptive *adaptive)
+{
+    return adaptive ? adaptive->n_changes : 0;
 }
 
 /* ---- names ---- */
@@ -476,5 +519,12 @@ const char *moa_why_name(enum moa_why why)
     static const char *const names[] = {"certified", "shadow",     "uncertified", "quicker",
                                         "edge-down", "cloud-down", "pinned"};
     const size_t i = (size_t)why;
+    return i < sizeof(names) / sizeof(names[0]) ? names[i] : "unknown";
+}
+
+const char *moa_standing_name(enum moa_standing standing)
+{
+    static const char *const names[] = {"shadow", "uncertified", "certified"};
+    const size_t i = (size_t)standing;
     return i < sizeof(names) / sizeof(names[0]) ? names[i] : "unknown";
 }

@@ -32,6 +32,7 @@ struct moa_adaptive {
     struct certify_bets bets; /* of alpha */
     double bar;               /* log(1 / delta) */
 
+    uint64_t n_changes; /* not saved */
     uint64_t key[2];
     uint64_t identity;  /* of the engines; 0: not known yet */
     uint64_t n_serials; /* generations that ever began */

@@ -285,6 +285,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
         loaded->params = params;
         loaded->bets = adaptive->bets;
         loaded->bar = adaptive->bar;
+        loaded->n_changes = adaptive->n_changes + 1;
         *adaptive = *loaded;
         if (!same_claim)
             moa_adaptive_begin_again(adaptive);

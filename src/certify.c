@@ -50,6 +50,18 @@ unsigned moa_certify_sequence(const struct eprocess *processes, unsigned n, doub
     return known;
 }
 
+unsigned moa_certify_missing(const struct eprocess *e, const struct certify_bets *bets, double bar,
+                             unsigned most)
+{
+    struct eprocess further = *e;
+    unsigned n = 0;
+    while (n < most && further.best < bar) {
+        moa_eprocess_add(&further, bets, false);
+        n++;
+    }
+    return n;
+}
+
 /* Kept finite: above the alarm it says nothing more. */
 void moa_drift_add(struct drift *d, const struct certify_bets *bets, bool lost)
 {

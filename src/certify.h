@@ -43,6 +43,10 @@ void moa_eprocess_add(struct eprocess *e, const struct certify_bets *bets, bool 
 unsigned moa_certify_sequence(const struct eprocess *processes, unsigned n, double bar,
                               unsigned known);
 
+/** How many further audits without a loss would bring `e` to `bar`; at most `most` are tried. */
+unsigned moa_certify_missing(const struct eprocess *e, const struct certify_bets *bets, double bar,
+                             unsigned most);
+
 void moa_drift_add(struct drift *d, const struct certify_bets *bets, bool lost);
 double moa_drift_mean(const struct drift *d);
 

@@ -174,6 +174,10 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_new(const struct moa_policy_se
 /** NULL is allowed. */
 MOA_API void moa_adaptive_free(struct moa_adaptive *adaptive);
 
+/** Another secret, before anything was counted: MOA_ERR_ARGUMENT afterwards. */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_set_key(struct moa_adaptive *adaptive,
+                                                          const uint64_t key[2]);
+
 /**
  * Other parameters. Another alpha or delta starts everything again, since it is another claim; a
  * larger share of audits counts from the next generation on. Errors: MOA_ERR_ARGUMENT, and nothing
@@ -229,6 +233,14 @@ MOA_API bool moa_adaptive_tend(struct moa_adaptive *adaptive);
 
 /* ---- what it promises ---- */
 
+/** Where things stand, as moa_adaptive_decide() goes by. */
+enum moa_standing {
+    MOA_STANDING_SHADOW =
+        0, /**< nothing is certified yet: the cloud answers, the edge is watched */
+    MOA_STANDING_UNCERTIFIED = 1, /**< nothing could be certified: `adaptive.before` */
+    MOA_STANDING_CERTIFIED = 2,
+};
+
 struct moa_threshold {
     double threshold;
     double kept;     /**< share of all audits that it keeps */
@@ -247,6 +259,13 @@ struct moa_guarantee {
     uint64_t generation; /**< serial number; 0: none yet */
     uint64_t n_audits;   /**< that its certificate rests on */
     uint64_t n_lost;     /**< of them, kept or not */
+    enum moa_standing standing;
+    uint64_t n_requests; /**< since all began again */
+    uint64_t n_scores;   /**< audits that only made, or are to make, the grid */
+    uint64_t n_missing;  /**< audits until something is certified, at least; 0 if something is */
+    bool is_reachable;   /**< so many fit into a generation */
+    double audit;        /**< share of distinct requests that are audited now */
+    double reach;        /**< largest share kept of which not more than alpha was lost so far */
     double drift;        /**< the detector's mean; alarm at 5,000 */
     uint64_t n_alarms;
     size_t n_curve;                             /**< 0 until the grid is made */
@@ -255,6 +274,9 @@ struct moa_guarantee {
 
 MOA_API void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
                                     struct moa_guarantee *ret_guarantee);
+
+/** A number that is another one once anything has been learned, counted or forgotten. */
+MOA_API uint64_t moa_adaptive_changes(const struct moa_adaptive *adaptive);
 
 /* ---- over restarts ---- */
 
@@ -275,6 +297,7 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_load(struct moa_adaptive *adap
 
 MOA_API const char *moa_route_name(enum moa_route route); /**< "edge-first", "cloud", ... */
 MOA_API const char *moa_why_name(enum moa_why why);       /**< "quicker", "uncertified", ... */
+MOA_API const char *moa_standing_name(enum moa_standing standing); /**< "shadow", ... */
 
 #ifdef __cplusplus
 }

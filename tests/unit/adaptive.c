@@ -212,6 +212,55 @@ static void without_audits_there_is_no_shadow_and_no_certificate(void **unused)
     moa_adaptive_free(a);
 }
 
+/* 200 scores make the grid, and 104 audits without a loss certify. */
+static void it_says_how_much_is_missing_and_what_can_be_reached(void **unused)
+{
+    (void)unused;
+    struct moa_adaptive *a = adaptive_of(NULL);
+    for (uint64_t i = 1; i <= 210; i++) {
+        const struct moa_guarantee before = guarantee_of(a);
+        const uint64_t changes = moa_adaptive_changes(a);
+        assert_int_equal(before.standing, MOA_STANDING_SHADOW);
+        assert_int_equal(before.n_missing, 304 - (i - 1));
+        assert_int_equal(before.n_scores, i > 200 ? 200 : i - 1);
+        assert_true(before.is_reachable && before.audit == 1.0);
+        tell(a, i, (double)i / 1000.0, false);
+        assert_true(moa_adaptive_changes(a) != changes);
+    }
+    /* The surest tenth was always right; of the others one in two was. */
+    for (uint64_t i = 0; i < 80; i++)
+        tell(a, 1000 + i, i % 10 ? 0.1 : 0.9, i % 2);
+    const struct moa_guarantee some = guarantee_of(a);
+    assert_true(some.reach > 0.05 && some.reach < 0.25 && !some.certified);
+    assert_int_equal(some.n_lost, 40);
+    for (uint64_t i = 0; i < 20; i++)
+        tell(a, 2000 + i, 1.0, true);
+    assert_true(guarantee_of(a).reach == 0.0 && guarantee_of(a).n_missing > 104);
+    moa_adaptive_free(a);
+
+    const struct moa_policy_setting settings[] = {
+        {"adaptive.alpha", 0.001}, {"adaptive.delta", 0.01}, {NULL, 0}};
+    a = adaptive_of(settings);
+    assert_false(guarantee_of(a).is_reachable); /* in one generation */
+    moa_adaptive_free(a);
+}
+
+static void the_key_is_set_before_anything_is_counted(void **unused)
+{
+    (void)unused;
+    static const uint64_t key[2] = {1, 2};
+    double coins[2][MOA_GENERATIONS];
+    struct moa_adaptive *a = adaptive_of(NULL);
+    moa_adaptive_coins(a, 5, 6, coins[0]);
+    assert_int_equal(moa_adaptive_set_key(a, key), MOA_OK);
+    moa_adaptive_coins(a, 5, 6, coins[1]);
+    assert_true(coins[0][0] != coins[1][0]);
+    tell(a, 1, 0.5, false);
+    assert_int_equal(moa_adaptive_set_key(a, key), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_set_key(NULL, key), MOA_ERR_ARGUMENT);
+    moa_adaptive_free(a);
+}
+
 /* Sixty owners: at most one in ten may ever have a threshold in force that loses more than alpha.
  */
 static void the_bound_holds_as_often_as_it_says(void **unused)
@@ -745,6 +794,8 @@ int main(void)
         cmocka_unit_test(at_first_the_cloud_answers_and_the_edge_is_watched),
         cmocka_unit_test(what_happens_if_nothing_can_be_certified),
         cmocka_unit_test(without_audits_there_is_no_shadow_and_no_certificate),
+        cmocka_unit_test(it_says_how_much_is_missing_and_what_can_be_reached),
+        cmocka_unit_test(the_key_is_set_before_anything_is_counted),
         cmocka_unit_test(the_bound_holds_as_often_as_it_says),
         cmocka_unit_test(weights_are_frozen_and_come_from_earlier_audits_alone),
         cmocka_unit_test(grid_is_frozen_and_knows_no_losses),

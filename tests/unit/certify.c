@@ -49,6 +49,14 @@ static void smallest_number_of_audits_that_certifies(void **unused)
         for (size_t k = 0; k < 3; k++)
             assert_int_equal(audits_to_certify(cases[i].alpha, 0.1, losses[k]), cases[i].n[k]);
     }
+    /* The same, from where it stands. */
+    struct certify_bets bets;
+    struct eprocess e = fresh;
+    moa_certify_bets(0.03, &bets);
+    assert_int_equal(moa_certify_missing(&e, &bets, log(10.0), 1000), 104);
+    assert_int_equal(moa_certify_missing(&e, &bets, log(10.0), 50), 50);
+    moa_eprocess_add(&e, &bets, true);
+    assert_int_equal(moa_certify_missing(&e, &bets, log(10.0), 1000), 193);
     /* What a resolution has to show: a quarter of alpha, half of delta; and what is left. */
     assert_int_equal(audits_to_certify(0.0075, 0.05, 0), 530);
     assert_int_equal(audits_to_certify(0.0225, 0.05, 0), 176);
