@@ -49,6 +49,7 @@ int chat_read_text(struct chat_reader *r, yyjson_val *string, struct chat_turn *
         return http_fail(r->error, 413, "text_too_large",
                          "The text of the request is longer than %zu bytes.",
                          r->limits->max_text_bytes);
+    chat_asked_text(r, text);
     struct moa_text_features features;
     moa_text_measure(text, &features);
     add_text_features(&r->chat->text_all, &features);
@@ -133,6 +134,9 @@ static int read_message(struct chat_reader *r, yyjson_val *message, unsigned ind
     if (yyjson_equals_str(role, "assistant"))
         r->new_from = r->chat->n_parts;
     look_for_unknown(r, message);
+    chat_asked_word(r, "message");
+    if (chat_asked_members(r, message, "content"))
+        return -1;
     yyjson_val *content = yyjson_obj_get(message, "content");
     if (yyjson_is_str(content))
         return chat_read_text(r, content, user_turn);
@@ -356,7 +360,8 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
     read_sampling(r, root);
     if (read_model(r, root))
         return -1;
-    return read_messages(r, yyjson_obj_get(root, "messages"));
+    chat_asked_begin(r);
+    return read_messages(r, yyjson_obj_get(root, "messages")) || chat_asked_end(r, root) ? -1 : 0;
 }
 
 /* yyjson copies what it reads: without YYJSON_READ_INSITU the input is not written to. */

@@ -66,6 +66,7 @@ struct chat {
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
+    uint64_t asked[2]; /* hash of all that a model gets to read: every turn, tools, formats */
     size_t n_parts, parts_room;
     struct chat_part *parts;
     size_t n_of[MOA_KINDS]; /* how many of them are of a kind */

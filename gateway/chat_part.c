@@ -100,6 +100,7 @@ static int read_media(struct chat_reader *r, yyjson_val *part, const struct part
     yyjson_val *data = data_of(member, type);
     if (!data && type->kind == MOA_IMAGE)
         return fail_field(r, &at, type->name, type->data[0], "must be a string");
+    chat_asked_word(r, type->name);
     at.type = type->name;
     at.kind = type->kind;
     at.span = chat_object_span(r, part);

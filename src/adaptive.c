@@ -198,6 +198,15 @@ bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity)
 
 /* ---- deciding ---- */
 
+uint64_t moa_adaptive_hash(const struct moa_adaptive *adaptive, const uint64_t *words, size_t n)
+{
+    if (!adaptive)
+        return 0;
+    /* Another key than that of coins and marks: no words that come from outside are theirs. */
+    const uint64_t key[2] = {adaptive->key[0] ^ 0x7175657374696f6e, adaptive->key[1]};
+    return moa_siphash(key, words, n);
+}
+
 static uint64_t mark_of(const struct moa_adaptive *a, uint64_t scene, uint64_t text)
 {
     const uint64_t words[] = {scene, text};

@@ -28,7 +28,7 @@ extern "C" {
 /** Generations of audits that live at a time. */
 #define MOA_GENERATIONS 2
 /** Kinds of question whose rate of escalation is kept apart. */
-#define MOA_QUESTION_KINDS 16
+#define MOA_QUESTION_KINDS 32
 
 /* ---- what comes in ---- */
 
@@ -72,8 +72,8 @@ struct moa_tier_load {
 };
 
 struct moa_question {
-    uint64_t scene; /**< hash of what is seen; equal for what counts as one scene */
-    uint64_t text;  /**< hash of what is asked */
+    uint64_t scene; /**< moa_adaptive_hash() of what is seen; equal for what counts as one scene */
+    uint64_t text;  /**< moa_adaptive_hash() of what is asked */
     unsigned kind;  /**< of question, below MOA_QUESTION_KINDS */
     bool pinned;    /**< to the edge */
     bool edge_up;
@@ -191,6 +191,13 @@ moa_adaptive_configure(struct moa_adaptive *adaptive, const struct moa_policy_se
  * the certificate is void and all starts again: returns true. The first one is only noted.
  */
 MOA_API bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity);
+
+/**
+ * A hash of `n` words with the policy's key, for scenes and texts: equal for equal words as long as
+ * the key is the same, and without the key it tells nothing of them. 0 if there is no policy.
+ */
+MOA_API uint64_t moa_adaptive_hash(const struct moa_adaptive *adaptive, const uint64_t *words,
+                                   size_t n);
 
 /** The coins of a scene and a question in [0, 1), one for each generation that lives, 1 for none.
  */
