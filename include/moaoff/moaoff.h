@@ -16,6 +16,7 @@
 #include <moaoff/adaptive.h>
 #include <moaoff/base.h>
 #include <moaoff/cpu.h>
+#include <moaoff/docket.h>
 #include <moaoff/image.h>
 #include <moaoff/media.h>
 #include <moaoff/policy.h>
