@@ -37,6 +37,8 @@ struct journal {
     size_t first, n;
     bool ending, full;
     struct journal_counts counts;
+    struct journal_kept kept; /* to be written */
+    bool keeps;
     int64_t max_age_ms, max_bytes;
 
     sqlite3 *db; /* the thread's */
@@ -144,14 +146,26 @@ static size_t pop_batch(struct journal *j, struct journal_row **rows)
     return n;
 }
 
-/* Waits with the lock held until there are rows, or it is time to sweep. */
+/* Said once, until the disk takes it again. */
+static void write_kept(struct journal *j, const struct journal_kept *kept)
+{
+    int err = SQLITE_BUSY;
+    for (int i = 0; i < BUSY_TRIES && err == SQLITE_BUSY; i++)
+        err = journal_kept_write(j->db, kept, now_ms(CLOCK_REALTIME));
+    if (err && !j->failing)
+        log_event(LOG_LEVEL_ERROR, "journal-failed", "table=guarantee error=%s",
+                  log_quote(sqlite3_errmsg(j->db)).s);
+    j->failing = err != SQLITE_OK;
+}
+
+/* Waits with the lock held until there is something to write, or it is time to sweep. */
 static void wait_for_rows(struct journal *j)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += JOURNAL_SWEEP_MS / 1000;
     int err = 0;
-    while (j->n == 0 && !j->ending && !err)
+    while (j->n == 0 && !j->keeps && !j->ending && !err)
         err = pthread_cond_timedwait(&j->work, &j->lock, &until);
     if (j->n == 0 || j->n >= BATCH_ROWS || j->ending)
         return;
@@ -168,14 +182,21 @@ static void *write_rows(void *arg)
     for (;;) {
         wait_for_rows(j);
         size_t n = pop_batch(j, rows);
+        struct journal_kept kept = j->kept;
+        const bool keeps = j->keeps;
+        j->kept = (struct journal_kept){0};
+        j->keeps = false;
         int64_t max_age_ms = j->max_age_ms, max_bytes = j->max_bytes;
-        bool over = j->ending && n == 0;
+        bool over = j->ending && n == 0 && !keeps;
         pthread_mutex_unlock(&j->lock);
         if (over)
             return NULL;
         bool failed = n > 0 && write_batch(j, rows, n);
         for (size_t i = 0; i < n; i++)
             free(rows[i]);
+        if (keeps)
+            write_kept(j, &kept);
+        journal_kept_done(&kept);
         keep_bounds(j, max_age_ms, max_bytes);
         pthread_mutex_lock(&j->lock);
         j->counts.written += failed ? 0 : n;
@@ -228,6 +249,7 @@ static int open_database(struct journal *j, const char *path, char *why, size_t 
     char *schema = journal_row_schema();
     int err = schema ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
     free(schema);
+    err = err ? err : journal_kept_schema(j->db);
     char *sql = journal_row_insert();
     if (!err && sql)
         err = sqlite3_prepare_v2(j->db, sql, -1, &j->insert, NULL);
@@ -318,6 +340,17 @@ void journal_add(struct journal *j, const struct journal_row *row)
     if (say)
         log_event(LOG_LEVEL_ERROR, "journal-full", "rows=%d error=\"the disk does not follow\"",
                   QUEUE_ROWS);
+}
+
+void journal_keep(struct journal *j, const struct journal_kept *kept)
+{
+    pthread_mutex_lock(&j->lock);
+    struct journal_kept former = j->kept;
+    j->kept = *kept;
+    j->keeps = true;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->lock);
+    journal_kept_done(&former);
 }
 
 void journal_set_bounds(struct journal *j, const struct journal_options *options)

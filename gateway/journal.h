@@ -75,6 +75,18 @@ void journal_set_bounds(struct journal *journal, const struct journal_options *o
 
 void journal_count(struct journal *journal, struct journal_counts *ret_counts);
 
+/** What outlives the program beside the rows; all zero: nothing. */
+struct journal_kept {
+    void *state; /* what a policy has learned */
+    size_t n_state;
+    char *page; /* what it promises, as JSON */
+};
+
+/** Has it written in place of what was kept before; the newest is what counts. Takes ownership of
+ * what is in it. Never waits. */
+void journal_keep(struct journal *journal, const struct journal_kept *kept);
+void journal_kept_done(struct journal_kept *kept);
+
 /* ---- reading ---- */
 
 struct journal_filter {
@@ -97,6 +109,9 @@ struct journal_filter journal_filter_all(size_t limit);
 int journal_read(const char *path, const struct journal_filter *filter,
                  int (*take)(const struct journal_row *row, void *arg), void *arg, char *why,
                  size_t n);
+
+/** What is kept in the file, for journal_kept_done(); all zero if nothing is. Else as above. */
+int journal_read_kept(const char *path, struct journal_kept *ret_kept, char *why, size_t n);
 
 /** One JSON object, without a newline. */
 void journal_print_json(const struct journal_row *row, FILE *out);

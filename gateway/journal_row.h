@@ -22,6 +22,10 @@ char *journal_row_insert(void);
 /** The names of all columns, separated by commas. To be freed. */
 char *journal_row_names(void);
 
+/** The table of what is kept, unless it is there, and its one row. An error of SQLite's. */
+int journal_kept_schema(sqlite3 *db);
+int journal_kept_write(sqlite3 *db, const struct journal_kept *kept, int64_t time_ms);
+
 /** A copy in one block, texts included, to be freed with free(). NULL if out of memory. */
 struct journal_row *journal_row_copy(const struct journal_row *row);
 

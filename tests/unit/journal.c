@@ -323,6 +323,72 @@ static void what_cannot_be_opened_is_said(void **state)
     remove_file();
 }
 
+/* ---- what is kept beside the rows ---- */
+
+static void keep(struct journal *journal, const char *state, const char *page)
+{
+    const struct journal_kept kept = {strdup(state), strlen(state), strdup(page)};
+    journal_keep(journal, &kept);
+}
+
+static void assert_kept(const char *state, const char *page)
+{
+    struct journal_kept kept;
+    char why[256] = "";
+    if (journal_read_kept(path, &kept, why, sizeof(why)))
+        fail_msg("%s", why);
+    assert_int_equal(kept.n_state, strlen(state));
+    assert_memory_equal(kept.state, state, kept.n_state);
+    assert_string_equal(kept.page, page);
+    journal_kept_done(&kept);
+}
+
+static void the_newest_that_is_kept_is_read_back(void **state)
+{
+    (void)state;
+    remove_file();
+    struct journal *journal = open_bounded(DAY_MS, 1 << 20);
+    struct journal_kept none = {.n_state = 7};
+    char why[256];
+    assert_int_equal(journal_read_kept(path, &none, why, sizeof(why)), 0);
+    assert_true(!none.state && none.n_state == 0 && !none.page);
+    for (int i = 0; i < 50; i++)
+        keep(journal, "of old", "{}"); /* what was not written yet is replaced */
+    keep(journal, "a state", "{\"a\":1}");
+    journal_close(journal);
+    assert_kept("a state", "{\"a\":1}");
+    journal = open_bounded(DAY_MS, 1 << 20);
+    assert_kept("a state", "{\"a\":1}");
+    keep(journal, "", "");
+    journal_close(journal);
+    assert_kept("", "");
+}
+
+static void execute(const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_foreign_table_of_that_name_is_no_obstacle(void **state)
+{
+    (void)state;
+    struct journal_kept kept = {0};
+    char why[256] = "";
+    remove_file();
+    execute("CREATE TABLE guarantee (id INTEGER, what TEXT)");
+    struct journal *journal = open_bounded(DAY_MS, 1 << 20);
+    assert_int_equal(journal_read_kept(path, &kept, why, sizeof(why)), -1);
+    assert_non_null(strstr(why, path));
+    keep(journal, "a state", "{}");
+    const struct journal_row row = row_at(now_ms(), 200);
+    journal_add(journal, &row);
+    journal_close(journal);
+    assert_int_equal(read_with(journal_filter_all(10)).n, 1);
+}
+
 static void only_its_owner_can_read_it(void **state)
 {
     (void)state;
@@ -393,6 +459,8 @@ int main(void)
         cmocka_unit_test(the_file_stays_within_its_size),
         cmocka_unit_test(a_full_queue_drops_and_counts),
         cmocka_unit_test(what_cannot_be_opened_is_said),
+        cmocka_unit_test(the_newest_that_is_kept_is_read_back),
+        cmocka_unit_test(a_foreign_table_of_that_name_is_no_obstacle),
         cmocka_unit_test(only_its_owner_can_read_it),
         cmocka_unit_test(a_killed_writer_leaves_a_sound_file),
     };
