@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gateway/label.c: audits wait, get their label and leave in order.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/label.h"
+
+#include "test.h"
+
+static bool add(struct labels *l, const char *id, const char *edge, const char *cloud, int64_t us)
+{
+    const struct label_audit audit = {
+        .id = id,
+        .key = "kiosk",
+        .audit = {.scene = (uint64_t)us,
+                  .lost = !edge || !cloud ||
+                          !moa_answers_agree((struct moa_bytes){edge, strlen(edge)},
+                                             (struct moa_bytes){cloud, strlen(cloud)})},
+        .text = {{edge, edge ? strlen(edge) : 0}, {cloud, cloud ? strlen(cloud) : 0}},
+    };
+    return label_wait(l, &audit, us);
+}
+
+static void harm_is_a_wrong_edge_beside_a_right_cloud(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *edge, *cloud, *truth;
+        bool lost; /* with the label; without it, if they differ */
+    } cases[] = {
+        {"red", "blue", "blue", true},
+        {"red", "blue", "Blue.", true},
+        {"red", "blue", "red", false},
+        {"red", "blue", "green", false},
+        {"red", "red", "blue", false},
+        {"two", "3", "2", false},
+        {"red", NULL, "red", false},
+        {"red", NULL, "blue", true}, /* nobody knows what the cloud would have said */
+        {NULL, "blue", "blue", true},
+        {NULL, "blue", "red", false},
+        {"red", "the colour of the bus is blue", "blue", true},  /* it may well be right */
+        {"the colour of the bus is blue", "blue", "blue", true}, /* as may this */
+        {"{\"a\":1}", "{\"a\":2}", "{\"a\":3}", true},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct labels l = {.n = 0};
+        struct moa_audit audit;
+        bool has_label;
+        assert_true(add(&l, "id-1", cases[i].edge, cases[i].cloud, 10));
+        assert_false(label_tell(&l, "id-2", "kiosk", cases[i].truth));
+        assert_false(label_tell(&l, "id-1", "another", cases[i].truth));
+        assert_false(label_next(&l, 9, &audit, &has_label));
+        assert_true(label_tell(&l, "id-1", "kiosk", cases[i].truth));
+        assert_false(label_tell(&l, "id-1", "kiosk", "something else"));
+        assert_true(label_next(&l, 9, &audit, &has_label));
+        if (audit.lost != cases[i].lost)
+            fail_msg("case %zu", i);
+        assert_true(has_label);
+        assert_false(label_next(&l, 99, &audit, &has_label));
+        labels_done(&l);
+    }
+}
+
+/* One with a label does not overtake. */
+static void they_leave_in_order(void **state)
+{
+    (void)state;
+    struct labels l = {.n = 0};
+    struct moa_audit audit;
+    bool has_label;
+    assert_true(add(&l, "a", "red", "blue", 1) && add(&l, "b", "red", "red", 2) &&
+                add(&l, "c", "red", "blue", 3));
+    assert_true(label_tell(&l, "b", "kiosk", "red"));
+    assert_false(label_next(&l, 0, &audit, &has_label));
+    assert_true(label_next(&l, 1, &audit, &has_label));
+    assert_true(audit.scene == 1 && audit.lost && !has_label);
+    assert_true(label_next(&l, 1, &audit, &has_label));
+    assert_true(audit.scene == 2 && !audit.lost && has_label);
+    assert_false(label_next(&l, 2, &audit, &has_label));
+    assert_true(label_next(&l, 3, &audit, &has_label));
+    labels_done(&l);
+}
+
+static void there_is_room_for_so_many_and_no_more(void **state)
+{
+    (void)state;
+    struct labels l = {.n = 0};
+    struct moa_audit audit;
+    bool has_label;
+    char *text = malloc(LABEL_TEXT_BYTES + 2);
+    memset(text, 'a', LABEL_TEXT_BYTES + 1);
+    text[LABEL_TEXT_BYTES + 1] = '\0';
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < LABELS_MAX; i++)
+            assert_true(add(&l, "id", text, "blue", i));
+        assert_false(add(&l, "id", "red", "blue", LABELS_MAX));
+        for (int i = 0; i < LABELS_MAX; i++) {
+            assert_true(label_next(&l, LABELS_MAX, &audit, &has_label));
+            assert_int_equal(audit.scene, i);
+        }
+        assert_true(add(&l, "id", "red", "blue", 0) && label_next(&l, 0, &audit, &has_label));
+    }
+    assert_true(add(&l, "id", "red", "blue", 0));
+    labels_done(&l);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(harm_is_a_wrong_edge_beside_a_right_cloud),
+        cmocka_unit_test(they_leave_in_order),
+        cmocka_unit_test(there_is_room_for_so_many_and_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
