@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands people type. meson does the work; see meson.build.
 
-.PHONY: all build setup check demo test ci install format structure clean ninja
+.PHONY: all build setup check demo test ci fuzz install format structure clean ninja
 
 all: build
 
@@ -36,6 +36,12 @@ test:
 
 ci:
 	@.ci/run
+
+# Searches for input that breaks what reads from outside, a minute for each target: SECONDS=600 for ten,
+# TARGETS="chat image" for some. It goes on where the last search ended.
+fuzz:
+	@tools/setup --check
+	@tools/fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
 install: build
 	@meson install -C build

@@ -156,20 +156,70 @@ static void check_no_edits(const struct chat *chat)
     chat_body_done(&body);
 }
 
-/* Of three images the first stays, the second becomes words, the third gets another URL. */
-static void check_edits(const struct chat *chat, bool images_first)
+/* Of three parts the first stays, the second becomes words, the third gets another URL. */
+struct edited {
+    char *words[CHAT_PARTS_MAX];
+    struct moa_bytes urls[CHAT_PARTS_MAX];
+    size_t n_words;
+    size_t order[CHAT_PARTS_MAX]; /* the parts as they are to stand in the edited body */
+};
+
+/* With `images_first` those of a message stand before its other parts, each in their order. */
+static void order_parts(const struct chat *chat, bool images_first, size_t *order)
 {
-    char *words[CHAT_PARTS_MAX] = {0};
-    struct moa_bytes urls[CHAT_PARTS_MAX] = {0};
-    size_t n_words = 0;
+    size_t n = 0;
+    for (size_t i = 0, end; i < chat->n_parts; i = end) {
+        for (end = i; end < chat->n_parts && chat->parts[end].message == chat->parts[i].message;)
+            end++;
+        for (int images = 1; images >= 0; images--) {
+            for (size_t k = i; k < end; k++) {
+                const bool goes_first = !images_first || chat->parts[k].kind == MOA_IMAGE;
+                if (goes_first == (images == 1))
+                    order[n++] = k;
+            }
+        }
+    }
+}
+
+static void choose_edits(const struct chat *chat, bool images_first, struct edited *ret_edited)
+{
+    *ret_edited = (struct edited){0};
     for (size_t i = 0; i < chat->n_parts; i++) {
         if (i % 3 == 1)
-            words[i] = (char *)(uintptr_t)evidence;
+            ret_edited->words[i] = (char *)(uintptr_t)evidence;
         if (i % 3 == 2 && chat->parts[i].has_data)
-            urls[i] = new_url;
-        n_words += i % 3 == 1;
+            ret_edited->urls[i] = new_url;
+        ret_edited->n_words += i % 3 == 1;
     }
-    const struct chat_edits edits = {model,        words,        urls, images_first,
+    order_parts(chat, images_first, ret_edited->order);
+}
+
+static void check_parts(const struct chat *chat, const struct edited *edited,
+                        const struct chat *again)
+{
+    FUZZ_ASSERT(again->n_parts == chat->n_parts - edited->n_words);
+    for (size_t i = 0, k = 0; i < chat->n_parts; i++) {
+        const size_t part = edited->order[i];
+        if (edited->words[part])
+            continue;
+        const size_t at = k++;
+        FUZZ_ASSERT(again->parts[at].kind == chat->parts[part].kind);
+        FUZZ_ASSERT(again->parts[at].has_data == chat->parts[part].has_data);
+        if (!chat->parts[part].has_data)
+            continue;
+        const char *wanted = edited->urls[part].p;
+        char *was = chat_part_url(chat, part), *is = chat_part_url(again, at);
+        FUZZ_ASSERT(was && is && strcmp(is, wanted ? wanted : was) == 0);
+        free(was);
+        free(is);
+    }
+}
+
+static void check_edits(const struct chat *chat, bool images_first)
+{
+    struct edited edited;
+    choose_edits(chat, images_first, &edited);
+    const struct chat_edits edits = {model,        edited.words, edited.urls, images_first,
                                      images_first, images_first, false};
     struct chat_body body;
     FUZZ_ASSERT(chat_render(chat, &edits, &body) == 0);
@@ -180,21 +230,9 @@ static void check_edits(const struct chat *chat, bool images_first)
                 0);
     FUZZ_ASSERT(strcmp(again.model_name, model) == 0 && again.stream == chat->stream);
     FUZZ_ASSERT(!edits.ask_usage || !again.usage_options); /* it is asked for now */
-    FUZZ_ASSERT(again.text_all.bytes == chat->text_all.bytes + n_words * (sizeof(evidence) - 1));
-    FUZZ_ASSERT(again.n_parts == chat->n_parts - n_words);
-    for (size_t i = 0, k = 0; i < chat->n_parts; i++) {
-        if (words[i])
-            continue;
-        FUZZ_ASSERT(again.parts[k].has_data == chat->parts[i].has_data);
-        if (!chat->parts[i].has_data) {
-            k++;
-            continue;
-        }
-        char *was = chat_part_url(chat, i), *is = chat_part_url(&again, k++);
-        FUZZ_ASSERT(was && is && strcmp(is, urls[i].p ? (const char *)urls[i].p : was) == 0);
-        free(was);
-        free(is);
-    }
+    FUZZ_ASSERT(again.text_all.bytes ==
+                chat->text_all.bytes + edited.n_words * (sizeof(evidence) - 1));
+    check_parts(chat, &edited, &again);
     chat_done(&again);
     free(text);
     chat_body_done(&body);

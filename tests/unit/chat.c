@@ -339,6 +339,16 @@ static void images_come_first_if_asked(void **state)
         MESSAGE(TEXT("1") " ,\n" AUDIO "," IMAGE("data:a") "," TEXT("2") ", " IMAGE("data:b")),
         &edits,
         MESSAGE(IMAGE("data:new") " ,\n" TEXT("cat") "," TEXT("1") "," AUDIO ", " TEXT("2")));
+    /* Each gets its own URL, also where a sound with bytes stands before and a file between. */
+#define SOUND "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"QQ==\"}}"
+#define DOCUMENT "{\"type\":\"file\",\"file\":{\"file_data\":\"data:,d\"}}"
+    const struct moa_bytes own[CHAT_PARTS_MAX] = {
+        {"QUJD", 4}, {"data:one", 8}, {NULL, 0}, {"data:two", 8}};
+    const struct chat_edits each = {.model = "", .urls = own, .images_first = true};
+    assert_edits(
+        MESSAGE(SOUND "," IMAGE("data:a") "," DOCUMENT "," IMAGE("data:b")), &each,
+        MESSAGE(IMAGE("data:one") "," IMAGE("data:two") ",{\"type\":\"input_audio\",\"input_"
+                                                        "audio\":{\"data\":\"QUJD\"}}," DOCUMENT));
     const struct chat_edits order = {.model = "m", .images_first = true};
     assert_edits(
         "{\"model\":\"\",\"messages\":[{\"role\":\"user\",\"content\":[" TEXT("1") "," IMAGE(
