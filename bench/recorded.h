@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include <moaoff/adaptive.h>
+#include <moaoff/policy.h>
 
 struct recorded_row {
     struct moa_answer answer; /* of the edge */

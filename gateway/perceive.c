@@ -345,6 +345,21 @@ bool perceive_is_split(const struct moa_decision *d)
     return d->plan == MOA_PLAN_PERCEIVE_CLOUD || d->plan == MOA_PLAN_PERCEIVE_EDGE;
 }
 
+/* What the policy `adaptive` went by. */
+static yyjson_mut_val *routing_json(yyjson_mut_doc *doc, const struct moa_routing *r)
+{
+    yyjson_mut_val *object = yyjson_mut_obj(doc);
+    yyjson_mut_obj_add_str(doc, object, "route", moa_route_name(r->route));
+    yyjson_mut_obj_add_str(doc, object, "why", moa_why_name(r->why));
+    yyjson_mut_obj_add_bool(doc, object, "audit", r->audit_of[0] || r->audit_of[1]);
+    add_known(doc, object, "rate", r->rate);
+    add_known(doc, object, "edge_ms", r->predicted_ms[MOA_EDGE]);
+    add_known(doc, object, "cloud_ms", r->predicted_ms[MOA_CLOUD]);
+    add_known(doc, object, "edge_first_cost_ms", r->cost_edge_first);
+    add_known(doc, object, "cloud_cost_ms", r->cost_cloud);
+    return object;
+}
+
 char *perceive_decision_json(const struct perceived *perceived, const struct image_score *scores,
                              const struct moa_state *state, size_t *ret_n)
 {
@@ -357,6 +372,8 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
     yyjson_mut_obj_add_str(doc, root, "plan", moa_plan_name(decision->plan));
     if (decision->plan == MOA_PLAN_EDGE_FIRST)
         add_score(doc, root, "threshold", decision->threshold);
+    if (decision->is_routed)
+        yyjson_mut_obj_add_val(doc, root, "routing", routing_json(doc, &decision->routing));
 
     yyjson_mut_val *choices = yyjson_mut_obj_add_obj(doc, root, "decision");
     yyjson_mut_obj_add_val(doc, choices, "text", choice_json(doc, &decision->choices[0]));

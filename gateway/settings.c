@@ -29,13 +29,19 @@ static void policy_leave(struct settings_policy *p)
     free(p);
 }
 
+/* Something that a reload must not forget. */
+static bool has_learned(struct moa_policy *policy)
+{
+    return moa_policy_learns(policy) || moa_policy_adaptive(policy);
+}
+
 static int make_policies(struct settings *s, const struct settings *before)
 {
     for (size_t i = 0; moa_policy_name(i); i++) {
         if (i == SETTINGS_POLICIES_MAX)
             return -1;
         struct settings_policy *known = before ? before->policies[i] : NULL;
-        if (known && moa_policy_learns(known->policy)) {
+        if (known && has_learned(known->policy)) {
             known->n_users++;
             s->policies[i] = known;
         } else {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy_params.h"
 #include "siphash.h"
 
 /* Of distinct scenes, while nothing could be certified. */
@@ -39,6 +38,7 @@ static const struct policy_param rows[] = {
     PARAM(threshold, "", 0, 1, 0.9, "score from which answers are kept if nothing is certified"),
     PARAM(cloud_share_max, "", 0, 1, 1,
           "share of requests with a call to the cloud that is aimed at"),
+    PARAM(hold_tokens, "tokens", 1, 256, 4, "of a stream, held until they are scored"),
     {{"adaptive.before",
       "if nothing can be certified: keep by adaptive.threshold, ask the cloud, or decide as paper",
       "", BEFORE_THRESHOLD, BEFORE_PAPER, BEFORE_THRESHOLD, before_names},
@@ -46,12 +46,12 @@ static const struct policy_param rows[] = {
 };
 #undef PARAM
 
-static const struct policy_params params_table = {rows, sizeof(rows) / sizeof(rows[0]),
+const struct policy_params moa_adaptive_params = {rows, sizeof(rows) / sizeof(rows[0]),
                                                   sizeof(struct adaptive_params)};
 
 const struct moa_policy_param *moa_adaptive_param(size_t i)
 {
-    return i < params_table.n ? &rows[i].row : NULL;
+    return i < moa_adaptive_params.n ? &rows[i].row : NULL;
 }
 
 enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
@@ -62,11 +62,11 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
         return MOA_ERR_ARGUMENT;
     const struct adaptive_params former = a->params;
     for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
-        const struct policy_param *param = moa_policy_params_find(&params_table, s->key);
+        const struct policy_param *param = moa_policy_params_find(&moa_adaptive_params, s->key);
         if (param && !moa_policy_param_takes(param, s->value))
             return MOA_ERR_ARGUMENT;
     }
-    moa_policy_params_store(&params_table, settings, &a->params);
+    moa_policy_params_store(&moa_adaptive_params, settings, &a->params);
     if (a->params.alpha != former.alpha || a->params.delta != former.delta) {
         moa_certify_bets(a->params.alpha, &a->bets);
         a->bar = log(1.0 / a->params.delta);
@@ -243,8 +243,9 @@ static bool is_quantity(double x)
     return isnan(x) || (x >= 0.0 && isfinite(x));
 }
 
-static bool question_valid(const struct moa_question *q)
+bool moa_question_valid(const struct moa_question *question)
 {
+    const struct moa_question *q = question;
     const double quantities[] = {
         q->load[0].n_in_flight, q->load[0].slots, q->load[0].prompt_tokens,
         q->load[1].n_in_flight, q->load[1].slots, q->load[1].prompt_tokens,
@@ -266,9 +267,11 @@ static bool is_forced(const struct moa_question *q, struct moa_routing *r)
     else if (!q->cloud_up)
         r->why = MOA_WHY_CLOUD_DOWN;
     else if (!q->edge_up)
-        *r = (struct moa_routing){.route = MOA_ROUTE_CLOUD, .why = MOA_WHY_EDGE_DOWN};
+        r->why = MOA_WHY_EDGE_DOWN;
     else
         return false;
+    if (r->why == MOA_WHY_EDGE_DOWN)
+        r->route = MOA_ROUTE_CLOUD;
     return true;
 }
 
@@ -291,7 +294,7 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
 {
     const struct moa_adaptive *a = adaptive;
     struct moa_routing *r = ret_routing;
-    if (!a || !question || !r || !question_valid(question))
+    if (!a || !question || !r || !moa_question_valid(question))
         return MOA_ERR_ARGUMENT;
     *r = (struct moa_routing){
         .predicted_ms = {NAN, NAN}, .rate = NAN, .cost_edge_first = NAN, .cost_cloud = NAN};

@@ -11,6 +11,7 @@
 #include "certify.h"
 #include "confidence.h"
 #include "generation.h"
+#include "policy_params.h"
 #include "predict.h"
 
 enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };
@@ -22,7 +23,8 @@ struct adaptive_params {
     double shadow;
     double threshold;
     double cloud_share_max;
-    int before; /* enum adaptive_before */
+    double hold_tokens; /* read by who holds the answer */
+    int before;         /* enum adaptive_before */
 };
 
 enum { ADAPTIVE_REMEMBERED = 2048 };
@@ -48,6 +50,11 @@ struct moa_adaptive {
 
     struct predict predict;
 };
+
+extern const struct policy_params moa_adaptive_params;
+
+/** Its quantities are in range. */
+bool moa_question_valid(const struct moa_question *question);
 
 /** Forgets all that is about answers: no certificate, no audits, the prior weights. */
 void moa_adaptive_begin_again(struct moa_adaptive *a);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adaptive.h"
 #include "policy.h"
 
 struct moa_policy {
@@ -26,6 +27,7 @@ struct moa_policy {
     ROW(edge)                                                                                      \
     ROW(cloud)                                                                                     \
     ROW(edge_first)                                                                                \
+    ROW(adaptive)                                                                                  \
     ROW(paper_no_modality)                                                                         \
     ROW(paper_no_state)                                                                            \
     ROW(perllm)                                                                                    \
@@ -100,15 +102,22 @@ static bool setting_valid(const struct moa_policy_setting *setting)
     return param && moa_policy_param_takes(param, setting->value);
 }
 
+static bool settings_valid(const struct moa_policy_setting *settings)
+{
+    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
+        if (!setting_valid(s))
+            return false;
+    }
+    return true;
+}
+
 enum moa_err moa_policy_configure(struct moa_policy *policy,
                                   const struct moa_policy_setting *settings)
 {
-    if (!policy)
+    if (!policy || !settings_valid(settings))
         return MOA_ERR_ARGUMENT;
-    for (const struct moa_policy_setting *s = settings; s && s->key; s++) {
-        if (!setting_valid(s))
-            return MOA_ERR_ARGUMENT;
-    }
+    if (policy->kind->configure)
+        policy->kind->configure(policy->state, settings);
     moa_policy_params_store(params_of(policy->kind), settings, policy->params);
     return MOA_OK;
 }
@@ -132,7 +141,7 @@ enum moa_err moa_policy_new(const char *name, const struct moa_policy_setting *s
                             struct moa_policy **ret_policy)
 {
     const struct policy_kind *kind = find_kind(name);
-    if (!kind || !ret_policy)
+    if (!kind || !ret_policy || !settings_valid(settings))
         return MOA_ERR_ARGUMENT;
     const size_t n_params = aligned(params_of(kind)->n_bytes);
     struct moa_policy *policy = calloc(1, sizeof(*policy) + n_params + kind->n_state_bytes);
@@ -141,9 +150,11 @@ enum moa_err moa_policy_new(const char *name, const struct moa_policy_setting *s
     policy->kind = kind;
     policy->params = policy->memory;
     policy->state = policy->memory + n_params;
-    if (moa_policy_configure(policy, settings)) {
-        free(policy);
-        return MOA_ERR_ARGUMENT;
+    moa_policy_params_store(params_of(kind), settings, policy->params);
+    const enum moa_err err = kind->init ? kind->init(policy->state, settings) : MOA_OK;
+    if (err) {
+        moa_policy_free(policy);
+        return err;
     }
     *ret_policy = policy;
     return MOA_OK;
@@ -151,7 +162,14 @@ enum moa_err moa_policy_new(const char *name, const struct moa_policy_setting *s
 
 void moa_policy_free(struct moa_policy *policy)
 {
+    if (policy && policy->kind->done)
+        policy->kind->done(policy->state);
     free(policy);
+}
+
+struct moa_adaptive *moa_policy_adaptive(struct moa_policy *policy)
+{
+    return policy && policy->kind->adaptive ? policy->kind->adaptive(policy->state) : NULL;
 }
 
 /* ---- deciding ---- */
@@ -177,6 +195,8 @@ static bool request_valid(const struct moa_request *request, const struct moa_st
             (m->kind == MOA_TEXT) != (i == 0))
             return false;
     }
+    if (request->question && !moa_question_valid(request->question))
+        return false;
     return !(state->edge_load < 0.0) && !(state->uplink_mbps < 0.0) &&
            is_finite_at_least(request->deadline_s, 0.0);
 }
@@ -269,6 +289,9 @@ void moa_policy_choose_all(const struct moa_request *request, struct moa_choice 
         ret_decision->choices[i] = choice;
 }
 
+static const struct moa_routing no_routing = {
+    .predicted_ms = {NAN, NAN}, .rate = NAN, .cost_edge_first = NAN, .cost_cloud = NAN};
+
 enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_request *request,
                         const struct moa_state *state, struct moa_decision *ret_decision)
 {
@@ -277,6 +300,8 @@ enum moa_err moa_decide(const struct moa_policy *policy, const struct moa_reques
         return MOA_ERR_ARGUMENT;
     d->n = request->n;
     d->threshold = NAN;
+    d->is_routed = false;
+    d->routing = no_routing;
     if (request->pinned) {
         moa_policy_choose_all(request, (struct moa_choice){MOA_EDGE, MOA_REASON_PINNED}, d);
     } else {
@@ -430,6 +455,11 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_UNSURE] = "unsure",
         [MOA_REASON_OVER_BUDGET] = "over-budget",
         [MOA_REASON_CLOUD_BUSY] = "cloud-busy",
+        [MOA_REASON_CERTIFIED] = "certified",
+        [MOA_REASON_UNCERTIFIED] = "uncertified",
+        [MOA_REASON_SHADOW] = "shadow",
+        [MOA_REASON_AUDIT] = "audit",
+        [MOA_REASON_QUICKER] = "quicker",
     };
     return name_of(names, sizeof(names) / sizeof(names[0]), reason);
 }

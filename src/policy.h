@@ -19,6 +19,14 @@ struct policy_kind {
     const struct policy_params *params; /* NULL: it has none */
     size_t n_state_bytes;               /* what it learns; zeroed memory is "nothing yet" */
 
+    /** What the state holds beside its own bytes, for a policy that has any: made with checked
+     * settings, taking others, freed (also half-made). NULL: there is none. */
+    enum moa_err (*init)(void *state, const struct moa_policy_setting *settings);
+    void (*configure)(void *state, const struct moa_policy_setting *settings);
+    void (*done)(void *state);
+    /** Of the state; NULL: another policy (moa_policy_adaptive()). */
+    struct moa_adaptive *(*adaptive)(void *state);
+
     /** The wish for every modality of `request`, an entry of `ret_decision` each, whose tiers need
      * not be up. Pure. */
     void (*decide)(const void *params, const void *state, const struct moa_request *request,
@@ -34,6 +42,9 @@ struct policy_kind {
                    const struct moa_state *now, const struct moa_decision *decision, size_t part,
                    char *ret_text, size_t n);
 };
+
+/** What others build on. */
+extern const struct policy_kind moa_policy_kind_paper;
 
 /** Everything goes one way. */
 void moa_policy_choose_all(const struct moa_request *request, struct moa_choice choice,

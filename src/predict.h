@@ -6,7 +6,7 @@
 #ifndef MOA_SRC_PREDICT_H
 #define MOA_SRC_PREDICT_H
 
-#include <moaoff/adaptive.h>
+#include <moaoff/policy.h>
 
 /** A running mean: of all at first, later of about the last twenty. */
 struct running {

@@ -16,11 +16,13 @@
 #include <stdbool.h>
 
 #include <moaoff/base.h>
-#include <moaoff/policy.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct moa_policy_param;   /* policy.h */
+struct moa_policy_setting; /* policy.h */
 
 /** Thresholds of a generation: those that keep 2, 4, ..., 98 % of its first scores, and "keep all".
  */

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include <moaoff/adaptive.h>
 #include <moaoff/base.h>
 
 #ifdef __cplusplus
@@ -41,9 +42,14 @@ enum moa_reason {
     MOA_REASON_UNSURE = 13,      /**< the edge's answer scored below the threshold: cloud */
     MOA_REASON_OVER_BUDGET = 14, /**< the cloud's budget is spent: edge */
     MOA_REASON_CLOUD_BUSY = 15,  /**< the cloud cannot take it now: edge */
+    MOA_REASON_CERTIFIED = 16,   /**< the edge answers by a certified threshold */
+    MOA_REASON_UNCERTIFIED = 17, /**< nothing could be certified: `adaptive.before` decides */
+    MOA_REASON_SHADOW = 18,      /**< nothing is certified yet: cloud, and the edge is watched */
+    MOA_REASON_AUDIT = 19,       /**< the edge answers, and the cloud is asked too, unseen */
+    MOA_REASON_QUICKER = 20,     /**< the cloud is predicted to answer sooner */
 };
 
-#define MOA_REASONS 16
+#define MOA_REASONS 21
 
 /**
  * How a decision vector is executed (Eq. 6).
@@ -95,6 +101,9 @@ struct moa_request {
     const struct moa_modality *modalities; /**< n entries, borrowed */
     bool pinned;                           /**< all of it stays on the edge, whatever the policy */
     double deadline_s;                     /**< to be answered within; 0: none named */
+    /** What the policy `adaptive` asks for, borrowed; NULL: nothing of it is known. What it says of
+     * pins and tiers does not count: `modalities` and the state say so. */
+    const struct moa_question *question;
 };
 
 /** What is known of the system. NaN is "unknown", a value of its own and never 0. */
@@ -119,6 +128,8 @@ struct moa_choice {
 struct moa_decision {
     enum moa_plan plan;
     double threshold; /**< of `edge-first`, in [0, 1]; NaN with another plan */
+    bool is_routed;   /**< the policy is `adaptive`, and `routing` led to the rest */
+    struct moa_routing routing;
     size_t n;
     struct moa_choice *choices;
 };
@@ -154,6 +165,8 @@ struct moa_policy_setting {
  *     paper-no-state     c_i <= tau_i alone: neither load nor uplink
  *     edge, cloud        everything to that tier
  *     edge-first         everything to the edge, whose answer is kept if it is sure enough
+ *     adaptive           the same with a certified threshold, audits and predicted times
+ *                        (docs/adaptive.md); learns by moa_policy_adaptive()
  *     perllm             a bandit (docs/evaluate.md); learns from every outcome
  *     perllm-accuracy    the same; learns from rated outcomes only
  */
@@ -191,6 +204,10 @@ moa_policy_configure(struct moa_policy *policy, const struct moa_policy_setting 
 /** The value of a parameter; NaN if the policy has none of this key. */
 MOA_API double moa_policy_value(const struct moa_policy *policy, const char *key);
 
+/** What the policy `adaptive` has learned, to be told more; lives as long as the policy. NULL:
+ * another policy. */
+MOA_API struct moa_adaptive *moa_policy_adaptive(struct moa_policy *policy);
+
 /** NULL is allowed. */
 MOA_API void moa_policy_free(struct moa_policy *policy);
 
@@ -199,7 +216,8 @@ MOA_API void moa_policy_free(struct moa_policy *policy);
  * while the other takes it; and a tier that is down is not chosen for what the other, if up, takes
  * too, nor a cloud whose budget is spent: what is decided "cloud" then must not be sent. Errors:
  * MOA_ERR_ARGUMENT (no text, or it is not the first; too many modalities, or more than
- * `ret_decision` has room for; a complexity outside [0, 1] or NaN, a negative load or uplink).
+ * `ret_decision` has room for; a complexity outside [0, 1] or NaN, a negative load or uplink, a
+ * question that moa_adaptive_decide() refuses).
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_decide(const struct moa_policy *policy,
                                                 const struct moa_request *request,

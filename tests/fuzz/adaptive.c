@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <moaoff/adaptive.h>
+#include <moaoff/policy.h>
 
 #include "siphash.h"
 
