@@ -20,10 +20,10 @@ enum { PART_QUESTION = 1, PART_ROUTING = 2, PART_ANSWER = 4, PART_OUTCOME = 8, P
 #define IS_WHOLE(type, bytes)                                                                      \
     _Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (bytes), "see above: " #type)
 IS_WHOLE(moa_modality, 48);
-IS_WHOLE(moa_request, 32);
+IS_WHOLE(moa_request, 40);
 IS_WHOLE(moa_state, 24);
 IS_WHOLE(moa_choice, 8);
-IS_WHOLE(moa_decision, 32);
+IS_WHOLE(moa_decision, 112);
 IS_WHOLE(moa_tier_load, 24);
 IS_WHOLE(moa_question, 120);
 IS_WHOLE(moa_routing, 72);
@@ -396,6 +396,9 @@ static void point_to(struct moa_docket *d, unsigned which, const struct docket_p
     d->routing = which & PART_ROUTING ? &room->routing : NULL;
     d->answer = which & PART_ANSWER ? &room->answer : NULL;
     d->outcome = which & PART_OUTCOME ? &room->outcome : NULL;
+    d->request.question = d->question;
+    d->decision.is_routed = d->routing != NULL;
+    d->decision.routing = parts->routing;
 }
 
 enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *room,
