@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <moaoff/adaptive.h>
+#include <moaoff/policy.h>
 
 #define LABELS_MAX 1024
 #define LABEL_TEXT_BYTES 4096 /* of an answer; a longer one is equal to no truth */

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <moaoff/adaptive.h>
 #include <moaoff/base.h>
+#include <moaoff/policy.h>
 
 #define LOGPROBS_TEXT_BYTES 256 /* that are looked at; a longer answer is MOA_ANSWER_LONG */
 
