@@ -23,13 +23,14 @@
 #include "exchange_private.h"
 #include "judge.h"
 #include "keys.h"
+#include "skim.h"
 #include "state.h"
 #include "upstream.h"
 #include "worker.h"
 
-#define PARSE_BYTES                                                                                \
-    65536              /* longer bodies are parsed by a worker: each MB may take the loop 80 ms */
-#define PARSE_RATIO 11 /* bytes that parsing may hold for each of a body */
+#define PARSE_BYTES 65536     /* more than so many are a worker's: a MB may take the loop 80 ms */
+#define SKIM_BYTES (16 << 20) /* up to so many are skimmed on the loop, which takes it 2 ms */
+#define PARSE_RATIO 11        /* bytes that parsing may hold for each of a body */
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
@@ -190,6 +191,12 @@ static void on_read(struct worker_job *job)
     free(r);
 }
 
+/* Most of a body with pictures is what the parser passes over. */
+static bool is_short(struct moa_bytes body)
+{
+    return body.n <= PARSE_BYTES || (body.n <= SKIM_BYTES && skim_size(body) <= PARSE_BYTES);
+}
+
 static void parse(struct exchange *x)
 {
     const struct config *config = x->settings->config;
@@ -198,7 +205,7 @@ static void parse(struct exchange *x)
     struct moa_bytes body;
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
     x->request_bytes = body.n;
-    if (body.n <= PARSE_BYTES) {
+    if (is_short(body)) {
         struct http_error error;
         const int result = chat_parse(body, &limits, &x->chat, &error);
         go_on(x, result, &error);

@@ -11,11 +11,11 @@
 
 #include <zlib.h>
 
-#define EAGER_BYTES (8 << 20) /* of an announced body, for which room is made at once */
-#define UNPACK_BYTES 65536    /* room that is made at a time */
-#define BOMB_BYTES (4 << 20)  /* from so much on, a body that unpacks to */
-#define BOMB_RATIO 100        /* times its size is no body of a request */
-#define GZIP_WINDOW (15 + 16) /* zlib's way of saying: the largest window, gzip only */
+#define EAGER_BYTES (32 << 20) /* of an announced body, for which room is made at once */
+#define UNPACK_BYTES 65536     /* room that is made at a time */
+#define BOMB_BYTES (4 << 20)   /* from so much on, a body that unpacks to */
+#define BOMB_RATIO 100         /* times its size is no body of a request */
+#define GZIP_WINDOW (15 + 16)  /* zlib's way of saying: the largest window, gzip only */
 
 /* A gzip stream on its way in. */
 struct body_packed {

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#define HEAD_READ_BYTES 16384 /* at once: what comes with a head has to be moved and wiped */
 #define AHEAD_BYTES 16384
 #define PROGRESS_BYTES 16384 /* of an answer; a client that takes less in the time takes none */
 #define LEAVING_MS 1000      /* until a client that sends no more and gets nothing has left */
@@ -299,7 +300,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         return;
     }
     char *const scratch = c->server->scratch;
-    size_t room = SERVER_READ_BYTES;
+    size_t room = c->phase == PHASE_BODY ? SERVER_READ_BYTES : HEAD_READ_BYTES;
     char *into = body_room(c, &room);
     into = into ? into : scratch;
     ssize_t n = receive(c, into, room);

@@ -95,6 +95,14 @@ int skim_init(struct skim *skim, struct moa_bytes body)
     return 0;
 }
 
+size_t skim_size(struct moa_bytes body)
+{
+    size_t removed = 0, at = 0, n;
+    for (size_t i = 0; i < SKIM_CUTS_MAX && (n = next_cut(body, &at).n) > 0; i++)
+        removed += n;
+    return body.n - removed;
+}
+
 void skim_done(struct skim *skim)
 {
     free(skim->owned);

@@ -23,7 +23,7 @@
 #include "upstream_handle.h"
 #include "upstream_meter.h"
 
-#define UPLOAD_BUFFER_BYTES (256L << 10)
+#define UPLOAD_BUFFER_BYTES (256 << 10) /* at most; no more than there is to send */
 #define RETRY_AFTER_MAX_S 3600
 #define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
 
@@ -535,7 +535,8 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
     if (!call->small_body)
-        SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+        SET(CURLOPT_UPLOAD_BUFFERSIZE,
+            r->total_bytes < UPLOAD_BUFFER_BYTES ? (long)r->total_bytes : UPLOAD_BUFFER_BYTES);
     return err ? -1 : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@
 #define TICK_SHARE 16
 #define TICK_MIN_US 1000
 #define TICK_MAX_US 20000
+#define PEER_US 5000000 /* for which an answer about a peer holds: it takes the kernel 100 us */
 
 #define HAS(n, field)                                                                              \
     ((n) >= offsetof(struct tcp_info, field) + sizeof(((struct tcp_info *)0)->field))
@@ -136,26 +138,36 @@ void meter_done(struct meter *meter)
 /* ---- bodies ---- */
 
 /* What goes to this machine or stays in its own networks does not go over the uplink. */
-static bool is_near(struct meter_body *body, int fd)
+static bool is_near_peer(struct meter *meter, int fd)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t n = sizeof(peer);
+    struct sockaddr_storage address = {0};
+    struct meter_peer *peer = &meter->peer;
+    socklen_t n = sizeof(address);
+    if (getpeername(fd, (struct sockaddr *)&address, &n))
+        return false;
+    const int64_t now = now_us();
+    if (peer->looked_us == 0 || now - peer->looked_us > PEER_US ||
+        memcmp(&peer->address, &address, sizeof(address)) != 0)
+        *peer =
+            (struct meter_peer){address, address_is_near((const struct sockaddr *)&address), now};
+    return peer->is_near;
+}
+
+static bool is_near(struct meter *meter, struct meter_body *body, int fd)
+{
     if (body->counts_near)
         return false;
-    if (body->near_fd == fd + 1)
-        return true;
-    if (getpeername(fd, (struct sockaddr *)&peer, &n) ||
-        !address_is_near((const struct sockaddr *)&peer))
-        return false;
-    body->near_fd = fd + 1;
-    return true;
+    if (body->near_fd != fd + 1 && is_near_peer(meter, fd))
+        body->near_fd = fd + 1;
+    return body->near_fd == fd + 1;
 }
 
 void meter_add(struct meter *meter, struct meter_body *body, int fd)
 {
     struct tcp_info info = {0};
     size_t n = tcp_info(fd, &info);
-    if (body->metered || !meter->on_reading || !HAS(n, tcpi_sndbuf_limited) || is_near(body, fd))
+    if (body->metered || !meter->on_reading || !HAS(n, tcpi_sndbuf_limited) ||
+        is_near(meter, body, fd))
         return;
     bool first = !meter->bodies;
     *body = (struct meter_body){

@@ -9,9 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/socket.h>
+
 #include <event2/event_struct.h>
 
 #include "uplink.h"
+
+/** Whether what is sent to an address stays in a network of this machine's own. */
+struct meter_peer {
+    struct sockaddr_storage address;
+    bool is_near;
+    int64_t looked_us; /* the machine may move to another network; 0: not yet */
+};
 
 struct meter {
     struct event timer;
@@ -20,6 +29,7 @@ struct meter {
     int64_t read_us;  /* the last reading */
     uint64_t acked_bytes;
     int64_t receiver_limited_us;
+    struct meter_peer peer; /* the last */
     void (*on_reading)(const struct uplink_reading *reading, void *arg);
     void *arg;
 };
