@@ -73,6 +73,28 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
         INTEGER(name ".dead_link_ms", tier[i].dead_link_ms, 0, 3600000, "5000",                    \
                 "ms that sent bytes may go unacknowledged; 0: the system's limit")
 
+#define LIMIT_KEY(window, quantity, i, k, help)                                                    \
+    NUMBER("cloud.budget." quantity "_per_" window, budget.limit[i][k], 0, 1e15, "0", help)
+#define LIMIT_KEYS(window, i)                                                                      \
+    LIMIT_KEY(window, "bytes", i, BUDGET_BYTES,                                                    \
+              "bytes of requests sent to the cloud within any " window "; 0: no limit"),           \
+        LIMIT_KEY(window, "requests", i, BUDGET_REQUESTS,                                          \
+                  "calls of the cloud within any " window "; 0: no limit"),                        \
+        LIMIT_KEY(window, "money", i, BUDGET_MONEY,                                                \
+                  "what they may cost by the prices below; 0: no limit")
+#define PRICE_KEY(name, field, help) NUMBER("cloud.budget." name, budget.field, 0, 1e9, "0", help)
+#define BUDGET_KEYS                                                                                \
+    LIMIT_KEYS("hour", BUDGET_HOUR), LIMIT_KEYS("day", BUDGET_DAY),                                \
+        TEXT("cloud.budget.currency", currency, "", "of the money, as it is to be shown"),         \
+        PRICE_KEY("price_per_million_prompt_tokens", per_million_prompt_tokens,                    \
+                  "of what is sent to the cloud, pictures included"),                              \
+        PRICE_KEY("price_per_million_completion_tokens", per_million_completion_tokens,            \
+                  "of what the cloud writes"),                                                     \
+        PRICE_KEY("price_per_picture", per_picture, "of each picture sent, beside its tokens"),    \
+        INTEGER("cloud.budget.min_seconds_between_escalations", escalation_gap_s, 0, 86400, "0",   \
+                "seconds that a key waits after an answer was not kept; until then the edge's "    \
+                "are kept, sure or not; 0: none")
+
 static const struct config_key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on", .needs_restart = true),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one",
@@ -143,6 +165,10 @@ static const struct config_key keys[] = {
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
             "uploads that the measured uplink looks back at; 0: uplink_mbps stands",
             .needs_restart = true),
+    NUMBER("cloud.queue", cloud_queue, 0, 1000, "2",
+           "calls that may wait at the cloud, in multiples of its slots, before an answer that the "
+           "edge is not sure of is kept all the same"),
+    BUDGET_KEYS,
 
     INTEGER("breaker.failures", breaker_failures, 1, 1000, "3",
             "failures without a complete answer between that make an endpoint count as down"),
@@ -262,10 +288,18 @@ static void print_policy_default(const struct moa_policy_param *param, FILE *out
         fprintf(out, "%.15g", param->fallback);
 }
 
+static int depth_of(const char *path)
+{
+    int depth = 0;
+    for (const char *dot = path; (dot = strchr(dot, '.')); dot++)
+        depth++;
+    return depth;
+}
+
 static void print_default(const struct config_key *key, const struct config *defaults, FILE *out)
 {
     const char *name = strrchr(key->path, '.');
-    fprintf(out, "%s%s: ", name ? "  " : "", name ? name + 1 : key->path);
+    fprintf(out, "%*s%s: ", 2 * depth_of(key->path), "", name ? name + 1 : key->path);
     if (key->type == KEY_TEXT || key->type == KEY_URLS)
         fprintf(out, "\"%s\"", key->fallback);
     else if (key->fallback)
@@ -283,6 +317,17 @@ static void print_default(const struct config_key *key, const struct config *def
     fputs(key->needs_restart ? "; needs a restart\n" : "\n", out);
 }
 
+/* The sections of `path` that the row before, `former`, was not in. */
+static void print_sections(const char *path, const char *former, FILE *out)
+{
+    int depth = 0;
+    for (const char *begin = path, *dot; (dot = strchr(begin, '.')); begin = dot + 1, depth++) {
+        const size_t n = (size_t)(dot + 1 - path);
+        if (strncmp(path, former, n) != 0)
+            fprintf(out, "%*s%.*s:\n", 2 * depth, "", (int)(dot - begin), begin);
+    }
+}
+
 void config_print_defaults(FILE *out)
 {
     struct config *defaults = NULL;
@@ -291,15 +336,8 @@ void config_print_defaults(FILE *out)
     config_table_make(&table);
     if (config_load(NULL, NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
         return;
-    const char *section = "";
-    size_t section_n = 0;
     for (size_t i = 0; i < table.n; i++) {
-        const char *dot = strchr(table.rows[i].path, '.');
-        size_t n = dot ? (size_t)(dot - table.rows[i].path) : 0;
-        if (n && (n != section_n || strncmp(section, table.rows[i].path, n) != 0))
-            fprintf(out, "%.*s:\n", (int)n, table.rows[i].path);
-        section = table.rows[i].path;
-        section_n = n;
+        print_sections(table.rows[i].path, i > 0 ? table.rows[i - 1].path : "", out);
         print_default(&table.rows[i], defaults, out);
     }
     config_free(defaults);

@@ -14,6 +14,7 @@
 #include <moaoff/moaoff.h>
 
 #include "address.h"
+#include "budget.h"
 #include "probe.h"
 
 /** At least one text. */
@@ -75,6 +76,11 @@ struct config {
     double audio_s, video_s; /* at which their complexity reaches 1 */
     double file_bytes;
     struct tier_config tier[2]; /* by enum moa_tier */
+
+    struct budget_terms budget; /* of the cloud */
+    char *currency;             /* of its money; "" */
+    int64_t escalation_gap_s;   /* between two of a key; 0: none */
+    double cloud_queue;         /* calls that may wait there, in multiples of its slots */
 
     int64_t breaker_failures;
     int64_t breaker_retry_ms;

@@ -228,6 +228,28 @@ static int check_images(const struct check *r)
                : 0;
 }
 
+static int check_budget(const struct check *r)
+{
+    static const char *const paths[BUDGET_WINDOWS][BUDGET_QUANTITIES] = {
+        {"cloud.budget.bytes_per_hour", "cloud.budget.requests_per_hour",
+         "cloud.budget.money_per_hour"},
+        {"cloud.budget.bytes_per_day", "cloud.budget.requests_per_day",
+         "cloud.budget.money_per_day"},
+    };
+    const struct budget_terms *b = &r->config->budget;
+    for (size_t i = 0; i < BUDGET_WINDOWS; i++) {
+        if (b->limit[i][BUDGET_MONEY] > 0 && !budget_has_prices(b))
+            return refuse(r, paths[i][BUDGET_MONEY],
+                          "has no price beside it, so that nothing would ever count");
+    }
+    for (size_t q = 0; q < BUDGET_QUANTITIES; q++) {
+        if (b->limit[BUDGET_DAY][q] > 0 && b->limit[BUDGET_HOUR][q] > b->limit[BUDGET_DAY][q])
+            return refuse(r, paths[BUDGET_HOUR][q], "is more than %s, %.15g, allows",
+                          paths[BUDGET_DAY][q], b->limit[BUDGET_DAY][q]);
+    }
+    return 0;
+}
+
 static int check_extra(const struct check *r)
 {
     const char *extra = r->config->perceive_extra;
@@ -255,7 +277,8 @@ int config_check(struct config *config, enum config_use use, struct config_fault
         return refuse(r, "perceive.evidence", "has no {evidence}, where the description goes");
     if (check_extra(r))
         return refuse(r, "perceive.extra", "is no JSON object");
-    if (check_images(r) || check_policy(r) || check_pins(r) || check_patterns(r) || check_listen(r))
+    if (check_budget(r) || check_images(r) || check_policy(r) || check_pins(r) ||
+        check_patterns(r) || check_listen(r))
         return -1;
     if (use == CONFIG_TO_LOOK)
         return 0;

@@ -323,12 +323,9 @@ static void reply_decision(struct exchange *x)
     exchange_finish(x);
 }
 
-static void decide(struct exchange *x)
+static int judge(struct exchange *x, struct http_error *error)
 {
-    struct gateway *g = x->gateway;
-    struct http_error error;
     struct probe_takes takes[2];
-    state_read(g, server_now_us(), &x->state);
     const struct judge_case asked = {.config = x->settings->config,
                                      .chat = &x->chat,
                                      .scores = exchange_scores(x),
@@ -337,7 +334,27 @@ static void decide(struct exchange *x)
                                      .takes = takes};
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         takes[tier] = endpoints_takes(&x->settings->endpoints[tier]);
-    if (judge_decide(&asked, &x->perceived, &error)) {
+    return judge_decide(&asked, &x->perceived, error);
+}
+
+/* Once more if the budget of the cloud does not allow what was decided first. */
+static int judge_within_budget(struct exchange *x, struct http_error *error)
+{
+    if (judge(x, error))
+        return -1;
+    if (exchange_claim_decided(x))
+        return 0;
+    perceive_done(&x->perceived);
+    x->state.cloud_spent = true;
+    return judge(x, error) || exchange_refuse_over_budget(x, error) ? -1 : 0;
+}
+
+static void decide(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    struct http_error error;
+    state_read(g, server_now_us(), &x->state);
+    if (judge_within_budget(x, &error)) {
         exchange_fail(x, &error);
         return;
     }
@@ -349,7 +366,7 @@ static void decide(struct exchange *x)
     }
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
     if (exchange_is_unscorable(x))
-        exchange_escalate(x);
+        exchange_answer_unscored(x);
     else
         exchange_prepare(x);
 }
@@ -424,6 +441,7 @@ void exchange_finish(struct exchange *x)
     if (event_initialized(&x->silence))
         event_del(&x->silence);
     exchange_drop_calls(x);
+    exchange_pay_all(x);
     if (x->entered)
         key_leave(x->key);
     LIST_REMOVE(x, others);

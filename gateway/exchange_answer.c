@@ -330,7 +330,9 @@ static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
     x->score = score_of(x);
     if (x->logprobs.n_tokens == 0)
         exchange_note_mute(c);
-    return x->score >= x->perceived.decision.threshold ? HOLD_KEEP : HOLD_DROP;
+    if (x->score >= x->perceived.decision.threshold || !exchange_may_escalate(x))
+        return HOLD_KEEP;
+    return HOLD_DROP;
 }
 
 /* The tokens of an answer that nobody gets were spent all the same. */

@@ -28,6 +28,7 @@ void engine_call_init(struct engine_call *c, struct exchange *x, enum call_kind 
 static void count_sent(const struct engine_call *c, uint64_t bytes)
 {
     c->exchange->bytes_up[c->tier] += bytes;
+    exchange_bill_call(c->exchange, c, bytes);
     c->exchange->question_left |= c->tells_question && bytes > 0;
     c->exchange->gateway->metrics.sent_bytes_total[c->tier] += bytes;
 }

@@ -75,7 +75,8 @@ static bool fall_back(struct exchange *x, const struct engine_call *c, const cha
     const enum moa_tier failed = c->tier;
     /* What is pinned can come back, but not go. */
     if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] || !takes_all(x, other_tier(failed)) ||
-        !endpoints_up(&x->settings->endpoints[other_tier(failed)]))
+        !endpoints_up(&x->settings->endpoints[other_tier(failed)]) ||
+        (failed == MOA_EDGE && !exchange_claim_everything(x)))
         return false;
     const enum moa_reason reason = reason_of_fallback(c);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
@@ -102,6 +103,17 @@ void exchange_escalate(struct exchange *x)
     perceive_send_all(d, MOA_CLOUD, MOA_REASON_UNSURE);
     d->plan = MOA_PLAN_EDGE_FIRST;
     d->threshold = threshold;
+    exchange_prepare(x);
+}
+
+void exchange_answer_unscored(struct exchange *x)
+{
+    struct moa_decision *d = &x->perceived.decision;
+    if (exchange_may_escalate(x)) {
+        exchange_escalate(x);
+        return;
+    }
+    perceive_send_all(d, MOA_EDGE, d->choices[0].reason);
     exchange_prepare(x);
 }
 
@@ -169,7 +181,8 @@ static void write_error(const struct exchange *x, const struct engine_call *c,
                   c->opinion.verdict == VERDICT_BUSY ? (status == 429 ? 429 : 503)
                   : c->end == UPSTREAM_TIMED_OUT     ? 504
                                                      : 502,
-                  "upstream_failed", "The %s engine failed: %s.", tier, reason.s);
+                  "upstream_failed", "The %s engine failed: %s.%s", tier, reason.s,
+                  x->over_budget ? " The cloud was not asked: its budget is spent." : "");
 }
 
 /* An error that is the client's to see, as the engine wrote it. */
@@ -220,7 +233,7 @@ static bool send_again(struct exchange *x)
 {
     exchange_drop_calls(x);
     if (exchange_is_unscorable(x))
-        exchange_escalate(x);
+        exchange_answer_unscored(x);
     else
         exchange_execute(x);
     return true;

@@ -92,6 +92,14 @@ struct exchange {
     size_t n_refusals;
     struct usage usage[2];              /* by tier */
     uint64_t bytes_up[2];               /* by tier */
+    bool has_claim;                     /* on the budget of the cloud: */
+    struct budget_amount claim;         /* what is reserved there, */
+    struct budget_bill estimate;        /* and from what it was made */
+    enum budget_purpose purpose;        /* of what the cloud was asked */
+    bool over_budget;                   /* the last claim was refused: */
+    struct budget_refusal refusal;      /* why */
+    struct budget_bill bill;            /* of the cloud, so far */
+    struct budget_amount paid;          /* of it */
     char limits[EXCHANGE_LIMITS_BYTES]; /* an engine's own: "name\0value\0" ... */
     size_t n_limit_bytes;
     int64_t overhead_us;
@@ -133,12 +141,33 @@ static inline enum moa_tier other_tier(enum moa_tier tier)
 void exchange_call_failed(struct exchange *x, struct engine_call *call);
 /* The edge is to answer first, and nothing would say how sure it is. */
 bool exchange_is_unscorable(const struct exchange *x);
+/* So the cloud answers or, if that may not be, the edge does without a score. */
+void exchange_answer_unscored(struct exchange *x);
 /* The edge's answer is not kept: everything to the cloud. */
 void exchange_escalate(struct exchange *x);
 /* Ends every call. */
 void exchange_cancel_calls(struct exchange *x);
 /* The same, and what was gathered or sent so far is of no use. */
 void exchange_drop_calls(struct exchange *x);
+
+/* ---- exchange_budget.c ---- */
+
+/* Reserves what the decision takes of the cloud; false if the budget does not allow it. */
+bool exchange_claim_decided(struct exchange *x);
+/* The same, for all of the request. */
+bool exchange_claim_everything(struct exchange *x);
+/* The budget has refused a claim: -1 with the error if something of the decision needs the cloud.
+ */
+int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error);
+/* Whether the cloud may be asked instead of keeping an answer that is not sure: its budget is
+ * claimed then. If not, the decision says why. */
+bool exchange_may_escalate(struct exchange *x);
+/* A call is off the wire, and `bytes` of its body had been sent. */
+void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint64_t bytes);
+/* What was billed and is not paid yet, as what it was claimed for, or as an audit. */
+void exchange_pay(struct exchange *x, bool is_audit);
+/* The exchange ends: what is left of it, and the claim is given back. */
+void exchange_pay_all(struct exchange *x);
 
 /* ---- exchange_answer.c ---- */
 

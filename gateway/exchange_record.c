@@ -341,6 +341,7 @@ void exchange_record(struct exchange *x)
     observe(x);
     if (x->dry_run)
         return;
+    exchange_pay(x, false);
     struct exchange_texts texts;
     texts.lists.decision[0] = texts.lists.reasons[0] = texts.lists.scores[0] = '\0';
     if (x->has_decision)

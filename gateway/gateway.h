@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "budget.h"
 #include "config.h"
 #include "endpoint.h"
 #include "feedback.h"
@@ -39,6 +40,7 @@ struct gateway {
     struct sense sense;
     struct metrics metrics;
     struct feedback feedback;
+    struct budget budget;            /* of the cloud */
     LIST_HEAD(, exchange) exchanges; /* in flight, the newest first */
     size_t n_exchanges;
     int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */

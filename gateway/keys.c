@@ -35,9 +35,11 @@ struct key {
     unsigned pins;
     bool observes;
     unsigned max_in_flight, max_per_minute; /* 0: no limit */
+    unsigned escalation_gap_s;              /* 0: as configured */
 
     unsigned in_flight;
     int64_t paid_until_us; /* every request pays a minute's share ahead, a minute at most */
+    int64_t escalated_us;  /* 0: never */
     bool forgotten;        /* in no table any more: the last request frees it */
 };
 
@@ -103,7 +105,8 @@ static int read_limit(const char *value, unsigned *ret_limit)
 
 static int read_option(struct key *key, const char *word, unsigned line, struct config_error *error)
 {
-    static const char pin[] = "pin=", in_flight[] = "in_flight=", per_minute[] = "per_minute=";
+    static const char pin[] = "pin=", in_flight[] = "in_flight=", per_minute[] = "per_minute=",
+                      gap[] = "min_seconds_between_escalations=";
     int result = 0;
     if (strncmp(word, pin, sizeof(pin) - 1) == 0) {
         if (pins_parse(word + sizeof(pin) - 1, &key->pins))
@@ -114,6 +117,8 @@ static int read_option(struct key *key, const char *word, unsigned line, struct 
         result = read_limit(word + sizeof(in_flight) - 1, &key->max_in_flight);
     else if (strncmp(word, per_minute, sizeof(per_minute) - 1) == 0)
         result = read_limit(word + sizeof(per_minute) - 1, &key->max_per_minute);
+    else if (strncmp(word, gap, sizeof(gap) - 1) == 0)
+        result = read_limit(word + sizeof(gap) - 1, &key->escalation_gap_s);
     else
         return fail(error, line, "key \"%s\": unknown option \"%.40s\"", key->name, word);
     if (result)
@@ -255,6 +260,7 @@ static void renew(struct key *old, const struct key *fresh)
     old->observes = fresh->observes;
     old->max_in_flight = fresh->max_in_flight;
     old->max_per_minute = fresh->max_per_minute;
+    old->escalation_gap_s = fresh->escalation_gap_s;
 }
 
 struct keys *keys_replace(struct keys *old, struct keys *fresh)
@@ -336,6 +342,16 @@ unsigned key_pins(const struct key *key)
 bool key_observes(const struct key *key)
 {
     return key->observes;
+}
+
+int64_t key_escalation_gap_s(const struct key *key)
+{
+    return key->escalation_gap_s;
+}
+
+int64_t *key_escalated_us(struct key *key)
+{
+    return &key->escalated_us;
 }
 
 /* What a limit a minute leaves to wait before a request may begin, 0: nothing. */

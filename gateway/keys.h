@@ -5,6 +5,7 @@
  * separated by blanks, # begins a comment:
  *
  *     NAME SECRET [pin=edge|KIND,...] [in_flight=N] [per_minute=N] [observe]
+ *         [min_seconds_between_escalations=N]
  *
  * SECRET is the key itself or "sha256:" and the 64 hexadecimal digits of its SHA-256, so that the
  * file need not hold what it guards.
@@ -55,6 +56,11 @@ unsigned key_number(const struct key *key);
 unsigned key_pins(const struct key *key);
 /** Whether it may read the gateway's state, journal and metrics. */
 bool key_observes(const struct key *key);
+
+/** Seconds between two answers of the edge that are replaced by the cloud's, 0: as configured; and
+ * when the last was, microseconds, for whoever counts, 0: never. */
+int64_t key_escalation_gap_s(const struct key *key);
+int64_t *key_escalated_us(struct key *key);
 
 /**
  * A request begins. 0, or -1 with the 429 in `ret_error` and the seconds after which another try

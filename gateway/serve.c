@@ -167,6 +167,7 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
 {
     snprintf(why, n, "out of memory");
     sense_init(&g->sense, config);
+    budget_init(&g->budget, server_now_us());
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     g->watch = g->upstream ? watch_new(g) : NULL;
