@@ -37,7 +37,7 @@ struct replay {
 struct replay_call {
     struct replay *replay;
     struct server_request *request;
-    struct slots_job *job;
+    struct slots_job job;
     struct replay_reply reply;
     int64_t begun_us;
     bool stream;
@@ -94,7 +94,7 @@ static void on_token(struct replay_call *call, const struct slots_token *token)
         call->replay->n_prompt_tokens += (uint64_t)llround(call->reply.prompt_tokens);
         call->replay->n_answer_tokens += call->reply.n_tokens;
     } else {
-        slots_remove(call->replay->slots, call->job);
+        slots_remove(call->replay->slots, &call->job);
     }
     if (sent && !call->stream)
         send_whole(call);
@@ -130,7 +130,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 static void on_gone(void *arg)
 {
     struct replay_call *call = arg;
-    slots_remove(call->replay->slots, call->job);
+    slots_remove(call->replay->slots, &call->job);
     wait_for_next(call->replay);
     free(call);
 }
@@ -186,11 +186,9 @@ static void start(struct replay *r, struct server_request *request,
                                             .prompt_tokens = work.prompt_tokens};
         snprintf(call->reply.id, sizeof(call->reply.id), "chatcmpl-replay-%llu",
                  (unsigned long long)++r->n_requests);
-        call->job = slots_add(r->slots, &work, call, call->begun_us);
-    }
-    if (!call || !call->job) {
+        slots_add(r->slots, &call->job, &work, call, call->begun_us);
+    } else {
         struct http_error error;
-        free(call);
         http_fail(&error, 503, "out_of_memory", "Out of memory.");
         server_reply_error(request, &error, NULL, 0);
         return;

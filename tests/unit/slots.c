@@ -21,7 +21,7 @@ static struct profile plain(size_t slots)
 }
 
 struct job {
-    struct slots_job *job;
+    struct slots_job job;
     int64_t first_us, last_us;
     size_t n_tokens;
 };
@@ -31,8 +31,7 @@ static void add(struct slots *s, const struct profile *p, struct job *job, doubl
 {
     const struct slots_work work = slots_work_of(p, NULL, 0, text_tokens, n_tokens);
     *job = (struct job){.n_tokens = 0};
-    job->job = slots_add(s, &work, job, now_us);
-    assert_non_null(job->job);
+    slots_add(s, &job->job, &work, job, now_us);
 }
 
 /* Everything that is ready at now_us. */
@@ -47,8 +46,6 @@ static void take(struct slots *s, int64_t now_us)
         if (token.n_tokens == 1)
             job->first_us = token.due_us;
         job->last_us = token.last ? token.due_us : 0;
-        if (token.last)
-            job->job = NULL;
     }
 }
 
@@ -149,9 +146,9 @@ static void those_that_leave_free_their_slot(void **unused)
     add(s, &p, &a, 15, 3, 0);
     add(s, &p, &b, 15, 1, 0);
     add(s, &p, &c, 15, 1, 0);
-    slots_remove(s, b.job);
+    slots_remove(s, &b.job);
     assert_int_equal(slots_n_waiting(s), 1);
-    slots_remove(s, a.job); /* in the middle of its prompt, which is finished for nobody */
+    slots_remove(s, &a.job); /* in the middle of its prompt, which is finished for nobody */
     take(s, 100000000);
     assert_int_equal(a.n_tokens + b.n_tokens, 0);
     assert_int_equal(c.last_us, 20000 + 20000);
@@ -160,6 +157,34 @@ static void those_that_leave_free_their_slot(void **unused)
     assert_int_equal(a.last_us, 220000);
     add(s, &p, &a, 15, 1, 300000);
     slots_free(s); /* with what is left */
+}
+
+/* Nobody asks for the tokens between: one word at the end, with the times of the others. */
+static void a_whole_answer_is_told_once(void **unused)
+{
+    (void)unused;
+    const struct profile p = plain(2);
+    struct slots *s = slots_new(&p);
+    struct slots_job jobs[2];
+    struct slots_token token;
+    for (size_t i = 0; i < 2; i++) {
+        struct slots_work work = slots_work_of(&p, NULL, 0, 15, 3);
+        work.whole = true;
+        slots_add(s, &jobs[i], &work, &jobs[i], 1000);
+    }
+    assert_false(slots_next(s, 64999, &token));
+    assert_int_equal(slots_due_us(s), 41000 + 24000);
+    assert_true(slots_next(s, 65000, &token));
+    assert_ptr_equal(token.owner, &jobs[0]);
+    assert_true(token.last && token.n_tokens == 3);
+    assert_int_equal(token.begun_us, 1000);
+    assert_int_equal(token.first_us, 21000);
+    assert_int_equal(slots_due_us(s), 65000); /* the other one's */
+    assert_true(slots_next(s, 65000, &token));
+    assert_int_equal(token.begun_us, 21000);
+    assert_false(slots_next(s, 1000000, &token));
+    assert_int_equal(slots_busy_us(s), 64000);
+    slots_free(s);
 }
 
 int main(void)
@@ -171,6 +196,7 @@ int main(void)
         cmocka_unit_test(who_finds_no_slot_waits_in_order),
         cmocka_unit_test(prompts_go_before_steps),
         cmocka_unit_test(those_that_leave_free_their_slot),
+        cmocka_unit_test(a_whole_answer_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
