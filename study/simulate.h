@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Boxes, links and a cloud in virtual time (docs/simulate.md): requests come, the policy decides
+ * them by the same library calls as in the gateway, tiers and links take their time. Pure but for
+ * the memory it takes; the same scenario and seed give the same figures.
+ */
+#ifndef MOA_STUDY_SIMULATE_H
+#define MOA_STUDY_SIMULATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "simulate_question.h"
+
+#define SIMULATE_SETTINGS_MAX 16
+#define SIMULATE_BATCHES 20
+
+struct simulate_policy {
+    const char *label, *name;
+    struct moa_policy_setting settings[SIMULATE_SETTINGS_MAX + 2]; /* NULL key at the end */
+};
+
+/** Sums over requests. Rights are NaN if the records do not say them. */
+struct simulate_sums {
+    double n;
+    double to_cloud;         /* with a call to the cloud, for whatever reason */
+    double answered_by_edge; /* that the client got */
+    double differs;          /* of those, answers that differ from the cloud's */
+    double right, right_edge, right_cloud;
+    double latency_ms;
+};
+
+struct simulate_result {
+    const struct simulate_policy *policy;
+    struct simulate_sums all, *blocks;
+    size_t n_blocks;
+    double mean_ms, half_width_ms; /* 95 %, by batch means */
+    double p50_ms, p95_ms, p99_ms;
+    double escalated, audits, audits_dropped, failed_over; /* requests, those of warmup too */
+    double cloud_calls, upload_bytes, cost;
+    double busy[2]; /* share of time, mean over engines, until the last arrival */
+    double arrived, departed, open_at_end; /* when the last one came */
+    double elapsed_s;                      /* until the last arrival */
+    double prediction_error; /* median of |predicted - seen| / seen; NaN: nothing was predicted */
+    bool behind;             /* more was open at the end than the tiers work off soon */
+    bool certified;          /* of the first box */
+    double threshold, first_certified, alarms;
+};
+
+/** "NAME" or "NAME:key=value:key=value" with keys of policies; `text` is borrowed and NAME's end
+ * is written to. -1 with what is wrong in `why` of n bytes. */
+int simulate_policy_read(char *text, struct simulate_policy *ret_policy, char *why, size_t n);
+
+/** -1 with what is wrong in `why`. The result goes to simulate_result_done(). */
+int simulate_run(const struct scenario *scenario, const struct questions *questions,
+                 const struct simulate_policy *policy, struct simulate_result *ret_result,
+                 char *why, size_t n);
+void simulate_result_done(struct simulate_result *result);
+
+/** All on a page, or as lines of JSON, one a policy. */
+void simulate_print_page(const struct scenario *scenario, const struct questions *questions,
+                         const struct simulate_result *results, size_t n, FILE *out);
+void simulate_print_json(const struct scenario *scenario, const struct questions *questions,
+                         const struct simulate_result *results, size_t n, FILE *out);
+
+#endif

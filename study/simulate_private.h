@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a simulation: simulate.c has the world and its events, simulate_life.c what a
+ * request goes through, simulate_figures.c what is made of it.
+ */
+#ifndef MOA_STUDY_SIMULATE_PRIVATE_H
+#define MOA_STUDY_SIMULATE_PRIVATE_H
+
+#include "simulate.h"
+#include "simulate_link.h"
+
+/** Things that happen; `what` of the event in brackets. */
+enum sim_event {
+    SIM_ARRIVAL, /* box: a request, or several */
+    SIM_ENGINE,  /* engine: something may have ended */
+    SIM_SEND,    /* request: its upload begins to flow */
+    SIM_LINK,    /* box: an upload may be through */
+    SIM_REACHED, /* request: the cloud has it */
+    SIM_BACK,    /* request: its answer is here */
+    SIM_FAILED,  /* request: its call to the cloud has failed */
+    SIM_OUTAGE,  /* box: its link goes down, is noticed to be, or comes back */
+};
+
+struct sim_engine {
+    struct tier_engine tier;
+    int64_t scheduled_us; /* of the event that counts; others are stale */
+};
+
+enum sim_outage { OUTAGE_NONE, OUTAGE_UNNOTICED, OUTAGE_NOTICED };
+
+struct sim_box {
+    struct moa_policy *policy;
+    struct moa_adaptive *adaptive; /* of that policy, or NULL */
+    struct sim_engine *edges;
+    struct link link;
+    int64_t link_scheduled_us;
+    enum sim_outage outage;
+    int64_t outage_noticed_us, outage_end_us;
+    struct rng arrivals, outages;
+    double next_arrival_us;
+    double n_calls[2]; /* our own in flight, by enum moa_tier */
+    double n_shadows, n_edge_shadows;
+};
+
+struct sim_request {
+    struct tier_job job;
+    struct sim_request *next; /* free ones */
+    struct sim_box *box;
+    const struct question *question;
+    uint64_t serial, scene;
+    int64_t arrived_us, called_us, reached_us;
+    struct sim_engine *engine;
+    enum moa_plan plan;
+    double threshold;
+    struct moa_choice choice;
+    struct moa_state state;
+    struct moa_routing routing;
+    bool called[2], got[2]; /* by enum moa_tier */
+    bool escalated, answered, failed_over;
+    double transfer_s, infer_s; /* of the call that answered */
+    struct moa_call_times times[2];
+};
+
+enum { SIM_CHUNK = 1024 };
+
+struct sim_chunk {
+    struct sim_chunk *next;
+    struct sim_request requests[SIM_CHUNK];
+};
+
+struct sim_world {
+    const struct scenario *scenario;
+    const struct questions *questions;
+    struct simulate_result *result;
+    struct tier_plan plan[2];
+    struct event_heap events;
+    struct sim_box *boxes;
+    struct sim_engine *clouds;
+    size_t n_edges, n_clouds, n_boxes;
+    int64_t now_us;
+    uint64_t n_arrived, n_to_come;
+    bool out_of_memory;
+
+    struct sim_chunk *chunks;
+    struct sim_request *free;
+
+    struct moa_modality *modalities; /* of the request that is being decided */
+    struct moa_choice *choices;
+    size_t n_modalities;
+    double flow_mbps;
+
+    double *latencies_ms, *errors;
+    size_t n_latencies, n_errors;
+    struct simulate_sums batches[SIMULATE_BATCHES];
+};
+
+/* simulate.c */
+void sim_schedule(struct sim_world *w, double at_us, enum sim_event kind, void *what);
+void sim_schedule_engine(struct sim_world *w, struct sim_engine *engine);
+void sim_schedule_link(struct sim_world *w, struct sim_box *box);
+void sim_request_free(struct sim_world *w, struct sim_request *request);
+
+/* simulate_life.c, in the order of a life */
+void sim_begin(struct sim_world *w, struct sim_request *request);
+void sim_send(struct sim_world *w, struct sim_request *request);
+void sim_sent(struct sim_world *w, struct sim_request *request);
+void sim_reached(struct sim_world *w, struct sim_request *request);
+void sim_engine_ended(struct sim_world *w, struct sim_request *request);
+void sim_back(struct sim_world *w, struct sim_request *request);
+void sim_failed(struct sim_world *w, struct sim_request *request);
+
+/* simulate_figures.c */
+int sim_figures_begin(struct sim_world *w);
+void sim_figures_answered(struct sim_world *w, const struct sim_request *request, enum moa_tier by);
+void sim_figures_last_arrival(struct sim_world *w);
+void sim_figures_end(struct sim_world *w);
+void sim_figures_done(struct sim_world *w);
+
+#endif
