@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Verdicts on engines' answers; see verdict.h. Engines agree on few statuses and on no words: the
- * lists below are what llama-server, vLLM, SGLang, Ollama and the large providers say.
+ * lists below are what llama-server, vLLM, SGLang, Ollama and the large providers say; their bodies
+ * are in tests/unit/verdict.c.
  */
 #include "verdict.h"
 
@@ -57,14 +58,17 @@ static int status_in(yyjson_val *code)
     return status >= 400 && status <= 599 ? (int)status : 0;
 }
 
-/* "message", or what stands in its place: {"detail": "..."}, {"detail": [{"msg": "..."}]}. */
-static yyjson_val *message_in(yyjson_val *object)
+/* "message", or what stands in its place: {"detail": "..."}, {"detail": [{"msg": "..."}]}, and
+ * either of them below a "message" that is an object; at most `depth` levels below. */
+static yyjson_val *message_in(yyjson_val *object, int depth)
 {
     static const char *const names[] = {"message", "msg", "detail", "error", "error_message"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         yyjson_val *value = yyjson_obj_get(object, names[i]);
         if (yyjson_is_arr(value))
             value = yyjson_obj_get(yyjson_arr_get_first(value), "msg");
+        if (yyjson_is_obj(value) && depth > 0)
+            value = message_in(value, depth - 1);
         if (yyjson_is_str(value) && yyjson_get_len(value) > 0)
             return value;
     }
@@ -76,7 +80,7 @@ static void read_error(yyjson_val *root, struct complaint *c)
     yyjson_val *error = yyjson_obj_get(root, "error");
     c->is_error_object = yyjson_is_obj(error);
     yyjson_val *object = c->is_error_object ? error : root;
-    yyjson_val *message = message_in(object);
+    yyjson_val *message = message_in(object, 2);
     if (message)
         copy_words(yyjson_get_str(message), yyjson_get_len(message), c->words, sizeof(c->words));
     static const char *const names[] = {"code", "status", "type"};
@@ -85,7 +89,7 @@ static void read_error(yyjson_val *root, struct complaint *c)
         if (c->status == 0)
             c->status = status_in(value);
         /* A code says more than a type; a number is no word. */
-        if (yyjson_is_str(value) && !c->kind[0] && !status_in(value))
+        if (yyjson_is_str(value) && !c->kind[0] && !strchr("0123456789", yyjson_get_str(value)[0]))
             copy_words(yyjson_get_str(value), yyjson_get_len(value), c->kind, sizeof(c->kind));
     }
 }
@@ -96,12 +100,16 @@ static void read_complaint(struct moa_bytes body, struct complaint *ret_complain
     *c = (struct complaint){0};
     yyjson_doc *doc = yyjson_read(body.p, body.n, YYJSON_READ_NOFLAG);
     yyjson_val *root = yyjson_doc_get_root(doc);
-    if (yyjson_is_obj(root))
+    if (yyjson_is_arr(root)) { /* Gemini's, as a list of one */
+        read_error(yyjson_arr_get_first(root), c);
+        c->is_error_object = false;
+    } else if (yyjson_is_obj(root)) {
         read_error(root, c);
-    else if (yyjson_is_str(root))
+    } else if (yyjson_is_str(root)) {
         copy_words(yyjson_get_str(root), yyjson_get_len(root), c->words, sizeof(c->words));
-    else if (!doc && body.n > 0 && *(const char *)body.p != '<') /* no page for browsers */
+    } else if (!doc && body.n > 0 && *(const char *)body.p != '<') { /* no page for browsers */
         copy_words(body.p, body.n, c->words, sizeof(c->words));
+    }
     yyjson_doc_free(doc);
 }
 
@@ -118,6 +126,7 @@ static bool has_any(const char *text, const char *const *words, size_t n)
 
 #define HAS_ANY(text, words) has_any(text, words, sizeof(words) / sizeof((words)[0]))
 
+/* It, or what it asks for, is more than this engine takes. */
 static bool is_too_large(const struct complaint *c)
 {
     static const char *const kinds[] = {"exceed_context_size", "context_length_exceeded",
@@ -126,22 +135,34 @@ static bool is_too_large(const struct complaint *c)
         "context size",
         "context length",
         "context window",
+        "contextwindowexceeded",
         "maximum context",
         "context_length",
+        "maximum model length",
         "max_model_len",
+        "max_num_tokens",
+        "max_seq_len",
+        "maximum input length",
+        "longer than the model",
         "too many tokens",
         "too many input tokens",
         "maximum number of tokens",
+        "max_new_tokens` must be",
+        "inputs` must have less",
         "prompt is too long",
         "prompt too long",
         "input is too long",
         "input too long",
+        "too large to process",
         "too many images",
         "images may be provided",
         "image(s) may be provided",
+        "image count",
         "image is too large",
         "image too large",
         "image size",
+        "larger than factor",
+        "aspect ratio must be",
         "too many pixels",
         "request too large",
         "larger than the maximum",
@@ -154,10 +175,31 @@ static bool is_too_large(const struct complaint *c)
 static bool is_unsupported(const struct complaint *c)
 {
     static const char *const words[] = {
-        "not supported",  "unsupported",      "not support",          "mmproj",
-        "not multimodal", "not a multimodal", "not a vision",         "no vision",
-        "unknown part",   "unknown content",  "invalid content type", "not implemented",
-        "load image",     "decode image",     "load audio",           "decode audio",
+        "not supported",
+        "unsupported",
+        "not support",
+        "mmproj",
+        "not multimodal",
+        "not a multimodal",
+        "not a vision",
+        "no vision",
+        "vision add-on",
+        "required for image input",
+        "unknown part",
+        "unknown content",
+        "unknown format",
+        "format not recognised",
+        "invalid content type",
+        "invalid image input",
+        "not implemented",
+        "load image",
+        "decode image",
+        "cannot identify image",
+        "load audio",
+        "decode audio",
+        "requires --jinja",
+        "tool choice requires",
+        "no endpoints found that",
     };
     return HAS_ANY(c->words, words) || HAS_ANY(c->kind, words);
 }
@@ -169,12 +211,36 @@ static bool is_about_hardware(const struct complaint *c)
     return HAS_ANY(c->words, words);
 }
 
+/* What a 404 is about, which may be a path. */
 static bool names_no_model(const struct complaint *c)
 {
     static const char *const words[] = {"not found", "not exist", "no such",   "unknown",
                                         "invalid",   "not have",  "not served"};
     return strcasestr(c->kind, "model_not_found") ||
            (strcasestr(c->words, "model") && HAS_ANY(c->words, words));
+}
+
+/* What a 400 is about, which speaks of models in many ways. */
+static bool says_no_model(const struct complaint *c)
+{
+    static const char *const kinds[] = {"model_not_found", "invalid_model"};
+    static const char *const words[] = {"model not exist", "model does not exist",
+                                        "model not found", "not a valid model", "no such model"};
+    return HAS_ANY(c->kind, kinds) || HAS_ANY(c->words, words);
+}
+
+/* Providers that have another status than 401 or 402 for it. */
+static bool is_about_our_key(const struct complaint *c)
+{
+    static const char *const kinds[] = {"invalid_api_key", "insufficient_quota", "billing_"};
+    static const char *const words[] = {"api key not valid", "invalid api key", "incorrect api key",
+                                        "api key expired", "exceeded your current quota"};
+    return HAS_ANY(c->kind, kinds) || HAS_ANY(c->words, words);
+}
+
+static enum verdict verdict_of_model(bool model_is_ours)
+{
+    return model_is_ours ? VERDICT_MISCONFIGURED : VERDICT_UNFIT;
 }
 
 static enum verdict verdict_of_4xx(int status, const struct complaint *c, bool model_is_ours)
@@ -189,7 +255,9 @@ static enum verdict verdict_of_4xx(int status, const struct complaint *c, bool m
         return VERDICT_MISCONFIGURED;
     case 404:
     case 410:
-        return names_no_model(c) && !model_is_ours ? VERDICT_UNFIT : VERDICT_MISCONFIGURED;
+        if (strcasestr(c->words, "no endpoints found that")) /* OpenRouter, of what is asked for */
+            return VERDICT_UNFIT;
+        return names_no_model(c) ? verdict_of_model(model_is_ours) : VERDICT_MISCONFIGURED;
     case 408:
     case 425:
     case 499:
@@ -197,13 +265,13 @@ static enum verdict verdict_of_4xx(int status, const struct complaint *c, bool m
     case 413:
         return VERDICT_UNFIT;
     case 429:
-        return VERDICT_BUSY;
+        return is_about_our_key(c) ? VERDICT_MISCONFIGURED : VERDICT_BUSY;
     default:
+        if (is_about_our_key(c))
+            return VERDICT_MISCONFIGURED;
         if (is_too_large(c) || is_unsupported(c))
             return VERDICT_UNFIT;
-        if (strcasestr(c->kind, "model_not_found"))
-            return model_is_ours ? VERDICT_MISCONFIGURED : VERDICT_UNFIT;
-        return VERDICT_CLIENT;
+        return says_no_model(c) ? verdict_of_model(model_is_ours) : VERDICT_CLIENT;
     }
 }
 

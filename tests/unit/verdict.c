@@ -91,6 +91,200 @@ static void whole_answers(void **state)
     }
 }
 
+/* What engines and providers write, each in its own form. `m` is a tier's configured model. */
+static void bodies_of_engines(void **state)
+{
+    (void)state;
+#define E(message, more) "{\"error\":{\"message\":\"" message "\"" more "}}"
+#define V(message, type, code)                                                                     \
+    "{\"object\":\"error\",\"message\":\"" message "\",\"type\":\"" type                           \
+    "\",\"param\":null,\"code\":" code "}"
+#define API ",\"type\":\"api_error\",\"param\":null,\"code\":null"
+    static const struct {
+        const char *engine;
+        int status;
+        const char *body;
+        enum verdict verdict;
+        bool is_too_large;
+    } cases[] = {
+        {"llama-server", 400,
+         E("request (5011 tokens) exceeds the available context size (4096 tokens), try increasing "
+           "it",
+           ",\"code\":400,\"type\":\"exceed_context_size_error\",\"n_ctx\":4096"),
+         VERDICT_UNFIT, true},
+        {"llama-server", 500,
+         E("image input is not supported - hint: if this is unexpected, you may need to provide "
+           "the mmproj",
+           ",\"code\":500,\"type\":\"server_error\""),
+         VERDICT_UNFIT, false},
+        {"llama-server", 500,
+         E("audio input is not supported - hint: you may need to provide the mmproj", ""),
+         VERDICT_UNFIT, false},
+        {"llama-server", 400,
+         E("Failed to load image or audio file", ",\"type\":\"invalid_request_error\""),
+         VERDICT_UNFIT, false},
+        {"llama-server", 400, E("unsupported content[].type", ""), VERDICT_UNFIT, false},
+        {"llama-server", 500, E("tools param requires --jinja flag", ""), VERDICT_UNFIT, false},
+        {"llama-server", 500,
+         E("input (9000 tokens) is too large to process. increase the physical batch size", ""),
+         VERDICT_UNFIT, true},
+        {"llama-server", 400, E("Failed to initialize samplers: failed to parse grammar", ""),
+         VERDICT_CLIENT, false},
+        {"llama-server", 503, E("Loading model", ",\"type\":\"unavailable_error\",\"code\":503"),
+         VERDICT_BUSY, false},
+        {"llama-server", 401,
+         E("Invalid API Key", ",\"type\":\"authentication_error\",\"code\":401"),
+         VERDICT_MISCONFIGURED, false},
+        {"llama-server", 500, E("Compute error.", ",\"type\":\"server_error\""), VERDICT_FAILED,
+         false},
+        {"vLLM", 400,
+         V("This model's maximum context length is 16384 tokens. However, you requested 122946 "
+           "tokens",
+           "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400,
+         E("This model's maximum context length is 2048 tokens. However, your request has 8 input "
+           "tokens plus 2045 "
+           "'max_tokens'.",
+           ",\"type\":\"BadRequestError\",\"param\":\"input_tokens, max_tokens\",\"code\":400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400,
+         V("The decoder prompt (length 17772) is longer than the maximum model length of 16384.",
+           "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400,
+         V("At most 1 image(s) may be provided in one request.", "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400,
+         V("Qwen/Qwen2.5-7B-Instruct is not a multimodal model None", "BadRequestError", "400"),
+         VERDICT_UNFIT, false},
+        {"vLLM", 500, E("cannot identify image file <_io.BytesIO object at 0x7f>", ",\"code\":500"),
+         VERDICT_UNFIT, false},
+        {"vLLM", 400,
+         V("height:10 and width:100 must be larger than factor:28", "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400,
+         V("absolute aspect ratio must be smaller than 200, got 218.6", "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"vLLM", 400, V("temperature must be non-negative, got -1.0.", "BadRequestError", "400"),
+         VERDICT_CLIENT, false},
+        {"vLLM", 404, V("The model `m` does not exist.", "NotFoundError", "404"),
+         VERDICT_MISCONFIGURED, false},
+        {"vLLM", 401, "{\"error\":\"Unauthorized\"}", VERDICT_MISCONFIGURED, false},
+        {"vLLM", 500,
+         V("EngineCore encountered an issue. See stack trace (above) for the root cause.",
+           "InternalServerError", "500"),
+         VERDICT_FAILED, false},
+        {"SGLang", 400,
+         V("The input (61709 tokens) is longer than the model's context length (40960 tokens).",
+           "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"SGLang", 400,
+         E("Requested token count exceeds the model's maximum context length of 262144 tokens.",
+           ",\"type\":\"invalid_request_error\",\"code\":400"),
+         VERDICT_UNFIT, true},
+        {"SGLang", 400,
+         V("Input length (30011 tokens) exceeds the maximum allowed length (28994 tokens).",
+           "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"SGLang", 400,
+         V("Multimodal prompt is too long after expanding multimodal tokens.", "BadRequestError",
+           "400"),
+         VERDICT_UNFIT, true},
+        {"SGLang", 400, V("Image count 2 exceeds limit 1 per request.", "BadRequestError", "400"),
+         VERDICT_UNFIT, true},
+        {"SGLang", 503, V("The request queue is full.", "ServiceUnavailable", "503"), VERDICT_BUSY,
+         false},
+        {"Ollama", 404, E("model \\\"m\\\" not found, try pulling it first", API),
+         VERDICT_MISCONFIGURED, false},
+        {"Ollama", 400,
+         E("registry.ollama.ai/library/llama3.2-vision:11b does not support tools", API),
+         VERDICT_UNFIT, false},
+        {"Ollama", 400, E("this model does not support image input", API), VERDICT_UNFIT, false},
+        {"Ollama", 500, E("this model is missing data required for image input", API),
+         VERDICT_UNFIT, false},
+        {"Ollama", 400,
+         E("invalid image input", ",\"type\":\"invalid_request_error\",\"param\":null"),
+         VERDICT_UNFIT, false},
+        {"Ollama", 500,
+         E("Failed to create new sequence: failed to process inputs: image: unknown format", API),
+         VERDICT_UNFIT, false},
+        {"Ollama", 400, E("prompt too long; exceeded max context length by 433000 tokens", API),
+         VERDICT_UNFIT, true},
+        {"Ollama", 400, E("the input length exceeds the context length", API), VERDICT_UNFIT, true},
+        {"Ollama", 503, E("server busy, please try again.  maximum pending requests exceeded", API),
+         VERDICT_BUSY, false},
+        {"Ollama", 500,
+         E("model requires more system memory (5.5 GiB) than is available (3.2 GiB)", API),
+         VERDICT_FAILED, false},
+        {"Ollama", 500, E("llama runner process has terminated: exit status 2", API),
+         VERDICT_FAILED, false},
+        {"TGI", 422,
+         "{\"error\":\"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. "
+         "Given: 5000\","
+         "\"error_type\":\"validation\"}",
+         VERDICT_UNFIT, true},
+        {"TGI", 429, "{\"error\":\"Model is overloaded\",\"error_type\":\"overloaded\"}",
+         VERDICT_BUSY, false},
+        {"LM Studio", 400,
+         "{\"error\":\"Vision add-on is not loaded, but images were provided for processing\"}",
+         VERDICT_UNFIT, false},
+        {"OpenAI", 429,
+         E("You exceeded your current quota, please check your plan and billing details.",
+           ",\"type\":\"insufficient_quota\",\"code\":\"insufficient_quota\""),
+         VERDICT_MISCONFIGURED, false},
+        {"OpenAI", 429, E("Rate limit reached for requests", ",\"code\":\"rate_limit_exceeded\""),
+         VERDICT_BUSY, false},
+        {"OpenAI", 400,
+         E("You uploaded an unsupported image.", ",\"code\":\"invalid_image_format\""),
+         VERDICT_UNFIT, false},
+        {"OpenRouter", 404, E("No endpoints found that support image input", ",\"code\":404"),
+         VERDICT_UNFIT, false},
+        {"OpenRouter", 400, E("m is not a valid model ID", ",\"code\":400"), VERDICT_MISCONFIGURED,
+         false},
+        {"DeepSeek", 400, E("Model Not Exist", ",\"code\":\"invalid_request_error\""),
+         VERDICT_MISCONFIGURED, false},
+        {"DeepSeek", 402, E("Insufficient Balance", ""), VERDICT_MISCONFIGURED, false},
+        {"Mistral", 400, V("Invalid model: m", "invalid_model", "\"1500\""), VERDICT_MISCONFIGURED,
+         false},
+        {"Gemini", 400,
+         "[{\"error\":{\"code\":400,\"message\":\"API key not valid. Please pass a valid API "
+         "key.\","
+         "\"status\":\"INVALID_ARGUMENT\"}}]",
+         VERDICT_MISCONFIGURED, false},
+        {"LiteLLM", 400, E("litellm.ContextWindowExceededError: too much", ",\"code\":\"400\""),
+         VERDICT_UNFIT, true},
+    };
+#undef E
+#undef V
+#undef API
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        struct engine_opinion opinion;
+        enum verdict verdict = judge(cases[i].status, cases[i].body, &opinion);
+        if (verdict != cases[i].verdict || opinion.is_too_large != cases[i].is_too_large)
+            print_message("%s: %d %s\n", cases[i].engine, cases[i].status, cases[i].body);
+        assert_string_equal(verdict_name(verdict), verdict_name(cases[i].verdict));
+        assert_int_equal(opinion.is_too_large, cases[i].is_too_large);
+        assert_true(strlen(opinion.words) > 0);
+    }
+}
+
+/* Mistral's: the message is an object, which has the words further below. */
+static void words_stand_further_below(void **state)
+{
+    (void)state;
+    struct engine_opinion opinion;
+    assert_int_equal(
+        judge(422, "{\"object\":\"error\",\"message\":{\"detail\":[{\"msg\":\"Field required\"}]}}",
+              &opinion),
+        VERDICT_CLIENT);
+    assert_string_equal(opinion.words, "Field required");
+    judge(422, "{\"error\":{\"error\":{\"error\":{\"error\":{\"message\":\"deep\"}}}}}", &opinion);
+    assert_string_equal(opinion.words, "");
+    judge(400, "[]", &opinion);
+    assert_string_equal(opinion.words, "");
+}
+
 static void a_model_that_the_client_named_is_no_fault_of_ours(void **state)
 {
     (void)state;
@@ -186,6 +380,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_answers),
+        cmocka_unit_test(bodies_of_engines),
+        cmocka_unit_test(words_stand_further_below),
         cmocka_unit_test(a_model_that_the_client_named_is_no_fault_of_ours),
         cmocka_unit_test(what_is_not_there_yet),
         cmocka_unit_test(pages_of_other_servers),
