@@ -287,17 +287,28 @@ static yyjson_mut_val *choice_json(yyjson_mut_doc *doc, const struct moa_choice 
     return object;
 }
 
+/* Of a picture that was not fetched nothing is known, and every figure is null. */
 static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score *score)
 {
+    const struct moa_image_info *info = &score->facts.info;
+    const struct moa_image_complexity *c = &score->complexity;
+    const bool is_known = info->format != MOA_IMAGE_UNKNOWN;
+    const struct {
+        const char *name;
+        double value;
+    } scores[] = {{"resolution", c->resolution},
+                  {"edge", c->edge},
+                  {"entropy", c->entropy},
+                  {"sharpness", c->sharpness},
+                  {"score", c->score}};
     yyjson_mut_val *object = yyjson_mut_obj(doc);
-    yyjson_mut_obj_add_str(doc, object, "format", moa_image_format_name(score->facts.info.format));
-    yyjson_mut_obj_add_uint(doc, object, "width", score->facts.info.width_px);
-    yyjson_mut_obj_add_uint(doc, object, "height", score->facts.info.height_px);
-    add_score(doc, object, "resolution", score->complexity.resolution);
-    add_score(doc, object, "edge", score->complexity.edge);
-    add_score(doc, object, "entropy", score->complexity.entropy);
-    add_score(doc, object, "sharpness", score->complexity.sharpness);
-    add_score(doc, object, "score", score->complexity.score);
+    yyjson_mut_obj_add_str(doc, object, "format", moa_image_format_name(info->format));
+    yyjson_mut_obj_add_val(doc, object, "width",
+                           is_known ? yyjson_mut_uint(doc, info->width_px) : yyjson_mut_null(doc));
+    yyjson_mut_obj_add_val(doc, object, "height",
+                           is_known ? yyjson_mut_uint(doc, info->height_px) : yyjson_mut_null(doc));
+    for (size_t i = 0; i < sizeof(scores) / sizeof(scores[0]); i++)
+        add_known(doc, object, scores[i].name, is_known ? scores[i].value : NAN);
     return object;
 }
 
