@@ -34,6 +34,7 @@ An engine with `reasoning` thinks aloud beside its answer, and one with another 
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 One with `probabilities`, a list for the words of its answer and the end token, tells them to who asks with one
 of its `fields`, and refuses the others of ("logprobs", "n_probs").
+One with `n_answers` answers so many requests and is silent from then on.
 """
 import gzip
 import json
@@ -87,7 +88,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.answered = True  # a handler lives as long as its connection
-        self.engine.requests.append(Recorded(self.path, self.headers, body))
+        with self.engine.lock:
+            self.engine.requests.append(Recorded(self.path, self.headers, body))
+            if self.engine.n_answers is not None and len(self.engine.requests) > self.engine.n_answers:
+                mode = "silent"
         try:
             if mode == "silent" or mode == "stall" and not json.loads(body).get("stream"):
                 self.wait_for_hangup()
@@ -290,6 +294,7 @@ class FaultEngine:
         self.probabilities, self.fields = None, None
         self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
+        self.n_answers, self.lock = None, threading.Lock()
         self.release, self.closing = threading.Event(), threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.engine = self

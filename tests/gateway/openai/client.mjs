@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Asks the gateway with the official OpenAI client, as tests/gateway/test_clients.py tells it to:
 //   node client.mjs BASE_URL < [{question, image, stream, tools, tool_choice, abort}, ...]
-// and prints one JSON line for each with what the client made of the answer. `abort` is "before", some time before the
-// first byte of the answer, or "within", after the second chunk of a stream; the line then says when (monotonic seconds).
+// and prints one JSON line for each with what the client made of the answer. `abort` is "signal", when SIGUSR2 comes, or
+// "chunk", after the second chunk of a stream.
 import OpenAI from "openai";
 import { readFileSync } from "node:fs";
 
 const client = new OpenAI({ baseURL: process.argv[2], apiKey: "none", maxRetries: 0, timeout: 60000 });
 
-const now = () => Number(process.hrtime.bigint()) / 1e9;
-
-async function ask({ question, image, stream, tools, tool_choice, abort }, aborted) {
+async function ask({ question, image, stream, tools, tool_choice, abort }) {
   const controller = new AbortController();
-  const leave = () => {
-    aborted.at = now();
-    controller.abort();
-  };
+  if (abort === "signal") process.once("SIGUSR2", () => controller.abort());
   const content = [{ type: "text", text: question }];
   if (image) content.unshift({ type: "image_url", image_url: { url: image } });
   const request = client.chat.completions.create({
@@ -27,7 +22,6 @@ async function ask({ question, image, stream, tools, tool_choice, abort }, abort
     tools,
     tool_choice,
   }, { signal: controller.signal });
-  if (abort === "before") setTimeout(leave, 300);
   const { data, response } = await request.withResponse();
   const plan = response.headers.get("x-moaoff-plan");
   if (!stream) {
@@ -37,7 +31,7 @@ async function ask({ question, image, stream, tools, tool_choice, abort }, abort
   let answer = "", finish = null, chunks = 0, calls;
   for await (const chunk of data) {
     chunks++;
-    if (abort === "within" && chunks === 2) leave();
+    if (abort === "chunk" && chunks === 2) controller.abort();
     answer += chunk.choices[0]?.delta?.content ?? "";
     finish = chunk.choices[0]?.finish_reason ?? finish;
     for (const call of chunk.choices[0]?.delta?.tool_calls ?? []) {
@@ -47,17 +41,16 @@ async function ask({ question, image, stream, tools, tool_choice, abort }, abort
       calls[call.index].arguments += call.function.arguments ?? "";
     }
   }
-  if (aborted.at) return { aborted, chunks, ended: true };
+  if (abort) return { chunks, ended: true };
   return { plan, answer, finish, chunks, calls };
 }
 
 for (const question of JSON.parse(readFileSync(0, "utf8"))) {
   let line;
-  const aborted = {};
   try {
-    line = await ask(question, aborted);
+    line = await ask(question);
   } catch (error) {
-    line = { aborted: aborted.at, error: error.constructor.name, status: error.status, code: error.code, param: error.param,
+    line = { error: error.constructor.name, status: error.status, code: error.code, param: error.param,
              message: error.message };
   }
   console.log(JSON.stringify(line));
