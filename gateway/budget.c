@@ -131,6 +131,7 @@ void budget_restore(struct budget *budget, enum budget_purpose purpose,
 void budget_spend(struct budget *budget, enum budget_purpose purpose,
                   const struct budget_amount *amount, int64_t now_us)
 {
+    add(&budget->ever[purpose], amount);
     budget_restore(budget, purpose, amount, 0.0, 0, now_us);
 }
 

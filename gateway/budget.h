@@ -65,11 +65,9 @@ struct budget {
     int64_t began_us;
     struct budget_slices window[BUDGET_WINDOWS];
     struct budget_amount reserved;
-    double completion_tokens;  /* of a call to the cloud, about */
-    int64_t escalated_us;      /* of clients without a key; 0: never */
-    uint64_t n_held_budget;    /* answers that were not sure and were kept all the same, */
-    uint64_t n_held_busy;      /* since the cloud was busy */
-    uint64_t n_audits_skipped; /* for want of a budget */
+    struct budget_amount ever[BUDGET_PURPOSES]; /* spent since budget_init() */
+    double completion_tokens;                   /* of a call to the cloud, about */
+    int64_t escalated_us;                       /* of clients without a key; 0: never */
 };
 
 void budget_init(struct budget *budget, int64_t now_us);

@@ -166,7 +166,6 @@ static bool is_too_soon(struct exchange *x)
 bool exchange_may_escalate(struct exchange *x)
 {
     struct moa_decision *d = &x->perceived.decision;
-    struct budget *budget = &x->gateway->budget;
     const bool is_busy = cloud_is_busy(x);
     if (!is_busy && !is_too_soon(x) && claim(x, true, BUDGET_ESCALATION)) {
         *escalated_us(x) = server_now_us();
@@ -175,7 +174,7 @@ bool exchange_may_escalate(struct exchange *x)
     const enum moa_reason reason = is_busy ? MOA_REASON_CLOUD_BUSY : MOA_REASON_OVER_BUDGET;
     for (size_t i = 0; i < d->n; i++)
         d->choices[i] = (struct moa_choice){MOA_EDGE, reason};
-    *(is_busy ? &budget->n_held_busy : &budget->n_held_budget) += 1;
+    x->gateway->metrics.escalations_held_total[is_busy]++;
     return false;
 }
 

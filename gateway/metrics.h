@@ -12,6 +12,7 @@
 
 #include <moaoff/policy.h>
 
+#include "budget.h"
 #include "verdict.h"
 
 #define METRICS_BUCKETS 16

@@ -47,6 +47,15 @@ static void add_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *
         yyjson_mut_obj_add_real(doc, object, key, round(value * 1e3) / 1e3);
 }
 
+/* Money may be a small part of its unit. */
+static void add_amount(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double value)
+{
+    if (isnan(value))
+        yyjson_mut_obj_add_null(doc, object, key);
+    else
+        yyjson_mut_obj_add_real(doc, object, key, round(value * 1e9) / 1e9);
+}
+
 static void add_endpoint(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct endpoint *e,
                          int64_t now_us)
 {
@@ -136,7 +145,45 @@ static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct 
     add_number(doc, rtt, "age_ms", age_ms(s->rtt_measured_us, now_us));
 }
 
-char *state_json(const struct gateway *g, int64_t now_us, size_t *ret_n)
+static void add_window(yyjson_mut_doc *doc, yyjson_mut_val *budget, struct gateway *g,
+                       enum budget_window w, int64_t now_us)
+{
+    const struct budget_terms *terms = &g->config->budget;
+    yyjson_mut_val *window = yyjson_mut_obj_add_obj(doc, budget, budget_window_name(w));
+    for (enum budget_quantity q = BUDGET_BYTES; q < BUDGET_QUANTITIES; q++) {
+        const double limit = terms->limit[w][q];
+        yyjson_mut_val *one = yyjson_mut_obj_add_obj(doc, window, budget_quantity_name(q));
+        add_amount(doc, one, "limit", limit > 0 ? limit : NAN);
+        add_amount(doc, one, "left", budget_left(&g->budget, terms, w, q, now_us));
+        add_amount(doc, one, "spent", budget_spent(&g->budget, w, BUDGET_PURPOSES, q, now_us));
+        yyjson_mut_val *by = yyjson_mut_obj_add_obj(doc, one, "spent_for");
+        for (enum budget_purpose p = BUDGET_ANSWER; p < BUDGET_PURPOSES; p++)
+            add_amount(doc, by, budget_purpose_name(p), budget_spent(&g->budget, w, p, q, now_us));
+    }
+}
+
+static void add_budget(yyjson_mut_doc *doc, yyjson_mut_val *cloud, struct gateway *g,
+                       int64_t now_us)
+{
+    static const struct budget_amount least = {{1, 1, 1e-9}};
+    struct budget_refusal why = {.wait_us = 0};
+    const bool has_room = budget_allows(&g->budget, &g->config->budget, &least, 1.0, now_us, &why);
+    yyjson_mut_val *budget = yyjson_mut_obj_add_obj(doc, cloud, "budget");
+    yyjson_mut_obj_add_strcpy(doc, budget, "currency", g->config->currency);
+    yyjson_mut_obj_add_bool(doc, budget, "has_room", has_room);
+    add_number(doc, budget, "room_in_s", has_room ? 0 : (double)why.wait_us / 1e6);
+    add_number(doc, budget, "share", budget_share(&g->budget, &g->config->budget, now_us));
+    yyjson_mut_val *reserved = yyjson_mut_obj_add_obj(doc, budget, "reserved");
+    for (enum budget_quantity q = BUDGET_BYTES; q < BUDGET_QUANTITIES; q++)
+        add_amount(doc, reserved, budget_quantity_name(q), g->budget.reserved.of[q]);
+    for (enum budget_window w = BUDGET_HOUR; w < BUDGET_WINDOWS; w++)
+        add_window(doc, budget, g, w, now_us);
+    yyjson_mut_val *held = yyjson_mut_obj_add_obj(doc, budget, "held");
+    yyjson_mut_obj_add_uint(doc, held, "over_budget", g->metrics.escalations_held_total[0]);
+    yyjson_mut_obj_add_uint(doc, held, "cloud_busy", g->metrics.escalations_held_total[1]);
+}
+
+char *state_json(struct gateway *g, int64_t now_us, size_t *ret_n)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (!doc)
@@ -144,7 +191,9 @@ char *state_json(const struct gateway *g, int64_t now_us, size_t *ret_n)
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     add_load(doc, add_tier(doc, root, g, MOA_EDGE, now_us), g, now_us);
-    add_uplink(doc, add_tier(doc, root, g, MOA_CLOUD, now_us), g, now_us);
+    yyjson_mut_val *cloud = add_tier(doc, root, g, MOA_CLOUD, now_us);
+    add_uplink(doc, cloud, g, now_us);
+    add_budget(doc, cloud, g, now_us);
     yyjson_mut_obj_add_uint(doc, root, "requests", g->n_exchanges);
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, ret_n);
     yyjson_mut_doc_free(doc);
@@ -166,6 +215,20 @@ static void read_journal_counts(const struct gateway *g, double ret_rows[METRICS
     ret_rows[METRICS_JOURNAL_FAILED] = (double)counts.failed;
 }
 
+static void read_budget(struct gateway *g, int64_t now_us)
+{
+    struct metrics *m = &g->metrics;
+    double *const spent[] = {m->cloud_spent_bytes_total, m->cloud_spent_requests_total,
+                             m->cloud_spent_money_total};
+    double *const left[] = {m->cloud_left_bytes, m->cloud_left_requests, m->cloud_left_money};
+    for (enum budget_quantity q = BUDGET_BYTES; q < BUDGET_QUANTITIES; q++) {
+        for (size_t p = 0; p < BUDGET_PURPOSES; p++)
+            spent[q][p] = g->budget.ever[p].of[q];
+        for (enum budget_window w = BUDGET_HOUR; w < BUDGET_WINDOWS; w++)
+            left[q][w] = budget_left(&g->budget, &g->config->budget, w, q, now_us);
+    }
+}
+
 /* What is known elsewhere, into the rows for it. */
 static void read_gauges(struct gateway *g, int64_t now_us)
 {
@@ -182,6 +245,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     m->uplink_tcp_mbps = e.tcp_mbps;
     m->uplink_age_seconds = age_ms(e.measured_us, now_us) / 1e3;
     m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;
+    read_budget(g, now_us);
     read_journal_counts(g, m->journal_rows_total);
 }
 

@@ -21,7 +21,7 @@ struct gateway;
 void state_read(struct gateway *gateway, int64_t now_us, struct moa_state *ret_state);
 
 /** The state as JSON, to be freed with free(); NULL if out of memory. */
-char *state_json(const struct gateway *gateway, int64_t now_us, size_t *ret_n);
+char *state_json(struct gateway *gateway, int64_t now_us, size_t *ret_n);
 
 /** Every metric as Prometheus text: what was counted, and the state. */
 void state_write_metrics(struct gateway *gateway, int64_t now_us, FILE *out);
