@@ -163,6 +163,7 @@ enum moa_err moa_adaptive_new(const struct moa_policy_setting *settings, const u
     if (!a)
         return MOA_ERR_MEMORY;
     memcpy(a->key, key, sizeof(a->key));
+    a->budget_share = 1.0;
     if (moa_adaptive_configure(a, settings)) {
         free(a);
         return MOA_ERR_ARGUMENT;
@@ -352,8 +353,17 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
     }
     adaptive->n_requests++;
     adaptive->n_changes++;
-    moa_predict_observe(&adaptive->predict, outcome, adaptive->params.cloud_share_max);
+    moa_predict_observe(&adaptive->predict, outcome,
+                        fmin(adaptive->params.cloud_share_max, adaptive->budget_share));
     lower_shares(adaptive);
+    return MOA_OK;
+}
+
+enum moa_err moa_adaptive_aim(struct moa_adaptive *adaptive, double share)
+{
+    if (!adaptive || !(share >= 0.0 && share <= 1.0))
+        return MOA_ERR_ARGUMENT;
+    adaptive->budget_share = share;
     return MOA_OK;
 }
 

@@ -49,6 +49,7 @@ struct moa_adaptive {
     uint64_t n_remembered; /* ever; the next one goes to its remainder */
 
     struct predict predict;
+    double budget_share; /* moa_adaptive_aim() */
 };
 
 extern const struct policy_params moa_adaptive_params;

@@ -283,6 +283,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
         const bool same_claim =
             loaded->params.alpha == params.alpha && loaded->params.delta == params.delta;
         loaded->params = params;
+        loaded->budget_share = adaptive->budget_share;
         loaded->bets = adaptive->bets;
         loaded->bar = adaptive->bar;
         loaded->n_changes = adaptive->n_changes + 1;

@@ -229,6 +229,13 @@ MOA_API bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive,
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_adaptive_observe(struct moa_adaptive *adaptive, const struct moa_adaptive_outcome *outcome);
 
+/**
+ * The share of requests that a budget allows to ask the cloud, in [0, 1]; from now on the smaller
+ * of it and of `adaptive.cloud_share_max` is aimed at. 1 at first, and not saved. Errors:
+ * MOA_ERR_ARGUMENT, and nothing has changed.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_aim(struct moa_adaptive *adaptive, double share);
+
 /** Counts an audit; returns bits as above, 0 if it came too late or its scene was counted before.
  */
 MOA_API unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audit *audit);

@@ -246,6 +246,38 @@ def test_a_cloud_that_says_429_is_spared(duo, edge, cloud):
     assert reason_of(running.chat(chat("Which?"))) == "text=cloud-busy" and len(cloud.requests) == 1
 
 
+# ---- what is shown ----
+
+def metrics_of(running, name):
+    return dict(re.findall(r"^moaoff_%s(?:\{\w+=\"([\w-]+)\"\})? (\S+)$" % name, running.get("/metrics").body.decode(), re.MULTILINE))
+
+
+def test_what_is_left_is_shown(duo, edge, cloud):
+    edge.probabilities = UNSURE
+    running = duo(merged(budgeted("edge-first", requests_per_day=3, bytes_per_hour=100000, money_per_hour=1, currency="EUR",
+                                  price_per_million_prompt_tokens=1000, min_seconds_between_escalations=3600),
+                         {"paper": TAUS["perceive-cloud"]}))
+    for model in ("moaoff/edge-first", "moaoff/edge-first", "moaoff/cloud", "moaoff/paper"):
+        assert running.chat(chat("Which?", *[PIXELS] * (model == "moaoff/paper"), model=model)).status == 200
+    budget = running.get("/v1/state").json["cloud"]["budget"]
+    assert budget["currency"] == "EUR" and budget["has_room"] is False and 86000 < budget["room_in_s"] <= 24 * 3600 + 24 * 60
+    assert budget["reserved"] == {"bytes": 0, "requests": 0, "money": 0}
+    assert budget["held"] == {"over_budget": 1, "cloud_busy": 0}
+    for window in ("hour", "day"):
+        calls, money, sent = (budget[window][quantity] for quantity in ("requests", "money", "bytes"))
+        assert calls["spent"] == 3 and calls["spent_for"] == {"answer": 1, "description": 1, "escalation": 1, "audit": 0}
+        assert abs(money["spent"] - 0.021) < 1e-9 and abs(money["spent_for"]["escalation"] - 0.007) < 1e-9
+        assert sent["spent"] == sum(len(request.body) for request in cloud.requests)
+    assert budget["day"]["requests"]["limit"] == 3 and budget["day"]["requests"]["left"] == 0
+    assert budget["day"]["bytes"]["limit"] is None and budget["day"]["bytes"]["left"] is None
+    assert budget["hour"]["bytes"]["left"] == 100000 - budget["hour"]["bytes"]["spent"]
+    assert abs(budget["hour"]["money"]["left"] - 0.979) < 1e-9
+    assert metrics_of(running, "cloud_spent_requests_total") == {"answer": "1", "description": "1", "escalation": "1", "audit": "0"}
+    assert metrics_of(running, "cloud_left_requests") == {"day": "0"}
+    assert abs(float(metrics_of(running, "cloud_left_money")["hour"]) - 0.979) < 1e-6
+    assert metrics_of(running, "escalations_held_total") == {"over-budget": "1", "cloud-busy": "0"}
+
+
 # ---- what is configured ----
 
 @pytest.mark.parametrize("budget, words", [

@@ -654,6 +654,44 @@ static void pins_and_outages_come_first_and_are_never_audited(void **unused)
     moa_adaptive_free(a);
 }
 
+/* The edge has a queue, so that the cloud is quicker: what goes there is what the budget allows. */
+static void a_budget_makes_the_cloud_dear(void **unused)
+{
+    (void)unused;
+    static const double shares[] = {1.0, 0.3};
+    for (size_t i = 0; i < N_TESTS(shares); i++) {
+        struct moa_adaptive *a = adaptive_of(NULL);
+        uint64_t seed = 103;
+        certify(a, &seed);
+        struct moa_adaptive_outcome o = {
+            .edge_first = true,
+            .called = {true, true},
+            .times = {{0, 100, 100, 100, 5}, {0, 100, 100, 100, 5}},
+        };
+        for (int n = 0; n < 500; n++)
+            assert_int_equal(moa_adaptive_observe(a, &o), MOA_OK);
+        struct moa_question q = anything;
+        struct moa_routing r;
+        q.coins[0] = q.coins[1] = 1.0;
+        q.upload_bytes = 1e5;
+        q.rtt_ms = q.uplink_mbps = 20;
+        q.load[MOA_EDGE].n_in_flight = 3;
+        o.edge_first = false;
+        assert_int_equal(moa_adaptive_aim(a, shares[i]), MOA_OK);
+        double n_cloud = 0;
+        for (int n = 0; n < 4000; n++) {
+            assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+            o.cloud = r.route == MOA_ROUTE_CLOUD;
+            n_cloud += o.cloud;
+            assert_int_equal(moa_adaptive_observe(a, &o), MOA_OK);
+        }
+        assert_true(shares[i] == 0.3 ? fabs(n_cloud / 4000 - 0.3) < 0.05 : n_cloud == 4000);
+        assert_int_equal(moa_adaptive_aim(a, 1.1), MOA_ERR_ARGUMENT);
+        assert_int_equal(moa_adaptive_aim(a, NAN), MOA_ERR_ARGUMENT);
+        moa_adaptive_free(a);
+    }
+}
+
 static void the_cloud_is_taken_at_once_where_it_is_clearly_quicker(void **unused)
 {
     (void)unused;
@@ -810,6 +848,7 @@ int main(void)
         cmocka_unit_test(what_was_not_saved_is_not_loaded),
         cmocka_unit_test(pins_and_outages_come_first_and_are_never_audited),
         cmocka_unit_test(the_cloud_is_taken_at_once_where_it_is_clearly_quicker),
+        cmocka_unit_test(a_budget_makes_the_cloud_dear),
         cmocka_unit_test(deciding_and_scoring_change_nothing_and_nothing_allocates),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
