@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options, the form and the hash of a question; see question.h.
+ * The options, the form, the scene and the text of a question; see question.h.
  */
 #include "question.h"
 
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include <xxhash.h>
 
 /* ---- options ---- */
 
@@ -163,9 +165,38 @@ unsigned question_kind(const char *text)
     return (unsigned)form_of(text) | (question_letters(text) ? QUESTION_OPTIONS : 0);
 }
 
-void question_read(const struct chat *chat, const struct moa_adaptive *adaptive,
-                   struct moa_question *ret_question)
+/* ---- scene ---- */
+
+/* A part that was not looked at, as its bytes stand in the body. */
+static void hash_bytes(const struct chat *chat, const struct chat_part *part, uint64_t ret_hash[2])
 {
+    const struct span *span = part->has_data ? &part->data : &part->span;
+    const XXH128_hash_t hash =
+        XXH3_128bits((const char *)chat->body.p + span->begin, span->end - span->begin);
+    ret_hash[0] = hash.low64;
+    ret_hash[1] = hash.high64;
+}
+
+static uint64_t scene_of(const struct chat *chat, const struct image_score *scores,
+                         const struct moa_adaptive *adaptive)
+{
+    uint64_t scene = 0;
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const struct chat_part *part = &chat->parts[i];
+        uint64_t words[4] = {scene, (uint64_t)part->kind};
+        if (part->kind == MOA_IMAGE && scores[i].facts.info.width_px > 0)
+            moa_image_scene(&scores[i].facts.features, words + 2);
+        else
+            hash_bytes(chat, part, words + 2);
+        scene = moa_adaptive_hash(adaptive, words, 4);
+    }
+    return scene;
+}
+
+void question_read(const struct chat *chat, const struct image_score *scores,
+                   const struct moa_adaptive *adaptive, struct moa_question *ret_question)
+{
+    ret_question->scene = scene_of(chat, scores, adaptive);
     ret_question->text = moa_adaptive_hash(adaptive, chat->asked, 2);
     ret_question->kind = question_kind(chat->last_turn);
 }

@@ -12,6 +12,7 @@
 #include <moaoff/adaptive.h>
 
 #include "chat.h"
+#include "perceive.h"
 
 /** The form of a question, by its words in English or German. */
 enum question_form {
@@ -40,10 +41,12 @@ uint32_t question_letters(const char *text);
 unsigned question_kind(const char *text);
 
 /**
- * Fills in `text` and `kind` of `ret_question`, and nothing else of it. What is asked is hashed
- * with the key of `adaptive`: to whom that is unknown, the hash tells nothing.
+ * Fills in `scene`, `text` and `kind` of `ret_question`, and nothing else of it. A scene is that of
+ * all parts in their order: pictures by moa_image_scene(), others by their bytes; 0 of text alone.
+ * `scores` as for perceive_request(). What is seen and asked is hashed with the key of `adaptive`:
+ * to whom that is unknown, the hashes tell nothing.
  */
-void question_read(const struct chat *chat, const struct moa_adaptive *adaptive,
-                   struct moa_question *ret_question);
+void question_read(const struct chat *chat, const struct image_score *scores,
+                   const struct moa_adaptive *adaptive, struct moa_question *ret_question);
 
 #endif

@@ -43,6 +43,10 @@ struct moa_image_info {
     uint32_t height_px; /**< at least 1 */
 };
 
+/** Cells of the reduced luma, on a side and in all. */
+#define MOA_IMAGE_REDUCED 32
+#define MOA_IMAGE_REDUCED_PX (MOA_IMAGE_REDUCED * MOA_IMAGE_REDUCED)
+
 /** What a file has that decoders treat differently. */
 enum moa_image_note {
     /** A JPEG that lacks its end, and of its pixels at most some in the last row of units: its
@@ -73,6 +77,13 @@ struct moa_image_features {
     double bits_per_pixel;        /**< compressed bytes x 8 / pixels */
     double bits_per_pixel_normal; /**< as in struct moa_image_header */
     uint32_t notes;               /**< of enum moa_image_note */
+    /** Reduced luma, rows from top to bottom: what moa_image_scene() and moa_image_distance() see.
+     * Cell (i, j) is the mean of Y' over the columns [j W/32], ..., [(j+1) W/32] - 1 and those rows
+     * of [i H/32], ..., [(i+1) H/32] - 1 whose number is a multiple of ceil(H/96), rounded to the
+     * nearest gray level; of a side below 32 px several cells show the same pixels. As stored,
+     * before any EXIF orientation. In fast mode a cell of which no row was looked at is as the one
+     * above it. */
+    uint8_t reduced[MOA_IMAGE_REDUCED_PX];
 };
 
 /** What a file's header says of its complexity, at no cost. */
@@ -205,6 +216,24 @@ moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *op
 MOA_API MOA_WARN_UNUSED enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px,
                                                       uint32_t height_px, size_t stride_bytes,
                                                       struct moa_image_features *ret_features);
+
+/**
+ * Which scene a picture shows: 16 levels, byte k % 8 of word k / 8 counted from the lowest, for the
+ * fields k = 0, ..., 15 of 8 x 8 cells of the reduced luma, row by row. A level is 12.5 c / m,
+ * rounded down, with c the mean of the field and m that of the picture, at least 32 gray levels:
+ * steps of 8 % of m, in [0, 200]. Two pictures show one scene if all of it is equal. Sensor noise,
+ * lossy coding and exposure mostly leave it equal; what moves in it does not, if it is large
+ * enough: docs/perceive.md gives the rates. Pure arithmetic, cannot fail.
+ */
+MOA_API void moa_image_scene(const struct moa_image_features *features, uint64_t ret_scene[2]);
+
+/**
+ * How far two pictures are from each other, in gray levels: the largest and the mean absolute
+ * difference of their reduced luma, [0, 255]. Sizes do not count. Cannot fail.
+ */
+MOA_API void moa_image_distance(const struct moa_image_features *one,
+                                const struct moa_image_features *other, double *ret_max,
+                                double *ret_mean);
 
 /** Features to complexity; pure arithmetic, cannot fail. `params` may be NULL for the defaults. */
 MOA_API void moa_image_complexity(const struct moa_image_params *params,

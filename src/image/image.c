@@ -224,7 +224,7 @@ static enum moa_err scan_luma(const struct moa_picture *picture, enum moa_image_
 static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mode mode,
                             struct moa_image_features *ret_features, struct moa_error *error)
 {
-    struct moa_luma_scan *scan = moa_scan_new(picture->info.width_px);
+    struct moa_luma_scan *scan = moa_scan_new(picture->info.width_px, picture->info.height_px);
     if (!scan)
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
     struct moa_image_features features;
@@ -234,7 +234,6 @@ static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mo
         return err;
     struct moa_image_header header;
     fill_header(picture->file, &picture->info, &header);
-    features.height_px = picture->info.height_px;
     features.bits_per_pixel = header.bits_per_pixel;
     features.bits_per_pixel_normal = header.bits_per_pixel_normal;
     *ret_features = features;
@@ -280,7 +279,7 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
 {
     if (!luma || !ret_features || width_px == 0 || height_px == 0 || stride_bytes < width_px)
         return MOA_ERR_ARGUMENT;
-    struct moa_luma_scan *scan = moa_scan_new(width_px);
+    struct moa_luma_scan *scan = moa_scan_new(width_px, height_px);
     if (!scan)
         return MOA_ERR_MEMORY;
     enum moa_err err = MOA_OK;
@@ -297,7 +296,6 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
     moa_scan_free(scan);
     if (err)
         return err;
-    features.height_px = height_px;
     features.bits_per_pixel = 8.0;
     features.bits_per_pixel_normal = 8.0;
     *ret_features = features;

@@ -344,7 +344,7 @@ static void luma_by_units(struct jpeg *jpeg)
         if (measured)
             moa_scan_push(jpeg->scan, left < unit_rows ? left : unit_rows);
         else
-            moa_scan_break(jpeg->scan);
+            moa_scan_skip(jpeg->scan, left < unit_rows ? left : unit_rows);
     }
 }
 

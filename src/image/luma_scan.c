@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "../kernels_count.h"
+#include "scene.h"
 
 /* Bins are walked in groups of eight, because most are empty. */
 enum { GROUP = 8 };
@@ -32,9 +33,10 @@ struct moa_luma_scan {
     uint64_t n_px;    /* pixels of all rows */
     uint64_t n_inner; /* pixels whose gradient was counted */
     struct moa_counts counts;
+    struct moa_reduction reduction;
 };
 
-struct moa_luma_scan *moa_scan_new(uint32_t width_px)
+struct moa_luma_scan *moa_scan_new(uint32_t width_px, uint32_t height_px)
 {
     struct moa_luma_scan *scan = calloc(1, sizeof(*scan));
     if (!scan)
@@ -44,8 +46,8 @@ struct moa_luma_scan *moa_scan_new(uint32_t width_px)
     scan->stride_bytes = ((size_t)width_px + 127) / 64 * 64;
     scan->n_kept = 2;
     scan->rows = malloc(scan->stride_bytes * (2 + SAMPLE_ROWS + MOA_SCAN_ROWS));
-    if (!scan->rows) {
-        free(scan);
+    if (!moa_reduction_init(&scan->reduction, width_px, height_px) || !scan->rows) {
+        moa_scan_free(scan);
         return NULL;
     }
     return scan;
@@ -57,6 +59,7 @@ void moa_scan_free(struct moa_luma_scan *scan)
         return;
     if (scan->counts.exact)
         munmap(scan->counts.exact, EXACT_BYTES);
+    moa_reduction_done(&scan->reduction);
     free(scan->rows);
     free(scan);
 }
@@ -76,6 +79,7 @@ bool moa_scan_restart_exact(struct moa_luma_scan *scan)
     scan->n_band = 0;
     scan->n_px = 0;
     scan->n_inner = 0;
+    moa_reduction_restart(&scan->reduction);
     return true;
 }
 
@@ -119,6 +123,7 @@ static void add_row(struct moa_luma_scan *scan, const uint8_t *row, size_t strid
     else if (scan->n_band >= 2)
         count_middle(scan, row - 2 * stride_bytes, row - stride_bytes, row);
     scan->n_band++;
+    moa_reduction_row(&scan->reduction, row);
 }
 
 static void add_rows(struct moa_luma_scan *scan, const uint8_t *rows, size_t n_rows,
@@ -170,11 +175,18 @@ void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows)
     scan->n_kept = 2;
 }
 
-void moa_scan_break(struct moa_luma_scan *scan)
+/* The next row is no neighbour of the last one. */
+static void break_band(struct moa_luma_scan *scan)
 {
     end_band(scan, moa_scan_space(scan, 0) - scan->stride_bytes);
     scan->n_kept = 2;
     scan->is_sampled = true;
+}
+
+void moa_scan_skip(struct moa_luma_scan *scan, size_t n_rows)
+{
+    break_band(scan);
+    moa_reduction_skip(&scan->reduction, (uint32_t)n_rows);
 }
 
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
@@ -407,8 +419,10 @@ static bool finish_gradients(const struct moa_luma_scan *scan, struct moa_image_
 
 bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features)
 {
-    moa_scan_break(scan);
-    struct moa_image_features features = {.width_px = (uint32_t)scan->width_px};
+    break_band(scan);
+    struct moa_image_features features = {.width_px = scan->reduction.width_px,
+                                          .height_px = scan->reduction.height_px};
+    memcpy(features.reduced, scan->reduction.luma, sizeof(features.reduced));
     const bool is_accurate_enough = finish_gradients(scan, &features);
     features.entropy_nats = entropy_nats(scan);
     *ret_features = features;

@@ -24,10 +24,10 @@
 struct moa_luma_scan;
 
 /**
- * A scan for rows of `width_px`; NULL if out of memory. The row space is wide enough for
- * a width rounded up to a multiple of 32. Free with moa_scan_free().
+ * A scan for `height_px` rows of `width_px`; NULL if out of memory. The row space is wide enough
+ * for a width rounded up to a multiple of 32. Free with moa_scan_free().
  */
-struct moa_luma_scan *moa_scan_new(uint32_t width_px);
+struct moa_luma_scan *moa_scan_new(uint32_t width_px, uint32_t height_px);
 /**
  * Forgets all rows and gives every s a bin of its own: up to 16 MiB more memory, as far as
  * gradients differ; false if there is none. To be called once.
@@ -40,16 +40,16 @@ void moa_scan_free(struct moa_luma_scan *scan);
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i);
 /** Measures the rows that were written to the space, 1 <= n_rows <= MOA_SCAN_ROWS. */
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows);
-/** Says that the next row pushed is no neighbour of the last one. */
-void moa_scan_break(struct moa_luma_scan *scan);
+/** Says that the next `n_rows` rows are not looked at. */
+void moa_scan_skip(struct moa_luma_scan *scan, size_t n_rows);
 
 /** Measures a band that lies elsewhere: `n_rows` >= 1 rows, `stride_bytes` apart. */
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
                     size_t stride_bytes);
 
 /**
- * The features of all rows measured so far; at least one. Fills everything but height_px and
- * bits_per_pixel. Returns whether they are accurate enough; if not, restart with exact bins.
+ * The features of all rows measured so far; at least one. Fills everything but the bits per
+ * pixel and the notes. Returns whether they are accurate enough; if not, restart with exact bins.
  */
 bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_features);
 

@@ -21,6 +21,10 @@ static void check_features(const struct moa_image_features *f)
 {
     struct moa_image_complexity c;
     moa_image_complexity(NULL, f, &c);
+    uint64_t scene[2];
+    moa_image_scene(f, scene);
+    for (int i = 0; i < 16; i++)
+        FUZZ_ASSERT((scene[i / 8] >> 8 * (i % 8) & 0xff) <= 200);
     FUZZ_ASSERT(f->gradient_p5 <= f->gradient_p95 && f->gradient_p95 <= 1443.0);
     FUZZ_ASSERT(f->gradient_mean >= 0.0 && f->gradient_mean <= 1443.0);
     FUZZ_ASSERT(f->entropy_nats >= 0.0 && f->entropy_nats <= 5.5452);
@@ -41,7 +45,8 @@ static void check_header(struct moa_bytes file, const struct moa_image_info *inf
 
 static bool is_same(const struct moa_image_features *a, const struct moa_image_features *b)
 {
-    return memcmp(a, b, offsetof(struct moa_image_features, notes)) == 0 && a->notes == b->notes;
+    return memcmp(a, b, offsetof(struct moa_image_features, notes)) == 0 && a->notes == b->notes &&
+           memcmp(a->reduced, b->reduced, sizeof(a->reduced)) == 0;
 }
 
 static enum moa_err measure(struct moa_bytes file, enum moa_image_mode mode,

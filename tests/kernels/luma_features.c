@@ -15,7 +15,7 @@
 static int measure(FILE *in, unsigned width, unsigned height)
 {
     uint8_t *luma = malloc((size_t)width * height);
-    struct moa_luma_scan *scan = moa_scan_new(width);
+    struct moa_luma_scan *scan = moa_scan_new(width, height);
     if (!luma || !scan || fread(luma, width, height, in) != height) {
         fputs("luma_features: cannot read a plane\n", stderr);
         free(luma);
@@ -28,8 +28,12 @@ static int measure(FILE *in, unsigned width, unsigned height)
         moa_scan_plane(scan, luma, height, width);
         (void)moa_scan_finish(scan, &f);
     }
-    printf("%u %u %a %a %a %a %a %a\n", width, height, f.gradient_mean, f.gradient_p5,
-           f.gradient_p95, f.entropy_nats, f.laplacian_variance, f.edge_fraction);
+    uint64_t reduced = 0;
+    for (size_t i = 0; i < MOA_IMAGE_REDUCED_PX; i++)
+        reduced = reduced * 1099511628211u + f.reduced[i];
+    printf("%u %u %a %a %a %a %a %a %016" PRIx64 "\n", width, height, f.gradient_mean,
+           f.gradient_p5, f.gradient_p95, f.entropy_nats, f.laplacian_variance, f.edge_fraction,
+           reduced);
     moa_scan_free(scan);
     free(luma);
     return 0;

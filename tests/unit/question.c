@@ -99,13 +99,14 @@ static uint64_t text_by(const char *body, uint64_t key)
 {
     const struct chat_limits limits = {.max_text_bytes = 10000, .max_images = 3};
     struct moa_adaptive *adaptive = adaptive_of(key);
-    struct moa_question q = {.scene = 77};
+    struct moa_question q = {.coins = {0.5, 0.5}};
     struct http_error error;
     struct chat chat;
     if (chat_parse((struct moa_bytes){body, strlen(body)}, &limits, &chat, &error))
         fail_msg("refused: %s", error.message);
-    question_read(&chat, adaptive, &q);
-    assert_int_equal(q.scene, 77);
+    static const struct image_score none[8];
+    question_read(&chat, none, adaptive, &q);
+    assert_true(q.coins[0] == 0.5); /* nothing else */
     assert_int_equal(q.kind, question_kind(chat.last_turn));
     chat_done(&chat);
     moa_adaptive_free(adaptive);
@@ -187,12 +188,59 @@ static void keyed(void **state)
     moa_adaptive_free(adaptive);
 }
 
+/* ---- scenes ---- */
+
+static uint64_t scene_of(const char *body, const struct image_score *scores)
+{
+    const struct chat_limits limits = {.max_text_bytes = 10000, .max_images = 3};
+    struct moa_adaptive *adaptive = adaptive_of(3);
+    struct moa_question q;
+    struct http_error error;
+    struct chat chat;
+    if (chat_parse((struct moa_bytes){body, strlen(body)}, &limits, &chat, &error))
+        fail_msg("refused: %s", error.message);
+    question_read(&chat, scores, adaptive, &q);
+    chat_done(&chat);
+    moa_adaptive_free(adaptive);
+    return q.scene;
+}
+
+#define SOUND(data) "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"" data "\"}}"
+
+static void scenes(void **state)
+{
+    (void)state;
+    static struct image_score scores[2]; /* a dark picture, one with a lamp */
+    for (int i = 0; i < 2; i++)
+        scores[i].facts.info.width_px = scores[i].facts.info.height_px = 640;
+    memset(scores[1].facts.features.reduced, 200, 500);
+    const struct image_score other_order[2] = {scores[1], scores[0]};
+
+    const char *two = CHAT(USER("[" IMAGE("data:a", "") "," IMAGE("data:b", "") "]"), "");
+    const char *other_bytes = CHAT(USER("[" IMAGE("data:c", "") "," IMAGE("data:d", "") "]"), "");
+    const char *one = CHAT(USER("[" IMAGE("data:a", "") "]"), "");
+    assert_true(scene_of(CHAT(USER("\"Hello\""), ""), NULL) == 0);
+    assert_true(scene_of(two, scores) == scene_of(other_bytes, scores));
+    assert_true(scene_of(two, scores) != scene_of(two, other_order));
+    assert_true(scene_of(two, scores) != scene_of(one, scores));
+    assert_true(scene_of(one, scores) != scene_of(one, other_order));
+    assert_true(scene_of(one, scores) != 0);
+
+    /* What was not looked at is as its bytes are. */
+    static const struct image_score none[2];
+    assert_true(scene_of(two, none) != scene_of(other_bytes, none));
+    const char *sound = CHAT(USER("[" SOUND("UklGRg") "]"), "");
+    assert_true(scene_of(sound, none) == scene_of(sound, none));
+    assert_true(scene_of(sound, none) != scene_of(CHAT(USER("[" SOUND("UklGRh") "]"), ""), none));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options),         cmocka_unit_test(kinds),
         cmocka_unit_test(odd_words),       cmocka_unit_test(same_questions),
         cmocka_unit_test(other_questions), cmocka_unit_test(keyed),
+        cmocka_unit_test(scenes),
     };
     return cmocka_run_group_tests_name("question", tests, NULL, NULL);
 }
