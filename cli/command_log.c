@@ -27,7 +27,7 @@ static struct {
     const char *key;
     int plan; /* enum moa_plan; -1: any */
     int64_t limit, since_ms, status_min, status_max;
-    bool fallback_only, follow, csv, json;
+    bool fallback_only, follow, csv, json, with_docket;
 } arguments = {.plan = -1, .limit = ROWS_DEFAULT, .status_max = 999};
 
 /* ---- arguments ---- */
@@ -116,6 +116,9 @@ static const struct option_row rows[] = {
      .flag = &arguments.fallback_only},
     {.name = "csv", .help = "comma-separated values with all columns", .flag = &arguments.csv},
     {.name = "json", .help = "one JSON object a line with all columns", .flag = &arguments.json},
+    {.name = "docket",
+     .help = "with --json also all that each decision was made from",
+     .flag = &arguments.with_docket},
 };
 
 /* ---- rows ---- */
@@ -165,7 +168,7 @@ static int print_row(const struct journal_row *row, void *arg)
     if (printer->format == FORMAT_CSV) {
         journal_print_csv(row, stdout);
     } else if (printer->format == FORMAT_JSON) {
-        journal_print_json(row, stdout);
+        journal_print_json(row, arguments.with_docket, stdout);
         putchar('\n');
     } else {
         print_table_row(row);

@@ -364,6 +364,7 @@ static void decide(struct exchange *x)
         reply_decision(x);
         return;
     }
+    exchange_note_decision(x);
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
     if (exchange_is_unscorable(x))
         exchange_answer_unscored(x);
@@ -453,6 +454,7 @@ void exchange_finish(struct exchange *x)
     exchange_free_request_body(x);
     free(x->perceptions);
     free(x->evidence);
+    free(x->decided.choices);
     perceive_done(&x->perceived);
     free(x);
 }

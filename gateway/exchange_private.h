@@ -2,9 +2,9 @@
  *
  * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
  * exchange_answer.c has engines describe and answer, exchange_fallback.c looks for another way when
- * they do not, exchange_stage.c is the door between stages, exchange_record.c says what was done,
- * to the client and to everybody who keeps count. exchange_call.c knows the exchange that it calls
- * engines for.
+ * they do not, exchange_stage.c is the door between stages, exchange_record.c and
+ * exchange_journal.c say what was done, to the client and to everybody who keeps count.
+ * exchange_call.c knows the exchange that it calls engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -73,6 +73,8 @@ struct exchange {
     struct moa_state state;
     struct moa_choice wish; /* of the text, before any fallback */
     bool has_decision;
+    struct moa_decision decided; /* whatever was done; its choices are there if it is journalled */
+    int64_t journal_ms;          /* the time in its row, once that is written */
 
     bool question_left; /* with a part, in a call that is over */
     bool retried;       /* at another endpoint of the same tier */
@@ -221,5 +223,17 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
 
 /* The exchange is over: counts it, logs it, journals it, and tells a policy that learns. */
 void exchange_record(struct exchange *x);
+
+/* ---- exchange_journal.c ---- */
+
+const char *exchange_policy_name(const struct exchange *x);
+/* It is decided: remembers how, since what is done may differ. */
+void exchange_note_decision(struct exchange *x);
+/* The row of the journal, if there is one; the lists are there if there is a decision. */
+void exchange_write_journal(struct exchange *x, const struct exchange_headers *lists,
+                            const char *stages);
+/* Behind its row: what an audit found, by what both tiers said. Times are NaN if unknown. */
+void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
+                            double edge_ms, double cloud_ms);
 
 #endif

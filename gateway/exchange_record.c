@@ -9,9 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "journal.h"
 #include "keys.h"
 #include "log.h"
 
@@ -205,14 +203,6 @@ void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct 
 
 /* ---- when it is over ---- */
 
-static const char *policy_name(const struct exchange *x)
-{
-    size_t i = 0;
-    while (x->settings->policies[i]->policy != x->policy)
-        i++;
-    return moa_policy_name(i);
-}
-
 /* What log and journal both have. */
 struct exchange_texts {
     struct exchange_headers lists;
@@ -250,68 +240,11 @@ static void write_log(const struct exchange *x, const struct exchange_texts *t)
               "stages_us=%s overhead_us=%lld total_us=%lld",
               x->trace.id, x->status, x->error_code ? x->error_code : "none",
               x->key ? log_quote(key_name(x->key)).s : "none",
-              x->has_decision ? policy_name(x) : "none",
+              x->has_decision ? exchange_policy_name(x) : "none",
               x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none",
               log_quote(t->lists.decision).s, log_quote(x->calls).s, x->chat.n_of[MOA_IMAGE],
               log_quote(t->stages).s, (long long)x->overhead_us,
               (long long)(server_now_us() - x->arrived_us));
-}
-
-static int64_t known(bool known, int64_t value)
-{
-    return known ? value : JOURNAL_UNKNOWN;
-}
-
-/* The Unix time, in ms, of a moment of the monotonic clock. */
-static int64_t unix_ms(int64_t moment_us)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-           (server_now_us() - moment_us) / 1000;
-}
-
-static void write_journal(const struct exchange *x, const struct exchange_texts *t)
-{
-    char trace[33];
-    if (!x->gateway->journal)
-        return;
-    trace_id(&x->trace, trace);
-    struct journal_row row = {
-        .time_ms = unix_ms(x->arrived_us),
-        .id = x->trace.id,
-        .trace = trace,
-        .key = x->key ? key_name(x->key) : "",
-        .policy = x->has_decision ? policy_name(x) : "",
-        .plan = x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "",
-        .decision = t->lists.decision,
-        .reasons = t->lists.reasons,
-        .scores = t->lists.scores,
-        .fallback = x->fallback,
-        .error = x->error_code ? x->error_code : "",
-        .calls = x->calls,
-        .stages = t->stages,
-        .status = x->status,
-        .pinned = x->pinned,
-        .stream = x->chat.stream,
-        .images = (int64_t)x->chat.n_of[MOA_IMAGE],
-        .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
-        .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
-        .confidence = x->score,
-        .threshold = x->has_decision ? x->perceived.decision.threshold : (double)NAN,
-        .edge_up = known(x->has_decision, x->state.edge_up),
-        .cloud_up = known(x->has_decision, x->state.cloud_up),
-        .edge_bytes_up = (int64_t)x->bytes_up[MOA_EDGE],
-        .cloud_bytes_up = (int64_t)x->bytes_up[MOA_CLOUD],
-        .edge_prompt_tokens = x->usage[MOA_EDGE].prompt_tokens,
-        .edge_completion_tokens = x->usage[MOA_EDGE].completion_tokens,
-        .cloud_prompt_tokens = x->usage[MOA_CLOUD].prompt_tokens,
-        .cloud_completion_tokens = x->usage[MOA_CLOUD].completion_tokens,
-        .overhead_us = known(x->overhead_us, x->overhead_us),
-        .first_byte_us = known(x->first_byte_us, x->first_byte_us - x->arrived_us),
-        .total_us = server_now_us() - x->arrived_us,
-    };
-    journal_add(x->gateway->journal, &row);
 }
 
 /* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
@@ -349,5 +282,5 @@ void exchange_record(struct exchange *x)
     write_stages(x, texts.stages, sizeof(texts.stages));
     count(x);
     write_log(x, &texts);
-    write_journal(x, &texts);
+    exchange_write_journal(x, &texts.lists, texts.stages);
 }

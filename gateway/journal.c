@@ -29,11 +29,19 @@
 #define GATHER_MS 50 /* rows that come close together are one transaction */
 #define DELETE_ROUNDS_MAX 16
 
+enum { REQUESTS, AUDITS, TABLES };
+static const struct journal_table *const tables[TABLES] = {&journal_requests, &journal_audits};
+
+struct journal_item {
+    int table;
+    void *row; /* a copy */
+};
+
 struct journal {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work;
-    struct journal_row *queue[QUEUE_ROWS]; /* a ring */
+    struct journal_item queue[QUEUE_ROWS]; /* a ring */
     size_t first, n;
     bool ending, full;
     struct journal_counts counts;
@@ -42,7 +50,7 @@ struct journal {
     int64_t max_age_ms, max_bytes;
 
     sqlite3 *db; /* the thread's */
-    sqlite3_stmt *insert;
+    sqlite3_stmt *insert[TABLES];
     bool failing; /* said once, until a batch is written again */
     struct journal_clock clock;
 };
@@ -83,44 +91,55 @@ static int64_t used_bytes(sqlite3 *db)
     return pages * pragma(db, "PRAGMA page_size");
 }
 
+/* Audits of requests that are gone. */
+static void delete_orphans(sqlite3 *db)
+{
+    sqlite3_exec(db, "DELETE FROM audits WHERE time_ms < (SELECT min(time_ms) FROM requests)", NULL,
+                 NULL, NULL);
+}
+
 /* Deletes what is too old, an eighth of all rows at most, in case that the clock is wrong; and the
  * oldest eighth as long as there is too much. */
 static void keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes)
 {
     const int64_t now = now_ms(CLOCK_REALTIME);
-    if (journal_clock_due(&j->clock, now, now_ms(CLOCK_BOOTTIME)))
+    if (journal_clock_due(&j->clock, now, now_ms(CLOCK_BOOTTIME))) {
         delete_where(j->db,
                      "DELETE FROM requests WHERE sequence IN (SELECT sequence FROM requests "
                      "WHERE time_ms < ? ORDER BY time_ms "
                      "LIMIT (SELECT max(1, count(*) / 8) FROM requests))",
                      now - max_age_ms);
+        delete_orphans(j->db);
+    }
     bool deleted = false;
     for (int round = 0; round < DELETE_ROUNDS_MAX && used_bytes(j->db) > max_bytes; round++) {
         delete_where(j->db,
                      "DELETE FROM requests WHERE sequence <= "
                      "(SELECT min(sequence) + (max(sequence) - min(sequence)) / ? FROM requests)",
                      8);
+        delete_orphans(j->db);
         deleted = true;
     }
     if (deleted)
         sqlite3_exec(j->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
 }
 
-static int insert(struct journal *j, const struct journal_row *row)
+static int insert(struct journal *j, const struct journal_item *item)
 {
-    journal_row_bind(row, j->insert);
-    int result = sqlite3_step(j->insert);
-    sqlite3_reset(j->insert);
+    sqlite3_stmt *statement = j->insert[item->table];
+    journal_row_bind(tables[item->table], item->row, statement);
+    int result = sqlite3_step(statement);
+    sqlite3_reset(statement);
     return result == SQLITE_DONE ? 0 : -1;
 }
 
-static int write_batch(struct journal *j, struct journal_row *const *rows, size_t n)
+static int write_batch(struct journal *j, const struct journal_item *items, size_t n)
 {
     int err = SQLITE_BUSY;
     for (int i = 0; i < BUSY_TRIES && err == SQLITE_BUSY; i++)
         err = sqlite3_exec(j->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (size_t i = 0; i < n && !err; i++)
-        err = insert(j, rows[i]);
+        err = insert(j, &items[i]);
     if (!err)
         err = sqlite3_exec(j->db, "COMMIT", NULL, NULL, NULL);
     if (!err) {
@@ -136,11 +155,11 @@ static int write_batch(struct journal *j, struct journal_row *const *rows, size_
     return -1;
 }
 
-static size_t pop_batch(struct journal *j, struct journal_row **rows)
+static size_t pop_batch(struct journal *j, struct journal_item *items)
 {
     size_t n = j->n < BATCH_ROWS ? j->n : BATCH_ROWS;
     for (size_t i = 0; i < n; i++)
-        rows[i] = j->queue[(j->first + i) % QUEUE_ROWS];
+        items[i] = j->queue[(j->first + i) % QUEUE_ROWS];
     j->first = (j->first + n) % QUEUE_ROWS;
     j->n -= n;
     return n;
@@ -177,11 +196,11 @@ static void wait_for_rows(struct journal *j)
 static void *write_rows(void *arg)
 {
     struct journal *j = arg;
-    struct journal_row *rows[BATCH_ROWS];
+    struct journal_item items[BATCH_ROWS];
     pthread_mutex_lock(&j->lock);
     for (;;) {
         wait_for_rows(j);
-        size_t n = pop_batch(j, rows);
+        size_t n = pop_batch(j, items);
         struct journal_kept kept = j->kept;
         const bool keeps = j->keeps;
         j->kept = (struct journal_kept){0};
@@ -191,9 +210,9 @@ static void *write_rows(void *arg)
         pthread_mutex_unlock(&j->lock);
         if (over)
             return NULL;
-        bool failed = n > 0 && write_batch(j, rows, n);
+        bool failed = n > 0 && write_batch(j, items, n);
         for (size_t i = 0; i < n; i++)
-            free(rows[i]);
+            free(items[i].row);
         if (keeps)
             write_kept(j, &kept);
         journal_kept_done(&kept);
@@ -226,6 +245,21 @@ static int make_file(const char *path, char *why, size_t n)
     return 0;
 }
 
+/* Makes the table unless it is there, adds the columns that it lacks, and prepares its insertion.
+ */
+static int prepare_table(struct journal *j, int i, bool is_old)
+{
+    char *schema = journal_row_schema(tables[i]), *sql = journal_row_insert(tables[i]);
+    int err = schema && sql ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
+    if (!err && is_old)
+        err = journal_row_upgrade(tables[i], j->db);
+    if (!err)
+        err = sqlite3_prepare_v2(j->db, sql, -1, &j->insert[i], NULL);
+    free(schema);
+    free(sql);
+    return err;
+}
+
 static int open_database(struct journal *j, const char *path, char *why, size_t n)
 {
     if (make_file(path, why, n))
@@ -244,17 +278,14 @@ static int open_database(struct journal *j, const char *path, char *why, size_t 
                  (long long)version, JOURNAL_VERSION);
         return -1;
     }
-    if (version > 0 && version < JOURNAL_VERSION && journal_row_upgrade(j->db))
-        return fail(j, why, n, path);
-    char *schema = journal_row_schema();
-    int err = schema ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
-    free(schema);
+    int err = 0;
+    for (int i = 0; i < TABLES && !err; i++)
+        err = prepare_table(j, i, version > 0 && version < JOURNAL_VERSION);
     err = err ? err : journal_kept_schema(j->db);
-    char *sql = journal_row_insert();
-    if (!err && sql)
-        err = sqlite3_prepare_v2(j->db, sql, -1, &j->insert, NULL);
-    free(sql);
-    return err || !sql ? fail(j, why, n, path) : 0;
+    char sql[48];
+    snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", JOURNAL_VERSION);
+    err = err ? err : sqlite3_exec(j->db, sql, NULL, NULL, NULL);
+    return err ? fail(j, why, n, path) : 0;
 }
 
 static int start_thread(struct journal *j)
@@ -269,7 +300,8 @@ static int start_thread(struct journal *j)
 
 static void journal_free(struct journal *j)
 {
-    sqlite3_finalize(j->insert);
+    for (int i = 0; i < TABLES; i++)
+        sqlite3_finalize(j->insert[i]);
     sqlite3_close(j->db);
     pthread_cond_destroy(&j->work);
     pthread_mutex_destroy(&j->lock);
@@ -317,14 +349,14 @@ void journal_close(struct journal *j)
 
 /* ---- from the loop ---- */
 
-void journal_add(struct journal *j, const struct journal_row *row)
+static void add(struct journal *j, int table, const void *row)
 {
-    struct journal_row *copy = journal_row_copy(row);
+    void *copy = journal_row_copy(tables[table], row);
     pthread_mutex_lock(&j->lock);
     bool taken = copy && j->n < QUEUE_ROWS;
     bool say = false;
     if (taken) {
-        j->queue[(j->first + j->n++) % QUEUE_ROWS] = copy;
+        j->queue[(j->first + j->n++) % QUEUE_ROWS] = (struct journal_item){table, copy};
         if (j->n == 1) {
             j->full = false;
             pthread_cond_signal(&j->work);
@@ -351,6 +383,16 @@ void journal_keep(struct journal *j, const struct journal_kept *kept)
     pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->lock);
     journal_kept_done(&former);
+}
+
+void journal_add(struct journal *j, const struct journal_row *row)
+{
+    add(j, REQUESTS, row);
+}
+
+void journal_add_audit(struct journal *j, const struct journal_audit *audit)
+{
+    add(j, AUDITS, audit);
 }
 
 void journal_set_bounds(struct journal *j, const struct journal_options *options)

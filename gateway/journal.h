@@ -3,7 +3,8 @@
  * The journal: one row for every chat request that has ended, in a SQLite file. It has numbers,
  * names and reasons, never what was asked or answered. Rows are queued by the loop and written by a
  * thread of the journal's own; when the disk cannot follow, rows are dropped and counted, and the
- * loop never waits. Reading is for any thread and any process.
+ * loop never waits. Reading is for any thread and any process. Beside the rows of requests stand
+ * those of audits, which are known later: each names its request by id and time.
  */
 #ifndef MOA_GATEWAY_JOURNAL_H
 #define MOA_GATEWAY_JOURNAL_H
@@ -12,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
+#include <moaoff/base.h>
 
 /** A whole number that is not known. */
 #define JOURNAL_UNKNOWN (-1)
@@ -27,6 +30,7 @@ struct journal_row {
     const char *trace;
     const char *key;
     const char *policy;
+    const char *settings; /* parameters that were not the defaults; see policy_words.h */
     const char *plan;
     const char *decision, *reasons, *scores; /* as in the headers of the answer */
     const char *fallback;
@@ -41,7 +45,23 @@ struct journal_row {
     int64_t edge_bytes_up, cloud_bytes_up;
     int64_t edge_prompt_tokens, edge_completion_tokens;
     int64_t cloud_prompt_tokens, cloud_completion_tokens;
+    double cost; /* of the cloud, by the prices of cloud.budget; NaN: there are none */
     int64_t overhead_us, first_byte_us, total_us;
+    struct moa_bytes docket; /* see moaoff/docket.h; none: there was no decision */
+};
+
+/** What an audit of a request found: both tiers answered, and the answers were compared. */
+struct journal_audit {
+    int64_t sequence;                /* given by the journal */
+    int64_t time_ms;                 /* of the request's row */
+    const char *id;                  /* the same */
+    int64_t lost;                    /* keeping the edge's answer would have been a loss */
+    int64_t labelled;                /* somebody said what was right, and that counted */
+    int64_t generation, generation2; /* serial numbers, as moa_routing.audit_of; 0: of none */
+    double score;                    /* of the edge's answer when it was counted */
+    int64_t form, streamed, sampled, tokens; /* that answer, as struct moa_answer has it */
+    double p_min, p_first, p_top5;
+    double edge_ms, cloud_ms; /* what each call took; NaN: unknown */
 };
 
 /* ---- writing ---- */
@@ -69,6 +89,9 @@ void journal_close(struct journal *journal);
 
 /** Copies `row` into the queue. Never waits. */
 void journal_add(struct journal *journal, const struct journal_row *row);
+
+/** The same for what an audit found, in any order with the rows of requests. */
+void journal_add_audit(struct journal *journal, const struct journal_audit *audit);
 
 /** Bounds that hold from now on; the path stays. */
 void journal_set_bounds(struct journal *journal, const struct journal_options *options);
@@ -113,9 +136,16 @@ int journal_read(const char *path, const struct journal_filter *filter,
 /** What is kept in the file, for journal_kept_done(); all zero if nothing is. Else as above. */
 int journal_read_kept(const char *path, struct journal_kept *ret_kept, char *why, size_t n);
 
-/** One JSON object, without a newline. */
-void journal_print_json(const struct journal_row *row, FILE *out);
-/** One line of comma-separated values, RFC 4180; `row` NULL: the names of the columns. */
+/** The audits of requests from `since_ms` on, by time; the rest as above. None in a file of a
+ * version that had no audits. */
+int journal_read_audits(const char *path, int64_t since_ms,
+                        int (*take)(const struct journal_audit *audit, void *arg), void *arg,
+                        char *why, size_t n);
+
+/** One JSON object, without a newline; the docket, taken apart, only if asked for. */
+void journal_print_json(const struct journal_row *row, bool with_docket, FILE *out);
+/** One line of comma-separated values, RFC 4180; `row` NULL: the names of the columns. Without the
+ * docket. */
 void journal_print_csv(const struct journal_row *row, FILE *out);
 
 #endif

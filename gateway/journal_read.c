@@ -15,9 +15,9 @@ struct journal_filter journal_filter_all(size_t limit)
 }
 
 /* The newest rows that pass, then in the order asked for. */
-static char *select_sql(bool newest_first)
+static char *select_sql(sqlite3 *db, bool newest_first)
 {
-    char *names = journal_row_names();
+    char *names = journal_row_names(&journal_requests, db);
     char *sql = NULL;
     if (names && asprintf(&sql,
                           "SELECT %s FROM (SELECT * FROM requests WHERE sequence > ?1"
@@ -47,7 +47,7 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
                      int (*take)(const struct journal_row *row, void *arg), void *arg)
 {
     sqlite3_stmt *select = NULL;
-    char *sql = select_sql(filter->newest_first);
+    char *sql = select_sql(db, filter->newest_first);
     int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
     free(sql);
     if (result)
@@ -55,7 +55,7 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
     bind(select, filter);
     while ((result = sqlite3_step(select)) == SQLITE_ROW) {
         struct journal_row row;
-        journal_row_take(select, &row);
+        journal_row_take(&journal_requests, select, &row);
         if (take(&row, arg)) {
             result = SQLITE_DONE;
             break;
@@ -65,18 +65,70 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
     return result == SQLITE_DONE ? 0 : -1;
 }
 
-int journal_read(const char *path, const struct journal_filter *filter,
-                 int (*take)(const struct journal_row *row, void *arg), void *arg, char *why,
-                 size_t n)
+/* No such table: none. */
+static int read_audits(sqlite3 *db, int64_t since_ms,
+                       int (*take)(const struct journal_audit *audit, void *arg), void *arg)
 {
-    sqlite3 *db = NULL;
-    int result = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (!result) {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        result = read_rows(db, filter, take, arg);
+    sqlite3_stmt *select = NULL;
+    if (sqlite3_table_column_metadata(db, NULL, "audits", NULL, NULL, NULL, NULL, NULL, NULL))
+        return 0;
+    char *names = journal_row_names(&journal_audits, db), *sql = NULL;
+    if (!names ||
+        asprintf(&sql, "SELECT %s FROM audits WHERE time_ms >= ? ORDER BY time_ms", names) < 0)
+        sql = NULL;
+    free(names);
+    int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
+    free(sql);
+    if (result)
+        return -1;
+    sqlite3_bind_int64(select, 1, since_ms);
+    while ((result = sqlite3_step(select)) == SQLITE_ROW) {
+        struct journal_audit audit;
+        journal_row_take(&journal_audits, select, &audit);
+        if (take(&audit, arg)) {
+            result = SQLITE_DONE;
+            break;
+        }
     }
+    sqlite3_finalize(select);
+    return result == SQLITE_DONE ? 0 : -1;
+}
+
+static int open_file(const char *path, sqlite3 **ret_db)
+{
+    *ret_db = NULL;
+    int result = sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    if (!result)
+        sqlite3_busy_timeout(*ret_db, BUSY_MS);
+    return result;
+}
+
+static int close_file(sqlite3 *db, const char *path, int result, char *why, size_t n)
+{
     if (result)
         snprintf(why, n, "journal %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
     sqlite3_close(db);
     return result ? -1 : 0;
+}
+
+int journal_read(const char *path, const struct journal_filter *filter,
+                 int (*take)(const struct journal_row *row, void *arg), void *arg, char *why,
+                 size_t n)
+{
+    sqlite3 *db;
+    int result = open_file(path, &db);
+    if (!result)
+        result = read_rows(db, filter, take, arg);
+    return close_file(db, path, result, why, n);
+}
+
+int journal_read_audits(const char *path, int64_t since_ms,
+                        int (*take)(const struct journal_audit *audit, void *arg), void *arg,
+                        char *why, size_t n)
+{
+    sqlite3 *db;
+    int result = open_file(path, &db);
+    if (!result)
+        result = read_audits(db, since_ms, take, arg);
+    return close_file(db, path, result, why, n);
 }

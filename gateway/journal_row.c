@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One table of columns, from which the SQL, the copies and the printed forms of a row follow; see
- * journal_row.h.
+ * The tables of columns, from which the SQL and the copies of rows follow; see journal_row.h.
  */
 #include "journal_row.h"
 
@@ -10,273 +9,269 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <yyjson.h>
-
-enum kind { KIND_TEXT, KIND_COUNT, KIND_FLAG, KIND_REAL };
-
-static const struct column {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-} columns[] = {
 #define COLUMN(kind, field)                                                                        \
     {                                                                                              \
 #field, kind, offsetof(struct journal_row, field)                                          \
     }
-    COLUMN(KIND_COUNT, sequence), /* first: it is the key, and not inserted */
-    COLUMN(KIND_COUNT, time_ms),
-    COLUMN(KIND_TEXT, id),
-    COLUMN(KIND_TEXT, trace),
-    COLUMN(KIND_TEXT, key),
-    COLUMN(KIND_TEXT, policy),
-    COLUMN(KIND_TEXT, plan),
-    COLUMN(KIND_TEXT, decision),
-    COLUMN(KIND_TEXT, reasons),
-    COLUMN(KIND_TEXT, scores),
-    COLUMN(KIND_TEXT, fallback),
-    COLUMN(KIND_TEXT, error),
-    COLUMN(KIND_TEXT, calls),
-    COLUMN(KIND_TEXT, stages),
-    COLUMN(KIND_COUNT, status),
-    COLUMN(KIND_FLAG, pinned),
-    COLUMN(KIND_FLAG, stream),
-    COLUMN(KIND_COUNT, images),
-    COLUMN(KIND_REAL, edge_load),
-    COLUMN(KIND_REAL, uplink_mbps),
-    COLUMN(KIND_REAL, confidence),
-    COLUMN(KIND_REAL, threshold),
-    COLUMN(KIND_FLAG, edge_up),
-    COLUMN(KIND_FLAG, cloud_up),
-    COLUMN(KIND_COUNT, edge_bytes_up),
-    COLUMN(KIND_COUNT, cloud_bytes_up),
-    COLUMN(KIND_COUNT, edge_prompt_tokens),
-    COLUMN(KIND_COUNT, edge_completion_tokens),
-    COLUMN(KIND_COUNT, cloud_prompt_tokens),
-    COLUMN(KIND_COUNT, cloud_completion_tokens),
-    COLUMN(KIND_COUNT, overhead_us),
-    COLUMN(KIND_COUNT, first_byte_us),
-    COLUMN(KIND_COUNT, total_us),
-#undef COLUMN
+static const struct journal_column request_columns[] = {
+    COLUMN(JOURNAL_COUNT, sequence),
+    COLUMN(JOURNAL_COUNT, time_ms),
+    COLUMN(JOURNAL_TEXT, id),
+    COLUMN(JOURNAL_TEXT, trace),
+    COLUMN(JOURNAL_TEXT, key),
+    COLUMN(JOURNAL_TEXT, policy),
+    COLUMN(JOURNAL_TEXT, settings),
+    COLUMN(JOURNAL_TEXT, plan),
+    COLUMN(JOURNAL_TEXT, decision),
+    COLUMN(JOURNAL_TEXT, reasons),
+    COLUMN(JOURNAL_TEXT, scores),
+    COLUMN(JOURNAL_TEXT, fallback),
+    COLUMN(JOURNAL_TEXT, error),
+    COLUMN(JOURNAL_TEXT, calls),
+    COLUMN(JOURNAL_TEXT, stages),
+    COLUMN(JOURNAL_COUNT, status),
+    COLUMN(JOURNAL_FLAG, pinned),
+    COLUMN(JOURNAL_FLAG, stream),
+    COLUMN(JOURNAL_COUNT, images),
+    COLUMN(JOURNAL_REAL, edge_load),
+    COLUMN(JOURNAL_REAL, uplink_mbps),
+    COLUMN(JOURNAL_REAL, confidence),
+    COLUMN(JOURNAL_REAL, threshold),
+    COLUMN(JOURNAL_FLAG, edge_up),
+    COLUMN(JOURNAL_FLAG, cloud_up),
+    COLUMN(JOURNAL_COUNT, edge_bytes_up),
+    COLUMN(JOURNAL_COUNT, cloud_bytes_up),
+    COLUMN(JOURNAL_COUNT, edge_prompt_tokens),
+    COLUMN(JOURNAL_COUNT, edge_completion_tokens),
+    COLUMN(JOURNAL_COUNT, cloud_prompt_tokens),
+    COLUMN(JOURNAL_COUNT, cloud_completion_tokens),
+    COLUMN(JOURNAL_REAL, cost),
+    COLUMN(JOURNAL_COUNT, overhead_us),
+    COLUMN(JOURNAL_COUNT, first_byte_us),
+    COLUMN(JOURNAL_COUNT, total_us),
+    COLUMN(JOURNAL_BYTES, docket),
 };
+#undef COLUMN
 
-static const size_t n_columns = sizeof(columns) / sizeof(columns[0]);
+#define COLUMN(kind, field)                                                                        \
+    {                                                                                              \
+#field, kind, offsetof(struct journal_audit, field)                                        \
+    }
+static const struct journal_column audit_columns[] = {
+    COLUMN(JOURNAL_COUNT, sequence),    COLUMN(JOURNAL_COUNT, time_ms),
+    COLUMN(JOURNAL_TEXT, id),           COLUMN(JOURNAL_FLAG, lost),
+    COLUMN(JOURNAL_FLAG, labelled),     COLUMN(JOURNAL_COUNT, generation),
+    COLUMN(JOURNAL_COUNT, generation2), COLUMN(JOURNAL_REAL, score),
+    COLUMN(JOURNAL_COUNT, form),        COLUMN(JOURNAL_FLAG, streamed),
+    COLUMN(JOURNAL_FLAG, sampled),      COLUMN(JOURNAL_COUNT, tokens),
+    COLUMN(JOURNAL_REAL, p_min),        COLUMN(JOURNAL_REAL, p_first),
+    COLUMN(JOURNAL_REAL, p_top5),       COLUMN(JOURNAL_REAL, edge_ms),
+    COLUMN(JOURNAL_REAL, cloud_ms),
+};
+#undef COLUMN
 
-static const char *text_of(const struct journal_row *row, const struct column *column)
+#define N_COLUMNS(columns) (sizeof(columns) / sizeof((columns)[0]))
+
+const struct journal_table journal_requests = {
+    "requests", request_columns, N_COLUMNS(request_columns), sizeof(struct journal_row)};
+const struct journal_table journal_audits = {"audits", audit_columns, N_COLUMNS(audit_columns),
+                                             sizeof(struct journal_audit)};
+
+/* ---- a value ---- */
+
+const char *journal_row_text(const void *row, const struct journal_column *column)
 {
     const char *text = *(const char *const *)((const char *)row + column->offset);
     return text ? text : "";
 }
 
-static int64_t count_of(const struct journal_row *row, const struct column *column)
+int64_t journal_row_count(const void *row, const struct journal_column *column)
 {
     return *(const int64_t *)((const char *)row + column->offset);
 }
 
-static double real_of(const struct journal_row *row, const struct column *column)
+double journal_row_real(const void *row, const struct journal_column *column)
 {
     return *(const double *)((const char *)row + column->offset);
 }
 
+static struct moa_bytes bytes_of(const void *row, const struct journal_column *column)
+{
+    return *(const struct moa_bytes *)((const char *)row + column->offset);
+}
+
 /* ---- SQL ---- */
 
-/* `begin`, `each` (a format for the name of a column) from column `first` on, `end`. */
-static char *join(const char *begin, size_t first, const char *(*each)(const struct column *),
-                  const char *end)
+static FILE *open_sql(char **text, size_t *n)
 {
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (!out)
-        return NULL;
-    fputs(begin, out);
-    for (size_t i = first; i < n_columns; i++)
-        fprintf(out, "%s%s", i > first ? ", " : "", each(&columns[i]));
-    fputs(end, out);
+    *text = NULL;
+    return open_memstream(text, n);
+}
+
+static char *close_sql(FILE *out, char **text)
+{
     if (fclose(out) == 0)
-        return text;
-    free(text);
+        return *text;
+    free(*text);
     return NULL;
 }
 
-static const char *name_of(const struct column *column)
+static void write_names(const struct journal_table *table, size_t first, FILE *out)
 {
-    return column->name;
+    for (size_t i = first; i < table->n_columns; i++)
+        fprintf(out, "%s%s", i > first ? ", " : "", table->columns[i].name);
 }
 
-static const char *parameter_of(const struct column *column)
-{
-    (void)column;
-    return "?";
-}
-
-char *journal_row_names(void)
-{
-    return join("", 0, name_of, "");
-}
-
-char *journal_row_schema(void)
-{
-    static const char format[] =
-        "CREATE TABLE IF NOT EXISTS requests (sequence INTEGER PRIMARY KEY AUTOINCREMENT, ";
-    char end[160];
-    snprintf(end, sizeof(end),
-             "); CREATE INDEX IF NOT EXISTS requests_by_time ON requests (time_ms);"
-             "PRAGMA user_version=%d;",
-             JOURNAL_VERSION);
-    return join(format, 1, name_of, end);
-}
-
-static int add_column(sqlite3 *db, const char *name)
+/* SQLITE_ROW if it has, SQLITE_DONE if not, or an error. */
+static int has_column(const struct journal_table *table, sqlite3 *db, const char *name)
 {
     char sql[160];
     sqlite3_stmt *found = NULL;
-    snprintf(sql, sizeof(sql), "SELECT 1 FROM pragma_table_info('requests') WHERE name='%s'", name);
+    snprintf(sql, sizeof(sql), "SELECT 1 FROM pragma_table_info('%s') WHERE name='%s'", table->name,
+             name);
     int err = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
     err = err ? err : sqlite3_step(found);
     sqlite3_finalize(found);
-    if (err != SQLITE_DONE)
-        return err == SQLITE_ROW ? SQLITE_OK : err;
-    snprintf(sql, sizeof(sql), "ALTER TABLE requests ADD COLUMN %s", name);
-    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return err;
 }
 
-int journal_row_upgrade(sqlite3 *db)
+char *journal_row_names(const struct journal_table *table, sqlite3 *db)
 {
-    char sql[48];
-    int err = SQLITE_OK;
-    for (size_t i = 1; i < n_columns && !err; i++)
-        err = add_column(db, columns[i].name);
-    snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", JOURNAL_VERSION);
-    return err ? err : sqlite3_exec(db, sql, NULL, NULL, NULL);
+    char *text;
+    size_t n;
+    FILE *out = open_sql(&text, &n);
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const char *name = table->columns[i].name;
+        const bool lacks = db && has_column(table, db, name) == SQLITE_DONE;
+        fprintf(out, "%s%s", i > 0 ? ", " : "", lacks ? "NULL" : name);
+    }
+    return close_sql(out, &text);
 }
 
-char *journal_row_insert(void)
+char *journal_row_schema(const struct journal_table *table)
 {
-    char *names = join("INSERT INTO requests (", 1, name_of, ") VALUES (");
-    char *sql = names ? join(names, 1, parameter_of, ")") : NULL;
-    free(names);
-    return sql;
+    char *text;
+    size_t n;
+    FILE *out = open_sql(&text, &n);
+    if (!out)
+        return NULL;
+    fprintf(out, "CREATE TABLE IF NOT EXISTS %s (sequence INTEGER PRIMARY KEY AUTOINCREMENT, ",
+            table->name);
+    write_names(table, 1, out);
+    fprintf(out, "); CREATE INDEX IF NOT EXISTS %s_by_time ON %s (time_ms);", table->name,
+            table->name);
+    return close_sql(out, &text);
 }
 
-void journal_row_bind(const struct journal_row *row, sqlite3_stmt *insert)
+int journal_row_upgrade(const struct journal_table *table, sqlite3 *db)
 {
-    for (size_t i = 1; i < n_columns; i++) {
-        const struct column *c = &columns[i];
-        int at = (int)i;
-        if (c->kind == KIND_TEXT)
-            sqlite3_bind_text(insert, at, text_of(row, c), -1, SQLITE_STATIC);
-        else if (c->kind == KIND_REAL)
-            sqlite3_bind_double(insert, at, real_of(row, c)); /* SQLite makes NaN NULL */
-        else if (count_of(row, c) == JOURNAL_UNKNOWN)
+    for (size_t i = 1; i < table->n_columns; i++) {
+        const char *name = table->columns[i].name;
+        int err = has_column(table, db, name);
+        if (err == SQLITE_DONE) {
+            char sql[160];
+            snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s", table->name, name);
+            err = sqlite3_exec(db, sql, NULL, NULL, NULL);
+        }
+        if (err != SQLITE_OK && err != SQLITE_ROW)
+            return err;
+    }
+    return SQLITE_OK;
+}
+
+char *journal_row_insert(const struct journal_table *table)
+{
+    char *text;
+    size_t n;
+    FILE *out = open_sql(&text, &n);
+    if (!out)
+        return NULL;
+    fprintf(out, "INSERT INTO %s (", table->name);
+    write_names(table, 1, out);
+    fputs(") VALUES (", out);
+    for (size_t i = 1; i < table->n_columns; i++)
+        fputs(i > 1 ? ", ?" : "?", out);
+    fputc(')', out);
+    return close_sql(out, &text);
+}
+
+void journal_row_bind(const struct journal_table *table, const void *row, sqlite3_stmt *insert)
+{
+    for (size_t i = 1; i < table->n_columns; i++) {
+        const struct journal_column *c = &table->columns[i];
+        const struct moa_bytes bytes =
+            c->kind == JOURNAL_BYTES ? bytes_of(row, c) : (struct moa_bytes){NULL, 0};
+        const int at = (int)i;
+        if (c->kind == JOURNAL_TEXT)
+            sqlite3_bind_text(insert, at, journal_row_text(row, c), -1, SQLITE_STATIC);
+        else if (c->kind == JOURNAL_BYTES)
+            sqlite3_bind_blob64(insert, at, bytes.n > 0 ? bytes.p : NULL, bytes.n, SQLITE_STATIC);
+        else if (c->kind == JOURNAL_REAL) /* SQLite makes NaN NULL */
+            sqlite3_bind_double(insert, at, journal_row_real(row, c));
+        else if (journal_row_count(row, c) == JOURNAL_UNKNOWN)
             sqlite3_bind_null(insert, at);
         else
-            sqlite3_bind_int64(insert, at, count_of(row, c));
+            sqlite3_bind_int64(insert, at, journal_row_count(row, c));
     }
 }
 
-void journal_row_take(sqlite3_stmt *select, struct journal_row *ret_row)
+void journal_row_take(const struct journal_table *table, sqlite3_stmt *select, void *ret_row)
 {
-    for (size_t i = 0; i < n_columns; i++) {
-        const struct column *c = &columns[i];
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const struct journal_column *c = &table->columns[i];
         char *field = (char *)ret_row + c->offset;
-        int at = (int)i;
-        bool null = sqlite3_column_type(select, at) == SQLITE_NULL;
-        if (c->kind == KIND_TEXT)
+        const int at = (int)i;
+        const bool null = sqlite3_column_type(select, at) == SQLITE_NULL;
+        if (c->kind == JOURNAL_TEXT) {
             *(const char **)field = null ? "" : (const char *)sqlite3_column_text(select, at);
-        else if (c->kind == KIND_REAL)
+        } else if (c->kind == JOURNAL_BYTES) {
+            const void *p = sqlite3_column_blob(select, at);
+            const int n = sqlite3_column_bytes(select, at);
+            *(struct moa_bytes *)field = (struct moa_bytes){p, p ? (size_t)n : 0};
+        } else if (c->kind == JOURNAL_REAL) {
             *(double *)field = null ? NAN : sqlite3_column_double(select, at);
-        else
+        } else {
             *(int64_t *)field = null ? JOURNAL_UNKNOWN : sqlite3_column_int64(select, at);
+        }
     }
 }
 
 /* ---- copies ---- */
 
-struct journal_row *journal_row_copy(const struct journal_row *row)
+/* What lies outside the struct. */
+static struct moa_bytes outside(const void *row, const struct journal_column *column)
 {
-    size_t n = sizeof(*row);
-    for (size_t i = 0; i < n_columns; i++) {
-        if (columns[i].kind == KIND_TEXT)
-            n += strlen(text_of(row, &columns[i])) + 1;
-    }
-    struct journal_row *copy = malloc(n);
+    if (column->kind == JOURNAL_BYTES)
+        return bytes_of(row, column);
+    if (column->kind != JOURNAL_TEXT)
+        return (struct moa_bytes){NULL, 0};
+    const char *text = journal_row_text(row, column);
+    return (struct moa_bytes){text, strlen(text) + 1};
+}
+
+void *journal_row_copy(const struct journal_table *table, const void *row)
+{
+    size_t n = table->n_row_bytes;
+    for (size_t i = 0; i < table->n_columns; i++)
+        n += outside(row, &table->columns[i]).n;
+    char *copy = malloc(n);
     if (!copy)
         return NULL;
-    *copy = *row;
-    char *at = (char *)(copy + 1);
-    for (size_t i = 0; i < n_columns; i++) {
-        if (columns[i].kind != KIND_TEXT)
+    memcpy(copy, row, table->n_row_bytes);
+    char *at = copy + table->n_row_bytes;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const struct journal_column *c = &table->columns[i];
+        const struct moa_bytes bytes = outside(row, c);
+        if (bytes.n == 0)
             continue;
-        const char *text = text_of(row, &columns[i]);
-        size_t room = strlen(text) + 1;
-        memcpy(at, text, room);
-        *(const char **)((char *)copy + columns[i].offset) = at;
-        at += room;
+        memcpy(at, bytes.p, bytes.n);
+        if (c->kind == JOURNAL_TEXT)
+            *(const char **)(copy + c->offset) = at;
+        else
+            *(struct moa_bytes *)(copy + c->offset) = (struct moa_bytes){at, bytes.n};
+        at += bytes.n;
     }
     return copy;
-}
-
-/* ---- printed ---- */
-
-static yyjson_mut_val *json_of(yyjson_mut_doc *doc, const struct journal_row *row,
-                               const struct column *c)
-{
-    if (c->kind == KIND_TEXT)
-        return yyjson_mut_str(doc, text_of(row, c));
-    if (c->kind == KIND_REAL)
-        return isnan(real_of(row, c)) ? yyjson_mut_null(doc)
-                                      : yyjson_mut_real(doc, real_of(row, c));
-    if (count_of(row, c) == JOURNAL_UNKNOWN)
-        return yyjson_mut_null(doc);
-    return c->kind == KIND_FLAG ? yyjson_mut_bool(doc, count_of(row, c) != 0)
-                                : yyjson_mut_int(doc, count_of(row, c));
-}
-
-void journal_print_json(const struct journal_row *row, FILE *out)
-{
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    if (!doc)
-        return;
-    yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_doc_set_root(doc, root);
-    for (size_t i = 0; i < n_columns; i++)
-        yyjson_mut_obj_add_val(doc, root, columns[i].name, json_of(doc, row, &columns[i]));
-    char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
-    if (json)
-        fputs(json, out);
-    free(json);
-    yyjson_mut_doc_free(doc);
-}
-
-static void print_quoted(const char *text, FILE *out)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
-void journal_print_csv(const struct journal_row *row, FILE *out)
-{
-    for (size_t i = 0; i < n_columns; i++) {
-        const struct column *c = &columns[i];
-        if (i > 0)
-            fputc(',', out);
-        if (!row)
-            fputs(c->name, out);
-        else if (c->kind == KIND_TEXT)
-            print_quoted(text_of(row, c), out);
-        else if (c->kind == KIND_REAL && !isnan(real_of(row, c)))
-            fprintf(out, "%.15g", real_of(row, c));
-        else if (c->kind != KIND_REAL && count_of(row, c) != JOURNAL_UNKNOWN)
-            fprintf(out, "%lld", (long long)count_of(row, c));
-    }
-    fputs("\r\n", out);
 }

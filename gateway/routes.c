@@ -183,7 +183,7 @@ static int take_row(const struct journal_row *row, void *arg)
 {
     struct decisions *d = arg;
     fputs(d->rows++ > 0 ? "," : "", d->out);
-    journal_print_json(row, d->out);
+    journal_print_json(row, false, d->out);
     return 0;
 }
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "policy_words.h"
+
 static struct settings_policy *policy_new(const char *name,
                                           const struct moa_policy_setting *settings)
 {
@@ -94,7 +96,8 @@ struct settings *settings_new(struct config *config, const struct settings *befo
     }
     s->n_users = 1;
     s->config = config;
-    if (make_policies(s, before) || make_endpoints(s, before)) {
+    s->policy_words = policy_words_write(config->policy_settings);
+    if (!s->policy_words || make_policies(s, before) || make_endpoints(s, before)) {
         settings_leave(s);
         return NULL;
     }
@@ -126,6 +129,7 @@ void settings_leave(struct settings *s)
         return;
     for (size_t i = 0; i < SETTINGS_POLICIES_MAX; i++)
         policy_leave(s->policies[i]);
+    free(s->policy_words);
     endpoints_done(&s->endpoints[MOA_EDGE]);
     endpoints_done(&s->endpoints[MOA_CLOUD]);
     config_free(s->config);

@@ -25,6 +25,7 @@ struct settings {
     struct config *config;
     struct settings_policy
         *policies[SETTINGS_POLICIES_MAX + 1]; /* by moa_policy_name(); NULL at the end */
+    char *policy_words;                       /* their parameters; see policy_words.h */
     size_t default_policy;
     struct endpoints endpoints[2]; /* by enum moa_tier */
 };

@@ -9,6 +9,7 @@
 
 #include <moaoff/docket.h>
 
+#include "adaptive.h"
 #include "siphash.h"
 
 #define HEAD_BYTES 8
@@ -119,12 +120,14 @@ static bool has_bits(double x)
 static void walk_state(struct docket_walk *w, struct moa_docket *d)
 {
     struct moa_state *s = &d->state;
-    const unsigned flags =
-        walk_choice_of(w, bit(d->request.pinned, 1) | bit(s->edge_up, 2) | bit(s->cloud_up, 4), 8,
-                       "a flag of a request that does not exist");
+    const unsigned flags = walk_choice_of(w,
+                                          bit(d->request.pinned, 1) | bit(s->edge_up, 2) |
+                                              bit(s->cloud_up, 4) | bit(s->cloud_spent, 8),
+                                          16, "a flag of a request that does not exist");
     d->request.pinned = flags & 1;
     s->edge_up = flags & 2;
     s->cloud_up = flags & 4;
+    s->cloud_spent = flags & 8;
     walk_double(w, &d->request.deadline_s);
     walk_double(w, &s->edge_load);
     walk_double(w, &s->uplink_mbps);
@@ -194,6 +197,7 @@ static void walk_question(struct docket_walk *w, struct moa_question *q)
     walk_double(w, &q->upload_bytes);
     walk_double(w, &q->uplink_mbps);
     walk_double(w, &q->rtt_ms);
+    check(w, moa_question_valid(q), "a question of which nothing can be decided");
 }
 
 static void walk_routing(struct docket_walk *w, struct moa_routing *r)
@@ -257,7 +261,6 @@ static void walk_outcome(struct docket_walk *w, struct moa_adaptive_outcome *o)
 
 struct docket_parts {
     struct moa_question question;
-    struct moa_routing routing;
     struct moa_answer answer;
     struct moa_adaptive_outcome outcome;
 };
@@ -279,12 +282,13 @@ static void walk_modalities(struct docket_walk *w, struct moa_docket *d,
     }
 }
 
-static void walk_parts(struct docket_walk *w, unsigned which, struct docket_parts *parts)
+static void walk_parts(struct docket_walk *w, unsigned which, struct moa_docket *d,
+                       struct docket_parts *parts)
 {
     if (which & PART_QUESTION)
         walk_question(w, &parts->question);
     if (which & PART_ROUTING)
-        walk_routing(w, &parts->routing);
+        walk_routing(w, &d->decision.routing);
     if (which & PART_ANSWER)
         walk_answer(w, &parts->answer);
     if (which & PART_OUTCOME)
@@ -323,15 +327,13 @@ static bool is_writable(const struct moa_docket *d)
 
 static unsigned parts_of(const struct moa_docket *d, struct docket_parts *ret_parts)
 {
-    if (d->question)
-        ret_parts->question = *d->question;
-    if (d->routing)
-        ret_parts->routing = *d->routing;
+    if (d->request.question)
+        ret_parts->question = *d->request.question;
     if (d->answer)
         ret_parts->answer = *d->answer;
     if (d->outcome)
         ret_parts->outcome = *d->outcome;
-    return bit(d->question, PART_QUESTION) | bit(d->routing, PART_ROUTING) |
+    return bit(d->request.question, PART_QUESTION) | bit(d->decision.is_routed, PART_ROUTING) |
            bit(d->answer, PART_ANSWER) | bit(d->outcome, PART_OUTCOME);
 }
 
@@ -346,7 +348,7 @@ size_t moa_docket_write(const struct moa_docket *docket, void *ret_bytes, size_t
     walk_state(&w, &d);
     walk_plan(&w, &d);
     walk_modalities(&w, &d, NULL);
-    walk_parts(&w, which, &parts);
+    walk_parts(&w, which, &d, &parts);
     if (w.wrong || w.at > w.n)
         return 0;
     const unsigned char head[4] = {'M', 'D', MOA_DOCKET_VERSION, (unsigned char)which};
@@ -387,18 +389,14 @@ static void point_to(struct moa_docket *d, unsigned which, const struct docket_p
                      struct moa_docket_room *room)
 {
     room->question = parts->question;
-    room->routing = parts->routing;
     room->answer = parts->answer;
     room->outcome = parts->outcome;
     d->request.modalities = room->modalities;
     d->decision.choices = room->choices;
-    d->question = which & PART_QUESTION ? &room->question : NULL;
-    d->routing = which & PART_ROUTING ? &room->routing : NULL;
+    d->request.question = which & PART_QUESTION ? &room->question : NULL;
+    d->decision.is_routed = which & PART_ROUTING;
     d->answer = which & PART_ANSWER ? &room->answer : NULL;
     d->outcome = which & PART_OUTCOME ? &room->outcome : NULL;
-    d->request.question = d->question;
-    d->decision.is_routed = d->routing != NULL;
-    d->decision.routing = parts->routing;
 }
 
 enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *room,
@@ -417,7 +415,7 @@ enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *roo
     walk_state(&w, &d);
     walk_plan(&w, &d);
     walk_modalities(&w, &d, room);
-    walk_parts(&w, which, &parts);
+    walk_parts(&w, which, &d, &parts);
     check(&w, w.at == w.n, "a docket whose parts are not as long as it");
     if (w.wrong)
         return refuse(ret_error, MOA_ERR_CORRUPT, w.wrong_at, w.wrong);

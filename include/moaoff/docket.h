@@ -20,8 +20,8 @@ extern "C" {
  *
  *     "MD"  version  parts  length    2 bytes, a byte, a byte of bits (1 question, 2 routing,
  *                                     4 answer, 8 outcome), and 4 bytes: of all of it
- *     request, state, decision        pinned, edge up, cloud up (bits 1, 2, 4), deadline, load,
- *                                     uplink, plan, threshold, the number of modalities
+ *     request, state, decision        pinned, edge up, cloud up, cloud spent (bits 1, 2, 4, 8),
+ *                                     deadline, load, uplink, plan, threshold, modalities: how many
  *     each modality and its choice    kind + 8 pinned + 16 refused by the edge + 32 by the cloud +
  *                                     64 tokens follow + 128 a duration follows; tier + 2 reason;
  *                                     complexity, count of bytes, tokens, duration
@@ -33,16 +33,15 @@ extern "C" {
  */
 #define MOA_DOCKET_VERSION 1
 
-/** No docket is longer. */
-#define MOA_DOCKET_BYTES_MAX ((size_t)40 * MOA_MODALITIES_MAX + 512)
+/** No docket of so many modalities is longer. */
+#define MOA_DOCKET_BYTES(n_modalities) ((size_t)40 * (n_modalities) + 512)
+#define MOA_DOCKET_BYTES_MAX MOA_DOCKET_BYTES(MOA_MODALITIES_MAX)
 
 struct moa_docket {
-    struct moa_request request; /**< and its modalities */
+    struct moa_request request; /**< with its modalities and its question, if one was asked */
     struct moa_state state;
-    struct moa_decision decision; /**< as it was decided, whatever was done; n of the request */
-    const struct moa_question *question;        /**< NULL: none was asked */
-    const struct moa_routing *routing;          /**< NULL: no policy that routes */
-    const struct moa_answer *answer;            /**< of the edge; NULL: none was scored */
+    struct moa_decision decision;    /**< as it was decided, whatever was done; n of the request */
+    const struct moa_answer *answer; /**< of the edge; NULL: none was scored */
     const struct moa_adaptive_outcome *outcome; /**< NULL: none */
 };
 
@@ -51,7 +50,6 @@ struct moa_docket_room {
     struct moa_modality modalities[MOA_MODALITIES_MAX];
     struct moa_choice choices[MOA_MODALITIES_MAX];
     struct moa_question question;
-    struct moa_routing routing;
     struct moa_answer answer;
     struct moa_adaptive_outcome outcome;
 };

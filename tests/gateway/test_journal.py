@@ -90,6 +90,37 @@ def test_rows_of_what_went_wrong(kept, path, edge, cloud):
     assert rows[3]["edge_load"] is None and rows[3]["overhead_us"] is None
 
 
+def test_a_docket_has_what_was_decided_whatever_was_done(kept, path, edge):
+    gateway = kept({"policy": "paper", "paper": {"tau_text": 0.75, "tau_image": 0.25}, "cloud": {"uplink_mbps": 40}})
+    edge.mode = "500"
+    assert gateway.chat(chat("What is it?", PIXELS), pin="image").status == 503
+    assert gateway.chat(chat("Hello.")).plan == "cloud"
+    rows_of(path, 2)
+    pinned, fallen = [json.loads(line) for line in log(path, "--json", "--docket").splitlines()]
+    assert pinned["settings"] == fallen["settings"] == "paper.tau_text=0.75,paper.tau_image=0.25"
+    text, image = pinned["docket"]["modalities"]
+    assert (text["kind"], image["kind"]) == ("text", "image")
+    assert (image["tier"], image["reason"], image["pinned"]) == ("edge", "pinned", True) and not text["pinned"]
+    assert "text=%.3f, image0=%.3f" % (text["complexity"], image["complexity"]) == pinned["scores"]
+    assert image["bytes"] >= len(PIXELS) and text["tokens"] > 0
+    assert fallen["plan"] == "cloud" and fallen["docket"]["plan"] == "edge"
+    assert fallen["docket"]["modalities"][0]["reason"] == "simple"
+    # Neither CSV nor JSON has it unless it is asked for, and nothing of what was said is in it.
+    assert "docket" not in log(path, "--json") and "docket" not in log(path, "--csv")
+    [bytes_of_docket] = {row["docket"][:3] for row in rows_of(path, 2)}
+    assert bytes_of_docket == b"MD\x01"
+
+
+def test_a_journal_of_an_older_version_can_be_read(path):
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE requests (sequence INTEGER PRIMARY KEY AUTOINCREMENT, time_ms, id, key, plan, status, fallback)")
+        db.execute("INSERT INTO requests (id, time_ms, status, plan, fallback) VALUES ('old', 1, 200, 'edge', '')")
+        db.execute("PRAGMA user_version=1")
+    db.close()
+    [row] = [json.loads(line) for line in log(path, "--json", "--docket").splitlines()]
+    assert (row["id"], row["plan"], row["policy"], row["docket"]) == ("old", "edge", "", None)
+
+
 def test_rows_name_the_key(duo, path, tmp_path):
     (tmp_path / "keys").write_text("kiosk key-secret-0123456789 per_minute=1\n")
     gateway = duo({"policy": "edge", "keys_file": str(tmp_path / "keys"), "journal": {"path": path}})
@@ -217,8 +248,9 @@ def test_decisions(kept, path):
     assert listed.status == 200 and listed.json["object"] == "list"
     data = listed.json["data"]
     assert [row["id"] for row in data] == ids[::-1]  # the newest first
-    assert set(data[0]) == set(rows[0])
+    assert set(data[0]) == set(rows[0]) - {"docket"}
     for row, stored in zip(data, rows[::-1]):
+        assert stored.pop("docket")
         for flag in ("pinned", "stream", "edge_up", "cloud_up"):
             assert row.pop(flag) is bool(stored.pop(flag))
         assert row == stored
@@ -259,7 +291,7 @@ def test_log_command(kept, path, tmp_path, edge):
     assert [row["id"] for row in listed] == [row["id"] for row in rows]
     read = list(csv.DictReader(io.StringIO(log(path, "--csv"))))
     assert [row["id"] for row in read] == [row["id"] for row in rows]
-    assert {k: "" if v is None else str(v) for k, v in rows[0].items() if not isinstance(v, float)} == {
+    assert {k: "" if v is None else str(v) for k, v in rows[0].items() if not isinstance(v, (float, bytes))} == {
         k: v for k, v in read[0].items() if not isinstance(rows[0][k], float)}
     assert len(log(path, "-n", "2", "--json").splitlines()) == 2
     assert [json.loads(line)["status"] for line in log(path, "--status", "4xx", "--json").splitlines()] == [400]

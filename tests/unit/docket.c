@@ -34,7 +34,6 @@ struct drawn {
     struct moa_modality modalities[MOA_MODALITIES_MAX];
     struct moa_choice choices[MOA_MODALITIES_MAX];
     struct moa_question question;
-    struct moa_routing routing;
     struct moa_answer answer;
     struct moa_adaptive_outcome outcome;
     struct moa_docket docket;
@@ -57,7 +56,8 @@ static void draw_request(struct drawn *x, size_t n)
     x->docket.state = (struct moa_state){.edge_load = maybe(draw_unit()),
                                          .uplink_mbps = maybe(1000 * draw_unit()),
                                          .edge_up = draw(4) > 0,
-                                         .cloud_up = draw(4) > 0};
+                                         .cloud_up = draw(4) > 0,
+                                         .cloud_spent = draw(4) == 0};
 }
 
 static void draw_parts(struct drawn *x)
@@ -74,14 +74,15 @@ static void draw_parts(struct drawn *x)
                                         .uplink_mbps = maybe(20),
                                         .rtt_ms = maybe(3.25),
                                         .cold = draw(2)};
-    x->routing = (struct moa_routing){.route = (enum moa_route)draw(4),
-                                      .why = (enum moa_why)draw(7),
-                                      .threshold = draw(2) ? (double)INFINITY : draw_unit(),
-                                      .audit_of = {draw(2), UINT64_MAX},
-                                      .rate = maybe(draw_unit()),
-                                      .predicted_ms = {maybe(80), maybe(900)},
-                                      .cost_edge_first = 7,
-                                      .cost_cloud = NAN};
+    x->docket.decision.routing =
+        (struct moa_routing){.route = (enum moa_route)draw(4),
+                             .why = (enum moa_why)draw(7),
+                             .threshold = draw(2) ? (double)INFINITY : draw_unit(),
+                             .audit_of = {draw(2), UINT64_MAX},
+                             .rate = maybe(draw_unit()),
+                             .predicted_ms = {maybe(80), maybe(900)},
+                             .cost_edge_first = 7,
+                             .cost_cloud = NAN};
     x->answer = (struct moa_answer){.form = (enum moa_answer_form)draw(7),
                                     .streamed = draw(2),
                                     .sampled = draw(2),
@@ -98,8 +99,8 @@ static void draw_parts(struct drawn *x)
         if (x->outcome.called[tier])
             x->outcome.times[tier] = (struct moa_call_times){draw_unit(), maybe(2), 3, maybe(4), 5};
     }
-    x->docket.question = draw(2) ? &x->question : NULL;
-    x->docket.routing = draw(2) ? &x->routing : NULL;
+    x->docket.request.question = draw(2) ? &x->question : NULL;
+    x->docket.decision.is_routed = draw(2);
     x->docket.answer = draw(2) ? &x->answer : NULL;
     x->docket.outcome = draw(2) ? &x->outcome : NULL;
 }
@@ -163,8 +164,8 @@ static void dockets_are_read_as_they_were_written(void **state)
         assert_same_choices(&decision, &x.docket.decision);
         assert_same_choices(&d.decision, &x.docket.decision);
         /* has the parts that it had, and all members of all parts, since these are its bytes. */
-        assert_same_part(d.question, x.docket.question);
-        assert_same_part(d.routing, x.docket.routing);
+        assert_same_part(d.request.question, x.docket.request.question);
+        assert_true(d.decision.is_routed == x.docket.decision.is_routed);
         assert_same_part(d.answer, x.docket.answer);
         assert_same_part(d.outcome, x.docket.outcome);
         assert_int_equal(moa_docket_write(&d, rewritten, sizeof(rewritten)), n);
@@ -183,8 +184,8 @@ static void members_are_what_they_were(void **state)
     unsigned char bytes[1024];
     struct moa_policy *policy = policy_of("paper");
     draw_docket(&x, policy, 3);
-    x.docket.question = &x.question;
-    x.docket.routing = &x.routing;
+    x.docket.request.question = &x.question;
+    x.docket.decision.is_routed = true;
     x.docket.answer = &x.answer;
     x.docket.outcome = &x.outcome;
     x.outcome.called[MOA_EDGE] = x.outcome.called[MOA_CLOUD] = true;
@@ -196,6 +197,7 @@ static void members_are_what_they_were(void **state)
     assert_true(d.request.pinned == x.docket.request.pinned);
     assert_true(is_same_double(d.state.edge_load, x.docket.state.edge_load));
     assert_true(d.state.cloud_up == x.docket.state.cloud_up);
+    assert_true(d.state.cloud_spent == x.docket.state.cloud_spent);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(d.request.modalities[i].kind, x.modalities[i].kind);
         assert_true(d.request.modalities[i].bytes == x.modalities[i].bytes);
@@ -203,12 +205,15 @@ static void members_are_what_they_were(void **state)
         assert_true(d.request.modalities[i].duration_s == x.modalities[i].duration_s);
         assert_true(d.request.modalities[i].refused[1] == x.modalities[i].refused[1]);
     }
-    assert_true(d.question->scene == x.question.scene && d.question->text == x.question.text);
-    assert_true(d.question->cold == x.question.cold && d.question->kind == x.question.kind);
-    assert_true(d.question->coins[0] == x.question.coins[0]);
-    assert_true(d.question->load[1].prompt_tokens == 60);
-    assert_true(d.routing->audit_of[1] == UINT64_MAX && d.routing->route == x.routing.route);
-    assert_true(isnan(d.routing->cost_cloud) && d.routing->cost_edge_first == 7);
+    assert_true(d.request.question->scene == x.question.scene &&
+                d.request.question->text == x.question.text);
+    assert_true(d.request.question->cold == x.question.cold &&
+                d.request.question->kind == x.question.kind);
+    assert_true(d.request.question->coins[0] == x.question.coins[0]);
+    assert_true(d.request.question->load[1].prompt_tokens == 60);
+    assert_true(d.decision.routing.audit_of[1] == UINT64_MAX &&
+                d.decision.routing.route == x.docket.decision.routing.route);
+    assert_true(isnan(d.decision.routing.cost_cloud) && d.decision.routing.cost_edge_first == 7);
     assert_true(d.answer->n_tokens == x.answer.n_tokens && d.answer->p_top5 == x.answer.p_top5);
     assert_true(d.answer->sampled == x.answer.sampled && d.answer->form == x.answer.form);
     assert_true(d.outcome->times[MOA_CLOUD].answer_tokens == 10);

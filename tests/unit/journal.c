@@ -38,6 +38,7 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .trace = "0123",
         .key = "kiosk",
         .policy = "paper",
+        .settings = "paper.tau_text=0.4",
         .plan = "perceive-cloud",
         .decision = "text=edge, image0=cloud",
         .reasons = "text=simple, image0=complex",
@@ -58,6 +59,7 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .edge_completion_tokens = 3,
         .cloud_prompt_tokens = JOURNAL_UNKNOWN,
         .cloud_completion_tokens = JOURNAL_UNKNOWN,
+        .cost = 0.25,
         .overhead_us = 500,
         .first_byte_us = JOURNAL_UNKNOWN,
         .total_us = 90000,
@@ -105,7 +107,7 @@ static int take(const struct journal_row *row, void *arg)
     seen->last = row->sequence;
     seen->status = row->status;
     FILE *out = fmemopen(seen->text, sizeof(seen->text), "w");
-    journal_print_json(row, out);
+    journal_print_json(row, false, out);
     fputc('\n', out);
     journal_print_csv(row, out);
     fclose(out);
@@ -136,7 +138,9 @@ static void a_row_is_read_back_as_written(void **state)
     char json[2048], csv[512];
     snprintf(json, sizeof(json),
              "{\"sequence\":1,\"time_ms\":%lld,\"id\":\"id-1\",\"trace\":\"0123\",\"key\":\"a "
-             "\\\"quoted\\\", name\\n\",\"policy\":\"paper\",\"plan\":\"perceive-cloud\","
+             "\\\"quoted\\\", "
+             "name\\n\",\"policy\":\"paper\",\"settings\":\"paper.tau_text=0.4\",\"plan\":"
+             "\"perceive-cloud\","
              "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
              "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
              "\"calls\":\"edge=answered\",\"stages\":\"answer=9\",\"status\":200,"
@@ -144,17 +148,19 @@ static void a_row_is_read_back_as_written(void **state)
              "\"uplink_mbps\":null,\"confidence\":null,\"threshold\":0.9,\"edge_up\":true,\"cloud_"
              "up\":false,\"edge_bytes_up\":0,"
              "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
-             "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"overhead_us\":500,"
+             "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"cost\":0.25,"
+             "\"overhead_us\":500,"
              "\"first_byte_us\":null,\"total_us\":90000}\n",
              (long long)row.time_ms);
     assert_memory_equal(seen.text, json, strlen(json));
-    snprintf(csv, sizeof(csv),
-             "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,perceive-cloud,"
-             "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
-             "\"text=0.100, "
-             "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,500,,"
-             "90000\r\n",
-             (long long)row.time_ms);
+    snprintf(
+        csv, sizeof(csv),
+        "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,paper.tau_text=0.4,perceive-cloud,"
+        "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
+        "\"text=0.100, "
+        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,0.25,500,,"
+        "90000\r\n",
+        (long long)row.time_ms);
     assert_string_equal(seen.text + strlen(json), csv);
 }
 
