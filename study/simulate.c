@@ -65,7 +65,8 @@ void sim_request_free(struct sim_world *w, struct sim_request *request)
     w->free = request;
 }
 
-static void arrive(struct sim_world *w, struct sim_box *box)
+/* `time`: when and what, as it was somewhere; NULL: anything. */
+static void arrive(struct sim_world *w, struct sim_box *box, const struct simulate_time *time)
 {
     const struct questions *qs = w->questions;
     struct sim_request *r = new_request(w);
@@ -73,17 +74,37 @@ static void arrive(struct sim_world *w, struct sim_box *box)
         w->out_of_memory = true;
         return;
     }
-    const size_t i = rng_below(&box->arrivals, qs->n);
+    const bool is_named = time && time->question < qs->n;
+    const size_t i = is_named ? time->question : rng_below(&box->arrivals, qs->n);
     *r = (struct sim_request){.box = box,
                               .question = &qs->p[i],
+                              .text_complexity = qs->p[i].text_complexity,
+                              .image_complexity = qs->p[i].image_complexity,
                               .serial = w->n_arrived++,
                               .arrived_us = w->now_us,
                               .threshold = NAN};
+    if (time && !isnan(time->text_complexity))
+        r->text_complexity = time->text_complexity;
+    if (time && !isnan(time->image_complexity))
+        r->image_complexity = time->image_complexity;
     r->scene = w->scenario->records.scenes == SCENES_FRESH ? r->serial : i;
     w->n_to_come--;
     sim_begin(w, r);
     if (w->n_to_come == 0)
         sim_figures_last_arrival(w);
+}
+
+/* As somewhere else, over and over. */
+static void on_time(struct sim_world *w, struct sim_box *box)
+{
+    const struct simulate_times *times = &w->questions->times;
+    const double at_us = times->p[box->next_time].at_us;
+    arrive(w, box, &times->p[box->next_time]);
+    box->next_time = (box->next_time + 1) % times->n;
+    const double begins_us = box->next_time == 0 ? times->period_us : 0.0;
+    box->next_arrival_us += times->p[box->next_time].at_us + begins_us - at_us;
+    if (w->n_to_come > 0)
+        sim_schedule(w, box->next_arrival_us, SIM_ARRIVAL, box);
 }
 
 /* Requests that come together, and when the next ones do. */
@@ -96,7 +117,7 @@ static void on_arrival(struct sim_world *w, struct sim_box *box)
     while (bursts && rng_uniform(&box->arrivals) >= 1.0 / s->arrivals.burst)
         n++;
     for (size_t i = 0; i < n && w->n_to_come > 0; i++)
-        arrive(w, box);
+        arrive(w, box, NULL);
     if (w->n_to_come == 0)
         return;
     if (s->arrivals.process == ARRIVALS_REGULAR)
@@ -172,7 +193,10 @@ static void happen(struct sim_world *w, const struct event_entry *e)
 {
     switch ((enum sim_event)e->kind) {
     case SIM_ARRIVAL:
-        on_arrival(w, e->what);
+        if (w->questions->times.n > 0)
+            on_time(w, e->what);
+        else
+            on_arrival(w, e->what);
         break;
     case SIM_ENGINE:
         on_engine(w, e->what, e->at);
@@ -239,6 +263,7 @@ static int make_box(struct sim_world *w, size_t i)
     const uint64_t key[2] = {rng_next(&box->outages), rng_next(&box->outages)};
     if (box->adaptive && moa_adaptive_set_key(box->adaptive, key))
         return -1;
+    box->next_time = i * w->questions->times.n / w->n_boxes;
     box->next_arrival_us =
         rng_exponential(&box->arrivals, 1e6 / s->arrivals.rate); /* boxes are out of step */
     sim_schedule(w, box->next_arrival_us, SIM_ARRIVAL, box);

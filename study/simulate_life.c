@@ -37,9 +37,9 @@ static struct moa_request request_of(const struct sim_world *w, const struct sim
 {
     const struct question *q = r->question;
     w->modalities[0] = (struct moa_modality){
-        .kind = MOA_TEXT, .complexity = q->text_complexity, .bytes = (uint64_t)q->n_text_bytes};
+        .kind = MOA_TEXT, .complexity = r->text_complexity, .bytes = (uint64_t)q->n_text_bytes};
     for (size_t i = 1; i < w->n_modalities; i++)
-        w->modalities[i].complexity = q->image_complexity;
+        w->modalities[i].complexity = r->image_complexity;
     return (struct moa_request){.n = w->n_modalities,
                                 .modalities = w->modalities,
                                 .deadline_s = w->scenario->request.deadline_s};

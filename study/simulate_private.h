@@ -38,6 +38,7 @@ struct sim_box {
     int64_t outage_noticed_us, outage_end_us;
     struct rng arrivals, outages;
     double next_arrival_us;
+    size_t next_time;  /* of the questions' times, if there are some */
     double n_calls[2]; /* our own in flight, by enum moa_tier */
     double n_shadows, n_edge_shadows;
 };
@@ -47,6 +48,7 @@ struct sim_request {
     struct sim_request *next; /* free ones */
     struct sim_box *box;
     const struct question *question;
+    double text_complexity, image_complexity;
     uint64_t serial, scene;
     int64_t arrived_us, called_us, reached_us;
     struct sim_engine *engine;

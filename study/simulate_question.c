@@ -108,6 +108,7 @@ static bool take_pair(const struct scenario *s, const struct answer *const pair[
         .n_text_bytes = (double)prompt.n,
         .text_complexity = complexity.score,
         .kind = question_kind(pair[0]->prompt)};
+    snprintf(q->item, sizeof(q->item), "%s", pair[0]->item);
     weigh(s, rng, q);
     return read_answer(pair[0], &q->answer);
 }
@@ -189,16 +190,40 @@ static int without_records(const struct scenario *s, struct questions *qs, char 
     return 0;
 }
 
+/* ---- when they are asked ---- */
+
+static int compare_items(const void *a, const void *b)
+{
+    return strcmp(((const struct question *)a)->item, ((const struct question *)b)->item);
+}
+
+/* Records are sorted by their items. */
+static void find_items(struct questions *qs)
+{
+    for (size_t i = 0; i < qs->times.n; i++) {
+        struct simulate_time *t = &qs->times.p[i];
+        struct question wanted = {.n_text_bytes = 0};
+        snprintf(wanted.item, sizeof(wanted.item), "%s", t->item);
+        const struct question *found =
+            t->item[0] ? bsearch(&wanted, qs->p, qs->n, sizeof(*qs->p), compare_items) : NULL;
+        if (found)
+            t->question = (size_t)(found - qs->p);
+    }
+}
+
 int questions_make(const struct scenario *scenario, struct questions *ret_questions, char *why,
                    size_t n)
 {
     struct questions qs = {.n = 0};
-    const int failed = scenario->records.path[0][0] ? from_records(scenario, &qs, why, n)
-                                                    : without_records(scenario, &qs, why, n);
+    int failed = scenario->records.path[0][0] ? from_records(scenario, &qs, why, n)
+                                              : without_records(scenario, &qs, why, n);
+    if (!failed && scenario->arrivals.path[0])
+        failed = simulate_times_read(scenario->arrivals.path, &qs.times, why, n);
     if (failed) {
         questions_done(&qs);
         return -1;
     }
+    find_items(&qs);
     qs.h = harm_of(&qs);
     *ret_questions = qs;
     return 0;
@@ -207,5 +232,6 @@ int questions_make(const struct scenario *scenario, struct questions *ret_questi
 void questions_done(struct questions *questions)
 {
     free(questions->p);
+    simulate_times_done(&questions->times);
     *questions = (struct questions){.p = NULL};
 }

@@ -9,6 +9,7 @@
 #include <moaoff/moaoff.h>
 
 #include "simulate_scenario.h"
+#include "simulate_times.h"
 
 struct question {
     struct moa_answer answer;  /* of the edge, as the gateway reads it from log-probabilities */
@@ -22,13 +23,15 @@ struct question {
     double prompt_tokens[2];
     double n_upload_bytes;
     unsigned kind;
+    char item[64]; /* of the records; "" if it has none */
 };
 
 struct questions {
     struct question *p;
     size_t n;
     bool have_answers;
-    double h; /* share with the edge wrong and the cloud right; NaN: not known */
+    double h;                    /* share with the edge wrong and the cloud right; NaN: not known */
+    struct simulate_times times; /* of arrivals; none if n is 0 */
 };
 
 /** -1 with what is wrong in `why`. */

@@ -67,6 +67,7 @@ static const struct scenario_key keys[] = {
     NUMBER("arrivals.rate", arrivals.rate, 1e-6, 1e6, 5),
     CHOICE("arrivals.process", arrivals.process, processes, ARRIVALS_POISSON),
     NUMBER("arrivals.burst", arrivals.burst, 1, 1e4, 8),
+    PATH("arrivals.file", arrivals.path),
     PATH("records.edge", records.path[MOA_EDGE]),
     PATH("records.cloud", records.path[MOA_CLOUD]),
     CHOICE("records.scenes", records.scenes, scenes, SCENES_FRESH),

@@ -31,6 +31,7 @@ struct scenario {
         double rate; /* requests a second of each box */
         int process; /* enum scenario_arrivals */
         double burst;
+        char path[SCENARIO_PATH_BYTES]; /* of times; "": none */
     } arrivals;
     struct {
         char path[2][SCENARIO_PATH_BYTES]; /* by enum moa_tier; "": none */

@@ -91,6 +91,16 @@ class Simulate(unittest.TestCase):
                  "-s", "requests=100", "-s", "request.answer_tokens=5"]
         self.assertAlmostEqual(figures("-p", "edge", *words)[0]["mean_ms"], 10 + 20 + 4 * 5, places=2)
 
+    def test_times_of_a_journal(self):
+        """Two requests at once every ten seconds, over and over; the journal's scores are what paper goes by."""
+        journal = self.write("journal.jsonl", "".join('{"time_ms":%d,"scores":"text=0.1, image0=%s"}\n' % (t, c) for t, c in (
+            (0, 0.9), (0, 0.1), (10000, 0.9), (10000, 0.1))))
+        words = ["-s", "arrivals.file=" + journal, "-s", "requests=40"]
+        edge, paper = figures("-p", "edge", "-p", "paper", *words)
+        self.assertAlmostEqual(edge["mean_ms"], 150, places=2)  # the second waits for the first
+        self.assertEqual(paper["cloud_share"], 0.5)
+        self.assertAlmostEqual(edge["elapsed_s"] % (10 + 10 / 3), 10, delta=1)
+
     def test_show_is_a_scenario(self):
         shown = simulate("--show", "-s", "link.mbps=3")
         self.assertIn("mbps: 3\n", shown)
