@@ -260,6 +260,9 @@ static int make_box(struct sim_world *w, size_t i)
         moa_policy_new(policy->name, policy->settings, &box->policy))
         return -1;
     box->adaptive = moa_policy_adaptive(box->policy);
+    const double holds[] = {moa_policy_value(box->policy, "edge_first.hold_tokens"),
+                            moa_policy_value(box->policy, "adaptive.hold_tokens")};
+    box->hold_tokens = fmax(isnan(holds[0]) ? 0.0 : holds[0], isnan(holds[1]) ? 0.0 : holds[1]);
     const uint64_t key[2] = {rng_next(&box->outages), rng_next(&box->outages)};
     if (box->adaptive && moa_adaptive_set_key(box->adaptive, key))
         return -1;

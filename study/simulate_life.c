@@ -69,9 +69,67 @@ static void decide(struct sim_world *w, struct sim_request *r)
         r->routing = d.routing;
 }
 
+/* ---- how sure the edge is ---- */
+
+static bool is_audit(const struct sim_request *r)
+{
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        if (r->routing.audit_of[i])
+            return true;
+    }
+    return false;
+}
+
+static double score_of(const struct sim_request *r)
+{
+    const struct moa_answer *a = r->scored;
+    if (r->box->adaptive)
+        return moa_adaptive_score(r->box->adaptive, a);
+    return a->n_tokens > 0 ? a->p_min : 0.0;
+}
+
+/* No token that follows can make it sure; an audit is answered to the end. */
+static bool is_hopeless(const struct sim_request *r)
+{
+    if (is_audit(r) || r->question->has_letters)
+        return false;
+    return r->box->adaptive
+               ? moa_adaptive_hopeless(r->box->adaptive, r->scored,
+                                       (size_t)r->question->n_tokens[MOA_EDGE], r->threshold)
+               : score_of(r) < r->threshold;
+}
+
+/* What will be scored: all of the answer, or the first tokens of a stream. */
+static void hold(const struct sim_world *w, struct sim_request *r)
+{
+    const struct question *q = r->question;
+    r->scored = &q->answer;
+    r->n_scored = (size_t)q->n_tokens[MOA_EDGE];
+    if (!w->scenario->request.stream)
+        return;
+    const size_t n = (size_t)fmin((double)q->n_held, r->box->hold_tokens);
+    for (size_t k = 0; k < n; k++) {
+        r->scored = &q->held[k];
+        r->n_scored = k + 1;
+        if (is_hopeless(r))
+            return;
+    }
+}
+
+/* The answer of a stream that is not kept is broken off, unless it is an audit's. */
+static struct slots_work edge_work(const struct sim_request *r)
+{
+    struct slots_work work = r->question->work[MOA_EDGE];
+    if (r->plan == MOA_PLAN_EDGE_FIRST && !r->answered && !is_audit(r) &&
+        r->n_scored < work.n_tokens && score_of(r) < r->threshold)
+        work.n_tokens = r->n_scored;
+    return work;
+}
+
 void sim_begin(struct sim_world *w, struct sim_request *r)
 {
     decide(w, r);
+    hold(w, r);
     call(w, r, r->plan == MOA_PLAN_EDGE || r->plan == MOA_PLAN_EDGE_FIRST ? MOA_EDGE : MOA_CLOUD);
 }
 
@@ -91,8 +149,8 @@ static void reach(struct sim_world *w, struct sim_request *r, enum moa_tier tier
 {
     r->engine = tier == MOA_EDGE ? least_busy(r->box->edges, w->n_edges)
                                  : least_busy(w->clouds, w->n_clouds);
-    r->reached_us = w->now_us;
-    tier_add(&r->engine->tier, &r->job, &r->question->work[tier], r, w->now_us);
+    const struct slots_work work = tier == MOA_EDGE ? edge_work(r) : r->question->work[MOA_CLOUD];
+    tier_add(&r->engine->tier, &r->job, &work, r, w->now_us);
     sim_schedule_engine(w, r->engine);
 }
 
@@ -100,7 +158,6 @@ static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
 {
     const struct scenario *s = w->scenario;
     r->called[tier] = true;
-    r->called_us = w->now_us;
     r->box->n_calls[tier]++;
     if (tier == MOA_EDGE) {
         reach(w, r, MOA_EDGE);
@@ -220,15 +277,6 @@ static void tell_adaptive(const struct sim_request *r)
         abort();
 }
 
-static bool is_audit(const struct sim_request *r)
-{
-    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
-        if (r->routing.audit_of[i])
-            return true;
-    }
-    return false;
-}
-
 static bool is_lost(const struct sim_world *w, const struct question *q)
 {
     if (w->scenario->records.labels && !isnan(q->right[0]) && !isnan(q->right[1]))
@@ -240,7 +288,7 @@ static void count_audit(struct sim_world *w, const struct sim_request *r)
 {
     struct moa_audit audit = {.scene = r->scene,
                               .text = (uint64_t)(r->question - w->questions->p),
-                              .answer = r->question->answer,
+                              .answer = *r->scored,
                               .lost = is_lost(w, r->question)};
     for (size_t i = 0; i < MOA_GENERATIONS; i++)
         audit.audit_of[i] = r->routing.audit_of[i];
@@ -295,14 +343,6 @@ static void end_shadow(struct sim_world *w, struct sim_request *r, enum moa_tier
     else
         count_audit(w, r);
     sim_request_free(w, r);
-}
-
-static double score_of(const struct sim_request *r)
-{
-    const struct moa_answer *a = &r->question->answer;
-    if (r->box->adaptive)
-        return moa_adaptive_score(r->box->adaptive, a);
-    return a->n_tokens > 0 ? a->p_min : 0.0;
 }
 
 static void on_answer(struct sim_world *w, struct sim_request *r, enum moa_tier tier)

@@ -36,6 +36,7 @@ struct sim_box {
     int64_t link_scheduled_us;
     enum sim_outage outage;
     int64_t outage_noticed_us, outage_end_us;
+    double hold_tokens; /* of the policy; 0: it holds nothing */
     struct rng arrivals, outages;
     double next_arrival_us;
     size_t next_time;  /* of the questions' times, if there are some */
@@ -50,10 +51,12 @@ struct sim_request {
     const struct question *question;
     double text_complexity, image_complexity;
     uint64_t serial, scene;
-    int64_t arrived_us, called_us, reached_us;
+    int64_t arrived_us;
     struct sim_engine *engine;
     enum moa_plan plan;
     double threshold;
+    const struct moa_answer *scored; /* of the edge's answer, */
+    size_t n_scored;                 /* so many tokens */
     struct moa_choice choice;
     struct moa_state state;
     struct moa_routing routing;

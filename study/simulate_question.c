@@ -86,6 +86,49 @@ static bool read_answer(const struct answer *answer, struct moa_answer *ret_answ
     return true;
 }
 
+/* One event of a stream; to be freed. */
+static char *event_of(yyjson_val *token, bool last)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_val *choice =
+        yyjson_mut_arr_add_obj(doc, yyjson_mut_obj_add_arr(doc, root, "choices"));
+    yyjson_mut_val *delta = yyjson_mut_obj_add_obj(doc, choice, "delta");
+    yyjson_mut_obj_add_val(doc, delta, "content",
+                           yyjson_val_mut_copy(doc, yyjson_obj_get(token, "token")));
+    yyjson_mut_val *logprobs = yyjson_mut_obj_add_obj(doc, choice, "logprobs");
+    yyjson_mut_arr_append(yyjson_mut_obj_add_arr(doc, logprobs, "content"),
+                          yyjson_val_mut_copy(doc, token));
+    if (last)
+        yyjson_mut_obj_add_str(doc, choice, "finish_reason", "stop");
+    char *json = yyjson_mut_write(doc, YYJSON_WRITE_ALLOW_INVALID_UNICODE, NULL);
+    yyjson_mut_doc_free(doc);
+    return json;
+}
+
+/* The answer as it begins. False if out of memory. */
+static bool read_begin(const struct answer *answer, struct question *q)
+{
+    struct logprobs logprobs;
+    size_t i;
+    size_t n;
+    yyjson_val *token;
+    logprobs_init(&logprobs, question_letters(answer->prompt), false);
+    yyjson_arr_foreach(answer->tokens, i, n, token)
+    {
+        if (q->n_held == QUESTION_HELD_MAX)
+            break;
+        char *json = event_of(token, i + 1 == n);
+        if (!json)
+            return false;
+        logprobs_read_event(&logprobs, (struct moa_bytes){json, strlen(json)});
+        logprobs_answer(&logprobs, false, &q->held[q->n_held++]);
+        free(json);
+    }
+    return true;
+}
+
 static bool is_cut(const struct answer *answer)
 {
     return strcmp(answer->finish, "length") == 0;
@@ -107,10 +150,11 @@ static bool take_pair(const struct scenario *s, const struct answer *const pair[
         .n_tokens = {(double)replay_n_tokens(pair[0]), (double)replay_n_tokens(pair[1])},
         .n_text_bytes = (double)prompt.n,
         .text_complexity = complexity.score,
+        .has_letters = question_letters(pair[0]->prompt) != 0,
         .kind = question_kind(pair[0]->prompt)};
     snprintf(q->item, sizeof(q->item), "%s", pair[0]->item);
     weigh(s, rng, q);
-    return read_answer(pair[0], &q->answer);
+    return read_answer(pair[0], &q->answer) && read_begin(pair[0], q);
 }
 
 /* Questions that both have answered. -1 if out of memory. */

@@ -11,15 +11,20 @@
 #include "simulate_scenario.h"
 #include "simulate_times.h"
 
+#define QUESTION_HELD_MAX 8
+
 struct question {
-    struct moa_answer answer;  /* of the edge, as the gateway reads it from log-probabilities */
-    bool differs;              /* the edge's from the cloud's */
-    double right[2];           /* by enum moa_tier, in [0, 1]; NaN: not known */
-    double n_tokens[2];        /* of the answer */
-    double n_text_bytes;       /* of the prompt */
-    double text_complexity;    /* c_text */
-    double image_complexity;   /* c_img, drawn: records have no pictures */
-    struct slots_work work[2]; /* by tier */
+    struct moa_answer answer; /* of the edge, as the gateway reads it from log-probabilities */
+    struct moa_answer held[QUESTION_HELD_MAX]; /* the same after 1, 2, ... tokens of a stream */
+    size_t n_held;                             /* of these */
+    bool has_letters;                          /* options are offered */
+    bool differs;                              /* the edge's from the cloud's */
+    double right[2];                           /* by enum moa_tier, in [0, 1]; NaN: not known */
+    double n_tokens[2];                        /* of the answer */
+    double n_text_bytes;                       /* of the prompt */
+    double text_complexity;                    /* c_text */
+    double image_complexity;                   /* c_img, drawn: records have no pictures */
+    struct slots_work work[2];                 /* by tier */
     double prompt_tokens[2];
     double n_upload_bytes;
     unsigned kind;

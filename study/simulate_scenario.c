@@ -81,6 +81,7 @@ static const struct scenario_key keys[] = {
     NUMBER("request.image_bytes", request.image_bytes, 0, 1e9, 60000),
     NUMBER("request.image_complexity_min", request.image_complexity_min, 0, 1, 0),
     NUMBER("request.image_complexity_max", request.image_complexity_max, 0, 1, 1),
+    CHOICE("request.stream", request.stream, no_yes, 0),
     NUMBER("request.deadline_s", request.deadline_s, 0, 1e6, 0),
     TIER("edge", MOA_EDGE, 100),
     TIER("cloud", MOA_CLOUD, 150),

@@ -43,6 +43,7 @@ struct scenario {
         double images, image_width_px, image_height_px, image_bytes;
         double image_complexity_min, image_complexity_max;
         double deadline_s;
+        int stream; /* answers come token by token, and the first of them are scored */
     } request;
     struct scenario_tier tier[2]; /* by enum moa_tier; the edge is every box's own */
     struct {

@@ -91,6 +91,23 @@ class Simulate(unittest.TestCase):
                  "-s", "requests=100", "-s", "request.answer_tokens=5"]
         self.assertAlmostEqual(figures("-p", "edge", *words)[0]["mean_ms"], 10 + 20 + 4 * 5, places=2)
 
+    def test_a_stream_is_broken_off(self):
+        """One in four is unsure from its first token on: in a stream the edge writes no more of it."""
+        def line(i, name):
+            tokens = [{"token": " it", "logprob": math.log(0.3 if i % 4 == 0 and k == 0 else 0.99)} for k in range(20)]
+            return json.dumps({"item": str(i), "prompt": "What is %d?" % i, "answer": " it" * 20, "finish": "stop",
+                               "correct": 1, "completion_tokens": 20, "logprobs": tokens}) + "\n"
+        times = self.write("times.jsonl", "".join('{"item":"%d","scheduled_s":%d}\n' % (i, i) for i in range(100)))
+        words = ["-s", "records.edge=" + self.write("e.jsonl", "".join(line(i, "e") for i in range(100))),
+                 "-s", "records.cloud=" + self.write("c.jsonl", "".join(line(i, "c") for i in range(100))),
+                 "-s", "arrivals.file=" + times, "-s", "requests=100", "-p", "edge-first",
+                 "-s", "edge.profile=" + self.write("p.yaml", "name: p\nslots: 1\nprefill_ms: [[1, 20]]\n"
+                                                              "decode: [{context: 1, ms: [[1, 10]]}]\n")]
+        for stream, busy_s in (("no", 0.02 + 19 * 0.01), ("yes", 0.02 + 0.75 * 19 * 0.01)):
+            said = figures(*words, "-s", "request.stream=" + stream)[0]
+            self.assertEqual((said["cloud_share"], said["escalated"]), (0.25, 25))
+            self.assertAlmostEqual(said["edge_busy"], busy_s, delta=0.005)
+
     def test_times_of_a_journal(self):
         """Two requests at once every ten seconds, over and over; the journal's scores are what paper goes by."""
         journal = self.write("journal.jsonl", "".join('{"time_ms":%d,"scores":"text=0.1, image0=%s"}\n' % (t, c) for t, c in (
