@@ -13,6 +13,9 @@
 
 /* Of distinct scenes, while nothing could be certified. */
 #define AUDIT_UNCERTIFIED 0.25
+/* While the edge is watched the cloud is asked, unless as many of our calls are there, in multiples
+ * of its slots: a queue that is made then is paid for by all who come after. */
+#define SHADOW_CALLS_MAX 3.0
 /* The cloud is taken at once if that costs less than this of what edge first costs. */
 #define HYSTERESIS 0.9
 /* A new generation begins at this many audits of the other one. */
@@ -289,6 +292,24 @@ static void by_threshold(const struct moa_adaptive *a, const struct moa_question
     }
 }
 
+/* The cloud answers; where it has more to do than it can, what would be done if nothing could be
+ * certified. Audits go on either way. */
+static void by_shadow(const struct moa_adaptive *a, const struct moa_question *q,
+                      struct moa_routing *r)
+{
+    const struct moa_tier_load *cloud = &q->load[MOA_CLOUD];
+    if (a->params.before == BEFORE_THRESHOLD &&
+        cloud->n_in_flight >= SHADOW_CALLS_MAX * cloud->slots) { /* not if it is unknown */
+        r->why = MOA_WHY_UNCERTIFIED;
+        r->threshold = a->params.threshold;
+        by_threshold(a, q, r);
+        return;
+    }
+    r->route = MOA_ROUTE_CLOUD;
+    r->why = MOA_WHY_SHADOW;
+    r->threshold = INFINITY;
+}
+
 enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
                                  const struct moa_question *question,
                                  struct moa_routing *ret_routing)
@@ -304,9 +325,7 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
     toss(a, question, r);
     switch (standing_of(a)) {
     case MOA_STANDING_SHADOW:
-        r->route = MOA_ROUTE_CLOUD;
-        r->why = MOA_WHY_SHADOW;
-        r->threshold = INFINITY;
+        by_shadow(a, question, r);
         break;
     case MOA_STANDING_CERTIFIED:
         r->why = MOA_WHY_CERTIFIED;

@@ -200,6 +200,29 @@ static void what_happens_if_nothing_can_be_certified(void **unused)
     }
 }
 
+/* While the edge is watched the cloud must not be buried: nothing would end it. */
+static void a_busy_cloud_is_not_asked_to_watch_the_edge(void **unused)
+{
+    (void)unused;
+    for (int before = BEFORE_THRESHOLD; before <= BEFORE_PAPER; before++) {
+        const struct moa_policy_setting settings[] = {{"adaptive.before", before}, {NULL, 0}};
+        struct moa_adaptive *a = adaptive_of(settings);
+        for (int n = 0; n <= 40; n++) {
+            struct moa_question q = anything; /* whose cloud has eight slots */
+            struct moa_routing r;
+            q.load[MOA_CLOUD].n_in_flight = n == 40 ? (double)NAN : n;
+            moa_adaptive_coins(a, q.scene, q.text, q.coins);
+            assert_int_equal(moa_adaptive_decide(a, &q, &r), MOA_OK);
+            const bool busy = n >= 24 && n < 40 && before == BEFORE_THRESHOLD;
+            assert_int_equal(r.why, busy ? MOA_WHY_UNCERTIFIED : MOA_WHY_SHADOW);
+            assert_int_equal(r.route, busy ? MOA_ROUTE_EDGE_FIRST : MOA_ROUTE_CLOUD);
+            assert_true(busy ? r.threshold == 0.9 : isinf(r.threshold));
+            assert_true(r.audit_of[0] != 0);
+        }
+        moa_adaptive_free(a);
+    }
+}
+
 static void without_audits_there_is_no_shadow_and_no_certificate(void **unused)
 {
     (void)unused;
@@ -831,6 +854,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_first_the_cloud_answers_and_the_edge_is_watched),
         cmocka_unit_test(what_happens_if_nothing_can_be_certified),
+        cmocka_unit_test(a_busy_cloud_is_not_asked_to_watch_the_edge),
         cmocka_unit_test(without_audits_there_is_no_shadow_and_no_certificate),
         cmocka_unit_test(it_says_how_much_is_missing_and_what_can_be_reached),
         cmocka_unit_test(the_key_is_set_before_anything_is_counted),
