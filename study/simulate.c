@@ -111,7 +111,8 @@ static void on_time(struct sim_world *w, struct sim_box *box)
 static void on_arrival(struct sim_world *w, struct sim_box *box)
 {
     const struct scenario *s = w->scenario;
-    const double gap_us = 1e6 / s->arrivals.rate;
+    const bool is_warmup = s->arrivals.warmup_rate > 0 && (double)w->n_arrived < s->warmup;
+    const double gap_us = 1e6 / (is_warmup ? s->arrivals.warmup_rate : s->arrivals.rate);
     const bool bursts = s->arrivals.process == ARRIVALS_BURSTS;
     size_t n = 1;
     while (bursts && rng_uniform(&box->arrivals) >= 1.0 / s->arrivals.burst)

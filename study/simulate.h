@@ -37,14 +37,15 @@ struct simulate_result {
     size_t n_blocks;
     double mean_ms, half_width_ms; /* 95 %, by batch means */
     double p50_ms, p95_ms, p99_ms;
+    double kept_busy; /* answers of the edge that were not sure enough, the cloud being busy */
     double escalated, audits, audits_dropped, failed_over; /* requests, those of warmup too */
     double cloud_calls, upload_bytes, cost;
     double busy[2]; /* share of time, mean over engines, until the last arrival */
     double arrived, departed, open_at_end; /* when the last one came */
     double elapsed_s;                      /* until the last arrival */
     double prediction_error; /* median of |predicted - seen| / seen; NaN: nothing was predicted */
-    bool behind;             /* more was open at the end than the tiers work off soon */
-    bool certified;          /* of the first box */
+    bool behind;    /* so much was open at the end that latency is that of the run's length */
+    bool certified; /* of the first box */
     double threshold, first_certified, alarms;
 };
 

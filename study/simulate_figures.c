@@ -86,10 +86,12 @@ static double mean_busy(const struct sim_world *w, struct sim_engine *engines, s
     return sum / (double)n;
 }
 
-/* More open than a tenth of the requests, and more than four a box. */
+/* More than a hundredth of the requests is open, and more than a busy queue holds; or a tenth. */
 static bool is_behind(const struct sim_world *w, double open)
 {
-    return open > 0.1 * w->scenario->requests && open > 4.0 * w->scenario->boxes;
+    const double boxes = w->scenario->boxes;
+    return open > 0.01 * w->scenario->requests + 50.0 * boxes ||
+           (open > 0.1 * w->scenario->requests && open > 4.0 * boxes);
 }
 
 void sim_figures_last_arrival(struct sim_world *w)

@@ -345,6 +345,14 @@ static void end_shadow(struct sim_world *w, struct sim_request *r, enum moa_tier
     sim_request_free(w, r);
 }
 
+/* As many of our calls are there as may wait. */
+static bool cloud_is_busy(const struct sim_world *w, const struct sim_box *box)
+{
+    const struct scenario *s = w->scenario;
+    const double slots = s->tier[MOA_CLOUD].slots * s->tier[MOA_CLOUD].engines;
+    return box->n_calls[MOA_CLOUD] >= slots * (1.0 + s->cloud_queue);
+}
+
 static void on_answer(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
 {
     r->box->n_calls[tier]--;
@@ -355,8 +363,11 @@ static void on_answer(struct sim_world *w, struct sim_request *r, enum moa_tier 
     }
     const bool unsure = tier == MOA_EDGE && r->plan == MOA_PLAN_EDGE_FIRST && !r->failed_over &&
                         score_of(r) < r->threshold;
-    r->escalated |= unsure;
-    if (unsure && r->box->outage != OUTAGE_NOTICED) {
+    if (unsure && cloud_is_busy(w, r->box)) {
+        w->result->kept_busy++;
+        answer(w, r, tier);
+    } else if (unsure && r->box->outage != OUTAGE_NOTICED) {
+        r->escalated = true;
         w->result->escalated++;
         call(w, r, MOA_CLOUD);
     } else {

@@ -90,6 +90,11 @@ static void print_more(const struct simulate_result *r, FILE *out)
     if (r->failed_over > 0)
         fprintf(out, "%s: %.0f calls to the cloud failed, and the edge answered.\n",
                 r->policy->label, r->failed_over);
+    if (r->kept_busy > 0)
+        fprintf(
+            out,
+            "%s: %.0f answers of which the edge was not sure were kept, the cloud being busy.\n",
+            r->policy->label, r->kept_busy);
     if (r->audits > 0 || r->audits_dropped > 0) {
         fprintf(out, "%s: %.0f audits counted, %.0f dropped; ", r->policy->label, r->audits,
                 r->audits_dropped);
@@ -184,6 +189,7 @@ static void add_result(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct s
                    {"cloud_busy", r->busy[MOA_CLOUD]},
                    {"escalated", r->escalated},
                    {"failed_over", r->failed_over},
+                   {"kept_busy", r->kept_busy},
                    {"audits", r->audits},
                    {"audits_dropped", r->audits_dropped},
                    {"threshold", r->threshold},

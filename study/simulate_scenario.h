@@ -28,8 +28,8 @@ struct scenario_tier {
 struct scenario {
     double requests, warmup, blocks, boxes, seed;
     struct {
-        double rate; /* requests a second of each box */
-        int process; /* enum scenario_arrivals */
+        double rate, warmup_rate; /* requests a second of each box; 0: the same */
+        int process;              /* enum scenario_arrivals */
         double burst;
         char path[SCENARIO_PATH_BYTES]; /* of times; "": none */
     } arrivals;
@@ -51,7 +51,7 @@ struct scenario {
         int slow_start;
         double outage_every_s, outage_s, notice_s;
     } link;
-    double gateway_ms, shadow_queue;
+    double gateway_ms, shadow_queue, cloud_queue;
     struct {
         double million_prompt_tokens, million_answer_tokens, picture, gigabyte; /* of the cloud */
         double edge_hour, cloud_hour; /* of an edge and of a cloud engine */

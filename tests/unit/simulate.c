@@ -238,7 +238,7 @@ static struct simulate_result with_records(const char *policy, const char *reque
     snprintf(paths[0], sizeof(paths[0]), "records.edge=%s", record_paths[0]);
     snprintf(paths[1], sizeof(paths[1]), "records.cloud=%s", record_paths[1]);
     return run_and_forget(policy, SETTINGS(paths[0], paths[1], requests, "arrivals.rate=1",
-                                           "edge.service_ms=10", more));
+                                           "edge.service_ms=10", "cloud_queue=1000", more));
 }
 
 static void answers_come_from_records(void **unused)
