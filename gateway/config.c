@@ -96,7 +96,8 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
                 "are kept, sure or not; 0: none")
 
 static const struct config_key keys[] = {
-    TEXT("listen.host", listen_host, "127.0.0.1", "address to listen on", .needs_restart = true),
+    TEXT("listen.host", listen_host, "127.0.0.1",
+         "address to listen on, or \"unix:/run/moaoff.sock\"", .needs_restart = true),
     INTEGER("listen.port", listen_port, 0, 65535, "8080", "TCP port; 0: any free one",
             .needs_restart = true),
     TEXT("listen.tls_certificate", tls_certificate, "",

@@ -6,6 +6,7 @@
  */
 #include "config_private.h"
 #include "pins.h"
+#include "socket_url.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -160,6 +161,12 @@ static int check_listen(const struct check *r)
         return refuse(r, "listen.tls_certificate", "needs listen.tls_key");
     if (c->tls_key[0] && !c->tls_certificate[0])
         return refuse(r, "listen.tls_key", "needs listen.tls_certificate");
+    const char *path = socket_url_is(c->listen_host) ? c->listen_host + strlen(SOCKET_URL) : NULL;
+    if (path && (path[0] != '/' || strlen(path) >= SOCKET_PATH_BYTES))
+        return refuse(r, "listen.host",
+                      "must be an address, or " SOCKET_URL
+                      " and an absolute path of at most %d bytes",
+                      SOCKET_PATH_BYTES - 1);
     if (!config_is_guarded(c))
         return refuse(r, "listen.host",
                       "is %s, which others can reach, and no keys_file says who may; give one, or "
@@ -311,7 +318,7 @@ static bool is_loopback(const char *host)
         return ntohl(v4.s_addr) >> 24 == 127;
     if (inet_pton(AF_INET6, host, &v6) == 1)
         return IN6_IS_ADDR_LOOPBACK(&v6);
-    return strcmp(host, "localhost") == 0;
+    return strcmp(host, "localhost") == 0 || socket_url_is(host);
 }
 
 bool config_is_guarded(const struct config *config)

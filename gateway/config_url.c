@@ -10,6 +10,8 @@
 
 #include <curl/curl.h>
 
+#include "socket_url.h"
+
 /* Pages of the API, below its base. */
 static const char *const pages[] = {
     "/chat/completions", "/completions", "/models", "/responses", "/embeddings", "/health",
@@ -78,8 +80,15 @@ static int check(CURLU *url, char *ret_why, size_t n)
 
 int config_check_url(const char *text, char *ret_why, size_t n)
 {
+    struct socket_url socket;
+    if (socket_url_is(text)) {
+        const int err = socket_url_read(text, &socket);
+        if (err)
+            snprintf(ret_why, n, "must be a socket and the base of its API, as " SOCKET_URL_FORM);
+        return err;
+    }
     if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0) {
-        snprintf(ret_why, n, "must start with http:// or https://");
+        snprintf(ret_why, n, "must start with http://, https:// or " SOCKET_URL);
         return -1;
     }
     CURLU *url = curl_url();

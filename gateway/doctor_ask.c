@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "socket_url.h"
 
 #define ANSWER_BYTES_MAX (4 << 20)
 #define LOOK_MS 2                   /* between two looks at the counters */
@@ -128,12 +129,23 @@ static CURLcode perform(struct asking *a)
     return result;
 }
 
+static CURLcode set_url(CURL *easy, const char *text)
+{
+    struct socket_url socket;
+    char url[2048];
+    if (socket_url_read(text, &socket))
+        return curl_easy_setopt(easy, CURLOPT_URL, text);
+    snprintf(url, sizeof(url), "http://localhost%s", socket.rest);
+    const CURLcode err = curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket.path);
+    return err ? err : curl_easy_setopt(easy, CURLOPT_URL, url);
+}
+
 static CURLcode set_options(struct asking *a, const struct doctor_question *q,
                             struct curl_slist *headers, const struct buffer *body)
 {
     CURLcode err = CURLE_OK;
 #define SET(option, value) err = err ? err : curl_easy_setopt(a->easy, option, value)
-    SET(CURLOPT_URL, q->url);
+    err = set_url(a->easy, q->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_USERAGENT, "moaoff/" MOA_VERSION);

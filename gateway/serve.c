@@ -132,11 +132,18 @@ static size_t n_workers(const struct config *config)
     return cores > 0 ? (size_t)cores : 1;
 }
 
+/* The socket may be one that systemd has opened, whatever the configuration says. */
+static bool is_guarded(const struct gateway *g, const struct config *config)
+{
+    return config->keys_file[0] || config->insecure || server_is_local(g->server);
+}
+
 static int make_server(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     struct server_options options = {
         .host = config->listen_host,
         .port = (uint16_t)config->listen_port,
+        .is_tls = config->tls_certificate[0],
         .limits = limits_of(config),
         .routes = routes_table,
         .bodies = &g->bodies,
@@ -144,7 +151,13 @@ static int make_server(struct gateway *g, const struct config *config, char *why
         .admit = routes_admit,
         .arg = g,
     };
-    return server_new(g->base, &options, &g->server, why, n);
+    if (server_new(g->base, &options, &g->server, why, n))
+        return -1;
+    if (is_guarded(g, config))
+        return 0;
+    snprintf(why, n, "others can reach %s, so keys_file must be set, or listen.insecure: true",
+             server_url(g->server));
+    return -1;
 }
 
 static void on_uplink(const struct uplink_reading *reading, void *arg)
@@ -275,9 +288,9 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         config_free(config);
         return -1;
     }
-    if (!config_is_guarded(config)) {
+    if (!is_guarded(g, config)) {
         snprintf(why, n, "others can reach %s, so keys_file or listen.insecure must stay",
-                 config->listen_host);
+                 server_url(g->server));
         config_free(config);
         return -1;
     }
@@ -368,10 +381,8 @@ static void run(struct gateway *g)
                             "and cloud below; moaoff serve --defaults prints a file to begin with, "
                             "moaoff doctor looks at the engines")
                       .s);
-    bool v6 = strchr(c->listen_host, ':');
-    log_event(LOG_LEVEL_INFO, "listening", "url=%s://%s%s%s:%u policy=%s edge=%s cloud=%s",
-              c->tls_certificate[0] ? "https" : "http", v6 ? "[" : "", c->listen_host,
-              v6 ? "]" : "", server_port(g->server), c->policy,
+    log_event(LOG_LEVEL_INFO, "listening", "url=%s policy=%s edge=%s cloud=%s",
+              log_quote(server_url(g->server)).s, c->policy,
               g->settings->endpoints[MOA_EDGE].list[0]->name,
               g->settings->endpoints[MOA_CLOUD].list[0]->name);
     event_base_dispatch(g->base);

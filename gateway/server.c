@@ -6,15 +6,12 @@
 #include "server_connection.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <netinet/in.h>
 
 #include "log.h"
 
@@ -212,26 +209,6 @@ static void on_accept_again(evutil_socket_t fd, short what, void *arg)
         evconnlistener_enable(s->listener);
 }
 
-static struct evconnlistener *listen_on(struct server *s, char *why, size_t n)
-{
-    char port[8];
-    snprintf(port, sizeof(port), "%u", s->options.port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *addresses = NULL;
-    int err = getaddrinfo(s->options.host, port, &hints, &addresses);
-    if (err) {
-        snprintf(why, n, "cannot resolve \"%s\": %s", s->options.host, gai_strerror(err));
-        return NULL;
-    }
-    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    struct evconnlistener *listener = evconnlistener_new_bind(
-        s->base, on_accept, s, flags, 1024, addresses->ai_addr, (int)addresses->ai_addrlen);
-    if (!listener)
-        snprintf(why, n, "cannot listen on %s port %s: %s", s->options.host, port, strerror(errno));
-    freeaddrinfo(addresses);
-    return listener;
-}
-
 int server_new(struct event_base *base, const struct server_options *options,
                struct server **ret_server, char *why, size_t n)
 {
@@ -245,8 +222,14 @@ int server_new(struct event_base *base, const struct server_options *options,
     TAILQ_INIT(&s->connections);
     request_settings_init(&s->settings);
     evtimer_assign(&s->accept_again, base, on_accept_again, s);
-    s->listener = listen_on(s, why, n);
+    if (listen_open(options->host, options->port, options->is_tls, &s->listening, why, n)) {
+        free(s);
+        return -1;
+    }
+    s->listener = evconnlistener_new(base, on_accept, s, LEV_OPT_CLOSE_ON_EXEC, 0, s->listening.fd);
     if (!s->listener) {
+        snprintf(why, n, "out of memory");
+        listen_close(&s->listening);
         free(s);
         return -1;
     }
@@ -260,6 +243,7 @@ static void stop_listening(struct server *s)
     if (s->listener)
         evconnlistener_free(s->listener);
     s->listener = NULL;
+    listen_close(&s->listening);
     event_del(&s->accept_again);
 }
 
@@ -287,17 +271,14 @@ void server_set_tls(struct server *s, struct server_tls *tls)
     s->tls = tls;
 }
 
-uint16_t server_port(const struct server *s)
+const char *server_url(const struct server *s)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v6 = {0}};
-    socklen_t n = sizeof(address);
-    if (getsockname(evconnlistener_get_fd(s->listener), &address.any, &n))
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    return s->listening.url;
+}
+
+bool server_is_local(const struct server *s)
+{
+    return s->listening.is_local;
 }
 
 void server_drain(struct server *s, void (*on_drained)(void *arg), void *arg)

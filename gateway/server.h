@@ -39,8 +39,9 @@ struct server_limits {
 };
 
 struct server_options {
-    const char *host;
-    uint16_t port; /* 0: any free port */
+    const char *host; /* or "unix:/run/x.sock"; see server_listen.h */
+    uint16_t port;    /* 0: any free port */
+    bool is_tls;      /* it will be: for server_url() */
     struct server_limits limits;
     const struct server_route *routes; /* borrowed; ends with method NULL */
     struct memory_budget *bodies;      /* what all bodies may hold; borrowed */
@@ -62,7 +63,10 @@ int server_new(struct event_base *base, const struct server_options *options,
 /** Closes everything at once. NULL is allowed. */
 void server_free(struct server *server);
 
-uint16_t server_port(const struct server *server);
+/** Where it listens, for people; valid until it drains. */
+const char *server_url(const struct server *server);
+/** Whether nobody beyond this machine can connect. */
+bool server_is_local(const struct server *server);
 
 /** Origins of web pages that may call, between commas; "*": all; "": none, as at first. */
 void server_set_origins(struct server *server, const char *origins);

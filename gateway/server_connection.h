@@ -24,6 +24,7 @@
 
 #include "buffer.h"
 #include "server.h"
+#include "server_listen.h"
 #include "server_tls.h"
 
 #define SERVER_READ_BYTES 65536
@@ -82,6 +83,7 @@ struct server {
     struct server_options options;
     struct server_tls *tls; /* NULL: plain */
     struct evconnlistener *listener;
+    struct listening listening;
     struct event accept_again;
     TAILQ_HEAD(connections, connection) connections; /* the newest first */
     size_t n_connections;

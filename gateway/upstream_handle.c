@@ -4,8 +4,12 @@
  */
 #include "upstream_handle.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "socket_url.h"
 
 /* A used one is reset: libcurl counts connections that turned out to be closed over all calls of a
  * handle, and the sixth is an error instead of a new connection. */
@@ -32,24 +36,55 @@ void handles_done(struct handles *handles)
         handle_free(handles->spares[--handles->n_spares]);
 }
 
+/* What libcurl is to ask: for a socket in the file system a host that is none. NULL if out of
+ * memory, to be freed with free(). */
+static char *url_of(const char *text, const struct socket_url *socket)
+{
+    char *url;
+    if (!socket)
+        return strdup(text);
+    return asprintf(&url, "http://localhost%s", socket->rest) < 0 ? NULL : url;
+}
+
+static void forget_url(struct handle *handle)
+{
+    curl_url_cleanup(handle->url);
+    free(handle->text);
+    handle->url = NULL;
+    handle->text = NULL;
+}
+
 /* libcurl parses and prints a URL that it has as text alone, at every call. */
-int handle_set_url(struct handle *handle, const char *text)
+static int parse_url(struct handle *handle, const char *text, const struct socket_url *socket)
 {
     const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME;
-    if (!handle->text || strcmp(handle->text, text) != 0) {
-        curl_url_cleanup(handle->url);
-        free(handle->text);
-        handle->url = curl_url();
-        handle->text = strdup(text);
-        if (!handle->url || !handle->text)
-            return -1;
-        if (curl_url_set(handle->url, CURLUPART_URL, text, flags)) {
-            curl_url_cleanup(handle->url);
-            handle->url = NULL;
-        }
+    char *url = url_of(text, socket);
+    forget_url(handle);
+    handle->url = curl_url();
+    handle->text = strdup(text);
+    if (!handle->url || !handle->text || !url) {
+        forget_url(handle);
+        free(url);
+        return -1;
     }
+    if (curl_url_set(handle->url, CURLUPART_URL, url, flags)) {
+        curl_url_cleanup(handle->url);
+        handle->url = NULL;
+    }
+    free(url);
+    return 0;
+}
+
+int handle_set_url(struct handle *handle, const char *text)
+{
+    struct socket_url socket;
+    const bool is_socket = socket_url_read(text, &socket) == 0;
+    if ((!handle->text || strcmp(handle->text, text) != 0) &&
+        parse_url(handle, text, is_socket ? &socket : NULL))
+        return -1;
     if (curl_easy_setopt(handle->easy, CURLOPT_URL, text) ||
-        curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->url))
+        curl_easy_setopt(handle->easy, CURLOPT_CURLU, handle->url) ||
+        (is_socket && curl_easy_setopt(handle->easy, CURLOPT_UNIX_SOCKET_PATH, socket.path)))
         return -1;
     return 0;
 }

@@ -381,7 +381,7 @@ int replay_run(const struct replay_options *options)
     if (failed) {
         fprintf(stderr, "moaoff engine: %s\n", why);
     } else {
-        printf("http://%s:%u\n", options->host, server_port(r.server));
+        puts(server_url(r.server));
         fflush(stdout);
         event_base_dispatch(r.base);
     }

@@ -85,7 +85,7 @@ class Gateway(Process):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             with open(self.log, errors="replace") as f:
-                listening = re.search(r"msg\"?[=:]\"?listening\b.*\burl\"?[=:]\"?(https?://[^\s\"]+)", f.read())
+                listening = re.search(r"msg\"?[=:]\"?listening\b.*\burl\"?[=:]\"?(https?://[^\s\"]+|unix:[^\s\"]+)", f.read())
             if listening:
                 self.url = listening.group(1).rstrip("/")
                 return
