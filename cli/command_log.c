@@ -73,7 +73,9 @@ static const char *read_status(const char *text)
 }
 
 /* By enum moa_plan. */
-static const char *const plans[] = {"edge", "cloud", "perceive-cloud", "perceive-edge", NULL};
+static const char *const plans[] = {"edge",          "cloud",      "perceive-cloud",
+                                    "perceive-edge", "edge-first", NULL};
+_Static_assert(sizeof(plans) / sizeof(plans[0]) == MOA_PLANS + 1, "every plan can be asked for");
 
 static const struct option_row rows[] = {
     {.letter = 'c',
@@ -104,7 +106,7 @@ static const struct option_row rows[] = {
     {.name = "key", .argument = "NAME", .help = "rows of one API key", .text = &arguments.key},
     {.name = "plan",
      .argument = "PLAN",
-     .help = "edge, cloud, perceive-cloud or perceive-edge",
+     .help = "edge, cloud, perceive-cloud, perceive-edge or edge-first",
      .choice = &arguments.plan,
      .choices = plans},
     {.name = "status",

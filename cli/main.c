@@ -54,27 +54,33 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-/* How many letters must be changed, added or left out to make one word of the other. */
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many letters must be changed, added, left out or swapped with their neighbour to make one
+ * word of the other. */
 static size_t distance(const char *a, const char *b)
 {
     enum { MOST = 32 };
-    const size_t n = strlen(b);
-    size_t row[MOST + 1];
-    if (strlen(a) > MOST || n > MOST)
+    const size_t n_a = strlen(a), n_b = strlen(b);
+    size_t d[MOST + 1][MOST + 1];
+    if (n_a > MOST || n_b > MOST)
         return MOST;
-    for (size_t k = 0; k <= n; k++)
-        row[k] = k;
-    for (size_t i = 1; *a; i++, a++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t k = 1; k <= n; k++) {
-            const size_t changed = diagonal + (*a != b[k - 1]);
-            diagonal = row[k];
-            row[k] = 1 + (row[k] < row[k - 1] ? row[k] : row[k - 1]);
-            row[k] = changed < row[k] ? changed : row[k];
+    for (size_t i = 0; i <= n_a; i++) {
+        for (size_t k = 0; k <= n_b; k++) {
+            if (i == 0 || k == 0) {
+                d[i][k] = i + k;
+                continue;
+            }
+            const size_t changed = d[i - 1][k - 1] + (a[i - 1] != b[k - 1]);
+            d[i][k] = least_of(changed, 1 + least_of(d[i - 1][k], d[i][k - 1]));
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1])
+                d[i][k] = least_of(d[i][k], d[i - 2][k - 2] + 1);
         }
     }
-    return row[n];
+    return d[n_a][n_b];
 }
 
 static int fail_command(const char *name)

@@ -56,7 +56,7 @@ class Words(unittest.TestCase):
         self.assertEqual(run("version").stdout, run("--version").stdout)
 
     def test_a_mistyped_command(self):
-        for typed, meant in [("srve", "serve"), ("decid", "decide"), ("evla", "eval"), ("Score", "score")]:
+        for typed, meant in [("srve", "serve"), ("decid", "decide"), ("evla", "eval"), ("Score", "score"), ("sevre", "serve")]:
             done = run(typed)
             self.assertEqual((done.returncode, done.stderr),
                              (2, 'moaoff: no command "%s"; did you mean `moaoff %s`?\n' % (typed, meant)))
@@ -75,7 +75,7 @@ class UsageErrors(unittest.TestCase):
         (["log"], "which journal?"),
         (["log", "-n", "0"], '--limit must be a whole number from 1 to 100000000, not "0"'),
         (["log", "-n", "1.5"], "--limit must be a whole number"),
-        (["log", "--plan", "foo"], '--plan must be edge, cloud, perceive-cloud or perceive-edge, not "foo"'),
+        (["log", "--plan", "foo"], '--plan must be edge, cloud, perceive-cloud, perceive-edge or edge-first, not "foo"'),
         (["log", "--since", "2w"], "--since 2w: must be 30s, 15m, 2h, 7d or Unix seconds"),
         (["log", "--status", "6xx"], "--status 6xx: must be"),
         (["decide", "--edge-load", "1.5"], '--edge-load must be a number from 0 to 1, not "1.5"'),

@@ -201,3 +201,10 @@ def test_a_cloud_whose_certificate_is_not_known_gets_nothing(gateway, edge, secu
     answer = running.chat(chat("Hello."))
     assert answer.status == 200 and answer.plan == "edge", answer
     assert not secure_cloud.requests
+
+
+def test_no_file_is_written_that_decrypts_the_calls(gateway, edge, secure_cloud, tmp_path):
+    running = gateway({"policy": "cloud", "edge": {"url": edge.url}, "cloud": {"url": secure_cloud.url, "ca_file": secure_cloud.pem}},
+                      env={"SSLKEYLOGFILE": str(tmp_path / "secrets")})
+    assert running.chat(chat("Hello.")).plan == "cloud"
+    assert not (tmp_path / "secrets").exists()
