@@ -78,7 +78,9 @@ class Gateway(Process):
         path = os.path.join(folder, "moaoff.yaml")
         with open(path, "w") as f:
             f.write(config)
-        env = {name: value for name, value in (env or os.environ).items() if not name.lower().endswith("_proxy")}
+        # Proxies only if they are asked for here.
+        env = {name: value for name, value in (env or os.environ).items()
+               if not name.lower().endswith("_proxy") or os.environ.get(name) != value}
         super().__init__("gateway", [binary, "serve", "--config", path], os.path.join(folder, "gateway.log"), env)
 
     def wait(self, timeout_s=20):

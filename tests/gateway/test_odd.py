@@ -22,7 +22,7 @@ class RawEngine:
     """Reads one request on each connection, `wait_s` after it was accepted, and sends `answer` as it is."""
 
     def __init__(self, answer, wait_s=0.0):
-        self.answer, self.wait_s = answer, wait_s
+        self.answer, self.wait_s, self.heads = answer, wait_s, []
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.socket.bind(("127.0.0.1", 0))
@@ -48,6 +48,7 @@ class RawEngine:
                     return
                 head += more
             head, body = head.split(b"\r\n\r\n", 1)
+            self.heads.append(head)
             length = re.search(rb"(?i)content-length: (\d+)", head)
             while length and len(body) < int(length[1]):
                 body += connection.recv(65536)
@@ -127,6 +128,16 @@ def test_proxy_before_the_engine_to_which_it_is_too_large(gateway, edge, raw):
     assert (answer.status, answer.error["code"]) == (413, "engine_refused") and not edge.requests
     answer = running.chat(chat("Hello."))
     assert (answer.status, answer.plan, answer.headers["x-moaoff-fallback"]) == (200, "cloud", "edge unfit")
+
+
+def test_a_proxy_of_the_environment_is_for_the_cloud_alone(gateway, edge, raw):
+    proxy = raw(answer_of(b"HTTP/1.1 200 OK"))
+    address = proxy.url.removesuffix("/v1")
+    config = {"edge": {"url": edge.url}, "cloud": {"url": "http://cloud.example/v1"}}
+    running = gateway(config, env={"http_proxy": address, "HTTPS_PROXY": address, "all_proxy": address})
+    assert running.chat(chat("Hello."), pin="edge").text == "the answer of edge"
+    assert running.chat(chat("Hello.", model="moaoff/cloud")).text == "odd"
+    assert proxy.heads and all(b" http://cloud.example/v1/" in head for head in proxy.heads)
 
 
 def test_base64_with_escaped_plus_signs(duo):
