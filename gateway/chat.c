@@ -335,14 +335,17 @@ static void read_sampling(struct chat_reader *r, yyjson_val *root)
     chat->has_top_logprobs = yyjson_obj_get(root, "top_logprobs") != NULL;
     chat->wants_json = format && strncmp(format, "json", 4) == 0;
     chat->is_sampled = !yyjson_is_num(temperature) || yyjson_get_num(temperature) != 0;
+    chat->has_temperature = temperature != NULL;
+    if (yyjson_is_num(temperature) || yyjson_is_null(temperature))
+        chat->temperature = chat_word_span(r, key_of(root, "temperature"));
 }
 
 static int read_root(struct chat_reader *r, yyjson_val *root)
 {
     if (!yyjson_is_obj(root))
         return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
-    static const char *const names[] = {"messages",       "model",    "stream",
-                                        "stream_options", "logprobs", NULL};
+    static const char *const names[] = {"messages", "model",       "stream", "stream_options",
+                                        "logprobs", "temperature", NULL};
     const char *twice = chat_find_twice(root, names);
     if (twice) {
         http_fail(r->error, 400, "invalid_value", "%s appears twice.", twice);

@@ -63,6 +63,8 @@ struct chat {
     bool has_top_logprobs;
     bool wants_json; /* response_format says so */
     bool is_sampled; /* at another temperature than 0; an engine's default is none */
+    bool has_temperature;
+    struct span temperature;                 /* a number or null; empty if it is neither */
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */
     char *last_turn;                         /* that text, unescaped, NUL-terminated */
@@ -128,6 +130,7 @@ struct chat_edits {
     bool ask_usage;               /* stream_options.include_usage, whatever the client said */
     bool ask_logprobs;            /* log-probabilities of the tokens and of the likeliest five, */
     bool by_n_probs;              /* by the name that llama-server takes with tools in a stream */
+    bool cold;                    /* temperature 0, whatever the client said */
 };
 
 /** The chat with `edits`. Returns 0, or -1 if out of memory. */

@@ -41,7 +41,7 @@ struct span chat_string_span(const struct chat_reader *r, yyjson_val *string);
 struct moa_bytes chat_string_value(const struct chat_reader *r, yyjson_val *string);
 /* An object that is not empty, braces included. */
 struct span chat_object_span(const struct chat_reader *r, yyjson_val *object);
-/* The value `null`, `true` or `false` of an object's member whose key is `key`. */
+/* The value of an object's member whose key is `key`: null, true, false or a number. */
 struct span chat_word_span(const struct chat_reader *r, yyjson_val *key);
 
 #define CHAT_NAMES_MAX 8

@@ -174,6 +174,13 @@ static size_t ask_logprobs(const struct chat *chat, const struct chat_edits *edi
     return n;
 }
 
+static struct edit cold_edit(const struct chat *chat)
+{
+    if (chat->temperature.end > 0)
+        return (struct edit){.span = chat->temperature, .member = "0"};
+    return member_edit(chat, (struct span){0, 0}, (struct edit){.member = "\"temperature\":0,"});
+}
+
 static size_t collect_edits(const struct chat *chat, const struct chat_edits *edits,
                             struct edit *list)
 {
@@ -185,6 +192,8 @@ static size_t collect_edits(const struct chat *chat, const struct chat_edits *ed
             member_edit(chat, chat->stream_options, (struct edit){.options = chat->usage_options});
     if (edits->ask_logprobs && !chat->asks_logprobs)
         n += ask_logprobs(chat, edits, list + n);
+    if (edits->cold && (chat->temperature.end > 0 || !chat->has_temperature))
+        list[n++] = cold_edit(chat);
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         if (is_edited(edits, i) && !(edits->images_first && part->is_placed))
@@ -257,7 +266,7 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
 
 int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
 {
-    const size_t most = 4 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
+    const size_t most = 5 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
     struct edit *list = calloc(most, sizeof(*list));
     if (!list)
         return -1;

@@ -89,9 +89,8 @@ struct span chat_word_span(const struct chat_reader *r, yyjson_val *key)
     const struct moa_bytes *json = &r->skim.json;
     const char *text = json->p;
     size_t at = string_end(text, json->n, (size_t)(yyjson_get_str(key) - r->copy));
-    while (text[at] != 'n' && text[at] != 't' && text[at] != 'f') /* behind white space, a colon */
-        at++;
-    const size_t n = text[at] == 'f' ? 5 : 4;
+    at += 1 + strspn(text + at + 1, ": \t\r\n");
+    const size_t n = strcspn(text + at, ",} \t\r\n");
     return (struct span){skim_origin(&r->skim, at), skim_origin(&r->skim, at + n)};
 }
 

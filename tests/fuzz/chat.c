@@ -219,8 +219,13 @@ static void check_edits(const struct chat *chat, bool images_first)
 {
     struct edited edited;
     choose_edits(chat, images_first, &edited);
-    const struct chat_edits edits = {model,        edited.words, edited.urls, images_first,
-                                     images_first, images_first, false};
+    const struct chat_edits edits = {.model = model,
+                                     .evidence = edited.words,
+                                     .urls = edited.urls,
+                                     .images_first = images_first,
+                                     .ask_usage = images_first,
+                                     .ask_logprobs = images_first,
+                                     .cold = images_first};
     struct chat_body body;
     FUZZ_ASSERT(chat_render(chat, &edits, &body) == 0);
     char *text = join(&body);
@@ -230,6 +235,7 @@ static void check_edits(const struct chat *chat, bool images_first)
                 0);
     FUZZ_ASSERT(strcmp(again.model_name, model) == 0 && again.stream == chat->stream);
     FUZZ_ASSERT(!edits.ask_usage || !again.usage_options); /* it is asked for now */
+    FUZZ_ASSERT(!edits.cold || !again.is_sampled || again.temperature.end == 0);
     FUZZ_ASSERT(again.text_all.bytes ==
                 chat->text_all.bytes + edited.n_words * (sizeof(evidence) - 1));
     check_parts(chat, &edited, &again);

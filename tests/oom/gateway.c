@@ -73,7 +73,13 @@ static enum end render(const struct chat *chat)
 {
     char *const evidence[] = {NULL, (char *)(uintptr_t) "a \"cat\"", NULL};
     const struct moa_bytes urls[] = {bytes_of("data:,y"), {0}, {0}};
-    const struct chat_edits edits = {"other", evidence, urls, true, true, true, false};
+    const struct chat_edits edits = {.model = "other",
+                                     .evidence = evidence,
+                                     .urls = urls,
+                                     .images_first = true,
+                                     .ask_usage = true,
+                                     .ask_logprobs = true,
+                                     .cold = true};
     struct chat_body body;
     if (chat_render(chat, &edits, &body))
         return NO_MEMORY;

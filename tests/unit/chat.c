@@ -405,6 +405,32 @@ static void log_probabilities_are_asked_for(void **state)
     }
 }
 
+/* Whatever the client said of it; what is no temperature is the engine's to refuse. */
+static void a_chat_can_be_made_cold(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"", "\"temperature\":0,"},
+        {"\"temperature\" : 0.7 ,", "\"temperature\" : 0 ,"},
+        {"\"temperature\":-1e-3,\"top_p\":1,", "\"temperature\":0,\"top_p\":1,"},
+        {"\"temperature\":\nnull\n,", "\"temperature\":\n0\n,"},
+        {"\"temperature\":\"hot\",", "\"temperature\":\"hot\","},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char *before, *after;
+        const struct chat_edits edits = {.model = "", .cold = true};
+        assert_true(asprintf(&before, "{%s" HELLO, cases[i][0]) > 0);
+        assert_true(asprintf(&after, "{%s" HELLO, cases[i][1]) > 0);
+        assert_edits(before, &edits, after);
+        free(before);
+        free(after);
+    }
+    const struct chat_edits cold = {.model = "", .cold = true};
+    assert_edits("{\"messages\":[{\"role\":\"user\",\"content\":\"Hi.\"}],\"temperature\":1}",
+                 &cold,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi.\"}],\"temperature\":0}");
+}
+
 static void what_is_said_of_sampling_is_read(void **state)
 {
     (void)state;
@@ -644,6 +670,7 @@ int main(void)
         cmocka_unit_test(evidence_wins_over_a_url),
         cmocka_unit_test(images_come_first_if_asked),
         cmocka_unit_test(log_probabilities_are_asked_for),
+        cmocka_unit_test(a_chat_can_be_made_cold),
         cmocka_unit_test(what_is_said_of_sampling_is_read),
         cmocka_unit_test(the_url_of_an_image_is_unescaped),
         cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
