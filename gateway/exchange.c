@@ -50,7 +50,7 @@ void exchange_free_request_body(struct exchange *x)
 
 void exchange_close_books(struct exchange *x)
 {
-    if (x->stage == STAGE_OVER)
+    if (x->stage >= STAGE_OVER)
         return;
     enter(x, STAGE_OVER);
     exchange_record(x);
@@ -366,6 +366,7 @@ static void decide(struct exchange *x)
     }
     exchange_note_decision(x);
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
+    exchange_audit_begin(x);
     if (exchange_is_unscorable(x))
         exchange_answer_unscored(x);
     else
@@ -435,18 +436,28 @@ static void on_gone(void *arg)
 
 void exchange_finish(struct exchange *x)
 {
+    struct gateway *gateway = x->gateway;
     assert(!x->request);
     exchange_close_books(x);
     if (event_initialized(&x->patience))
         event_del(&x->patience);
     if (event_initialized(&x->silence))
         event_del(&x->silence);
-    exchange_drop_calls(x);
-    exchange_pay_all(x);
     if (x->entered)
         key_leave(x->key);
+    x->key = NULL;
     LIST_REMOVE(x, others);
-    x->gateway->n_exchanges--;
+    gateway->n_exchanges--;
+    if (!exchange_audit_goes_on(x))
+        exchange_free(x);
+    exchange_tend_audits(gateway);
+}
+
+void exchange_free(struct exchange *x)
+{
+    exchange_drop_calls(x);
+    exchange_audit_done(x);
+    exchange_pay_all(x);
     images_free(x->images);
     settings_leave(x->settings);
     chat_done(&x->chat);

@@ -18,6 +18,12 @@ void exchange_chat(struct server_request *request, void *arg);
 /** POST /v1/decide: decides only, and answers with the decision. */
 void exchange_decide(struct server_request *request, void *arg);
 
+/** An audit that has waited for the edge goes on, if the edge has time now. */
+void exchange_tend_audits(struct gateway *gateway);
+
+/** There are no more audits, and those under way are dropped. */
+void exchange_end_audits(struct gateway *gateway);
+
 /** What is in flight, the newest `max` of them, as JSON to be freed with free(); NULL if out of
  * memory. */
 char *exchange_list_json(const struct gateway *gateway, size_t max, int64_t now_us, size_t *ret_n);

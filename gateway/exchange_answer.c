@@ -33,7 +33,7 @@ static int take_evidence(struct exchange *x, const struct engine_call *c)
 {
     struct usage usage;
     if (usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c->tier, &usage);
+        exchange_count_tokens(x, c, &usage);
     char *words = chat_completion_text(buffer_bytes(&c->held));
     if (!words)
         return -1;
@@ -71,7 +71,7 @@ static enum upstream_flow on_perception_bytes(struct engine_call *c)
 }
 
 static const struct engine_call_events perception_events = {on_perception_bytes, on_perception_over,
-                                                            NULL};
+                                                            NULL, NULL};
 
 static int send_perception(struct exchange *x, size_t i, const char *prompt)
 {
@@ -209,6 +209,8 @@ static void release_request(struct exchange *x)
 {
     if (!engine_call_release_body(&x->answers[answering_tier(x)]))
         return; /* an engine that answers before it has read everything */
+    if (x->audit)
+        return; /* the other tier may have to be asked too */
     if (x->images)
         images_release(x->images);
     exchange_free_request_body(x);
@@ -271,7 +273,7 @@ static void end_whole(struct exchange *x, struct engine_call *c)
 {
     struct usage usage;
     if (usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c->tier, &usage);
+        exchange_count_tokens(x, c, &usage);
     const struct moa_bytes whole = buffer_bytes(&c->held);
     const bool as_event = x->begun;
     begin_answer(x, &whole);
@@ -313,26 +315,36 @@ static double score_of(const struct exchange *x)
     return answer.n_tokens > 0 ? answer.p_min : 0.0;
 }
 
-/* The first tokens of a stream decide, or all of an answer that is shorter or comes whole. */
-static bool is_enough(const struct exchange *x, bool is_whole)
+bool exchange_has_held(const struct exchange *x, bool is_whole)
 {
     const struct logprobs *l = &x->logprobs;
     const double hold = moa_policy_value(x->policy, "edge_first.hold_tokens");
-    const bool is_hopeless = !l->letters && score_of(x) < x->perceived.decision.threshold;
-    return is_whole || l->ended || (double)l->n_tokens >= hold || is_hopeless;
+    return is_whole || l->ended || (double)l->n_tokens >= hold;
+}
+
+/* Whatever follows, it will not do. */
+static bool is_hopeless(const struct exchange *x)
+{
+    return !x->logprobs.letters && score_of(x) < x->perceived.decision.threshold;
 }
 
 static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
 {
     struct exchange *x = c->exchange;
-    if (!is_enough(x, is_whole))
+    const bool is_first = x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST;
+    const bool has_held = exchange_has_held(x, is_whole);
+    if (has_held)
+        exchange_audit_score(x);
+    if (!has_held && !(is_first && is_hopeless(x)))
         return HOLD_ON;
-    x->score = score_of(x);
     if (x->logprobs.n_tokens == 0)
         exchange_note_mute(c);
+    if (!is_first) /* it was held for an audit alone */
+        return HOLD_KEEP;
+    x->score = score_of(x);
     if (x->score >= x->perceived.decision.threshold || !exchange_may_escalate(x))
         return HOLD_KEEP;
-    return HOLD_DROP;
+    return !is_whole && exchange_audit_may_go_on(c) ? HOLD_ASIDE : HOLD_DROP;
 }
 
 /* The tokens of an answer that nobody gets were spent all the same. */
@@ -340,7 +352,7 @@ static void on_answer_unsure(struct exchange *x, const struct engine_call *c)
 {
     struct usage usage = c->sse.usage;
     if (c->is_stream || usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c->tier, &usage);
+        exchange_count_tokens(x, c, &usage);
     exchange_escalate(x);
 }
 
@@ -348,6 +360,7 @@ static void on_answer_over(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
     assert(x->stage == STAGE_ANSWER || x->stage == STAGE_RELAY);
+    exchange_audit_note(x, c);
     if (c->opinion.verdict == VERDICT_UNSURE) {
         on_answer_unsure(x, c);
         return;
@@ -359,7 +372,7 @@ static void on_answer_over(struct engine_call *c)
         return;
     }
     if (c->is_stream)
-        exchange_count_tokens(x, c->tier, &c->sse.usage);
+        exchange_count_tokens(x, c, &c->sse.usage);
     if (c->is_stream || x->answering)
         end_stream(x, c);
     else
@@ -368,10 +381,9 @@ static void on_answer_over(struct engine_call *c)
 }
 
 static const struct engine_call_events answer_events = {on_answer_bytes, on_answer_over,
-                                                        on_answer_held};
+                                                        on_answer_held, exchange_audit_set_aside};
 
-/* The edge is asked how sure it is, and its answer waits for that. */
-static void hold_answer(struct exchange *x, struct engine_call *c)
+void exchange_hold(struct exchange *x, struct engine_call *c)
 {
     logprobs_init(&x->logprobs, question_letters(x->chat.last_turn), x->chat.wants_json);
     c->logprobs = &x->logprobs;
@@ -379,17 +391,11 @@ static void hold_answer(struct exchange *x, struct engine_call *c)
     c->is_held = true;
 }
 
-void exchange_answer(struct exchange *x)
+int exchange_ask(struct exchange *x, struct engine_call *c, bool cold)
 {
-    enter(x, STAGE_ANSWER);
-    enum moa_tier tier = answering_tier(x);
-    const struct tier_config *t = &x->settings->config->tier[tier];
-    struct engine_call *c = &x->answers[tier];
-    engine_call_init(c, x, CALL_ANSWER, tier, &answer_events);
-    c->asks_usage =
-        x->chat.usage_options && !endpoints_refuse_options(&x->settings->endpoints[tier]);
-    if (x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST && tier == MOA_EDGE)
-        hold_answer(x, c);
+    const struct endpoints *endpoints = &x->settings->endpoints[c->tier];
+    const struct tier_config *t = &x->settings->config->tier[c->tier];
+    c->asks_usage = x->chat.usage_options && !endpoints_refuse_options(endpoints);
     const struct chat_edits edits = {
         .model = t->model,
         .evidence = x->evidence,
@@ -397,8 +403,22 @@ void exchange_answer(struct exchange *x)
         .images_first = t->images_first != 0,
         .ask_usage = c->asks_usage,
         .ask_logprobs = c->is_held,
-        .by_n_probs = endpoints_refuse_logprobs(&x->settings->endpoints[tier]),
+        .by_n_probs = endpoints_refuse_logprobs(endpoints),
+        .cold = cold,
     };
-    if (chat_render(&x->chat, &edits, &c->body) || engine_call_send(c))
+    return chat_render(&x->chat, &edits, &c->body) || engine_call_send(c) ? -1 : 0;
+}
+
+void exchange_answer(struct exchange *x)
+{
+    enter(x, STAGE_ANSWER);
+    const enum moa_tier tier = answering_tier(x);
+    struct engine_call *c = &x->answers[tier];
+    exchange_audit_reclaim(x, tier);
+    engine_call_init(c, x, CALL_ANSWER, tier, &answer_events);
+    exchange_audit_listen(x, c);
+    if (tier == MOA_EDGE && (x->perceived.decision.plan == MOA_PLAN_EDGE_FIRST || c->completion))
+        exchange_hold(x, c);
+    if (exchange_ask(x, c, false))
         exchange_fail_memory(x);
 }

@@ -178,6 +178,15 @@ bool exchange_may_escalate(struct exchange *x)
     return false;
 }
 
+bool exchange_may_audit(struct exchange *x)
+{
+    const struct budget_bill bill = estimate(x, true);
+    const struct budget_amount amount = budget_price(terms_of(x), &bill);
+    return x->perceived.decision.plan == MOA_PLAN_CLOUD ||
+           budget_allows(&x->gateway->budget, terms_of(x), &amount, BUDGET_AUDIT_SHARE,
+                         server_now_us(), NULL);
+}
+
 /* ---- what was sent ---- */
 
 void exchange_bill_call(struct exchange *x, const struct engine_call *c, uint64_t bytes)

@@ -31,6 +31,8 @@ static void count_sent(const struct engine_call *c, uint64_t bytes)
     exchange_bill_call(c->exchange, c, bytes);
     c->exchange->question_left |= c->tells_question && bytes > 0;
     c->exchange->gateway->metrics.sent_bytes_total[c->tier] += bytes;
+    if (c->kind == CALL_SHADOW)
+        c->exchange->gateway->metrics.shadow_sent_bytes_total[c->tier] += bytes;
 }
 
 static void report(struct exchange *x, enum moa_tier tier, struct endpoint_call *at,
@@ -240,11 +242,15 @@ void engine_call_take(struct engine_call *c, size_t n)
     c->n_searched -= n;
 }
 
-/* The JSON at `at` of what is held, `n` bytes, without log-probabilities that the client did not
- * ask for. Returns how many bytes were taken out. */
-static size_t read_logprobs(struct engine_call *c, size_t at, size_t n)
+/* Listens to the JSON at `at` of what is held, `n` bytes, and takes log-probabilities out that the
+ * client did not ask for. Returns how many bytes were taken out. */
+static size_t hear(struct engine_call *c, size_t at, size_t n)
 {
     const struct moa_bytes json = {c->held.p + at, n};
+    if (c->completion && c->is_stream)
+        completion_read_event(c->completion, json);
+    else if (c->completion)
+        completion_read(c->completion, json);
     if (!c->logprobs)
         return 0;
     if (c->is_stream)
@@ -263,7 +269,7 @@ static void read_event(struct engine_call *c, size_t n)
     enum sse_kind kind = sse_read(&c->sse, event);
     const struct moa_bytes data = sse_data(event);
     if (kind == SSE_CONTENT || kind == SSE_NOTHING)
-        n -= data.p ? read_logprobs(c, (size_t)((const char *)data.p - c->held.p), data.n) : 0;
+        n -= data.p ? hear(c, (size_t)((const char *)data.p - c->held.p), data.n) : 0;
     if (kind == SSE_USAGE && c->asks_usage)
         take_out(&c->held, c->n_ready, n);
     else
@@ -288,28 +294,33 @@ static void read_events(struct engine_call *c)
     }
 }
 
-/* Whether what has come must wait; if it is to be dropped, the verdict says so. */
-static bool is_waiting(struct engine_call *c, bool is_whole)
+/* What becomes of what has come; if it is to be dropped, the verdict says so. */
+static enum call_hold hold(struct engine_call *c, bool is_whole)
 {
-    if (!c->is_held)
-        return false;
-    const enum call_hold hold = c->events->on_held(c, is_whole);
-    c->is_held = hold != HOLD_KEEP;
-    if (hold == HOLD_DROP)
+    const enum call_hold what = c->is_held ? c->events->on_held(c, is_whole) : HOLD_KEEP;
+    c->is_held = what == HOLD_ON;
+    if (what == HOLD_DROP)
         c->opinion.verdict = VERDICT_UNSURE;
-    return c->is_held;
+    return what;
 }
 
-/* False: the call is over. */
+/* False: the call may be over. */
 static bool pass_on(struct engine_call *c, enum upstream_flow *ret_flow)
 {
     *ret_flow = UPSTREAM_GO;
     if (c->n_ready == 0 || !is_answered(c))
         return true;
-    if (!is_waiting(c, false)) {
+    switch (hold(c, false)) {
+    case HOLD_ON:
+        return true;
+    case HOLD_KEEP:
         *ret_flow = c->events->on_bytes(c);
-    } else if (c->opinion.verdict == VERDICT_UNSURE) {
+        return true;
+    case HOLD_DROP:
         hang_up(c);
+        return false;
+    case HOLD_ASIDE:
+        c->events->on_aside(c);
         return false;
     }
     return true;
@@ -320,7 +331,7 @@ static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes
 {
     if (c->opinion.verdict == VERDICT_OPEN)
         judge(c, ANSWER_LONG);
-    if (!is_answered(c) || is_waiting(c, true)) {
+    if (!is_answered(c) || hold(c, true) != HOLD_KEEP) {
         hang_up(c);
         return UPSTREAM_GO;
     }
@@ -393,14 +404,16 @@ static void on_done(const struct upstream_result *result, void *arg)
     sense_rtt(&x->gateway->sense, result->rtt_us, server_now_us());
     count_sent(c, result->bytes_up);
     x->gateway->metrics.received_bytes_total[c->tier] += result->bytes_down;
+    if (c->kind == CALL_SHADOW)
+        x->gateway->metrics.shadow_received_bytes_total[c->tier] += result->bytes_down;
     if (whole)
         read_rest(c);
     if (!is_answered(c) && judge(c, whole ? ANSWER_WHOLE : ANSWER_CUT) == VERDICT_FAILED && !whole)
         snprintf(c->opinion.what, sizeof(c->opinion.what), "%.79s", c->why);
     if (whole && is_answered(c)) {
-        if (!c->is_stream && c->logprobs)
-            read_logprobs(c, 0, c->held.n);
-        (void)is_waiting(c, true);
+        if (!c->is_stream)
+            hear(c, 0, c->held.n);
+        (void)hold(c, true);
     }
     settle(c);
 }

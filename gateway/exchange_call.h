@@ -11,6 +11,7 @@
 
 #include "buffer.h"
 #include "chat.h"
+#include "completion.h"
 #include "endpoint.h"
 #include "logprobs.h"
 #include "upstream.h"
@@ -25,10 +26,16 @@ struct engine_call;
 enum call_kind {
     CALL_ANSWER,     /* of the request itself */
     CALL_PERCEPTION, /* of one of its parts, by the tier that the part was given to */
+    CALL_SHADOW,     /* of the request, for an audit: no client gets it */
 };
 
 /* What becomes of an answer that is held until it is known how sure its engine is. */
-enum call_hold { HOLD_ON, HOLD_KEEP, HOLD_DROP };
+enum call_hold {
+    HOLD_ON,
+    HOLD_KEEP,
+    HOLD_DROP,
+    HOLD_ASIDE, /* nobody gets it, but it goes on; only while more may come */
+};
 
 struct engine_call_events {
     /** The answer is good so far, and the first `n_ready` held bytes may be taken. */
@@ -38,6 +45,8 @@ struct engine_call_events {
     /** Of a call that is held: more log-probabilities are known, all of them if it is `whole`. What
      * is kept is passed on; what is dropped is over, unsure. */
     enum call_hold (*on_held)(struct engine_call *call, bool is_whole);
+    /** It was set aside; the call may be ended, and the exchange too. */
+    void (*on_aside)(struct engine_call *call);
 };
 
 struct engine_call {
@@ -49,9 +58,10 @@ struct engine_call {
     bool tells_question; /* to the cloud, of a text that stays otherwise */
     struct chat_body body;
     bool asks_usage; /* a stream's usage is asked for on our account: it is not passed on */
-    struct logprobs *logprobs; /* takes them in; NULL: they were not asked for */
-    bool cuts_logprobs;        /* they were asked for on our account */
-    bool is_held;              /* nothing is passed on; see on_held */
+    struct logprobs *logprobs;     /* takes them in; NULL: they were not asked for */
+    bool cuts_logprobs;            /* they were asked for on our account */
+    struct completion *completion; /* takes in what is said; NULL: it is only passed on */
+    bool is_held;                  /* nothing is passed on; see on_held */
 
     struct upstream_call *upstream; /* NULL: not under way */
     struct endpoint_call at;        /* where it goes */

@@ -20,8 +20,10 @@ void exchange_cancel_calls(struct exchange *x)
 {
     for (size_t i = 0; i < x->chat.n_parts && x->perceptions && x->evidence; i++)
         engine_call_cancel(&x->perceptions[i]);
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
-        engine_call_cancel(&x->answers[tier]);
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        if (x->answers[tier].kind != CALL_SHADOW)
+            engine_call_cancel(&x->answers[tier]);
+    }
 }
 
 void exchange_drop_calls(struct exchange *x)
@@ -34,13 +36,14 @@ void exchange_drop_calls(struct exchange *x)
     }
     x->n_perceiving = 0;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        if (x->answers[tier].kind == CALL_SHADOW)
+            continue;
         engine_call_done(&x->answers[tier]);
         x->answers[tier] = (struct engine_call){0};
     }
 }
 
-/* Whether the tier takes all that it would get in a fallback. */
-static bool takes_all(const struct exchange *x, enum moa_tier tier)
+bool exchange_fits(const struct exchange *x, enum moa_tier tier)
 {
     for (size_t i = 0; i < x->perceived.request.n; i++) {
         if (x->perceived.modalities[i].refused[tier])
@@ -74,7 +77,8 @@ static bool fall_back(struct exchange *x, const struct engine_call *c, const cha
 {
     const enum moa_tier failed = c->tier;
     /* What is pinned can come back, but not go. */
-    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] || !takes_all(x, other_tier(failed)) ||
+    if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] ||
+        !exchange_fits(x, other_tier(failed)) ||
         !endpoints_up(&x->settings->endpoints[other_tier(failed)]) ||
         (failed == MOA_EDGE && !exchange_claim_everything(x)))
         return false;
@@ -221,9 +225,7 @@ static const char *kind_of(const struct engine_call *c)
                : verdict_name(c->opinion.verdict);
 }
 
-/* Whether it was something of ours that the engine does not take, and that it will not get again:
- * endpoints_refuse_options(), endpoints_refuse_logprobs(). */
-static bool refuses_addition(const struct engine_call *c)
+bool exchange_refuses_addition(const struct engine_call *c)
 {
     return (c->asks_usage && strstr(c->opinion.words, "stream_options")) ||
            engine_call_refuses_logprobs(c);
@@ -248,9 +250,9 @@ static bool ask_again(struct exchange *x, const struct engine_call *c)
     case VERDICT_CLIENT:
         if (c->kind == CALL_PERCEPTION) /* of our request, not of the client's */
             return fall_back(x, c, kind);
-        return refuses_addition(c) && send_again(x);
+        return exchange_refuses_addition(c) && send_again(x);
     case VERDICT_UNFIT:
-        return (refuses_addition(c) && send_again(x)) || fall_back(x, c, kind);
+        return (exchange_refuses_addition(c) && send_again(x)) || fall_back(x, c, kind);
     case VERDICT_BUSY:
         return retry_elsewhere(x, tier) || fall_back(x, c, kind) || wait_for_edge(x, tier);
     default:

@@ -31,6 +31,7 @@ enum stage {
     STAGE_WAIT,     /* for an edge that is loading */
     STAGE_RELAY,    /* until the last */
     STAGE_OVER,
+    STAGE_SHADOW, /* the client has its answer, and the other tier is asked */
     STAGES
 };
 
@@ -75,6 +76,7 @@ struct exchange {
     bool has_decision;
     struct moa_decision decided; /* whatever was done; its choices are there if it is journalled */
     int64_t journal_ms;          /* the time in its row, once that is written */
+    struct audit *audit;         /* NULL: it is none */
 
     bool question_left; /* with a part, in a call that is over */
     bool retried;       /* at another endpoint of the same tier */
@@ -123,8 +125,10 @@ void exchange_prepare(struct exchange *x);
 void exchange_execute(struct exchange *x);
 /* Nothing happens any more but a reply: an error is in the log before the client has it. */
 void exchange_close_books(struct exchange *x);
-/* The only way out: frees it. */
+/* The only way out for what has a client. Frees it, unless it is audited. */
 void exchange_finish(struct exchange *x);
+/* Frees it. It is in no list any more. */
+void exchange_free(struct exchange *x);
 void exchange_free_request_body(struct exchange *x);
 
 static inline enum moa_tier answering_tier(const struct exchange *x)
@@ -145,9 +149,14 @@ void exchange_call_failed(struct exchange *x, struct engine_call *call);
 bool exchange_is_unscorable(const struct exchange *x);
 /* So the cloud answers or, if that may not be, the edge does without a score. */
 void exchange_answer_unscored(struct exchange *x);
+/* Whether it was something of ours that the engine does not take, and that it will not get again:
+ * endpoints_refuse_options(), endpoints_refuse_logprobs(). */
+bool exchange_refuses_addition(const struct engine_call *call);
+/* Whether the tier takes all of it. */
+bool exchange_fits(const struct exchange *x, enum moa_tier tier);
 /* The edge's answer is not kept: everything to the cloud. */
 void exchange_escalate(struct exchange *x);
-/* Ends every call. */
+/* Ends every call that is for the client. */
 void exchange_cancel_calls(struct exchange *x);
 /* The same, and what was gathered or sent so far is of no use. */
 void exchange_drop_calls(struct exchange *x);
@@ -166,6 +175,8 @@ int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error
 bool exchange_may_escalate(struct exchange *x);
 /* A call is off the wire, and `bytes` of its body had been sent. */
 void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint64_t bytes);
+/* Whether the budget has room for an audit, of which the cloud would not be asked otherwise. */
+bool exchange_may_audit(struct exchange *x);
 /* What was billed and is not paid yet, as what it was claimed for, or as an audit. */
 void exchange_pay(struct exchange *x, bool is_audit);
 /* The exchange ends: what is left of it, and the claim is given back. */
@@ -176,10 +187,40 @@ void exchange_pay_all(struct exchange *x);
 /* Parts of the other tier become text; then the answer. */
 void exchange_gather(struct exchange *x);
 void exchange_answer(struct exchange *x);
+/* Fills in and sends the call of a tier for an answer, at temperature 0 if it is to be `cold`. -1
+ * if out of memory. */
+int exchange_ask(struct exchange *x, struct engine_call *call, bool cold);
+/* The edge's answer is scored, and waits for that: see on_held. */
+void exchange_hold(struct exchange *x, struct engine_call *call);
+/* Whether as much of it has come as is scored: the first tokens of a stream, or all of an answer
+ * that is shorter or comes whole. */
+bool exchange_has_held(const struct exchange *x, bool is_whole);
 /* The client streams: from here on silence is filled with comments. */
 void exchange_watch_silence(struct exchange *x);
 /* An error for a client whose stream has begun. False if there is no memory for it. */
 bool exchange_end_stream(struct exchange *x, const struct http_error *error);
+
+/* ---- exchange_audit.c ---- */
+
+/* It is decided. If both tiers are to answer, that begins: without room for it, it is dropped. */
+void exchange_audit_begin(struct exchange *x);
+/* The tier is about to be asked for the client: what was set aside there is of no use any more. */
+void exchange_audit_reclaim(struct exchange *x, enum moa_tier tier);
+/* What the call's answer says is kept. */
+void exchange_audit_listen(struct exchange *x, struct engine_call *call);
+/* As much of the edge's answer has come as is scored. */
+void exchange_audit_score(struct exchange *x);
+/* A call for an answer is over. */
+void exchange_audit_note(struct exchange *x, struct engine_call *call);
+/* Whether an answer that is not kept can go on all the same; if so, it is set aside: it is heard to
+ * its end while the cloud is asked. */
+bool exchange_audit_may_go_on(struct engine_call *call);
+void exchange_audit_set_aside(struct engine_call *call);
+/* The client has its answer, or has left. True: both tiers' are wanted, and the exchange goes on
+ * without it. */
+bool exchange_audit_goes_on(struct exchange *x);
+/* The exchange is freed. */
+void exchange_audit_done(struct exchange *x);
 
 /* ---- exchange_stage.c ---- */
 
@@ -196,13 +237,17 @@ const struct image_score *exchange_scores(const struct exchange *x);
 void exchange_note_answered(struct exchange *x, struct engine_call *call);
 /* The engine gives no log-probabilities: it is not asked for a while. */
 void exchange_note_mute(struct engine_call *call);
+/* Its answer was not sure enough, but it goes on. */
+void exchange_note_aside(struct exchange *x, struct engine_call *call);
 /* A call is over. */
 void exchange_note_call(struct exchange *x, const struct engine_call *call);
 /* What an engine says of its own limits. */
 void exchange_keep_limits(struct exchange *x, const struct upstream_head *head);
 /* As headers for the client. Returns how many. */
 size_t exchange_write_limits(const struct exchange *x, struct server_header *list, size_t room);
-void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage);
+/* Those of a call that nobody gets count apart. */
+void exchange_count_tokens(struct exchange *x, const struct engine_call *call,
+                           const struct usage *usage);
 
 #define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)

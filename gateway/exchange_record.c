@@ -156,8 +156,17 @@ void exchange_note_answered(struct exchange *x, struct engine_call *c)
     add_note(x, c, verdict_name(VERDICT_ANSWERED));
 }
 
+void exchange_note_aside(struct exchange *x, struct engine_call *c)
+{
+    x->n_call_bytes = c->noted_at;
+    c->is_noted = false;
+    add_note(x, c, verdict_name(VERDICT_UNSURE));
+}
+
 void exchange_note_call(struct exchange *x, const struct engine_call *c)
 {
+    static const char *const kinds[] = {
+        [CALL_ANSWER] = "answer", [CALL_PERCEPTION] = "perception", [CALL_SHADOW] = "shadow"};
     const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
     const enum verdict outcome = broke ? VERDICT_BROKEN : c->opinion.verdict;
     const char *verdict = verdict_name(outcome);
@@ -165,11 +174,11 @@ void exchange_note_call(struct exchange *x, const struct engine_call *c)
     x->gateway->metrics.calls_total[c->tier][outcome]++;
     if (c->is_noted && changed)
         x->n_call_bytes = c->noted_at; /* it was the last */
-    if (!c->is_noted || changed)
+    if (c->kind != CALL_SHADOW && (!c->is_noted || changed))
         add_note(x, c, verdict);
     log_event(LOG_LEVEL_DEBUG, "call-over", "id=%s tier=%s kind=%s verdict=%s status=%d error=%s",
-              x->trace.id, moa_tier_name(c->tier), c->kind == CALL_ANSWER ? "answer" : "perception",
-              verdict, c->status, log_quote(c->why[0] ? c->why : c->opinion.what).s);
+              x->trace.id, moa_tier_name(c->tier), kinds[c->kind], verdict, c->status,
+              log_quote(c->why[0] ? c->why : c->opinion.what).s);
 }
 
 void exchange_note_mute(struct engine_call *c)
@@ -195,10 +204,16 @@ void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
     }
 }
 
-void exchange_count_tokens(struct exchange *x, enum moa_tier tier, const struct usage *usage)
+void exchange_count_tokens(struct exchange *x, const struct engine_call *c,
+                           const struct usage *usage)
 {
+    const enum moa_tier tier = c->tier;
+    if (c->kind == CALL_SHADOW)
+        metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage->prompt_tokens,
+                       usage->completion_tokens);
     usage_add(&x->usage[tier], usage);
-    metrics_tokens(&x->gateway->metrics, tier, usage->prompt_tokens, usage->completion_tokens);
+    metrics_tokens(x->gateway->metrics.tokens_total[tier], usage->prompt_tokens,
+                   usage->completion_tokens);
 }
 
 /* ---- when it is over ---- */

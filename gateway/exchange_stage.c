@@ -30,6 +30,7 @@ static const struct {
     [STAGE_WAIT] = {"wait", BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER)},
     [STAGE_RELAY] = {"relay", BIT(STAGE_ANSWER)},
     [STAGE_OVER] = {"over", BIT(STAGE_OVER) - 1},
+    [STAGE_SHADOW] = {"shadow", BIT(STAGE_OVER)},
 };
 
 const char *stage_name(enum stage stage)
@@ -76,11 +77,16 @@ char *exchange_list_json(const struct gateway *g, size_t max, int64_t now_us, si
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_str(doc, root, "object", "list");
-    yyjson_mut_obj_add_uint(doc, root, "total", g->n_exchanges);
+    yyjson_mut_obj_add_uint(doc, root, "total", g->n_exchanges + g->n_shadows);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "data");
     const struct exchange *x;
     size_t n = 0;
     LIST_FOREACH(x, &g->exchanges, others)
+    {
+        if (n++ < max)
+            add_exchange(doc, list, x, now_us);
+    }
+    LIST_FOREACH(x, &g->shadows, others)
     {
         if (n++ < max)
             add_exchange(doc, list, x, now_us);

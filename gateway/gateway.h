@@ -6,6 +6,7 @@
 #ifndef MOA_GATEWAY_GATEWAY_H
 #define MOA_GATEWAY_GATEWAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/queue.h>
 
@@ -43,6 +44,11 @@ struct gateway {
     struct budget budget;            /* of the cloud */
     LIST_HEAD(, exchange) exchanges; /* in flight, the newest first */
     size_t n_exchanges;
+    LIST_HEAD(, exchange) shadows; /* their clients have their answers, the newest first */
+    size_t n_shadows;
+    size_t n_audits;              /* exchanges that are audited, of both lists */
+    struct exchange *edge_shadow; /* whose shadow call the edge works on; NULL: none */
+    bool no_audits;               /* no more of them: the gateway ends */
     int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };
 

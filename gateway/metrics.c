@@ -86,9 +86,8 @@ void metrics_decision(struct metrics *metrics, const struct moa_request *request
     }
 }
 
-void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt, int64_t completion)
+void metrics_tokens(uint64_t tokens[METRICS_N_TOKEN], int64_t prompt, int64_t completion)
 {
-    uint64_t *tokens = metrics->tokens_total[tier];
     tokens[METRICS_TOKEN_PROMPT] += prompt > 0 ? (uint64_t)prompt : 0;
     tokens[METRICS_TOKEN_COMPLETION] += completion > 0 ? (uint64_t)completion : 0;
 }

@@ -22,6 +22,16 @@ enum metrics_token { METRICS_TOKEN_PROMPT, METRICS_TOKEN_COMPLETION };
 enum metrics_cache { METRICS_CACHE_SCORE, METRICS_CACHE_RECODED, METRICS_CACHE_WORDS };
 enum metrics_lookup { METRICS_LOOKUP_HIT, METRICS_LOOKUP_MISS };
 enum metrics_fetch { METRICS_FETCH_OK, METRICS_FETCH_REFUSED, METRICS_FETCH_FAILED };
+enum metrics_drop {
+    METRICS_DROP_FULL,     /* as many as may be are under way */
+    METRICS_DROP_MEMORY,   /* half of what bodies may take is taken */
+    METRICS_DROP_UNFIT,    /* a tier does not take the request */
+    METRICS_DROP_BUDGET,   /* the cloud's is nearly spent */
+    METRICS_DROP_KNOWN,    /* its scene was counted meanwhile, or its generation is over */
+    METRICS_DROP_LEFT,     /* the client, before it had its answer */
+    METRICS_DROP_FAILED,   /* the client got an error */
+    METRICS_DROP_DRAINING, /* the gateway ends */
+};
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Cumulative counts are formed when written: count[i] holds values in (bound[i-1], bound[i]]. */
@@ -53,9 +63,8 @@ struct metrics {
 
 void metrics_observe(struct metrics_histogram *histogram, double seconds);
 
-/** Adds what an engine of `tier` reported; less than 0 is unknown. */
-void metrics_tokens(struct metrics *metrics, enum moa_tier tier, int64_t prompt,
-                    int64_t completion);
+/** Adds what an engine reported to the counters of its tier; less than 0 is unknown. */
+void metrics_tokens(uint64_t tokens[METRICS_N_TOKEN], int64_t prompt, int64_t completion);
 
 /** Counts every entry of the decision vector of `request`. */
 void metrics_decision(struct metrics *metrics, const struct moa_request *request,

@@ -41,6 +41,8 @@ LABEL(RELOAD, "result", 2, ONE_OF("failed", "done"))
 LABEL(HELD, "reason", 2, ONE_OF("over-budget", "cloud-busy"))
 LABEL(PURPOSE, "purpose", BUDGET_PURPOSES, budget_purpose_name((enum budget_purpose)i))
 LABEL(WINDOW, "window", BUDGET_WINDOWS, budget_window_name((enum budget_window)i))
+LABEL(DROP, "reason", 8,
+      ONE_OF("full", "memory", "unfit", "budget", "known", "left", "failed", "draining"))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
 
 ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
@@ -50,6 +52,16 @@ ROW3(decisions_total, SPARSE, "Modalities decided.", MODALITY, TIER, REASON)
 ROW(escalations_total, COUNTER, "Answers of the edge that were not sure enough to be kept.")
 ROW1(escalations_held_total, COUNTER,
      "Answers of the edge that were not sure enough and were kept all the same.", HELD)
+ROW(audits_total, COUNTER, "Requests that were to be audited.")
+ROW1(audits_dropped_total, COUNTER, "Audits that were given up, by the reason.", DROP)
+ROW(audits_counted_total, COUNTER, "Audits that counted.")
+ROW(audits_differing_total, COUNTER, "Audits in which the tiers' answers differ.")
+ROW(audits_in_flight, GAUGE, "Audits whose answers are not all there.")
+ROW1(shadow_sent_bytes_total, COUNTER,
+     "Request body bytes sent for audits alone; part of sent_bytes.", TIER)
+ROW1(shadow_received_bytes_total, COUNTER,
+     "Answer body bytes received for audits alone; part of received_bytes.", TIER)
+ROW2(shadow_tokens_total, COUNTER, "Tokens of calls for audits alone; part of tokens.", TIER, TOKEN)
 ROW1(fallbacks_total, COUNTER, "Requests moved off a tier that failed.", TIER)
 ROW2(calls_total, SPARSE, "Calls of engines, by the verdict on their answer.", TIER, VERDICT)
 ROW1(sent_bytes_total, COUNTER, "Request body bytes sent to a tier.", TIER)

@@ -19,6 +19,7 @@
 #include <event2/event.h>
 
 #include "cache.h"
+#include "exchange.h"
 #include "gateway.h"
 #include "journal.h"
 #include "keys.h"
@@ -223,6 +224,7 @@ static int make(struct gateway *g, struct config *config, char *why, size_t n)
 /* The server goes first: closing connections ends their exchanges, which use the other leaves. */
 static void unmake(struct gateway *g)
 {
+    exchange_end_audits(g);
     server_free(g->server);
     worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
@@ -346,6 +348,7 @@ static void on_stop(evutil_socket_t number, short what, void *arg)
     static bool draining;
     log_event(LOG_LEVEL_INFO, draining ? "stopping" : "draining", "signal=%d requests=%zu",
               (int)number, g->n_exchanges);
+    exchange_end_audits(g);
     if (draining)
         event_base_loopbreak(g->base);
     else

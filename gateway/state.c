@@ -239,6 +239,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         m->in_flight[tier] = s->in_flight[tier];
     m->cache_bytes = (double)cache_bytes(g->cache);
+    m->audits_in_flight = (double)g->n_audits;
     m->edge_load = edge_load(g, now_us);
     m->cpu_pressure_ratio = sense_pressure_known(s, now_us) ? s->pressure : NAN;
     m->uplink_mbps = sense_mbps(s, now_us);

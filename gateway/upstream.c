@@ -596,8 +596,9 @@ void upstream_resume(struct upstream_call *call)
 
 bool upstream_release_body(struct upstream_call *call)
 {
-    if (!call->answering || call->segment < call->n_segments)
-        return false; /* libcurl starts over only as long as there is no answer */
+    /* libcurl starts over only as long as there is no answer. A small body is a copy. */
+    if (!call->small_body && (!call->answering || call->segment < call->n_segments))
+        return false;
     call->segments = NULL;
     call->segment = call->n_segments = 0;
     return true;

@@ -16,6 +16,7 @@
 
 #include "buffer.h"
 #include "endpoint.h"
+#include "exchange.h"
 #include "gateway.h"
 #include "log.h"
 #include "server.h"
@@ -376,6 +377,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     ask_takes(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);
+    exchange_tend_audits(w->gateway);
     try_endpoints(w, now_us); /* but those that are polled now */
     set_timer(w);
 }

@@ -41,6 +41,8 @@ static const struct policy_param rows[] = {
     PARAM(threshold, "", 0, 1, 0.9, "score from which answers are kept if nothing is certified"),
     PARAM(cloud_share_max, "", 0, 1, 1,
           "share of requests with a call to the cloud that is aimed at"),
+    PARAM(shadow_max, "audits", 1, 64, 16,
+          "under way at once: each keeps its request's body; further requests are not audited"),
     PARAM(hold_tokens, "tokens", 1, 256, 4, "of a stream, held until they are scored"),
     {{"adaptive.before",
       "if nothing can be certified: keep by adaptive.threshold, ask the cloud, or decide as paper",

@@ -23,6 +23,7 @@ struct adaptive_params {
     double shadow;
     double threshold;
     double cloud_share_max;
+    double shadow_max;  /* read by who audits */
     double hold_tokens; /* read by who holds the answer */
     int before;         /* enum adaptive_before */
 };

@@ -32,8 +32,8 @@ Modes, each for whole and for streamed answers:
 
 An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
-One with `probabilities`, a list for the words of its answer and the end token, tells them to who asks with one
-of its `fields`, and refuses the others of ("logprobs", "n_probs").
+One with `probabilities`, a list for the words of its answer and the end token, or a function of a request's JSON
+that gives it, tells them to who asks with one of its `fields`, and refuses the others of ("logprobs", "n_probs").
 One with `n_answers` answers so many requests and is silent from then on.
 """
 import gzip
@@ -88,6 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.answered = True  # a handler lives as long as its connection
+        self.asked = body
         with self.engine.lock:
             self.engine.requests.append(Recorded(self.path, self.headers, body))
             if self.engine.n_answers is not None and len(self.engine.requests) > self.engine.n_answers:
@@ -143,7 +144,9 @@ class Handler(BaseHTTPRequestHandler):
         probabilities = self.engine.probabilities
         if probabilities is None:
             return {}
-        body = self.engine.requests[-1].json
+        body = json.loads(self.asked)  # of several at a time
+        if callable(probabilities):
+            probabilities = probabilities(body)
         if not (body.get("logprobs") or body.get("n_probs")):
             return {}
         top = lambda token, p: [{"token": token, "logprob": math.log(p)}, {"token": "?", "logprob": math.log(1.0001 - p)}]

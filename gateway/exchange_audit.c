@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Audits: requests that both tiers answer, so that it is known how often an answer of the edge is
+ * not what the cloud would have said; see docs/adaptive.md. The client gets its answer as if there
+ * were no audit. What it is not given runs behind it, and when the client has gone with its answer
+ * the exchange goes on in STAGE_SHADOW until both tiers have spoken:
+ *
+ *     begin -> listen, score, note, [set aside] -> goes on -> [ask the other tier] -> conclude
+ *
+ * Whether an audit is dropped is decided by nothing that depends on its answers: it takes its place
+ * before any tier is asked. What is pinned is never audited.
+ */
+#include "exchange.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exchange_private.h"
+#include "log.h"
+
+#define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
+#define ATTEMPTS_MAX 4        /* of a tier that refuses what we add to a request */
+
+enum part {
+    PART_MISSING,
+    PART_UNDER_WAY,
+    PART_HERE,
+    PART_FAILED, /* an error, or an answer that broke off */
+};
+
+struct audit {
+    struct moa_adaptive *adaptive;
+    struct moa_audit found;
+    enum part part[2];         /* by tier */
+    struct completion said[2]; /* the same */
+    enum moa_tier asking;      /* whose pictures are being prepared, */
+    bool is_preparing;         /* if any are */
+    unsigned attempts;
+    bool is_scored;
+    bool is_over;     /* dropped, as soon as the workers are done with its pictures */
+    int64_t since_us; /* that it waits for the edge; 0: it does not */
+};
+
+#define AUDIT_BYTES (sizeof(struct audit) + 2UL * COMPLETION_BYTES_MAX)
+
+/* ---- begin ---- */
+
+static void drop(struct exchange *x, enum metrics_drop why)
+{
+    static const char *const names[] = {"full",  "memory", "unfit",  "budget",
+                                        "known", "left",   "failed", "draining"};
+    x->gateway->metrics.audits_dropped_total[why]++;
+    log_event(LOG_LEVEL_DEBUG, "audit-dropped", "id=%s reason=%s", x->trace.id, names[why]);
+}
+
+/* Neither a score nor an answer is known yet. */
+static bool has_room(struct exchange *x, enum metrics_drop *ret_why)
+{
+    struct gateway *g = x->gateway;
+    const double most = moa_policy_value(x->policy, "adaptive.shadow_max");
+    if (g->no_audits)
+        *ret_why = METRICS_DROP_DRAINING;
+    else if (!exchange_fits(x, MOA_EDGE) || !exchange_fits(x, MOA_CLOUD))
+        *ret_why = METRICS_DROP_UNFIT;
+    else if (!exchange_may_audit(x))
+        *ret_why = METRICS_DROP_BUDGET;
+    else if ((double)g->n_audits >= most)
+        *ret_why = METRICS_DROP_FULL;
+    else if (memory_left(&g->bodies) < g->bodies.max_bytes / 2 ||
+             !memory_take(&g->bodies, AUDIT_BYTES))
+        *ret_why = METRICS_DROP_MEMORY;
+    else
+        return true;
+    return false;
+}
+
+void exchange_audit_begin(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    const struct moa_decision *d = &x->perceived.decision;
+    const struct moa_question *question = x->perceived.request.question;
+    struct moa_adaptive *adaptive = moa_policy_adaptive(x->policy);
+    enum metrics_drop why;
+    if (!adaptive || !question || !d->is_routed ||
+        (d->routing.audit_of[0] == 0 && d->routing.audit_of[1] == 0))
+        return;
+    assert(!x->pinned);
+    if (x->pinned)
+        return;
+    g->metrics.audits_total++;
+    if (!has_room(x, &why)) {
+        drop(x, why);
+        return;
+    }
+    struct audit *a = x->audit = calloc(1, sizeof(*a));
+    if (!a) {
+        memory_give(&g->bodies, AUDIT_BYTES);
+        drop(x, METRICS_DROP_MEMORY);
+        return;
+    }
+    g->n_audits++;
+    a->adaptive = adaptive;
+    a->found = (struct moa_audit){
+        .scene = question->scene, .text = question->text, .answer = {.form = MOA_ANSWER_LONG}};
+    memcpy(a->found.audit_of, d->routing.audit_of, sizeof(a->found.audit_of));
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        completion_init(&a->said[tier]);
+}
+
+void exchange_audit_done(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    struct audit *a = x->audit;
+    if (!a)
+        return;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        engine_call_done(&x->answers[tier]);
+        completion_done(&a->said[tier]);
+    }
+    if (g->edge_shadow == x)
+        g->edge_shadow = NULL;
+    g->n_audits--;
+    memory_give(&g->bodies, AUDIT_BYTES);
+    free(a);
+    x->audit = NULL;
+}
+
+/* ---- while the client is answered ---- */
+
+static void hear(struct audit *a, struct engine_call *c)
+{
+    completion_done(&a->said[c->tier]);
+    completion_init(&a->said[c->tier]);
+    a->part[c->tier] = PART_UNDER_WAY;
+    c->completion = &a->said[c->tier];
+}
+
+void exchange_audit_listen(struct exchange *x, struct engine_call *c)
+{
+    /* Answers from words in the place of parts are not those of the request. */
+    if (x->audit && !perceive_is_split(&x->perceived.decision))
+        hear(x->audit, c);
+}
+
+void exchange_audit_score(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    if (!a || a->is_scored)
+        return;
+    logprobs_answer(&x->logprobs, x->chat.is_sampled, &a->found.answer);
+    a->is_scored = true;
+}
+
+void exchange_audit_note(struct exchange *x, struct engine_call *c)
+{
+    if (!x->audit || !c->completion)
+        return;
+    const bool is_answer =
+        c->opinion.verdict == VERDICT_ANSWERED || c->opinion.verdict == VERDICT_UNSURE;
+    const bool has_end = !c->is_stream || (c->sse.ended && !c->sse.failed);
+    if (c->opinion.verdict == VERDICT_UNSURE && !has_end) /* cut off; again in its turn */
+        x->audit->part[c->tier] = PART_MISSING;
+    else
+        x->audit->part[c->tier] = is_answer && has_end && !c->why[0] ? PART_HERE : PART_FAILED;
+    c->completion = NULL;
+}
+
+/* ---- what no client gets ---- */
+
+static void go_on(struct exchange *x);
+
+static enum upstream_flow on_shadow_bytes(struct engine_call *c)
+{
+    engine_call_take(c, c->n_ready);
+    return UPSTREAM_GO;
+}
+
+static enum call_hold on_shadow_held(struct engine_call *c, bool is_whole)
+{
+    struct exchange *x = c->exchange;
+    if (!exchange_has_held(x, is_whole))
+        return HOLD_ON;
+    if (x->logprobs.n_tokens == 0)
+        exchange_note_mute(c);
+    exchange_audit_score(x);
+    return HOLD_KEEP;
+}
+
+static void count_tokens(struct exchange *x, const struct engine_call *c)
+{
+    struct usage usage = c->sse.usage;
+    if (c->is_stream || usage_of_completion(buffer_bytes(&c->held), &usage))
+        exchange_count_tokens(x, c, &usage);
+}
+
+static void on_shadow_over(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    struct audit *a = x->audit;
+    count_tokens(x, c);
+    exchange_audit_note(x, c);
+    if (c->tier == MOA_EDGE)
+        x->gateway->edge_shadow = NULL;
+    if (a->part[c->tier] == PART_FAILED && exchange_refuses_addition(c) &&
+        ++a->attempts < ATTEMPTS_MAX)
+        a->part[c->tier] = PART_MISSING; /* it will not get that again */
+    if (x->stage == STAGE_SHADOW)
+        go_on(x);
+}
+
+static const struct engine_call_events shadow_events = {on_shadow_bytes, on_shadow_over,
+                                                        on_shadow_held, NULL};
+
+/* Only where nothing of the request is needed any more: its pictures are about to be made anew, for
+ * the cloud. */
+bool exchange_audit_may_go_on(struct engine_call *c)
+{
+    const struct exchange *x = c->exchange;
+    return x->audit && c->completion && !x->gateway->edge_shadow && engine_call_release_body(c);
+}
+
+void exchange_audit_set_aside(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    exchange_note_aside(x, c);
+    x->gateway->edge_shadow = x;
+    c->kind = CALL_SHADOW;
+    c->events = &shadow_events;
+    c->is_held = !x->audit->is_scored;
+    exchange_escalate(x);
+}
+
+void exchange_audit_reclaim(struct exchange *x, enum moa_tier tier)
+{
+    engine_call_done(&x->answers[tier]);
+    if (x->audit && tier == MOA_EDGE && x->gateway->edge_shadow == x)
+        x->gateway->edge_shadow = NULL;
+}
+
+/* ---- when the client has its answer ---- */
+
+static void end(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    LIST_REMOVE(x, others);
+    g->n_shadows--;
+    exchange_free(x);
+    exchange_tend_audits(g);
+}
+
+static void log_bits(unsigned bits)
+{
+    if (bits & MOA_AUDIT_CERTIFIED)
+        log_event(LOG_LEVEL_INFO, "certified", "hint=%s",
+                  log_quote("more answers of the edge are kept from now on").s);
+    if (bits & MOA_AUDIT_ALARM)
+        log_event(LOG_LEVEL_WARN, "audit-alarm", "hint=%s",
+                  log_quote("edge and cloud differ too often: the certificate is void").s);
+}
+
+static void conclude(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    struct audit *a = x->audit;
+    a->found.lost = a->part[MOA_EDGE] != PART_HERE || a->part[MOA_CLOUD] != PART_HERE ||
+                    !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
+    log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f", x->trace.id,
+              a->found.lost ? "true" : "false",
+              a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
+              a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered",
+              moa_adaptive_score(a->adaptive, &a->found.answer));
+    g->metrics.audits_differing_total += a->found.lost;
+    const unsigned bits = moa_adaptive_audit(a->adaptive, &a->found);
+    g->metrics.audits_counted_total += bits & MOA_AUDIT_COUNTED ? 1 : 0;
+    if (!(bits & MOA_AUDIT_COUNTED))
+        drop(x, METRICS_DROP_KNOWN);
+    log_bits(bits);
+    end(x);
+}
+
+/* The edge's own load comes first; who has waited long goes all the same. */
+static bool has_edge_time(const struct gateway *g, const struct audit *a)
+{
+    return !g->edge_shadow && ((double)g->sense.in_flight[MOA_EDGE] < sense_slots(&g->sense) ||
+                               server_now_us() - a->since_us > EDGE_WAIT_US);
+}
+
+static void send_shadow(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    struct engine_call *c = &x->answers[a->asking];
+    engine_call_done(c);
+    engine_call_init(c, x, CALL_SHADOW, a->asking, &shadow_events);
+    if (a->asking == MOA_EDGE)
+        exchange_hold(x, c);
+    hear(a, c);
+    if (exchange_ask(x, c, a->asking == MOA_CLOUD)) {
+        drop(x, METRICS_DROP_MEMORY);
+        end(x);
+    }
+}
+
+static void on_shadow_prepared(void *arg, const struct http_error *error)
+{
+    struct exchange *x = arg;
+    struct audit *a = x->audit;
+    assert(x->stage == STAGE_SHADOW);
+    a->is_preparing = false;
+    if (a->is_over) {
+        end(x);
+    } else if (error) {
+        if (a->asking == MOA_EDGE)
+            x->gateway->edge_shadow = NULL;
+        a->part[a->asking] = PART_FAILED;
+        go_on(x);
+    } else {
+        send_shadow(x);
+    }
+}
+
+static void ask(struct exchange *x, enum moa_tier tier)
+{
+    struct audit *a = x->audit;
+    assert(!x->pinned);
+    a->asking = tier;
+    a->since_us = 0;
+    a->part[tier] = PART_UNDER_WAY;
+    if (tier == MOA_EDGE)
+        x->gateway->edge_shadow = x;
+    perceive_send_all(&x->perceived.decision, tier, MOA_REASON_AUDIT);
+    a->is_preparing = x->images != NULL;
+    if (x->images)
+        images_prepare(x->images, &x->perceived.decision, on_shadow_prepared);
+    else
+        send_shadow(x);
+}
+
+/* What is missing is asked for, one after the other; then that is that. */
+static void go_on(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    const enum part edge = a->part[MOA_EDGE], cloud = a->part[MOA_CLOUD];
+    if (edge == PART_UNDER_WAY || cloud == PART_UNDER_WAY)
+        return;
+    if (edge == PART_FAILED || (edge == PART_HERE && cloud != PART_MISSING)) {
+        conclude(x);
+    } else if (edge == PART_HERE) {
+        ask(x, MOA_CLOUD);
+    } else {
+        a->since_us = server_now_us();
+        exchange_tend_audits(x->gateway);
+    }
+}
+
+void exchange_tend_audits(struct gateway *g)
+{
+    struct exchange *x, *oldest = NULL;
+    LIST_FOREACH(x, &g->shadows, others)
+    {
+        if (x->audit->since_us > 0)
+            oldest = x;
+    }
+    if (oldest && !g->no_audits && has_edge_time(g, oldest->audit))
+        ask(oldest, MOA_EDGE);
+}
+
+bool exchange_audit_goes_on(struct exchange *x)
+{
+    struct gateway *g = x->gateway;
+    if (!x->audit)
+        return false;
+    if (!x->answering || x->status != 200 || g->no_audits) {
+        drop(x, x->status == 0 ? METRICS_DROP_LEFT
+                : g->no_audits ? METRICS_DROP_DRAINING
+                               : METRICS_DROP_FAILED);
+        return false;
+    }
+    exchange_drop_calls(x);
+    LIST_INSERT_HEAD(&g->shadows, x, others);
+    g->n_shadows++;
+    enter(x, STAGE_SHADOW);
+    go_on(x);
+    return true;
+}
+
+void exchange_end_audits(struct gateway *g)
+{
+    g->no_audits = true;
+    for (struct exchange *x = LIST_FIRST(&g->shadows), *next; x; x = next) {
+        next = LIST_NEXT(x, others);
+        if (x->audit->is_over)
+            continue;
+        drop(x, METRICS_DROP_DRAINING);
+        x->audit->is_over = true;
+        if (x->audit->is_preparing)
+            images_cancel(x->images); /* then on_shadow_prepared() ends it */
+        else
+            end(x);
+    }
+}
