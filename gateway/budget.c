@@ -10,6 +10,7 @@
 
 #define MINUTE_US INT64_C(60000000)
 #define RING (BUDGET_SLICES + 1)
+#define N_LIMITS ((size_t)BUDGET_WINDOWS * BUDGET_QUANTITIES)
 #define COMPLETION_TOKENS 256.0 /* of an answer, until some have been seen, */
 #define COMPLETION_WEIGHT 0.05  /* and what each of those counts */
 #define SHARE_REQUESTS_MIN 20.0 /* fewer say nothing of how many come */
@@ -181,7 +182,7 @@ bool budget_allows(struct budget *budget, const struct budget_terms *terms,
 {
     bool allowed = true;
     struct budget_refusal longest = {.wait_us = 0};
-    for (size_t i = 0; i < BUDGET_WINDOWS * BUDGET_QUANTITIES; i++) {
+    for (size_t i = 0; i < N_LIMITS; i++) {
         const enum budget_window window = (enum budget_window)(i / BUDGET_QUANTITIES);
         const enum budget_quantity q = (enum budget_quantity)(i % BUDGET_QUANTITIES);
         const double limit = share * terms->limit[window][q];
@@ -236,7 +237,7 @@ double budget_share(struct budget *budget, const struct budget_terms *terms, int
     double share = 1.0;
     if (day->n_cloud < 1.0)
         return share;
-    for (size_t i = 0; i < BUDGET_WINDOWS * BUDGET_QUANTITIES; i++) {
+    for (size_t i = 0; i < N_LIMITS; i++) {
         const enum budget_window window = (enum budget_window)(i / BUDGET_QUANTITIES);
         const enum budget_quantity q = (enum budget_quantity)(i % BUDGET_QUANTITIES);
         const double mean = total(day, q) / day->n_cloud;

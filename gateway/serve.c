@@ -250,6 +250,18 @@ static void warn_if_readable(const char *path)
                   log_quote("every user of this machine may read it; chmod 600").s);
 }
 
+static void warn_of_forgetting(const struct config *c)
+{
+    bool has_limit = false;
+    for (size_t i = 0; i < BUDGET_WINDOWS; i++) {
+        for (size_t q = 0; q < BUDGET_QUANTITIES; q++)
+            has_limit |= c->budget.limit[i][q] > 0;
+    }
+    if (has_limit && !c->journal_path[0])
+        log_event(LOG_LEVEL_WARN, "budget-not-kept", "hint=%s",
+                  log_quote("without journal.path a restart forgets what was spent").s);
+}
+
 static void warn_of_open_doors(const struct config *c)
 {
     warn_if_readable(c->keys_file);
@@ -323,8 +335,10 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
     unsigned line = 0;
     struct log_text path = log_quote(g->config_path ? g->config_path : "");
     bool done = reload(g, &line, why, sizeof(why)) == 0;
-    if (done)
+    if (done) {
         warn_of_open_doors(g->config);
+        warn_of_forgetting(g->config);
+    }
     g->metrics.reloads_total[done]++;
     if (done)
         log_event(LOG_LEVEL_INFO, "reloaded", "file=%s requests=%zu", path.s, g->n_exchanges);
@@ -378,6 +392,7 @@ static void run(struct gateway *g)
             event_add(signals[i], NULL);
     }
     warn_of_open_doors(c);
+    warn_of_forgetting(c);
     if (!g->config_path)
         log_event(LOG_LEVEL_WARN, "no-configuration", "hint=%s",
                   log_quote("every key has its default, and an engine is expected at each of edge "
