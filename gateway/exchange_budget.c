@@ -229,10 +229,15 @@ void exchange_pay(struct exchange *x, bool is_audit)
     bill_tokens(x);
     const struct budget_amount sum = budget_price(terms_of(x), &x->bill);
     struct budget_amount more = sum;
-    for (size_t q = 0; q < BUDGET_QUANTITIES; q++)
+    bool is_any = false;
+    for (size_t q = 0; q < BUDGET_QUANTITIES; q++) {
         more.of[q] = fmax(0.0, sum.of[q] - x->paid.of[q]);
-    if (x->bill.calls > 0.0)
-        budget_spend(budget, purpose, &more, server_now_us());
+        is_any |= more.of[q] > 0.0;
+    }
+    if (!is_any)
+        return;
+    budget_spend(budget, purpose, &more, server_now_us());
+    exchange_journal_spending(x, purpose, &more);
     x->paid = sum;
 }
 

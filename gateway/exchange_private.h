@@ -278,6 +278,9 @@ void exchange_note_decision(struct exchange *x);
 void exchange_write_journal(struct exchange *x, const struct exchange_headers *lists,
                             const char *stages);
 /* Behind its row: what an audit found, by what both tiers said. Times are NaN if unknown. */
+/* What the cloud took, for a budget that outlives this run. */
+void exchange_journal_spending(const struct exchange *x, enum budget_purpose purpose,
+                               const struct budget_amount *amount);
 void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
                             double edge_ms, double cloud_ms);
 

@@ -29,8 +29,9 @@
 #define GATHER_MS 50 /* rows that come close together are one transaction */
 #define DELETE_ROUNDS_MAX 16
 
-enum { REQUESTS, AUDITS, TABLES };
-static const struct journal_table *const tables[TABLES] = {&journal_requests, &journal_audits};
+enum { REQUESTS, AUDITS, SPENDING, TABLES };
+static const struct journal_table *const tables[TABLES] = {&journal_requests, &journal_audits,
+                                                           &journal_spendings};
 
 struct journal_item {
     int table;
@@ -110,6 +111,7 @@ static void keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes
                      "LIMIT (SELECT max(1, count(*) / 8) FROM requests))",
                      now - max_age_ms);
         delete_orphans(j->db);
+        delete_where(j->db, "DELETE FROM spending WHERE time_ms < ?", now - JOURNAL_SPENDING_MS);
     }
     bool deleted = false;
     for (int round = 0; round < DELETE_ROUNDS_MAX && used_bytes(j->db) > max_bytes; round++) {
@@ -211,15 +213,18 @@ static void *write_rows(void *arg)
         if (over)
             return NULL;
         bool failed = n > 0 && write_batch(j, items, n);
-        for (size_t i = 0; i < n; i++)
+        size_t n_rows = 0;
+        for (size_t i = 0; i < n; i++) {
+            n_rows += items[i].table != SPENDING; /* which belongs to the row of a request */
             free(items[i].row);
+        }
         if (keeps)
             write_kept(j, &kept);
         journal_kept_done(&kept);
         keep_bounds(j, max_age_ms, max_bytes);
         pthread_mutex_lock(&j->lock);
-        j->counts.written += failed ? 0 : n;
-        j->counts.failed += failed ? n : 0;
+        j->counts.written += failed ? 0 : n_rows;
+        j->counts.failed += failed ? n_rows : 0;
     }
 }
 
@@ -393,6 +398,13 @@ void journal_add(struct journal *j, const struct journal_row *row)
 void journal_add_audit(struct journal *j, const struct journal_audit *audit)
 {
     add(j, AUDITS, audit);
+}
+
+void journal_add_spending(struct journal *j, const struct journal_spending *spending)
+{
+    struct journal_spending of_minute = *spending;
+    of_minute.time_ms -= of_minute.time_ms % JOURNAL_MINUTE_MS;
+    add(j, SPENDING, &of_minute);
 }
 
 void journal_set_bounds(struct journal *j, const struct journal_options *options)

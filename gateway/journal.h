@@ -64,6 +64,18 @@ struct journal_audit {
     double edge_ms, cloud_ms; /* what each call took; NaN: unknown */
 };
 
+/** What the cloud took in a minute for one purpose, all requests together, so that a budget goes on
+ * after a restart. */
+struct journal_spending {
+    int64_t sequence; /* given by the journal */
+    int64_t time_ms;  /* of when the minute began */
+    const char *purpose;
+    int64_t bytes, calls;
+    double money;
+};
+#define JOURNAL_MINUTE_MS INT64_C(60000)
+#define JOURNAL_SPENDING_MS (INT64_C(26) * 60 * JOURNAL_MINUTE_MS) /* it is kept for so long */
+
 /* ---- writing ---- */
 
 struct journal;
@@ -92,6 +104,9 @@ void journal_add(struct journal *journal, const struct journal_row *row);
 
 /** The same for what an audit found, in any order with the rows of requests. */
 void journal_add_audit(struct journal *journal, const struct journal_audit *audit);
+
+/** Adds to what was spent in its minute, which is that of `time_ms`. */
+void journal_add_spending(struct journal *journal, const struct journal_spending *spending);
 
 /** Bounds that hold from now on; the path stays. */
 void journal_set_bounds(struct journal *journal, const struct journal_options *options);
@@ -141,6 +156,11 @@ int journal_read_kept(const char *path, struct journal_kept *ret_kept, char *why
 int journal_read_audits(const char *path, int64_t since_ms,
                         int (*take)(const struct journal_audit *audit, void *arg), void *arg,
                         char *why, size_t n);
+
+/** What was spent from `since_ms` on, as the audits. */
+int journal_read_spending(const char *path, int64_t since_ms,
+                          int (*take)(const struct journal_spending *spending, void *arg),
+                          void *arg, char *why, size_t n);
 
 /** One JSON object, without a newline; the docket, taken apart, only if asked for. */
 void journal_print_json(const struct journal_row *row, bool with_docket, FILE *out);

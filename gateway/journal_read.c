@@ -65,16 +65,17 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
     return result == SQLITE_DONE ? 0 : -1;
 }
 
-/* No such table: none. */
-static int read_audits(sqlite3 *db, int64_t since_ms,
-                       int (*take)(const struct journal_audit *audit, void *arg), void *arg)
+/* The rows of a table from `since_ms` on, by time, each in `row` while `take` is called. No such
+ * table: none. */
+static int read_since(sqlite3 *db, const struct journal_table *table, int64_t since_ms, void *row,
+                      int (*take)(void *arg), void *arg)
 {
     sqlite3_stmt *select = NULL;
-    if (sqlite3_table_column_metadata(db, NULL, "audits", NULL, NULL, NULL, NULL, NULL, NULL))
+    if (sqlite3_table_column_metadata(db, NULL, table->name, NULL, NULL, NULL, NULL, NULL, NULL))
         return 0;
-    char *names = journal_row_names(&journal_audits, db), *sql = NULL;
-    if (!names ||
-        asprintf(&sql, "SELECT %s FROM audits WHERE time_ms >= ? ORDER BY time_ms", names) < 0)
+    char *names = journal_row_names(table, db), *sql = NULL;
+    if (!names || asprintf(&sql, "SELECT %s FROM %s WHERE time_ms >= ? ORDER BY time_ms", names,
+                           table->name) < 0)
         sql = NULL;
     free(names);
     int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
@@ -83,9 +84,8 @@ static int read_audits(sqlite3 *db, int64_t since_ms,
         return -1;
     sqlite3_bind_int64(select, 1, since_ms);
     while ((result = sqlite3_step(select)) == SQLITE_ROW) {
-        struct journal_audit audit;
-        journal_row_take(&journal_audits, select, &audit);
-        if (take(&audit, arg)) {
+        journal_row_take(table, select, row);
+        if (take(arg)) {
             result = SQLITE_DONE;
             break;
         }
@@ -122,13 +122,50 @@ int journal_read(const char *path, const struct journal_filter *filter,
     return close_file(db, path, result, why, n);
 }
 
+struct audit_reading {
+    struct journal_audit row;
+    int (*take)(const struct journal_audit *audit, void *arg);
+    void *arg;
+};
+
+static int take_audit(void *arg)
+{
+    struct audit_reading *r = arg;
+    return r->take(&r->row, r->arg);
+}
+
 int journal_read_audits(const char *path, int64_t since_ms,
                         int (*take)(const struct journal_audit *audit, void *arg), void *arg,
                         char *why, size_t n)
 {
     sqlite3 *db;
+    struct audit_reading r = {.take = take, .arg = arg};
     int result = open_file(path, &db);
     if (!result)
-        result = read_audits(db, since_ms, take, arg);
+        result = read_since(db, &journal_audits, since_ms, &r.row, take_audit, &r);
+    return close_file(db, path, result, why, n);
+}
+
+struct spending_reading {
+    struct journal_spending row;
+    int (*take)(const struct journal_spending *spending, void *arg);
+    void *arg;
+};
+
+static int take_spending(void *arg)
+{
+    struct spending_reading *r = arg;
+    return r->take(&r->row, r->arg);
+}
+
+int journal_read_spending(const char *path, int64_t since_ms,
+                          int (*take)(const struct journal_spending *spending, void *arg),
+                          void *arg, char *why, size_t n)
+{
+    sqlite3 *db;
+    struct spending_reading r = {.take = take, .arg = arg};
+    int result = open_file(path, &db);
+    if (!result)
+        result = read_since(db, &journal_spendings, since_ms, &r.row, take_spending, &r);
     return close_file(db, path, result, why, n);
 }

@@ -70,12 +70,24 @@ static const struct journal_column audit_columns[] = {
 };
 #undef COLUMN
 
+#define COLUMN(kind, field)                                                                        \
+    {                                                                                              \
+#field, kind, offsetof(struct journal_spending, field)                                     \
+    }
+static const struct journal_column spending_columns[] = {
+    COLUMN(JOURNAL_COUNT, sequence), COLUMN(JOURNAL_COUNT, time_ms), COLUMN(JOURNAL_TEXT, purpose),
+    COLUMN(JOURNAL_COUNT, bytes),    COLUMN(JOURNAL_COUNT, calls),   COLUMN(JOURNAL_REAL, money),
+};
+#undef COLUMN
+
 #define N_COLUMNS(columns) (sizeof(columns) / sizeof((columns)[0]))
 
 const struct journal_table journal_requests = {
-    "requests", request_columns, N_COLUMNS(request_columns), sizeof(struct journal_row)};
+    "requests", request_columns, N_COLUMNS(request_columns), sizeof(struct journal_row), 0};
 const struct journal_table journal_audits = {"audits", audit_columns, N_COLUMNS(audit_columns),
-                                             sizeof(struct journal_audit)};
+                                             sizeof(struct journal_audit), 0};
+const struct journal_table journal_spendings = {
+    "spending", spending_columns, N_COLUMNS(spending_columns), sizeof(struct journal_spending), 2};
 
 /* ---- a value ---- */
 
@@ -116,10 +128,10 @@ static char *close_sql(FILE *out, char **text)
     return NULL;
 }
 
-static void write_names(const struct journal_table *table, size_t first, FILE *out)
+static void write_names(const struct journal_table *table, size_t end, FILE *out)
 {
-    for (size_t i = first; i < table->n_columns; i++)
-        fprintf(out, "%s%s", i > first ? ", " : "", table->columns[i].name);
+    for (size_t i = 1; i < end; i++)
+        fprintf(out, "%s%s", i > 1 ? ", " : "", table->columns[i].name);
 }
 
 /* SQLITE_ROW if it has, SQLITE_DONE if not, or an error. */
@@ -159,7 +171,12 @@ char *journal_row_schema(const struct journal_table *table)
         return NULL;
     fprintf(out, "CREATE TABLE IF NOT EXISTS %s (sequence INTEGER PRIMARY KEY AUTOINCREMENT, ",
             table->name);
-    write_names(table, 1, out);
+    write_names(table, table->n_columns, out);
+    if (table->n_key > 0) {
+        fputs(", UNIQUE (", out);
+        write_names(table, 1 + table->n_key, out);
+        fputc(')', out);
+    }
     fprintf(out, "); CREATE INDEX IF NOT EXISTS %s_by_time ON %s (time_ms);", table->name,
             table->name);
     return close_sql(out, &text);
@@ -189,11 +206,19 @@ char *journal_row_insert(const struct journal_table *table)
     if (!out)
         return NULL;
     fprintf(out, "INSERT INTO %s (", table->name);
-    write_names(table, 1, out);
+    write_names(table, table->n_columns, out);
     fputs(") VALUES (", out);
     for (size_t i = 1; i < table->n_columns; i++)
         fputs(i > 1 ? ", ?" : "?", out);
     fputc(')', out);
+    if (table->n_key > 0) {
+        fputs(" ON CONFLICT (", out);
+        write_names(table, 1 + table->n_key, out);
+        fputs(") DO UPDATE SET ", out);
+    }
+    for (size_t i = 1 + table->n_key; i < table->n_columns && table->n_key > 0; i++)
+        fprintf(out, "%s%s = %s + excluded.%s", i > 1 + table->n_key ? ", " : "",
+                table->columns[i].name, table->columns[i].name, table->columns[i].name);
     return close_sql(out, &text);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rows of the journal and their columns in SQLite: the inside of the journal, for journal.c,
- * journal_read.c and journal_print.c. The file has two tables, each described by a list of its
+ * journal_read.c and journal_print.c. The file has three tables, each described by a list of its
  * columns, from which all SQL and all copies follow.
  */
 #ifndef MOA_GATEWAY_JOURNAL_ROW_H
@@ -34,10 +34,13 @@ struct journal_table {
     const struct journal_column *columns;
     size_t n_columns;
     size_t n_row_bytes; /* of the struct */
+    size_t n_key;       /* rows that are equal in so many columns behind the sequence are one, whose
+                         * other columns are added up; 0: each is its own */
 };
 
-extern const struct journal_table journal_requests; /* of struct journal_row */
-extern const struct journal_table journal_audits;   /* of struct journal_audit */
+extern const struct journal_table journal_requests;  /* of struct journal_row */
+extern const struct journal_table journal_audits;    /* of struct journal_audit */
+extern const struct journal_table journal_spendings; /* of struct journal_spending */
 
 /** SQL that makes the table unless it is there. To be freed; NULL if out of memory. */
 char *journal_row_schema(const struct journal_table *table);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <curl/curl.h>
@@ -177,6 +178,38 @@ static int make_fetchers(struct gateway *g, const struct config *config)
     return config->fetch_enabled && !g->fetchers ? -1 : 0;
 }
 
+struct recall {
+    struct budget *budget;
+    int64_t now_us, now_ms;
+};
+
+/* A minute is as old as its last second. */
+static int take_spending(const struct journal_spending *spending, void *arg)
+{
+    const struct recall *r = arg;
+    const struct budget_amount amount = {{[BUDGET_BYTES] = (double)spending->bytes,
+                                          [BUDGET_REQUESTS] = (double)spending->calls,
+                                          [BUDGET_MONEY] = spending->money}};
+    const int64_t age_ms = r->now_ms - spending->time_ms - JOURNAL_MINUTE_MS;
+    enum budget_purpose purpose = BUDGET_ANSWER;
+    while (purpose < BUDGET_AUDIT && strcmp(budget_purpose_name(purpose), spending->purpose) != 0)
+        purpose++;
+    budget_restore(r->budget, purpose, &amount, (double)spending->calls, age_ms * 1000, r->now_us);
+    return 0;
+}
+
+/* What the cloud took before this run counts in its budgets. */
+static int recall_budget(struct gateway *g, const char *journal_path, char *why, size_t n)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct recall r = {.budget = &g->budget,
+                       .now_us = server_now_us(),
+                       .now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+    return journal_read_spending(journal_path, r.now_ms - JOURNAL_SPENDING_MS, take_spending, &r,
+                                 why, n);
+}
+
 static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
@@ -200,7 +233,8 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
         return -1;
     }
     struct journal_options journal = journal_options_of(config);
-    if (journal.path[0] && journal_open(&journal, &g->journal, why, n))
+    if (journal.path[0] &&
+        (journal_open(&journal, &g->journal, why, n) || recall_budget(g, journal.path, why, n)))
         return -1;
     return make_server(g, config, why, n);
 }

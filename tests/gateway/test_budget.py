@@ -278,6 +278,31 @@ def test_what_is_left_is_shown(duo, edge, cloud):
     assert metrics_of(running, "escalations_held_total") == {"over-budget": "1", "cloud-busy": "0"}
 
 
+# ---- over restarts ----
+
+def test_a_restart_forgets_nothing_if_there_is_a_journal(duo, edge, cloud, tmp_path):
+    edge.probabilities = UNSURE
+    path = str(tmp_path / "journal")
+    config = merged(budgeted("edge-first", requests_per_day=3, price_per_million_prompt_tokens=1e6), {"journal": {"path": path}})
+    first = duo(config)
+    for model in ("moaoff/edge-first", "moaoff/cloud"):
+        assert first.chat(chat("Which?", model=model)).text == "the answer of cloud"
+    spent = first.get("/v1/state").json["cloud"]["budget"]["hour"]
+    assert first.stop() == 0
+    assert [row["cost"] for row in rows_of(path, 2)] == [7, 7]
+    second = duo(config)
+    assert second.get("/v1/state").json["cloud"]["budget"]["hour"] == spent
+    assert metrics_of(second, "cloud_spent_requests_total")["answer"] == "0"  # a counter of this run
+    assert [second.chat(chat("Which?")).decision["text"] for _ in range(3)] == ["cloud", "edge", "edge"]
+    third = duo(merged(config, {"journal": {"path": str(tmp_path / "other")}}))
+    assert third.chat(chat("Which?")).decision["text"] == "cloud"
+
+
+def test_without_a_journal_it_is_said_that_a_restart_forgets(duo):
+    assert duo(budgeted(bytes_per_day=1000)).logged("msg=budget-not-kept")
+    assert "budget-not-kept" not in duo(budgeted()).log_text
+
+
 # ---- what is configured ----
 
 @pytest.mark.parametrize("budget, words", [

@@ -455,6 +455,54 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+static int take_spending(const struct journal_spending *spending, void *arg)
+{
+    struct journal_spending *rows = arg;
+    size_t i = 0;
+    while (rows[i].sequence)
+        i++;
+    assert_in_range(i, 0, 7);
+    rows[i] = *spending;
+    rows[i].purpose = strcmp(spending->purpose, "audit") == 0 ? "audit" : "answer";
+    return 0;
+}
+
+/* 10 answers of a minute are one row; another purpose, or another minute, is another. */
+static void what_was_spent_is_added_up_by_the_minute(void **unused)
+{
+    (void)unused;
+    const int64_t minute_ms = now_ms() / JOURNAL_MINUTE_MS * JOURNAL_MINUTE_MS;
+    struct journal_spending rows[8] = {{.sequence = 0}};
+    char why[256] = "";
+    remove_file();
+    for (int run = 0; run < 2; run++) {
+        struct journal *journal = open_bounded(DAY_MS, 1 << 24);
+        for (int64_t i = 0; i < 5; i++) {
+            struct journal_spending s = {
+                .time_ms = minute_ms + 11 * i, .purpose = "answer", .bytes = 100, .calls = 1};
+            s.money = 0.25;
+            journal_add_spending(journal, &s);
+        }
+        const struct journal_spending other[] = {
+            {.time_ms = minute_ms, .purpose = "audit", .bytes = 7, .calls = 1, .money = 0.5},
+            {.time_ms = minute_ms - 1, .purpose = "answer", .bytes = 1, .calls = 1},
+            {.time_ms = minute_ms - 2 * DAY_MS, .purpose = "answer", .bytes = 1, .calls = 1},
+        };
+        for (size_t i = 0; i < N_TESTS(other); i++)
+            journal_add_spending(journal, &other[i]);
+        journal_close(journal);
+    }
+    assert_int_equal(journal_read_spending(path, minute_ms - JOURNAL_SPENDING_MS, take_spending,
+                                           rows, why, sizeof(why)),
+                     0);
+    assert_true(rows[2].sequence && !rows[3].sequence);
+    assert_true(rows[0].time_ms == minute_ms - JOURNAL_MINUTE_MS && rows[0].bytes == 2);
+    const struct journal_spending *answers =
+        strcmp(rows[1].purpose, "answer") ? &rows[2] : &rows[1];
+    assert_true(answers->time_ms == minute_ms && answers->bytes == 1000 && answers->calls == 10);
+    assert_true(fabs(answers->money - 2.5) < 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +515,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_opened_is_said),
         cmocka_unit_test(the_newest_that_is_kept_is_read_back),
         cmocka_unit_test(a_foreign_table_of_that_name_is_no_obstacle),
+        cmocka_unit_test(what_was_spent_is_added_up_by_the_minute),
         cmocka_unit_test(only_its_owner_can_read_it),
         cmocka_unit_test(a_killed_writer_leaves_a_sound_file),
     };
