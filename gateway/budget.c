@@ -133,7 +133,22 @@ void budget_spend(struct budget *budget, enum budget_purpose purpose,
                   const struct budget_amount *amount, int64_t now_us)
 {
     add(&budget->ever[purpose], amount);
+    add(&budget->news[purpose], amount);
     budget_restore(budget, purpose, amount, 0.0, 0, now_us);
+}
+
+bool budget_take_news(struct budget *budget, enum budget_purpose purpose,
+                      struct budget_amount *ret_amount)
+{
+    const struct budget_amount news = budget->news[purpose];
+    budget->news[purpose] = (struct budget_amount){{0}};
+    for (size_t q = 0; q < BUDGET_QUANTITIES; q++) {
+        if (news.of[q] <= 0.0)
+            continue;
+        *ret_amount = news;
+        return true;
+    }
+    return false;
 }
 
 void budget_count(struct budget *budget, bool cloud, int64_t now_us)

@@ -65,7 +65,8 @@ struct budget {
     int64_t began_us;
     struct budget_slices window[BUDGET_WINDOWS];
     struct budget_amount reserved;
-    struct budget_amount ever[BUDGET_PURPOSES]; /* spent since budget_init() */
+    struct budget_amount ever[BUDGET_PURPOSES]; /* spent since budget_init(), */
+    struct budget_amount news[BUDGET_PURPOSES]; /* and since budget_take_news() */
     double completion_tokens;                   /* of a call to the cloud, about */
     int64_t escalated_us;                       /* of clients without a key; 0: never */
 };
@@ -99,6 +100,10 @@ void budget_spend(struct budget *budget, enum budget_purpose purpose,
 void budget_restore(struct budget *budget, enum budget_purpose purpose,
                     const struct budget_amount *amount, double n_requests, int64_t age_us,
                     int64_t now_us);
+
+/** What was spent for `purpose` since the last time; false: nothing. */
+bool budget_take_news(struct budget *budget, enum budget_purpose purpose,
+                      struct budget_amount *ret_amount);
 
 /** A request has ended, and whether the cloud was asked for it. */
 void budget_count(struct budget *budget, bool cloud, int64_t now_us);

@@ -64,10 +64,11 @@ static void release(struct exchange *x)
 static bool claim(struct exchange *x, bool everything, enum budget_purpose purpose)
 {
     struct budget *budget = &x->gateway->budget;
+    const double share = purpose == BUDGET_AUDIT ? BUDGET_AUDIT_SHARE : 1.0;
     const struct budget_bill bill = estimate(x, everything);
     const struct budget_amount amount = budget_price(terms_of(x), &bill);
     release(x);
-    x->over_budget = bill.calls > 0.0 && !budget_allows(budget, terms_of(x), &amount, 1.0,
+    x->over_budget = bill.calls > 0.0 && !budget_allows(budget, terms_of(x), &amount, share,
                                                         server_now_us(), &x->refusal);
     if (x->over_budget)
         return false;
@@ -180,11 +181,9 @@ bool exchange_may_escalate(struct exchange *x)
 
 bool exchange_may_audit(struct exchange *x)
 {
-    const struct budget_bill bill = estimate(x, true);
-    const struct budget_amount amount = budget_price(terms_of(x), &bill);
-    return x->perceived.decision.plan == MOA_PLAN_CLOUD ||
-           budget_allows(&x->gateway->budget, terms_of(x), &amount, BUDGET_AUDIT_SHARE,
-                         server_now_us(), NULL);
+    const bool may = x->perceived.decision.plan == MOA_PLAN_CLOUD || claim(x, true, BUDGET_AUDIT);
+    x->over_budget = false; /* the request itself may have what is left */
+    return may;
 }
 
 /* ---- what was sent ---- */
@@ -237,7 +236,6 @@ void exchange_pay(struct exchange *x, bool is_audit)
     if (!is_any)
         return;
     budget_spend(budget, purpose, &more, server_now_us());
-    exchange_journal_spending(x, purpose, &more);
     x->paid = sum;
 }
 

@@ -139,18 +139,3 @@ void exchange_journal_audit(const struct exchange *x, const struct moa_audit *au
     };
     journal_add_audit(x->gateway->journal, &row);
 }
-
-void exchange_journal_spending(const struct exchange *x, enum budget_purpose purpose,
-                               const struct budget_amount *amount)
-{
-    if (!x->gateway->journal)
-        return;
-    const struct journal_spending spending = {
-        .time_ms = unix_ms(server_now_us()),
-        .purpose = budget_purpose_name(purpose),
-        .bytes = (int64_t)amount->of[BUDGET_BYTES],
-        .calls = (int64_t)amount->of[BUDGET_REQUESTS],
-        .money = amount->of[BUDGET_MONEY],
-    };
-    journal_add_spending(x->gateway->journal, &spending);
-}

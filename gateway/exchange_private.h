@@ -176,7 +176,9 @@ int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error
 bool exchange_may_escalate(struct exchange *x);
 /* A call is off the wire, and `bytes` of its body had been sent. */
 void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint64_t bytes);
-/* Whether the budget has room for an audit, of which the cloud would not be asked otherwise. */
+/* Whether the budget has room for an audit, and if the cloud would not be asked otherwise, claims
+ * it.
+ */
 bool exchange_may_audit(struct exchange *x);
 /* What was billed and is not paid yet, as what it was claimed for, or as an audit. */
 void exchange_pay(struct exchange *x, bool is_audit);
@@ -290,9 +292,6 @@ void exchange_note_decision(struct exchange *x);
 void exchange_write_journal(struct exchange *x, const struct exchange_headers *lists,
                             const char *stages);
 /* Behind its row: what an audit found, by what both tiers said. Times are NaN if unknown. */
-/* What the cloud took, for a budget that outlives this run. */
-void exchange_journal_spending(const struct exchange *x, enum budget_purpose purpose,
-                               const struct budget_amount *amount);
 void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
                             double edge_ms, double cloud_ms);
 

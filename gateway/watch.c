@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -18,6 +19,7 @@
 #include "endpoint.h"
 #include "exchange.h"
 #include "gateway.h"
+#include "journal.h"
 #include "log.h"
 #include "server.h"
 #include "upstream.h"
@@ -357,6 +359,26 @@ static void give_memory_back(struct gateway *g, int64_t now_us)
     g->freed_us = 0;
 }
 
+/* What the cloud took since the last tick, for budgets that outlive this run. */
+static void write_spending(struct gateway *g)
+{
+    struct timespec now;
+    struct budget_amount amount;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (enum budget_purpose p = BUDGET_ANSWER; p < BUDGET_PURPOSES; p++) {
+        if (!g->journal || !budget_take_news(&g->budget, p, &amount))
+            continue;
+        const struct journal_spending spending = {
+            .time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+            .purpose = budget_purpose_name(p),
+            .bytes = (int64_t)amount.of[BUDGET_BYTES],
+            .calls = (int64_t)amount.of[BUDGET_REQUESTS],
+            .money = amount.of[BUDGET_MONEY],
+        };
+        journal_add_spending(g->journal, &spending);
+    }
+}
+
 static void set_timer(struct watch *w)
 {
     int64_t poll_ms = w->gateway->config->tier[MOA_EDGE].poll_ms;
@@ -374,6 +396,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     int64_t now_us = server_now_us();
     read_pressure(w, now_us);
     give_memory_back(w->gateway, now_us);
+    write_spending(w->gateway);
     ask_takes(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);
@@ -404,6 +427,7 @@ void watch_free(struct watch *w)
         upstream_cancel(w->looks[i].call);
         look_over(&w->looks[i]);
     }
+    write_spending(w->gateway);
     event_del(&w->timer);
     if (w->pressure_fd >= 0)
         close(w->pressure_fd);

@@ -174,6 +174,23 @@ static void a_journal_tells_what_was_spent_before(void **unused)
     assert_true(allows(&b, &day, now_us + 22 * HOUR));
 }
 
+static void what_is_new_is_told_once(void **unused)
+{
+    (void)unused;
+    struct budget b;
+    struct budget_amount news;
+    budget_init(&b, BEGIN);
+    budget_restore(&b, BUDGET_ANSWER, &one_call, 1, 0, BEGIN);
+    assert_false(budget_take_news(&b, BUDGET_ANSWER, &news));
+    budget_spend(&b, BUDGET_ANSWER, &one_call, BEGIN);
+    budget_spend(&b, BUDGET_ANSWER, &one_call, BEGIN);
+    assert_false(budget_take_news(&b, BUDGET_AUDIT, &news));
+    assert_true(budget_take_news(&b, BUDGET_ANSWER, &news));
+    assert_about(news.of[BUDGET_BYTES], 200, 0);
+    assert_false(budget_take_news(&b, BUDGET_ANSWER, &news));
+    assert_about(b.ever[BUDGET_ANSWER].of[BUDGET_REQUESTS], 2, 0);
+}
+
 static void money_is_tokens_and_pictures_by_their_prices(void **unused)
 {
     (void)unused;
@@ -238,6 +255,7 @@ int main(void)
         cmocka_unit_test(audits_stop_first),
         cmocka_unit_test(a_clock_that_stands_or_runs_back_refills_nothing),
         cmocka_unit_test(a_journal_tells_what_was_spent_before),
+        cmocka_unit_test(what_is_new_is_told_once),
         cmocka_unit_test(money_is_tokens_and_pictures_by_their_prices),
         cmocka_unit_test(rounding_does_not_cost_the_last_call),
         cmocka_unit_test(even_spending_is_a_share_of_the_requests),
