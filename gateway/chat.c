@@ -320,6 +320,20 @@ static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
     }
 }
 
+/* Neither several answers, nor tools, nor a temperature above 0, nor more than text. */
+static bool is_repeatable(yyjson_val *root)
+{
+    static const char *const others[] = {"tools", "functions", "audio", "logprobs", "n_probs"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        yyjson_val *value = yyjson_obj_get(root, others[i]);
+        if (value && !yyjson_is_null(value) && !yyjson_is_false(value))
+            return false;
+    }
+    yyjson_val *n = yyjson_obj_get(root, "n");
+    const bool is_single = !n || yyjson_is_null(n) || yyjson_get_num(n) == 1.0;
+    return is_single && !(yyjson_get_num(yyjson_obj_get(root, "temperature")) > 0.0);
+}
+
 /* What decides how sure of its answer an engine can be said to be. */
 static void read_sampling(struct chat_reader *r, yyjson_val *root)
 {
@@ -334,6 +348,7 @@ static void read_sampling(struct chat_reader *r, yyjson_val *root)
         chat->logprobs = chat_word_span(r, key_of(root, "logprobs"));
     chat->has_top_logprobs = yyjson_obj_get(root, "top_logprobs") != NULL;
     chat->wants_json = format && strncmp(format, "json", 4) == 0;
+    chat->is_repeatable = is_repeatable(root);
     chat->is_sampled = !yyjson_is_num(temperature) || yyjson_get_num(temperature) != 0;
     chat->has_temperature = temperature != NULL;
     if (yyjson_is_num(temperature) || yyjson_is_null(temperature))

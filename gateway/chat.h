@@ -64,6 +64,8 @@ struct chat {
     bool wants_json; /* response_format says so */
     bool is_sampled; /* at another temperature than 0; an engine's default is none */
     bool has_temperature;
+    bool is_repeatable; /* the same answer would do again: one of text, drawn without being told to
+                           vary, with nothing beside it */
     struct span temperature;                 /* a number or null; empty if it is neither */
     struct moa_text_features text_all;       /* every text part of every message */
     struct moa_text_features text_last_turn; /* the text of the last user message */

@@ -203,6 +203,11 @@ static const struct config_key keys[] = {
     INTEGER("images.jpeg_quality", jpeg_quality, 1, 100, "85", "of images that are re-encoded"),
     INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
             "image scores and re-encoded images kept, bytes; 0: none", .needs_restart = true),
+    INTEGER("memory.seconds", memory_seconds, 0, 86400, "0",
+            "a frame like the last one of the same question and key gets the same answer for so "
+            "long; 0: never"),
+    INTEGER("memory.bytes", memory_bytes, 0, 1 << 30, "4194304",
+            "frames and answers remembered, bytes", .needs_restart = true),
 
     CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
            "true: http and https image URLs are fetched by the gateway; false: refused"),

@@ -97,6 +97,8 @@ struct config {
 
     int64_t jpeg_quality;
     int64_t cache_bytes;
+    int64_t memory_seconds; /* 0: no answer is given twice */
+    int64_t memory_bytes;
     int64_t fetch_enabled; /* bool */
     char *fetch_allow;
     struct address_list fetch_allowed; /* the same, ready for use */

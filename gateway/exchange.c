@@ -248,8 +248,9 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->dry_run = dry_run;
     x->arrived_us = server_request_arrived_us(request);
     x->score = NAN;
+    x->memory_age_us = -1;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
-        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0};
+        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN};
     x->stage_began_us = x->arrived_us;
     LIST_INSERT_HEAD(&gateway->exchanges, x, others);
     gateway->n_exchanges++;
@@ -326,17 +327,14 @@ static void reply_decision(struct exchange *x)
 static int judge(struct exchange *x, struct http_error *error)
 {
     struct probe_takes takes[2];
-    struct moa_question known;
     const struct judge_case asked = {.config = x->settings->config,
                                      .chat = &x->chat,
                                      .scores = exchange_scores(x),
                                      .policy = x->policy,
                                      .state = &x->state,
-                                     .question = &known,
                                      .takes = takes};
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         takes[tier] = endpoints_takes(&x->settings->endpoints[tier]);
-    state_question(x->gateway, server_now_us(), &known);
     return judge_decide(&asked, &x->perceived, error);
 }
 
@@ -368,6 +366,8 @@ static void decide(struct exchange *x)
         return;
     }
     exchange_note_decision(x);
+    if (exchange_recall(x))
+        return;
     metrics_decision(&g->metrics, &x->perceived.request, &x->perceived.decision);
     exchange_audit_begin(x);
     if (exchange_is_unscorable(x))
@@ -460,6 +460,7 @@ void exchange_free(struct exchange *x)
 {
     exchange_drop_calls(x);
     exchange_audit_done(x);
+    exchange_remember_done(x);
     exchange_pay_all(x);
     images_free(x->images);
     settings_leave(x->settings);

@@ -114,6 +114,11 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     if (write_confidence(x, h->confidence, sizeof(h->confidence)))
         h->list[h->n++] = (struct server_header){
             is_escalated(x) ? "x-moaoff-escalated" : "x-moaoff-confidence", h->confidence};
+    if (x->memory_age_us >= 0) {
+        snprintf(h->memory, sizeof(h->memory), "age_s=%lld",
+                 (long long)(x->memory_age_us / 1000000));
+        h->list[h->n++] = (struct server_header){"x-moaoff-memory", h->memory};
+    }
     if (x->fallback[0])
         h->list[h->n++] = (struct server_header){"x-moaoff-fallback", x->fallback};
     if (x->calls[0])
@@ -204,19 +209,16 @@ void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
     }
 }
 
-void exchange_count_call(struct exchange *x, const struct engine_call *c)
+void exchange_count_tokens(struct exchange *x, const struct engine_call *c,
+                           const struct usage *usage)
 {
     const enum moa_tier tier = c->tier;
-    struct usage usage = c->sse.usage;
-    if (!c->is_stream)
-        usage_of_completion(buffer_bytes(&c->held), &usage);
     if (c->kind == CALL_SHADOW)
-        metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage.prompt_tokens,
-                       usage.completion_tokens);
-    usage_add(&x->usage[tier], &usage);
-    metrics_tokens(x->gateway->metrics.tokens_total[tier], usage.prompt_tokens,
-                   usage.completion_tokens);
-    exchange_note_times(x, c, &usage);
+        metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage->prompt_tokens,
+                       usage->completion_tokens);
+    usage_add(&x->usage[tier], usage);
+    metrics_tokens(x->gateway->metrics.tokens_total[tier], usage->prompt_tokens,
+                   usage->completion_tokens);
 }
 
 /* ---- when it is over ---- */
@@ -268,7 +270,7 @@ static void write_log(const struct exchange *x, const struct exchange_texts *t)
 /* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */
 static void observe(struct exchange *x)
 {
-    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0)
+    if (!x->has_decision || x->pinned || x->dry_run || x->status == 0 || x->memory_age_us >= 0)
         return;
     double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
     double bits = 8.0 * (double)x->chat.body.n;
@@ -290,7 +292,6 @@ static void observe(struct exchange *x)
 void exchange_record(struct exchange *x)
 {
     observe(x);
-    exchange_tell_adaptive(x);
     if (x->dry_run)
         return;
     exchange_pay(x, false);

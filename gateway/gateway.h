@@ -34,6 +34,7 @@ struct gateway {
     struct worker_pool *workers;
     struct worker_pool *fetchers;  /* threads that may wait; NULL if nothing is fetched */
     struct cache *cache;           /* of what is known about images */
+    struct recall_store *recall;   /* of what was answered a moment ago */
     LIST_HEAD(, picture) pictures; /* that are worked on; images.c's */
     struct keys *keys;             /* NULL: no key is asked for */
     struct journal *journal;       /* NULL: none */

@@ -74,6 +74,9 @@ ROW2(cache_lookups_total, COUNTER,
      "Images looked up in the cache: their scores, their re-encoded form, what was said of them.",
      CACHE, LOOKUP)
 ROW(cache_bytes, GAUGE, "Bytes that the cache holds.")
+ROW1(memory_lookups_total, COUNTER, "Requests about frames, by whether the answer was remembered.",
+     LOOKUP)
+ROW(memory_bytes, GAUGE, "Bytes that frames and answers remembered take.")
 ROW1(images_recoded_total, COUNTER,
      "Images sent to a tier smaller, turned or in another format than they came.", TIER)
 ROW1(images_recoded_came_bytes_total, COUNTER, "Bytes of those images as they came.", TIER)

@@ -26,6 +26,7 @@
 #include "keys.h"
 #include "log.h"
 #include "memory.h"
+#include "recall.h"
 #include "routes.h"
 #include "server.h"
 #include "state.h"
@@ -222,7 +223,8 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
         return -1;
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
     g->cache = cache_new((size_t)config->cache_bytes);
-    if (!g->cache)
+    g->recall = g->cache ? recall_new((size_t)config->memory_bytes) : NULL;
+    if (!g->recall)
         return -1;
     const struct worker_options options = {.n_threads = n_workers(config)};
     g->workers = worker_pool_new(g->base, &options);
@@ -265,6 +267,7 @@ static void unmake(struct gateway *g)
     watch_free(g->watch);
     upstream_free(g->upstream);
     cache_free(g->cache);
+    recall_free(g->recall);
     journal_close(g->journal);
     keys_free(g->keys);
     feedback_done(&g->feedback);
@@ -356,6 +359,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     server_set_tls(g->server, parts.tls);
     server_set_origins(g->server, config->cors_origins);
     set_memory(g, config);
+    recall_clear(g->recall); /* engines, prompts or keys may be others */
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
     return 0;

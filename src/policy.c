@@ -330,6 +330,8 @@ static const char *explain_constraint(enum moa_reason reason)
         return "the budget for the cloud is spent";
     case MOA_REASON_CLOUD_BUSY:
         return "the cloud has as many calls as it can take";
+    case MOA_REASON_MEMORY:
+        return "it was answered a moment ago";
     case MOA_REASON_UNSUPPORTED:
         return "the other tier does not take all of it";
     case MOA_REASON_TOO_LONG:
@@ -460,6 +462,7 @@ const char *moa_reason_name(enum moa_reason reason)
         [MOA_REASON_SHADOW] = "shadow",
         [MOA_REASON_AUDIT] = "audit",
         [MOA_REASON_QUICKER] = "quicker",
+        [MOA_REASON_MEMORY] = "memory",
     };
     return name_of(names, sizeof(names) / sizeof(names[0]), reason);
 }

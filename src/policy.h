@@ -11,7 +11,7 @@
 
 #include <moaoff/policy.h>
 
-#include "param_table.h"
+#include "policy_params.h"
 
 struct policy_kind {
     const char *name;

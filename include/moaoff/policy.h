@@ -47,9 +47,10 @@ enum moa_reason {
     MOA_REASON_SHADOW = 18,      /**< nothing is certified yet: cloud, and the edge is watched */
     MOA_REASON_AUDIT = 19,       /**< the edge answers, and the cloud is asked too, unseen */
     MOA_REASON_QUICKER = 20,     /**< the cloud is predicted to answer sooner */
+    MOA_REASON_MEMORY = 21,      /**< nobody was asked: the tier answered it a moment ago */
 };
 
-#define MOA_REASONS 21
+#define MOA_REASONS 22
 
 /**
  * How a decision vector is executed (Eq. 6).

@@ -651,9 +651,38 @@ static void answer_text_is_found_or_not(void **state)
         assert_null(chat_completion_text(bytes_of(none[i])));
 }
 
+/* Whether the same answer would do again. */
+static void repeatable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *members;
+        bool is_repeatable;
+    } cases[] = {
+        {"", true},
+        {"\"n\":1,\"temperature\":0,\"tools\":null,\"logprobs\":false,", true},
+        {"\"n\":null,\"temperature\":null,\"top_p\":0.5,\"seed\":7,", true},
+        {"\"n\":2,", false},
+        {"\"temperature\":0.01,", false},
+        {"\"tools\":[],", false},
+        {"\"functions\":[{}],", false},
+        {"\"logprobs\":true,", false},
+        {"\"audio\":{\"voice\":\"x\"},", false},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char body[256];
+        snprintf(body, sizeof(body),
+                 "{%s\"messages\":[{\"role\":\"user\",\"content\":\"Which?\"}]}", cases[i].members);
+        struct chat chat = parse(body);
+        assert_int_equal(chat.is_repeatable, cases[i].is_repeatable);
+        chat_done(&chat);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(repeatable),
         cmocka_unit_test(modalities_are_found),
         cmocka_unit_test(every_kind_of_part_is_found),
         cmocka_unit_test(what_may_be_of_any_kind_is_noted),
