@@ -268,26 +268,30 @@ static void break_off(struct exchange *x, const struct engine_call *c)
     x->request = NULL;
 }
 
-/* A whole answer. A client that has been kept waiting with comments gets it as one event. */
+/* A whole answer, as a stream for who asked for one. */
 static void end_whole(struct exchange *x, struct engine_call *c)
 {
     struct usage usage;
     if (usage_of_completion(buffer_bytes(&c->held), &usage))
         exchange_count_tokens(x, c, &usage);
     const struct moa_bytes whole = buffer_bytes(&c->held);
-    const bool as_event = x->begun;
-    begin_answer(x, &whole);
-    if (!as_event)
+    if (!x->chat.stream) {
+        begin_answer(x, &whole);
         return;
-    server_reply_write(x->request, (struct moa_bytes){"data: ", 6});
-    for (const char *p = whole.p, *end = p + whole.n; p < end;) { /* an event's data is one line */
-        const size_t n = strcspn(p, "\r\n");
-        server_reply_write(x->request, (struct moa_bytes){p, n});
-        p += n + strspn(p + n, "\r\n");
     }
-    server_reply_write(x->request, (struct moa_bytes){"\n\ndata: [DONE]\n\n", 16});
-    server_reply_end(x->request);
+    char *events = sse_of_completion(whole, !x->chat.usage_options);
+    if (!x->begun)
+        begin_reply(x, 200, "text/event-stream", NULL);
+    begin_answer(x, &whole);
+    struct server_request *request = x->request;
     x->request = NULL;
+    if (events) {
+        server_reply_write(request, (struct moa_bytes){events, strlen(events)});
+        server_reply_end(request);
+    } else {
+        server_reply_cut(request);
+    }
+    free(events);
 }
 
 static void end_stream(struct exchange *x, struct engine_call *c)

@@ -214,6 +214,7 @@ static enum verdict judge(struct engine_call *c, enum answer_extent extent)
         .extent = extent,
         .body = buffer_bytes(&c->held),
         .sse = c->is_stream && c->status == 200 ? &c->sse : NULL,
+        .asks_stream = c->kind != CALL_PERCEPTION && x->chat.stream,
         .model_is_ours = x->model_is_ours || x->settings->config->tier[c->tier].model[0],
     };
     enum verdict verdict = engine_verdict(&answer, &c->opinion);

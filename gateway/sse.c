@@ -4,6 +4,8 @@
  */
 #include "sse.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <yyjson.h>
@@ -133,4 +135,52 @@ enum sse_kind sse_read(struct sse *sse, struct moa_bytes event)
         sse->error = data;
     }
     return kind;
+}
+
+/* ---- a whole answer as a stream ---- */
+
+/* What is a message in a completion is a delta in a chunk, where calls of tools are numbered. */
+static void make_delta(yyjson_mut_doc *doc, yyjson_mut_val *choice)
+{
+    size_t i, n;
+    yyjson_mut_val *call;
+    yyjson_mut_obj_rename_key(doc, choice, "message", "delta");
+    yyjson_mut_val *calls = yyjson_mut_obj_get(yyjson_mut_obj_get(choice, "delta"), "tool_calls");
+    yyjson_mut_arr_foreach(calls, i, n, call)
+    {
+        if (yyjson_mut_is_obj(call) && !yyjson_mut_obj_get(call, "index"))
+            yyjson_mut_obj_add_uint(doc, call, "index", i);
+    }
+}
+
+static char *chunk_of(yyjson_mut_doc *doc, bool has_usage)
+{
+    size_t i, n;
+    yyjson_mut_val *choice, *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_val *choices = yyjson_mut_obj_get(root, "choices");
+    if (!yyjson_mut_is_arr(choices))
+        return NULL;
+    yyjson_mut_arr_foreach(choices, i, n, choice)
+    {
+        make_delta(doc, choice);
+    }
+    yyjson_mut_obj_put(root, yyjson_mut_str(doc, "object"),
+                       yyjson_mut_str(doc, "chat.completion.chunk"));
+    if (!has_usage)
+        yyjson_mut_obj_remove_key(root, "usage");
+    return yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, NULL);
+}
+
+char *sse_of_completion(struct moa_bytes completion, bool has_usage)
+{
+    yyjson_doc *read = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
+    yyjson_mut_doc *doc = yyjson_doc_mut_copy(read, NULL);
+    char *chunk = doc ? chunk_of(doc, has_usage) : NULL;
+    char *events = NULL;
+    if (chunk && asprintf(&events, "data: %s\n\ndata: [DONE]\n\n", chunk) < 0)
+        events = NULL;
+    free(chunk);
+    yyjson_mut_doc_free(doc);
+    yyjson_doc_free(read);
+    return events;
 }

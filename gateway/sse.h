@@ -41,4 +41,11 @@ struct moa_bytes sse_data(struct moa_bytes event);
 /** Takes in one whole event. */
 enum sse_kind sse_read(struct sse *sse, struct moa_bytes event);
 
+/**
+ * The events of a stream that says at once what `completion` says whole, for who asked for a stream
+ * and whose engine answered otherwise; with its tokens if `has_usage`. To be freed with free();
+ * NULL if out of memory, or if `completion` is none.
+ */
+char *sse_of_completion(struct moa_bytes completion, bool has_usage);
+
 #endif

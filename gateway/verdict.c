@@ -405,6 +405,8 @@ static enum verdict judge(const struct engine_answer *a, struct engine_opinion *
                  a->content_type[0] ? a->content_type : "not named");
         return refuse(o, VERDICT_FAILED, what);
     }
+    if (a->sse && !a->asks_stream)
+        return refuse(o, VERDICT_FAILED, "a stream that nobody asked for");
     return a->sse ? judge_stream(a, o) : judge_body(a, o);
 }
 

@@ -42,6 +42,7 @@ struct engine_answer {
     enum answer_extent extent;
     struct moa_bytes body; /* of answers that are no stream, and of those that are errors */
     const struct sse *sse; /* what has come of a stream; NULL: it is none */
+    bool asks_stream;      /* the request asked for one */
     bool model_is_ours;    /* the model that was asked for is not of the client's choice */
 };
 

@@ -48,6 +48,22 @@ static size_t follow(struct moa_bytes bytes, size_t piece, struct sse *sse)
     return read;
 }
 
+/* A whole answer and the stream that is made of it are the same verdict. */
+static void check_as_stream(struct moa_bytes body)
+{
+    struct engine_opinion opinion;
+    const struct engine_answer answer = {
+        .status = 200, .content_type = "application/json", .extent = ANSWER_WHOLE, .body = body};
+    char *events = sse_of_completion(body, true);
+    FUZZ_ASSERT(events || engine_verdict(&answer, &opinion) != VERDICT_ANSWERED);
+    if (events) {
+        struct sse sse;
+        FUZZ_ASSERT(follow((struct moa_bytes){events, strlen(events)}, SIZE_MAX, &sse) > 0);
+        FUZZ_ASSERT(sse.ended);
+    }
+    free(events);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct moa_bytes body = {data, size};
@@ -70,10 +86,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_ASSERT(whole.begun == pieces.begun && whole.ended == pieces.ended);
         FUZZ_ASSERT(whole.usage.prompt_tokens == pieces.usage.prompt_tokens);
     }
-    answer = (struct engine_answer){
-        .status = 200, .content_type = "text/event-stream", .extent = ANSWER_WHOLE, .sse = &whole};
+    answer = (struct engine_answer){.status = 200,
+                                    .content_type = "text/event-stream",
+                                    .extent = ANSWER_WHOLE,
+                                    .sse = &whole,
+                                    .asks_stream = true};
     FUZZ_ASSERT(engine_verdict(&answer, &opinion) != VERDICT_OPEN);
     FUZZ_ASSERT((opinion.verdict == VERDICT_ANSWERED) == whole.begun);
     check_opinion(&opinion);
+    check_as_stream(body);
     return 0;
 }

@@ -375,16 +375,38 @@ def test_failure_after_comments_is_an_event(before, scripted, cloud):
         connection.close()
 
 
-def test_whole_answer_after_comments_is_one_event(before, scripted):
+CALLS = [{"id": "t", "type": "function", "function": {"name": "point_at", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize("asks_usage", [False, True])
+@pytest.mark.parametrize("waits", [False, True])
+def test_whole_answer_to_who_asked_for_a_stream(before, scripted, waits, asks_usage):
+    """It comes as a chunk, at once or behind comments."""
     go = threading.Event()
-    engine = scripted(pieces=[lambda: go.wait(20), json.dumps(COMPLETION, indent=1).encode()])
+    message = dict(COMPLETION["choices"][0]["message"], tool_calls=CALLS)
+    completion = dict(COMPLETION, choices=[dict(COMPLETION["choices"][0], message=message)])
+    engine = scripted(pieces=([lambda: go.wait(20)] if waits else []) + [json.dumps(completion, indent=1).encode()])
     running = before(engine, {"stream": {"keepalive_ms": 50}})
-    connection, answer = running.open("POST", "/v1/chat/completions", chat("Hello.", stream=True))
+    body = dict(chat("Hello.", stream=True), **({"stream_options": {"include_usage": True}} if asks_usage else {}))
+    connection, answer = running.open("POST", "/v1/chat/completions", body)
+    assert answer.status == 200 and answer.getheader("content-type") == "text/event-stream"
     first = answer.readline()
     go.set()
-    events = list(events_of(first + answer.read()))
-    assert json.loads(events[0]) == COMPLETION and events[1:] == ["[DONE]"]
+    chunk, done = events_of(first + answer.read())
+    delta = dict(message, tool_calls=[dict(CALLS[0], index=0)])
+    wanted = dict(COMPLETION, object="chat.completion.chunk", choices=[{"index": 0, "delta": delta, "finish_reason": "stop"}])
+    if not asks_usage:
+        del wanted["usage"]
+    assert json.loads(chunk) == wanted and done == "[DONE]"
     connection.close()
+
+
+def test_stream_that_nobody_asked_for(before, scripted):
+    running = before(scripted(headers=SSE, pieces=[delta("two squares"), delta(None, "stop"), event(b"[DONE]")]))
+    got = running.chat(chat("Hello."))
+    assert (got.status, got.plan, got.text) == (200, "cloud", "the answer of cloud") and endpoint(running)["failures"] == 1
+    got = running.chat(chat("Hello."), pin="edge")
+    assert got.status == 503 and "a stream that nobody asked for" in got.error["message"]
 
 
 def test_stream_that_stops_without_saying_so(before, scripted):

@@ -2,6 +2,8 @@
  *
  * gateway/sse.h: where events end, and what they are.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/sse.h"
@@ -106,12 +108,53 @@ static void streams_in_pieces_of_every_size(void **state)
     }
 }
 
+static void a_whole_answer_becomes_a_stream(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *completion;
+        bool has_usage;
+        const char *chunk; /* NULL: it is no completion */
+    } cases[] = {
+        {"{\"object\":\"chat.completion\",\"choices\":[{\"index\":0,\"message\":{\"content\":"
+         "\"a\\nb\"}}],"
+         "\"usage\":{\"prompt_tokens\":1}}",
+         false,
+         "{\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+         "\"a\\nb\"}}]}"},
+        {"{\"choices\":[{\"message\":{}}],\"usage\":{}}", true,
+         "{\"choices\":[{\"delta\":{}}],\"usage\":{},\"object\":\"chat.completion.chunk\"}"},
+        {"{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"x\"},{\"id\":\"y\"}]}}],\"object\":"
+         "1}",
+         false,
+         "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"x\",\"index\":0},{\"id\":\"y\","
+         "\"index\":1}]}}],"
+         "\"object\":\"chat.completion.chunk\"}"},
+        {"{\"choices\":1}", false, NULL},
+        {"{\"choices\":[", false, NULL},
+        {"null", false, NULL},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char expected[400];
+        char *events =
+            sse_of_completion((struct moa_bytes){cases[i].completion, strlen(cases[i].completion)},
+                              cases[i].has_usage);
+        snprintf(expected, sizeof(expected), "data: %s\n\ndata: [DONE]\n\n",
+                 cases[i].chunk ? cases[i].chunk : "");
+        assert_int_equal(events == NULL, cases[i].chunk == NULL);
+        if (events)
+            assert_string_equal(events, expected);
+        free(events);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_end_with_a_blank_line),
         cmocka_unit_test(kinds_of_events),
         cmocka_unit_test(streams_in_pieces_of_every_size),
+        cmocka_unit_test(a_whole_answer_becomes_a_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

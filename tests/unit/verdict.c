@@ -371,8 +371,11 @@ static void streams(void **state)
         struct engine_answer answer = {.status = 200,
                                        .content_type = "text/event-stream",
                                        .extent = cases[i].extent,
-                                       .sse = &sse};
+                                       .sse = &sse,
+                                       .asks_stream = true};
         assert_int_equal(engine_verdict(&answer, &opinion), cases[i].verdict);
+        answer.asks_stream = false; /* whoever waits for one answer cannot read it */
+        assert_int_equal(engine_verdict(&answer, &opinion), VERDICT_FAILED);
     }
 }
 
