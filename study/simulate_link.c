@@ -24,12 +24,14 @@ double link_flow_mbps(double mbps, double rtt_ms, double loss)
 double link_slow_start_ms(double bytes, double mbps, double rtt_ms)
 {
     double sum_ms = 0.0;
+    double window = WINDOW_BYTES;
     double sent = WINDOW_BYTES; /* with this window and those before it */
-    for (double window = WINDOW_BYTES; sent < bytes; window *= 2.0, sent += window) {
-        const double idle_ms = rtt_ms - 8e-3 * window / mbps;
-        if (idle_ms <= 0.0)
-            break;
+    double idle_ms = rtt_ms - 8e-3 * window / mbps;
+    while (sent < bytes && idle_ms > 0.0) {
         sum_ms += idle_ms;
+        window *= 2.0;
+        sent += window;
+        idle_ms = rtt_ms - 8e-3 * window / mbps;
     }
     return sum_ms;
 }
