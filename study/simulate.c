@@ -264,6 +264,7 @@ static int make_box(struct sim_world *w, size_t i)
     const double holds[] = {moa_policy_value(box->policy, "edge_first.hold_tokens"),
                             moa_policy_value(box->policy, "adaptive.hold_tokens")};
     box->hold_tokens = fmax(isnan(holds[0]) ? 0.0 : holds[0], isnan(holds[1]) ? 0.0 : holds[1]);
+    box->audits_max = moa_policy_value(box->policy, "adaptive.shadow_max");
     const uint64_t key[2] = {rng_next(&box->outages), rng_next(&box->outages)};
     if (box->adaptive && moa_adaptive_set_key(box->adaptive, key))
         return -1;

@@ -9,6 +9,8 @@
 
 #include "simulate_private.h"
 
+#define EDGE_WAIT_US 10000000 /* as in the gateway: for an edge that is busy */
+
 static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier);
 
 /* ---- deciding ---- */
@@ -71,15 +73,6 @@ static void decide(struct sim_world *w, struct sim_request *r)
 
 /* ---- how sure the edge is ---- */
 
-static bool is_audit(const struct sim_request *r)
-{
-    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
-        if (r->routing.audit_of[i])
-            return true;
-    }
-    return false;
-}
-
 static double score_of(const struct sim_request *r)
 {
     const struct moa_answer *a = r->scored;
@@ -91,7 +84,7 @@ static double score_of(const struct sim_request *r)
 /* No token that follows can make it sure; an audit is answered to the end. */
 static bool is_hopeless(const struct sim_request *r)
 {
-    if (is_audit(r) || r->question->has_letters)
+    if (r->audited || r->question->has_letters)
         return false;
     return r->box->adaptive
                ? moa_adaptive_hopeless(r->box->adaptive, r->scored,
@@ -120,15 +113,96 @@ static void hold(const struct sim_world *w, struct sim_request *r)
 static struct slots_work edge_work(const struct sim_request *r)
 {
     struct slots_work work = r->question->work[MOA_EDGE];
-    if (r->plan == MOA_PLAN_EDGE_FIRST && !r->answered && !is_audit(r) &&
+    if (r->plan == MOA_PLAN_EDGE_FIRST && !r->answered && !r->audited &&
         r->n_scored < work.n_tokens && score_of(r) < r->threshold)
         work.n_tokens = r->n_scored;
     return work;
 }
 
+/* ---- audits ---- */
+
+static bool is_lost(const struct sim_world *w, const struct question *q)
+{
+    if (w->scenario->records.labels && !isnan(q->right[0]) && !isnan(q->right[1]))
+        return q->right[MOA_CLOUD] > q->right[MOA_EDGE];
+    return q->differs;
+}
+
+static void count_audit(struct sim_world *w, const struct sim_request *r)
+{
+    struct moa_audit audit = {.scene = r->scene,
+                              .text = (uint64_t)(r->question - w->questions->p),
+                              .answer = *r->scored,
+                              .lost = is_lost(w, r->question)};
+    for (size_t i = 0; i < MOA_GENERATIONS; i++)
+        audit.audit_of[i] = r->routing.audit_of[i];
+    const unsigned what = moa_adaptive_audit(r->box->adaptive, &audit);
+    moa_adaptive_tend(r->box->adaptive);
+    w->result->audits += (what & MOA_AUDIT_COUNTED) != 0;
+    if ((what & MOA_AUDIT_CERTIFIED) && r->box == w->boxes && isnan(w->result->first_certified))
+        w->result->first_certified = (double)w->n_arrived;
+}
+
+/* An audit takes its place before any tier is asked, or none. */
+static void begin_audit(struct sim_world *w, struct sim_request *r)
+{
+    if (!r->routing.audit_of[0] && !r->routing.audit_of[1])
+        return;
+    r->audited = r->box->n_audits < r->box->audits_max;
+    if (r->audited)
+        r->box->n_audits++;
+    else
+        w->result->audits_dropped++;
+}
+
+static void end_audit(struct sim_world *w, struct sim_request *r, bool failed)
+{
+    if (r->audited)
+        r->box->n_audits--;
+    if (r->audited && failed)
+        w->result->audits_dropped++;
+    else if (r->audited)
+        count_audit(w, r);
+    sim_request_free(w, r);
+}
+
+/* Calls for audits alone have one of the edge's slots, if one is free or they have waited long. */
+static void shadow_edge(struct sim_world *w, struct sim_box *box)
+{
+    const struct scenario *s = w->scenario;
+    const double slots = s->tier[MOA_EDGE].slots * s->tier[MOA_EDGE].engines;
+    struct sim_request *r = box->shadows_first;
+    if (!r || box->edge_shadow ||
+        (box->n_calls[MOA_EDGE] >= slots && w->now_us - r->since_us <= EDGE_WAIT_US))
+        return;
+    box->shadows_first = r->next;
+    box->edge_shadow = r;
+    call(w, r, MOA_EDGE);
+}
+
+static void shadow(struct sim_world *w, struct sim_request *r)
+{
+    struct sim_box *box = r->box;
+    if (r->got[MOA_EDGE]) {
+        call(w, r, MOA_CLOUD);
+        return;
+    }
+    r->since_us = w->now_us;
+    r->next = NULL;
+    if (box->shadows_first)
+        box->shadows_last->next = r;
+    else
+        box->shadows_first = r;
+    box->shadows_last = r;
+    shadow_edge(w, box);
+}
+
+/* ---- begin ---- */
+
 void sim_begin(struct sim_world *w, struct sim_request *r)
 {
     decide(w, r);
+    begin_audit(w, r);
     hold(w, r);
     call(w, r, r->plan == MOA_PLAN_EDGE || r->plan == MOA_PLAN_EDGE_FIRST ? MOA_EDGE : MOA_CLOUD);
 }
@@ -277,45 +351,6 @@ static void tell_adaptive(const struct sim_request *r)
         abort();
 }
 
-static bool is_lost(const struct sim_world *w, const struct question *q)
-{
-    if (w->scenario->records.labels && !isnan(q->right[0]) && !isnan(q->right[1]))
-        return q->right[MOA_CLOUD] > q->right[MOA_EDGE];
-    return q->differs;
-}
-
-static void count_audit(struct sim_world *w, const struct sim_request *r)
-{
-    struct moa_audit audit = {.scene = r->scene,
-                              .text = (uint64_t)(r->question - w->questions->p),
-                              .answer = *r->scored,
-                              .lost = is_lost(w, r->question)};
-    for (size_t i = 0; i < MOA_GENERATIONS; i++)
-        audit.audit_of[i] = r->routing.audit_of[i];
-    const unsigned what = moa_adaptive_audit(r->box->adaptive, &audit);
-    moa_adaptive_tend(r->box->adaptive);
-    w->result->audits += (what & MOA_AUDIT_COUNTED) != 0;
-    if ((what & MOA_AUDIT_CERTIFIED) && r->box == w->boxes && isnan(w->result->first_certified))
-        w->result->first_certified = (double)w->n_arrived;
-}
-
-/* One at a time on the edge, and no more than the queue holds in all; the newest is dropped. */
-static void shadow(struct sim_world *w, struct sim_request *r)
-{
-    const enum moa_tier other = r->got[MOA_EDGE] ? MOA_CLOUD : MOA_EDGE;
-    struct sim_box *box = r->box;
-    const bool full = box->n_shadows >= w->scenario->shadow_queue ||
-                      (other == MOA_EDGE && box->n_edge_shadows >= 1);
-    if (full || r->called[other]) {
-        w->result->audits_dropped++;
-        sim_request_free(w, r);
-        return;
-    }
-    box->n_shadows++;
-    box->n_edge_shadows += other == MOA_EDGE;
-    call(w, r, other);
-}
-
 /* The client has its answer. */
 static void answer(struct sim_world *w, struct sim_request *r, enum moa_tier by)
 {
@@ -324,25 +359,11 @@ static void answer(struct sim_world *w, struct sim_request *r, enum moa_tier by)
     if (!r->failed_over) /* a failed call was told when it failed */
         tell(w, r, false);
     tell_adaptive(r);
-    if (!is_audit(r)) {
-        sim_request_free(w, r);
-    } else if (r->got[MOA_EDGE] && r->got[MOA_CLOUD]) {
-        count_audit(w, r);
-        sim_request_free(w, r);
-    } else {
-        shadow(w, r);
-    }
-}
-
-static void end_shadow(struct sim_world *w, struct sim_request *r, enum moa_tier tier, bool failed)
-{
-    r->box->n_shadows--;
-    r->box->n_edge_shadows -= tier == MOA_EDGE;
-    if (failed)
-        w->result->audits_dropped++;
+    const enum moa_tier other = by == MOA_EDGE ? MOA_CLOUD : MOA_EDGE;
+    if (!r->audited || r->called[other]) /* and was heard, or has failed */
+        end_audit(w, r, !r->got[other]);
     else
-        count_audit(w, r);
-    sim_request_free(w, r);
+        shadow(w, r);
 }
 
 /* As many of our calls are there as may wait. */
@@ -357,8 +378,12 @@ static void on_answer(struct sim_world *w, struct sim_request *r, enum moa_tier 
 {
     r->box->n_calls[tier]--;
     r->got[tier] = true;
+    if (r->box->edge_shadow == r)
+        r->box->edge_shadow = NULL;
+    if (tier == MOA_EDGE)
+        shadow_edge(w, r->box);
     if (r->answered) {
-        end_shadow(w, r, tier, false);
+        end_audit(w, r, false);
         return;
     }
     const bool unsure = tier == MOA_EDGE && r->plan == MOA_PLAN_EDGE_FIRST && !r->failed_over &&
@@ -380,7 +405,7 @@ void sim_failed(struct sim_world *w, struct sim_request *r)
 {
     r->box->n_calls[MOA_CLOUD]--;
     if (r->answered) {
-        end_shadow(w, r, MOA_CLOUD, true);
+        end_audit(w, r, true);
         return;
     }
     w->result->failed_over++;

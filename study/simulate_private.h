@@ -39,14 +39,16 @@ struct sim_box {
     double hold_tokens; /* of the policy; 0: it holds nothing */
     struct rng arrivals, outages;
     double next_arrival_us;
-    size_t next_time;  /* of the questions' times, if there are some */
-    double n_calls[2]; /* our own in flight, by enum moa_tier */
-    double n_shadows, n_edge_shadows;
+    size_t next_time;                /* of the questions' times, if there are some */
+    double n_calls[2];               /* our own in flight, by enum moa_tier */
+    double n_audits, audits_max;     /* under way, and how many may be */
+    struct sim_request *edge_shadow; /* whose call to the edge is for an audit alone */
+    struct sim_request *shadows_first, *shadows_last; /* that wait for it */
 };
 
 struct sim_request {
     struct tier_job job;
-    struct sim_request *next; /* free ones */
+    struct sim_request *next; /* free ones; of those that wait for the edge */
     struct sim_box *box;
     const struct question *question;
     double text_complexity, image_complexity;
@@ -62,6 +64,8 @@ struct sim_request {
     struct moa_routing routing;
     bool called[2], got[2]; /* by enum moa_tier */
     bool escalated, answered, failed_over;
+    bool audited;               /* it has a place among the audits that are under way */
+    int64_t since_us;           /* that its audit waits for the edge */
     double transfer_s, infer_s; /* of the call that answered */
     struct moa_call_times times[2];
 };

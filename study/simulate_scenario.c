@@ -95,7 +95,6 @@ static const struct scenario_key keys[] = {
     NUMBER("link.notice_s", link.notice_s, 0, 1e6, 2),
     NUMBER("gateway_ms", gateway_ms, 0, 1e5, 0),
     NUMBER("cloud_queue", cloud_queue, 0, 1000, 2),
-    WHOLE("shadow_queue", shadow_queue, 0, 1e4, 8),
     NUMBER("prices.million_prompt_tokens", prices.million_prompt_tokens, 0, 1e6, 0),
     NUMBER("prices.million_answer_tokens", prices.million_answer_tokens, 0, 1e6, 0),
     NUMBER("prices.picture", prices.picture, 0, 1e6, 0),

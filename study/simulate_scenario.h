@@ -51,7 +51,7 @@ struct scenario {
         int slow_start;
         double outage_every_s, outage_s, notice_s;
     } link;
-    double gateway_ms, shadow_queue, cloud_queue;
+    double gateway_ms, cloud_queue;
     struct {
         double million_prompt_tokens, million_answer_tokens, picture, gigabyte; /* of the cloud */
         double edge_hour, cloud_hour; /* of an edge and of a cloud engine */
