@@ -89,6 +89,7 @@ static void arrive(struct sim_world *w, struct sim_box *box, const struct simula
         r->image_complexity = time->image_complexity;
     r->scene = w->scenario->records.scenes == SCENES_FRESH ? r->serial : i;
     w->n_to_come--;
+    box->n_arrived++;
     sim_begin(w, r);
     if (w->n_to_come == 0)
         sim_figures_last_arrival(w);

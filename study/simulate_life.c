@@ -140,7 +140,7 @@ static void count_audit(struct sim_world *w, const struct sim_request *r)
     moa_adaptive_tend(r->box->adaptive);
     w->result->audits += (what & MOA_AUDIT_COUNTED) != 0;
     if ((what & MOA_AUDIT_CERTIFIED) && r->box == w->boxes && isnan(w->result->first_certified))
-        w->result->first_certified = (double)w->n_arrived;
+        w->result->first_certified = r->box->n_arrived;
 }
 
 /* An audit takes its place before any tier is asked, or none. */

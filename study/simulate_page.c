@@ -101,8 +101,10 @@ static void print_more(const struct simulate_result *r, FILE *out)
         if (!r->certified)
             fputs("nothing is certified.\n", out);
         else
-            fprintf(out, "threshold %.3f certified, first after %.0f requests; %.0f alarms.\n",
-                    r->threshold, r->first_certified, r->alarms);
+            fprintf(
+                out,
+                "threshold %.3f certified (first box), first after %.0f requests; %.0f alarms.\n",
+                r->threshold, r->first_certified, r->alarms);
     }
     if (!isnan(r->prediction_error))
         fprintf(out, "%s: half of the predicted times were off by less than %.0f %%.\n",

@@ -39,7 +39,8 @@ struct sim_box {
     double hold_tokens; /* of the policy; 0: it holds nothing */
     struct rng arrivals, outages;
     double next_arrival_us;
-    size_t next_time;                /* of the questions' times, if there are some */
+    size_t next_time; /* of the questions' times, if there are some */
+    double n_arrived;
     double n_calls[2];               /* our own in flight, by enum moa_tier */
     double n_audits, audits_max;     /* under way, and how many may be */
     struct sim_request *edge_shadow; /* whose call to the edge is for an audit alone */

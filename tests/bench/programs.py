@@ -2,6 +2,7 @@
 """The programs of bench/ run, for a moment each. What they measure is not looked at.
 Usage: programs.py BENCH_BUILD_FOLDER MOAOFF PICTURE.jpg"""
 import ctypes
+import gzip
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import unittest
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD, MOAOFF, PICTURE = map(os.path.abspath, sys.argv[1:4])
 
 
@@ -60,6 +62,32 @@ class Programs(unittest.TestCase):
                               timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 4)
+
+    def script(self, *args):
+        done = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "bench", args[0]), *args[1:]], capture_output=True, text=True,
+                              timeout=100, env=dict(os.environ, MOAOFF=MOAOFF))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_simulate(self):
+        """Two cells are measured and simulated; how far they are apart is the machine's affair."""
+        with tempfile.TemporaryDirectory() as folder:
+            table = self.script("simulate", "--smoke", "--out", folder)
+        self.assertRegex(table, r"\| small \| 40 \| 100 \| edge-first \| 8 \| \d")
+        self.assertRegex(table, r"of 2 cells")
+
+    def test_links(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "mmbench-questions.tsv"), "w") as f:
+                f.write("id\tquestion\tA\tB\tC\tD\tanswer\tcategory\thint\n")
+                f.writelines("%d\tWhich is %d?\tred\tblue\tgreen\tpink\tA\tx\t\n" % (i, i) for i in range(60))
+            with gzip.open(os.path.join(folder, "mmbench-logits.tsv.gz"), "wt") as f:
+                f.write("model\trow\tA\tB\tC\tD\tE\tF\n")
+                f.writelines("%s\t%d\t%g\t2\t0\t0\t0\t0\n" % (model, i, i / 10 + bonus)
+                             for model, bonus in (("small", 0), ("large", 2)) for i in range(60))
+            table = self.script("links", folder, "--out", folder, "--edge", "small", "--cloud", "large", "--requests", "6000")
+        self.assertEqual(len([line for line in table.splitlines() if line.startswith("| 20 | 9.5")]), 3)
+        self.assertIn("without the first 5,000", table)
 
     def test_reference(self):
         reference = ctypes.CDLL(os.path.join(BUILD, "libbench-reference.so"))
