@@ -33,7 +33,7 @@ Modes, each for whole and for streamed answers:
 An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 One with `probabilities`, a list for the words of its answer and the end token, or a function of a request's JSON
-that gives it, tells them to who asks with one of its `fields`, and refuses the others of ("logprobs", "n_probs").
+that gives it, tells them to who asks with one of its `fields`, and refuses the others of ("logprobs", "n_probs"). One with `timings` tells them with its end.
 One with `n_answers` answers so many requests and is silent from then on.
 """
 import gzip
@@ -196,7 +196,8 @@ class Handler(BaseHTTPRequestHandler):
         answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": self.engine.name,
                   "choices": [{"index": 0, "finish_reason": self.finish, "message": message,
                                **self.logprobs(self.engine.answer.split(" ") + [""])}],
-                  "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
+                  "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+                  **({"timings": self.engine.timings} if self.engine.timings else {})}
         body = json.dumps(answer).encode()
         if mode == "malformed":
             body = body[:-5] + b"!!!!!"
@@ -250,7 +251,8 @@ class Handler(BaseHTTPRequestHandler):
                     continue
             event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
                      "choices": [{"index": 0, "delta": delta, "finish_reason": self.finish if delta == {} else None,
-                                  **(self.logprobs(tokens, slice(i - 1, i)) if i > 0 else {})}]}
+                                  **(self.logprobs(tokens, slice(i - 1, i)) if i > 0 else {})}],
+                     **({"timings": self.engine.timings} if self.engine.timings and delta == {} else {})}
             data = b"data: " + json.dumps(event).encode() + b"\n\n"
             if mode == "drip":
                 for byte in data:
@@ -294,7 +296,7 @@ class FaultEngine:
         self.pages = {}
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
         self.reasoning, self.finish_reason = None, "stop"
-        self.probabilities, self.fields = None, None
+        self.probabilities, self.fields, self.timings = None, None, None
         self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
         self.n_answers, self.lock = None, threading.Lock()
