@@ -417,6 +417,7 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
     }
     yyjson_doc_free(doc);
     skim_done(&r.skim);
+    explicit_bzero(&r.asked, sizeof(r.asked)); /* the end of a text is in it */
     if (result)
         chat_done(ret_chat);
     return result;

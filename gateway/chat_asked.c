@@ -98,6 +98,9 @@ int chat_asked_end(struct chat_reader *r, yyjson_val *root)
     /* Files elsewhere than in parts, or what is not known: the same if all of the body is. */
     if (r->chat->is_opaque || r->skim.n_cuts > r->chat->n_parts)
         chat_asked_text(r, r->chat->body);
+    /* The library leaves a copy of the last 64 bytes on the stack: not of a text. */
+    static const char padding[64];
+    XXH3_128bits_update(&r->asked, padding, sizeof(padding));
     const XXH128_hash_t hash = XXH3_128bits_digest(&r->asked);
     r->chat->asked[0] = hash.low64;
     r->chat->asked[1] = hash.high64;

@@ -85,7 +85,11 @@ struct recall_key recall_key_of(const struct recall_store *recall, const struct 
         XXH3_128bits_update(&state, &n_bytes, sizeof(n_bytes));
         XXH3_128bits_update(&state, pieces[i].p, pieces[i].n);
     }
+    /* The library leaves a copy of the last 64 bytes on the stack: not of a text. */
+    static const char padding[64];
+    XXH3_128bits_update(&state, padding, sizeof(padding));
     const XXH128_hash_t hash = XXH3_128bits_digest(&state);
+    explicit_bzero(&state, sizeof(state)); /* the end of a text is in it */
     return (struct recall_key){.hash = {hash.low64, hash.high64}};
 }
 

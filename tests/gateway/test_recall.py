@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from bodies import chat, data_uri, image, text
-from conftest import events_of, rows_of, text_of_events
+from conftest import events_of, rows_of, sanitized, text_of_events
+from test_secrets import copies, left
 
 HOUR = {"policy": "edge", "memory": {"seconds": 3600}}
 KIOSK, ROBOT = "kiosk-secret-0123456789", "robot-secret-0123456789"
@@ -239,3 +240,18 @@ def test_a_learning_policy_learns_nothing_from_memory(duo, edge, cloud):
     rate = [running.request("POST", "/v1/feedback", {"id": a.headers["x-request-id"], "score": 1}).status
             for a in (asked, remembered)]
     assert rate == [200, 404]
+
+
+def test_what_is_forgotten_is_wiped(duo, edge):
+    if sanitized():
+        pytest.skip("sanitizers bring their own free()")
+    edge.answer = "Quixotic zebras juggle answers"
+    running = duo(HOUR)
+    ask(running, frame(1))
+    try:
+        assert copies(running.process.pid, edge.answer.encode())[0] >= 1
+    except PermissionError:
+        pytest.skip("the memory of the program cannot be read")
+    running.process.send_signal(signal.SIGHUP)
+    running.logged("msg=reloaded")
+    assert left(running, edge.answer.encode()) == [0]
