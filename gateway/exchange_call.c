@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "exchange_private.h"
+#include "guarantee.h"
 #include "log.h"
 
 #define ERROR_BYTES_MAX (64 << 10) /* of an error, whose words come first */
@@ -154,6 +155,16 @@ static void report_end(struct engine_call *c)
 
 /* ---- the end ---- */
 
+/* Whoever answered says who it is. A model that the client has chosen says nothing of the tier. */
+static void report_signature(const struct engine_call *c)
+{
+    const struct exchange *x = c->exchange;
+    struct identity_signature signature = c->is_stream ? c->sse.signature : c->opinion.signature;
+    if (!x->model_is_ours && !x->settings->config->tier[c->tier].model[0])
+        signature.model = 0;
+    guarantee_signed(x->gateway->guarantee, c->tier, &signature);
+}
+
 /* The call is off the wire, and its opinion final. */
 static void settle(struct engine_call *c)
 {
@@ -162,6 +173,7 @@ static void settle(struct engine_call *c)
         report_end(c);
     else
         report_verdict(c);
+    report_signature(c);
     if (x->retry_after_s > 0 && c->opinion.verdict == VERDICT_BUSY)
         endpoint_spare(&c->at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
     exchange_note_call(x, c);

@@ -43,6 +43,7 @@ struct gateway {
     struct metrics metrics;
     struct feedback feedback;
     struct budget budget;            /* of the cloud */
+    struct guarantee *guarantee;     /* the keeper of the policy `adaptive` */
     LIST_HEAD(, exchange) exchanges; /* in flight, the newest first */
     size_t n_exchanges;
     LIST_HEAD(, exchange) shadows; /* their clients have their answers, the newest first */

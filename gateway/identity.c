@@ -14,7 +14,7 @@
 /* How long a value that another one has followed is still that of the same engines. Those behind
  * one address may be of several builds that take turns; models seldom are. */
 static const int64_t memory_us[IDENTITY_SOURCES] = {0, 10 * MINUTE_US, 10 * MINUTE_US,
-                                                    24 * 60 * MINUTE_US};
+                                                    10 * MINUTE_US, 24 * 60 * MINUTE_US};
 
 uint64_t identity_hash(struct moa_bytes text)
 {
@@ -80,7 +80,7 @@ void identity_sign(yyjson_val *root, struct identity_signature *ret_signature)
 const char *identity_source_name(enum identity_source source)
 {
     static const char *const names[IDENTITY_SOURCES] = {
-        "the configuration", "the model of its answers", "its list of models",
+        "the configuration", "the model of its answers", "its list of models", "its properties",
         "the fingerprint of its answers"};
     return names[source];
 }

@@ -17,11 +17,12 @@ struct yyjson_val;
 enum identity_source {
     IDENTITY_CONFIGURED,  /* addresses and model; one that is new leaves nothing of before */
     IDENTITY_MODEL,       /* `model` of answers */
-    IDENTITY_LISTED,      /* the list of models, and llama-server's /props */
+    IDENTITY_LISTED,      /* its list of models */
+    IDENTITY_PROPS,       /* llama-server's /props */
     IDENTITY_FINGERPRINT, /* `system_fingerprint` of answers */
 };
 
-#define IDENTITY_SOURCES 4
+#define IDENTITY_SOURCES 5
 #define IDENTITY_VALUES 8
 
 struct identity_value {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <moaoff/adaptive.h>
 #include <moaoff/policy.h>
 
 #include "budget.h"

@@ -43,6 +43,7 @@ LABEL(PURPOSE, "purpose", BUDGET_PURPOSES, budget_purpose_name((enum budget_purp
 LABEL(WINDOW, "window", BUDGET_WINDOWS, budget_window_name((enum budget_window)i))
 LABEL(DROP, "reason", 8,
       ONE_OF("full", "memory", "unfit", "budget", "known", "left", "failed", "draining"))
+LABEL(STANDING, "state", 3, moa_standing_name((enum moa_standing)i))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
 
 ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
@@ -98,6 +99,20 @@ ROW1(cloud_spent_money_total, TOTAL, "What they cost by the prices configured.",
 ROW1(cloud_left_bytes, GAUGE, "Bytes that the budget of the cloud leaves.", WINDOW)
 ROW1(cloud_left_requests, GAUGE, "Calls that it leaves.", WINDOW)
 ROW1(cloud_left_money, GAUGE, "Money that it leaves.", WINDOW)
+ROW1(guarantee_state, GAUGE, "1 for where the policy adaptive stands.", STANDING)
+ROW(guarantee_certified, GAUGE, "1: a certificate is in force.")
+ROW(guarantee_threshold, GAUGE, "The certified threshold.")
+ROW(guarantee_kept_ratio, GAUGE, "Share of the audits that the certified threshold keeps.")
+ROW(guarantee_reach_ratio, GAUGE, "Largest share of the audits kept with no more lost than alpha.")
+ROW(guarantee_bound_ratio, GAUGE,
+    "Upper bound of the share kept and lost at the threshold in force; for the eye.")
+ROW(guarantee_generation, GAUGE, "Serial number of the generation of audits.")
+ROW(guarantee_audits, GAUGE, "Audits that its certificate rests on.")
+ROW(guarantee_lost, GAUGE, "Of them, those whose answers differ, or are harm by their label.")
+ROW(guarantee_drift, GAUGE, "The detector of drift; alarm at 5,000.")
+ROW(guarantee_alarms_total, TOTAL, "Alarms of the detector of drift.")
+ROW(guarantee_engines_total, TOTAL, "Times that another engine was found in a tier.")
+ROW(guarantee_labels_waiting, GAUGE, "Audits that wait for a label.")
 ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
 
 ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)

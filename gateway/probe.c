@@ -5,6 +5,7 @@
 #include "probe.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,6 +229,29 @@ void probe_models(struct moa_bytes json, const char *model, struct probe_takes *
     take_context(yyjson_obj_get(entry, "max_model_len"), takes);
     take_context(yyjson_obj_get(meta, "n_ctx"), takes);
     yyjson_doc_free(doc);
+}
+
+/* Times and the like are left out: they change with every start. While it loads, its size is not
+ * known yet. */
+uint64_t probe_identity(struct moa_bytes json, const char *model)
+{
+    static const char *const sizes[] = {"n_params", "size", "n_vocab", "n_embd"};
+    yyjson_doc *doc = yyjson_read(json.p, json.n, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *entry = model_named(yyjson_obj_get(root, "data"), model);
+    yyjson_val *meta = yyjson_obj_get(entry, "meta");
+    const char *id = yyjson_get_str(yyjson_obj_get(entry, "id"));
+    const char *of = yyjson_get_str(yyjson_obj_get(entry, "root"));
+    const char *file = yyjson_get_str(yyjson_obj_get(root, "model_path"));
+    const bool is_known = (id || file) && (!meta || yyjson_is_obj(meta));
+    char text[1024];
+    int n = snprintf(text, sizeof(text), "%.256s %.256s %.256s", id ? id : "", of ? of : "",
+                     file ? file : "");
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        n += snprintf(text + n, sizeof(text) - (size_t)n, " %.0f",
+                      yyjson_get_num(yyjson_obj_get(meta, sizes[i])));
+    yyjson_doc_free(doc);
+    return is_known ? identity_hash((struct moa_bytes){text, (size_t)n}) : 0;
 }
 
 void probe_props(struct moa_bytes json, struct probe_takes *takes)

@@ -12,6 +12,8 @@
 #include <moaoff/base.h>
 #include <moaoff/policy.h>
 
+#include "identity.h"
+
 #define PROBE_BYTES_MAX (1 << 20) /* of an answer; a longer one is not read */
 
 /** Requests, and how many at once; NaN is unknown and never 0. */
@@ -65,6 +67,12 @@ struct probe_takes {
  * "meta.n_ctx" (llama-server), "max_model_len" (vLLM), "context_length".
  */
 void probe_models(struct moa_bytes json, const char *model, struct probe_takes *takes);
+
+/**
+ * What tells this model from another one, as a hash: of a list of models its name and size, of
+ * llama-server's /props its file. 0: nothing, or not yet.
+ */
+uint64_t probe_identity(struct moa_bytes json, const char *model);
 
 /** Adds what llama-server's /props says; its context is that of one slot. */
 void probe_props(struct moa_bytes json, struct probe_takes *takes);

@@ -13,6 +13,7 @@
 
 #include "exchange.h"
 #include "gateway.h"
+#include "guarantee.h"
 #include "journal.h"
 #include "keys.h"
 #include "routes_models.h"
@@ -100,6 +101,14 @@ static void handle_state(struct server_request *request, void *arg)
     reply_text(request, "application/json", text, n);
 }
 
+static void handle_guarantee(struct server_request *request, void *arg)
+{
+    struct gateway *g = arg;
+    size_t n = 0;
+    char *text = guarantee_json(g->guarantee, &n);
+    reply_text(request, "application/json", text, n);
+}
+
 static void handle_exchanges(struct server_request *request, void *arg)
 {
     size_t n = 0;
@@ -109,17 +118,10 @@ static void handle_exchanges(struct server_request *request, void *arg)
 
 /* ---- POST /v1/feedback ---- */
 
-/* {"id": "...", "score": 0.5}: how right the answer to the request `id` of `key` was. */
-static int read_feedback(struct gateway *g, const char *key, yyjson_doc *doc,
-                         struct http_error *error)
+/* "score": how right the answer was, for policies that learn from it. */
+static int take_score(struct gateway *g, const char *key, yyjson_val *id, yyjson_val *score,
+                      struct http_error *error)
 {
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    yyjson_val *id = yyjson_obj_get(root, "id");
-    yyjson_val *score = yyjson_obj_get(root, "score");
-    if (!yyjson_is_str(id)) {
-        http_fail(error, 400, "missing_required_parameter", "\"id\" must be a string.");
-        return http_fail_at(error, "id");
-    }
     if (!yyjson_is_num(score) || !(yyjson_get_num(score) >= 0 && yyjson_get_num(score) <= 1)) {
         http_fail(error, 400, "invalid_value", "\"score\" must be a number from 0 to 1.");
         return http_fail_at(error, "score");
@@ -130,6 +132,39 @@ static int read_feedback(struct gateway *g, const char *key, yyjson_doc *doc,
         return http_fail_at(error, "id");
     }
     return 0;
+}
+
+/* "truth": what the right answer was, for an audit that waits for it. */
+static int take_truth(struct gateway *g, const char *key, yyjson_val *id, yyjson_val *truth,
+                      struct http_error *error)
+{
+    if (!yyjson_is_str(truth) || yyjson_get_len(truth) != strlen(yyjson_get_str(truth))) {
+        http_fail(error, 400, "invalid_value", "\"truth\" must be a string.");
+        return http_fail_at(error, "truth");
+    }
+    if (!guarantee_label(g->guarantee, yyjson_get_str(id), key, yyjson_get_str(truth))) {
+        http_fail(error, 404, "unknown_request", "No audit of a request \"%.80s\" waits for it.",
+                  yyjson_get_str(id));
+        return http_fail_at(error, "id");
+    }
+    return 0;
+}
+
+/* {"id": "...", "score": 0.5} or {"id": "...", "truth": "red"}, of the request `id` of `key`. */
+static int read_feedback(struct gateway *g, const char *key, yyjson_doc *doc,
+                         struct http_error *error)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *id = yyjson_obj_get(root, "id");
+    yyjson_val *score = yyjson_obj_get(root, "score");
+    yyjson_val *truth = yyjson_obj_get(root, "truth");
+    if (!yyjson_is_str(id)) {
+        http_fail(error, 400, "missing_required_parameter", "\"id\" must be a string.");
+        return http_fail_at(error, "id");
+    }
+    if (truth && take_truth(g, key, id, truth, error))
+        return -1;
+    return truth && !score ? 0 : take_score(g, key, id, score, error);
 }
 
 static int take_feedback(struct gateway *g, const char *key, struct moa_bytes body,
@@ -302,6 +337,7 @@ const struct server_route routes_table[] = {
     {"GET", "/models/*", routes_model, ACCESS_CLIENT, true, 0},
     {"GET", "/props", routes_props, ACCESS_CLIENT, true, 0},
     {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, false, 0},
+    {"GET", "/v1/guarantee", handle_guarantee, ACCESS_OBSERVER, false, 0},
     {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, false, 0},
     {"GET", "/v1/exchanges", handle_exchanges, ACCESS_OBSERVER, false, 0},
     {"GET", "/healthz", handle_health, ACCESS_OPEN, false, 0},

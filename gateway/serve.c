@@ -22,6 +22,7 @@
 #include "cache.h"
 #include "exchange.h"
 #include "gateway.h"
+#include "guarantee.h"
 #include "journal.h"
 #include "keys.h"
 #include "log.h"
@@ -238,6 +239,11 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     if (journal.path[0] &&
         (journal_open(&journal, &g->journal, why, n) || recall_budget(g, journal.path, why, n)))
         return -1;
+    g->guarantee = guarantee_new(g);
+    if (!g->guarantee) {
+        snprintf(why, n, "out of memory");
+        return -1;
+    }
     return make_server(g, config, why, n);
 }
 
@@ -268,6 +274,7 @@ static void unmake(struct gateway *g)
     upstream_free(g->upstream);
     cache_free(g->cache);
     recall_free(g->recall);
+    guarantee_free(g->guarantee);
     journal_close(g->journal);
     keys_free(g->keys);
     feedback_done(&g->feedback);
@@ -376,6 +383,7 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
     if (done) {
         warn_of_open_doors(g->config);
         warn_of_forgetting(g->config);
+        guarantee_configured(g->guarantee);
     }
     g->metrics.reloads_total[done]++;
     if (done)

@@ -108,6 +108,8 @@ static enum sse_kind read_object(struct sse *sse, yyjson_val *root)
     if (error && !yyjson_is_null(error))
         return SSE_ERROR;
     enum sse_kind kind = read_choices(sse, choices);
+    if (!sse->begun)
+        identity_sign(root, &sse->signature);
     return counted && yyjson_is_arr(choices) && yyjson_arr_size(choices) == 0 ? SSE_USAGE : kind;
 }
 

@@ -9,6 +9,7 @@
 
 #include <moaoff/base.h>
 
+#include "identity.h"
 #include "usage.h"
 
 enum sse_kind {
@@ -22,11 +23,12 @@ enum sse_kind {
 
 /** What a stream has been so far. All zero but the usage: nothing has come. */
 struct sse {
-    bool begun;             /* SSE_CONTENT has come */
-    bool ended;             /* the answer was told to be over */
-    bool failed;            /* SSE_ERROR, or SSE_OTHER before any content, has come */
-    struct moa_bytes error; /* the data of that event, borrowed from it */
-    struct usage usage;     /* the last that was told */
+    bool begun;                          /* SSE_CONTENT has come */
+    bool ended;                          /* the answer was told to be over */
+    bool failed;                         /* SSE_ERROR, or SSE_OTHER before any content, has come */
+    struct moa_bytes error;              /* the data of that event, borrowed from it */
+    struct usage usage;                  /* the last that was told */
+    struct identity_signature signature; /* of the first part of the answer */
 };
 
 void sse_init(struct sse *ret_sse);

@@ -12,6 +12,7 @@
 
 #include "cache.h"
 #include "gateway.h"
+#include "guarantee.h"
 #include "journal.h"
 #include "recall.h"
 
@@ -230,6 +231,30 @@ static void read_budget(struct gateway *g, int64_t now_us)
     }
 }
 
+static void read_guarantee(struct gateway *g)
+{
+    struct metrics *m = &g->metrics;
+    const struct moa_guarantee *now = guarantee_now(g->guarantee);
+    for (size_t i = 0; i < METRICS_N_STANDING; i++)
+        m->guarantee_state[i] = i == (size_t)now->standing;
+    m->guarantee_certified = now->certified;
+    m->guarantee_threshold = now->certified ? now->threshold : (double)NAN;
+    m->guarantee_kept_ratio = now->certified ? now->kept : (double)NAN;
+    m->guarantee_reach_ratio = now->n_curve > 0 ? now->reach : (double)NAN;
+    m->guarantee_bound_ratio = NAN;
+    for (size_t i = 0; i < now->n_curve && now->certified; i++) {
+        if (now->curve[i].threshold == now->threshold)
+            m->guarantee_bound_ratio = now->curve[i].bound;
+    }
+    m->guarantee_generation = (double)now->generation;
+    m->guarantee_audits = (double)now->n_audits;
+    m->guarantee_lost = (double)now->n_lost;
+    m->guarantee_drift = now->drift;
+    m->guarantee_alarms_total = (double)now->n_alarms;
+    m->guarantee_engines_total = (double)guarantee_n_engines(g->guarantee);
+    m->guarantee_labels_waiting = (double)guarantee_n_waiting(g->guarantee);
+}
+
 /* What is known elsewhere, into the rows for it. */
 static void read_gauges(struct gateway *g, int64_t now_us)
 {
@@ -250,6 +275,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;
     read_budget(g, now_us);
     read_journal_counts(g, m->journal_rows_total);
+    read_guarantee(g);
 }
 
 #define ENDPOINT_ROW(name, type, help, value)                                                      \

@@ -342,6 +342,8 @@ static enum verdict judge_whole(const struct engine_answer *a, struct engine_opi
     const bool answers =
         yyjson_is_obj(yyjson_arr_get_first(yyjson_obj_get(root, "choices"))) && !complains;
     const bool is_json = doc != NULL;
+    if (answers)
+        identity_sign(root, &o->signature);
     yyjson_doc_free(doc);
     if (answers)
         return VERDICT_ANSWERED;

@@ -55,6 +55,7 @@ struct engine_opinion {
     char words[ENGINE_WORDS_BYTES]; /* the engine's own, valid UTF-8; "" if it said none */
     bool is_too_large;              /* unfit for its size, not for its kind */
     bool is_error_object;           /* the whole body is an error as OpenAI's API has them */
+    struct identity_signature signature; /* of an answer that came whole */
 };
 
 /** VERDICT_OPEN comes only while more may come. */

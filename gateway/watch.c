@@ -19,6 +19,7 @@
 #include "endpoint.h"
 #include "exchange.h"
 #include "gateway.h"
+#include "guarantee.h"
 #include "journal.h"
 #include "log.h"
 #include "server.h"
@@ -212,8 +213,12 @@ static void on_props_done(const struct upstream_result *result, void *arg)
 {
     struct look *look = arg;
     struct endpoint *e = look->endpoint;
-    if (is_read(look, result))
-        probe_props(buffer_bytes(&look->answer), &e->said);
+    if (is_read(look, result)) {
+        const struct moa_bytes page = buffer_bytes(&look->answer);
+        probe_props(page, &e->said);
+        guarantee_listed(look->watch->gateway->guarantee, look->tier, IDENTITY_PROPS,
+                         probe_identity(page, ""));
+    }
     e->takes = e->said;
     look_over(look);
 }
@@ -226,8 +231,12 @@ static void on_models_done(const struct upstream_result *result, void *arg)
     const enum moa_tier tier = look->tier;
     const bool is_there = result->end == UPSTREAM_COMPLETE;
     e->said = (struct probe_takes){0}; /* another engine may stand there now */
-    if (is_read(look, result))
-        probe_models(buffer_bytes(&look->answer), w->gateway->config->tier[tier].model, &e->said);
+    if (is_read(look, result)) {
+        const struct moa_bytes page = buffer_bytes(&look->answer);
+        const char *model = w->gateway->config->tier[tier].model;
+        probe_models(page, model, &e->said);
+        guarantee_listed(w->gateway->guarantee, tier, IDENTITY_LISTED, probe_identity(page, model));
+    }
     if (is_there && tier == MOA_CLOUD)
         e->takes = e->said;
     endpoint_hold(e);

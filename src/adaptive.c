@@ -44,6 +44,8 @@ static const struct policy_param rows[] = {
     PARAM(shadow_max, "audits", 1, 64, 16,
           "under way at once: each keeps its request's body; further requests are not audited"),
     PARAM(hold_tokens, "tokens", 1, 256, 4, "of a stream, held until they are scored"),
+    PARAM(label_wait, "s", 0, 86400, 60,
+          "how long an audit waits for the right answer by POST /v1/feedback before it counts"),
     {{"adaptive.before",
       "if nothing can be certified: keep by adaptive.threshold, ask the cloud, or decide as paper",
       "", BEFORE_THRESHOLD, BEFORE_PAPER, BEFORE_THRESHOLD, before_names},

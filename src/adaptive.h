@@ -24,6 +24,7 @@ struct adaptive_params {
     double threshold;
     double cloud_share_max;
     double shadow_max;  /* read by who audits */
+    double label_wait;  /* s, for the program that counts audits */
     double hold_tokens; /* read by who holds the answer */
     int before;         /* enum adaptive_before */
 };

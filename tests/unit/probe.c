@@ -3,6 +3,7 @@
  * gateway/probe.h: load pages of engines, and anything else that may come in their place.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,6 +225,32 @@ static void an_engine_that_says_nothing_is_left_alone(void **state)
     assert_in_range(skipped, 10, 200);
 }
 
+static uint64_t identity_of(const char *json, const char *model)
+{
+    return probe_identity((struct moa_bytes){json, strlen(json)}, model);
+}
+
+static void models_are_told_apart_by_name_and_size(void **state)
+{
+    (void)state;
+    static const char list[] =
+        "{\"data\":[{\"id\":\"a\",\"created\":%d,\"meta\":{\"n_params\":%d}}]}";
+    char one[128], other[128];
+    snprintf(one, sizeof(one), list, 1, 7);
+    snprintf(other, sizeof(other), list, 2, 7); /* started later */
+    assert_true(identity_of(one, "") != 0);
+    assert_true(identity_of(one, "") == identity_of(other, "x"));
+    snprintf(other, sizeof(other), list, 2, 8);
+    assert_true(identity_of(one, "") != identity_of(other, ""));
+    static const char two[] = "{\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}";
+    assert_true(identity_of(two, "") == 0 && identity_of(two, "a") != identity_of(two, "b"));
+    /* It is still loading. */
+    assert_true(identity_of("{\"data\":[{\"id\":\"a\",\"meta\":null}]}", "") == 0);
+    assert_true(identity_of("{\"model_path\":\"/a.gguf\"}", "") !=
+                identity_of("{\"model_path\":\"/b.gguf\"}", ""));
+    assert_true(identity_of("{}", "") == 0 && identity_of("!", "") == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +263,7 @@ int main(void)
         cmocka_unit_test(llama_server_without_metrics_is_found),
         cmocka_unit_test(vllm_is_found),
         cmocka_unit_test(an_engine_that_says_nothing_is_left_alone),
+        cmocka_unit_test(models_are_told_apart_by_name_and_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
