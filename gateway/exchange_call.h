@@ -54,20 +54,19 @@ struct engine_call {
     const struct engine_call_events *events;
     enum call_kind kind;
     enum moa_tier tier;
-    size_t part;         /* of a perception */
-    bool tells_question; /* to the cloud, of a text that stays otherwise */
+    size_t part; /* of a perception */
     struct chat_body body;
-    bool asks_usage; /* a stream's usage is asked for on our account: it is not passed on */
     struct logprobs *logprobs;     /* takes them in; NULL: they were not asked for */
-    bool cuts_logprobs;            /* they were asked for on our account */
     struct completion *completion; /* takes in what is said; NULL: it is only passed on */
-    bool is_held;                  /* nothing is passed on; see on_held */
+    bool cuts_logprobs;            /* they were asked for on our account */
+    bool asks_usage;     /* a stream's usage is asked for on our account: it is not passed on */
+    bool tells_question; /* to the cloud, of a text that stays otherwise */
+    bool is_held;        /* nothing is passed on; see on_held */
 
     struct upstream_call *upstream; /* NULL: not under way */
     struct endpoint_call at;        /* where it goes */
     int status;                     /* of the answer's head; 0: none has come */
     char content_type[128];
-    bool is_stream;
     struct buffer held; /* of the answer, not taken yet */
     size_t n_ready;     /* of a stream: whole events */
     size_t n_searched;  /* no event ends before here */
@@ -75,7 +74,8 @@ struct engine_call {
     struct engine_opinion opinion;
     enum upstream_end end; /* of a call that is over */
     bool unreachable;
-    bool is_noted; /* among the exchange's calls, from `noted_at` on */
+    bool is_stream; /* its content type says so */
+    bool is_noted;  /* among the exchange's calls, from `noted_at` on */
     size_t noted_at;
     char why[96]; /* it did not end well; "" if it did */
 };
