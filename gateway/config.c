@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const char *const bool_names[] = {"false", "true", NULL};
+static const char *const tier_names[] = {"edge", "cloud", NULL}; /* by enum moa_tier */
 static const char *const pressure_names[] = {"ignore", "count", NULL};
 static const char *const format_names[] = {"logfmt", "json", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
@@ -208,6 +209,10 @@ static const struct config_key keys[] = {
             "long; 0: never"),
     INTEGER("memory.bytes", memory_bytes, 0, 1 << 30, "4194304",
             "frames and answers remembered, bytes", .needs_restart = true),
+
+    CHOICE(
+        "forward.tier", forward_tier, tier_names, "edge",
+        "what is no chat (embeddings, transcriptions, tokens) goes to, if its model names no tier"),
 
     CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
            "true: http and https image URLs are fetched by the gateway; false: refused"),

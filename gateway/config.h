@@ -99,6 +99,7 @@ struct config {
     int64_t cache_bytes;
     int64_t memory_seconds; /* 0: no answer is given twice */
     int64_t memory_bytes;
+    int64_t forward_tier;  /* enum moa_tier */
     int64_t fetch_enabled; /* bool */
     char *fetch_allow;
     struct address_list fetch_allowed; /* the same, ready for use */

@@ -233,7 +233,10 @@ static int read_head(struct exchange *x, struct http_error *error)
     return read_key(x, error) || read_pin(x, error) ? -1 : 0;
 }
 
-static void exchange_start(struct server_request *request, struct gateway *gateway, bool dry_run)
+enum errand { ERRAND_CHAT, ERRAND_DECIDE, ERRAND_FORWARD };
+
+static void exchange_start(struct server_request *request, struct gateway *gateway,
+                           enum errand errand)
 {
     struct exchange *x = calloc(1, sizeof(*x));
     struct http_error error;
@@ -245,7 +248,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->gateway = gateway;
     x->settings = settings_use(gateway->settings);
     x->request = request;
-    x->dry_run = dry_run;
+    x->dry_run = errand == ERRAND_DECIDE;
     x->arrived_us = server_request_arrived_us(request);
     x->score = NAN;
     x->memory_age_us = -1;
@@ -258,18 +261,25 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     set_trace(x);
     if (read_head(x, &error))
         exchange_fail(x, &error);
+    else if (errand == ERRAND_FORWARD)
+        exchange_forward_begin(x);
     else
         parse(x);
 }
 
 void exchange_chat(struct server_request *request, void *arg)
 {
-    exchange_start(request, arg, false);
+    exchange_start(request, arg, ERRAND_CHAT);
 }
 
 void exchange_decide(struct server_request *request, void *arg)
 {
-    exchange_start(request, arg, true);
+    exchange_start(request, arg, ERRAND_DECIDE);
+}
+
+void exchange_forward(struct server_request *request, void *arg)
+{
+    exchange_start(request, arg, ERRAND_FORWARD);
 }
 
 /* ---- 2. perceive: images on the workers, all at once; the text was measured while read ---- */
@@ -415,7 +425,9 @@ static void on_drained(void *arg)
 {
     struct exchange *x = arg;
     struct upstream_call *call = x->answers[answering_tier(x)].upstream;
-    if (call)
+    if (x->forwarding)
+        exchange_forward_resume(x);
+    else if (call)
         upstream_resume(call);
 }
 
@@ -427,6 +439,7 @@ static void on_gone(void *arg)
     x->request = NULL;
     x->status = 0; /* even if an answer had begun: the client has not got it */
     exchange_cancel_calls(x);
+    exchange_forward_cancel(x);
     if (x->reading)
         atomic_store(&x->reading->cancelled, true); /* then on_read() finishes */
     else if (x->images && images_busy(x->images))
@@ -459,6 +472,7 @@ void exchange_finish(struct exchange *x)
 void exchange_free(struct exchange *x)
 {
     exchange_drop_calls(x);
+    exchange_forward_done(x);
     exchange_audit_done(x);
     exchange_remember_done(x);
     exchange_pay_all(x);

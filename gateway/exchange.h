@@ -24,6 +24,9 @@ void exchange_tend_audits(struct gateway *gateway);
 /** There are no more audits, and those under way are dropped. */
 void exchange_end_audits(struct gateway *gateway);
 
+/** A page of an engine's that carries no chat (embeddings, say): to one tier, as it is. */
+void exchange_forward(struct server_request *request, void *arg);
+
 /** What is in flight, the newest `max` of them, as JSON to be freed with free(); NULL if out of
  * memory. */
 char *exchange_list_json(const struct gateway *gateway, size_t max, int64_t now_us, size_t *ret_n);

@@ -61,11 +61,10 @@ static void release(struct exchange *x)
 }
 
 /* In the place of what was claimed before. */
-static bool claim(struct exchange *x, bool everything, enum budget_purpose purpose)
+static bool claim_bill(struct exchange *x, struct budget_bill bill, enum budget_purpose purpose)
 {
     struct budget *budget = &x->gateway->budget;
     const double share = purpose == BUDGET_AUDIT ? BUDGET_AUDIT_SHARE : 1.0;
-    const struct budget_bill bill = estimate(x, everything);
     const struct budget_amount amount = budget_price(terms_of(x), &bill);
     release(x);
     x->over_budget = bill.calls > 0.0 && !budget_allows(budget, terms_of(x), &amount, share,
@@ -80,6 +79,17 @@ static bool claim(struct exchange *x, bool everything, enum budget_purpose purpo
     x->claim = amount;
     budget_reserve(budget, &amount);
     return true;
+}
+
+static bool claim(struct exchange *x, bool everything, enum budget_purpose purpose)
+{
+    return claim_bill(x, estimate(x, everything), purpose);
+}
+
+bool exchange_claim_page(struct exchange *x)
+{
+    const struct budget_bill bill = {.bytes = (double)x->request_bytes, .calls = 1.0};
+    return claim_bill(x, bill, BUDGET_ANSWER);
 }
 
 bool exchange_claim_decided(struct exchange *x)
@@ -114,16 +124,10 @@ static void write_limit(const struct exchange *x, char *text, size_t n)
              budget_window_name(r->window));
 }
 
-int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error)
+int exchange_refuse_page(struct exchange *x, const char *what, struct http_error *ret_error)
 {
-    const size_t at = first_at_cloud(&x->perceived.decision);
-    char name[sizeof(ret_error->param)] = "", limit[96];
-    if (at == x->perceived.decision.n)
-        return 0;
-    if (at > 0)
-        chat_part_name(&x->chat, at - 1, name, sizeof(name));
+    char limit[96];
     write_limit(x, limit, sizeof(limit));
-    const char *what = at > 0 ? name : "The request";
     if (x->refusal.wait_us < 0) {
         http_fail(ret_error, 402, "over_budget",
                   "%s could be taken by the cloud alone, and is more than its budget of %s allows.",
@@ -135,6 +139,18 @@ int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error
                   "again in %u s.",
                   what, limit, x->retry_after_s);
     }
+    return -1;
+}
+
+int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error)
+{
+    const size_t at = first_at_cloud(&x->perceived.decision);
+    char name[sizeof(ret_error->param)] = "";
+    if (at == x->perceived.decision.n)
+        return 0;
+    if (at > 0)
+        chat_part_name(&x->chat, at - 1, name, sizeof(name));
+    exchange_refuse_page(x, at > 0 ? name : "The request", ret_error);
     return http_fail_at(ret_error, "%s", name);
 }
 

@@ -80,7 +80,9 @@ void exchange_write_journal(struct exchange *x, const struct exchange_headers *l
         .key = x->key ? key_name(x->key) : "",
         .policy = x->has_decision ? exchange_policy_name(x) : "",
         .settings = x->has_decision ? x->settings->policy_words : "",
-        .plan = x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "",
+        .plan = x->has_decision ? moa_plan_name(x->perceived.decision.plan)
+                : x->forwarding ? moa_tier_name(exchange_forward_tier(x)) /* all of it */
+                                : "",
         .decision = lists->decision,
         .reasons = lists->reasons,
         .scores = lists->scores,

@@ -2,9 +2,9 @@
  *
  * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
  * exchange_answer.c has engines describe and answer, exchange_fallback.c looks for another way when
- * they do not, exchange_stage.c is the door between stages, exchange_record.c and
- * exchange_journal.c say what was done, to the client and to everybody who keeps count.
- * exchange_call.c knows the exchange that it calls engines for.
+ * they do not, exchange_forward.c passes on what is no chat, exchange_stage.c is the door between
+ * stages, exchange_record.c and exchange_journal.c say what was done, to the client and to
+ * everybody who keeps count. exchange_call.c knows the exchange that it calls engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -57,8 +57,9 @@ struct exchange {
     unsigned pins;            /* see pins.h */
     bool pinned;              /* something of it is */
     bool dry_run;
-    bool entered;       /* the request counts among those of its key */
-    bool model_is_ours; /* what it names is no engine's */
+    struct forwarding *forwarding; /* a page of an engine's that is no chat; NULL: a chat */
+    bool entered;                  /* the request counts among those of its key */
+    bool model_is_ours;            /* what it names is no engine's */
     struct trace trace;
     int64_t arrived_us;
     struct moa_policy *policy;
@@ -172,6 +173,9 @@ bool exchange_claim_everything(struct exchange *x);
 /* The budget has refused a claim: -1 with the error if something of the decision needs the cloud.
  */
 int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error);
+/* The same for a page that is passed on: bytes and a call; and the error. */
+bool exchange_claim_page(struct exchange *x);
+int exchange_refuse_page(struct exchange *x, const char *what, struct http_error *ret_error);
 /* Whether the cloud may be asked instead of keeping an answer that is not sure: its budget is
  * claimed then. If not, the decision says why. */
 bool exchange_may_escalate(struct exchange *x);
@@ -236,6 +240,20 @@ void exchange_listen(struct exchange *x, struct engine_call *call);
 void exchange_remember(struct exchange *x, const struct engine_call *call);
 /* The exchange is freed. */
 void exchange_remember_done(struct exchange *x);
+
+/* ---- exchange_forward.c ---- */
+
+/* A page of an engine's that is no chat. */
+void exchange_forward_begin(struct exchange *x);
+/* The client has taken what it was sent. */
+void exchange_forward_resume(struct exchange *x);
+/* Ends the call, if one is under way. */
+void exchange_forward_cancel(struct exchange *x);
+/* The same, and frees what there is. */
+void exchange_forward_done(struct exchange *x);
+/* Where it went, and its line of the log. */
+enum moa_tier exchange_forward_tier(const struct exchange *x);
+void exchange_forward_log(const struct exchange *x);
 
 /* ---- exchange_stage.c ---- */
 

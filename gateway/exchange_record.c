@@ -233,7 +233,8 @@ static void count(const struct exchange *x)
 {
     struct metrics *m = &x->gateway->metrics;
     int64_t now = server_now_us();
-    m->chat_requests_total[x->status / 100]++;
+    if (!x->forwarding)
+        m->chat_requests_total[x->status / 100]++;
     if (x->overhead_us)
         metrics_observe(&m->overhead_seconds, (double)x->overhead_us / 1e6);
     if (x->first_byte_us)
@@ -301,6 +302,9 @@ void exchange_record(struct exchange *x)
         write_lists(x, &texts.lists);
     write_stages(x, texts.stages, sizeof(texts.stages));
     count(x);
-    write_log(x, &texts);
+    if (x->forwarding)
+        exchange_forward_log(x);
+    else
+        write_log(x, &texts);
     exchange_write_journal(x, &texts.lists, texts.stages);
 }

@@ -25,7 +25,8 @@ static const struct {
                                       BIT(STAGE_ANSWER) | BIT(STAGE_WAIT)},
     [STAGE_EVIDENCE] = {"evidence", BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) |
                                         BIT(STAGE_WAIT)},
-    [STAGE_ANSWER] = {"answer", BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) |
+    [STAGE_ANSWER] = {"answer", BIT(STAGE_READ) | /* of what is no chat */
+                                    BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) |
                                     BIT(STAGE_WAIT)},
     [STAGE_WAIT] = {"wait", BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER)},
     [STAGE_RELAY] = {"relay", BIT(STAGE_ANSWER)},

@@ -63,6 +63,7 @@ ROW1(shadow_sent_bytes_total, COUNTER,
 ROW1(shadow_received_bytes_total, COUNTER,
      "Answer body bytes received for audits alone; part of received_bytes.", TIER)
 ROW2(shadow_tokens_total, COUNTER, "Tokens of calls for audits alone; part of tokens.", TIER, TOKEN)
+ROW1(forwards_total, COUNTER, "Requests passed on that are no chat.", TIER)
 ROW1(fallbacks_total, COUNTER, "Requests moved off a tier that failed.", TIER)
 ROW2(calls_total, SPARSE, "Calls of engines, by the verdict on their answer.", TIER, VERDICT)
 ROW1(sent_bytes_total, COUNTER, "Request body bytes sent to a tier.", TIER)

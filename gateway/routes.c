@@ -329,6 +329,13 @@ static void handle_decisions(struct server_request *request, void *arg)
 const struct server_route routes_table[] = {
     {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/chat/completions", exchange_chat, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/v1/completions", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/v1/embeddings", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/v1/rerank", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/v1/audio/transcriptions", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/tokenize", exchange_forward, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/detokenize", exchange_forward, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/apply-template", exchange_forward, ACCESS_CLIENT, true, SERVER_BODY_ANY},
     {"POST", "/v1/decide", exchange_decide, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/feedback", handle_feedback, ACCESS_CLIENT, false, FEEDBACK_BYTES_MAX},
     {"GET", "/v1/models", routes_models, ACCESS_CLIENT, false, 0},

@@ -475,7 +475,8 @@ static int add_headers(struct upstream_call *call, const struct upstream_request
 {
     /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
     if (r->method == UPSTREAM_POST &&
-        (add_header(call, "Content-Type: application/json") || add_header(call, "Expect:")))
+        (add_named(call, "Content-Type", r->content_type ? r->content_type : "application/json") ||
+         add_header(call, "Expect:")))
         return -1;
     for (size_t i = 0; i < r->n_headers; i++) {
         if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))

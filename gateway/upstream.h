@@ -33,6 +33,7 @@ enum upstream_method {
 struct upstream_request {
     enum upstream_method method;
     const char *url;
+    const char *content_type;              /* of the body; NULL: JSON */
     const char *api_key;                   /* sent as a bearer token; NULL or "": none */
     const struct upstream_header *headers; /* further ones */
     size_t n_headers;
