@@ -141,7 +141,8 @@ static int decide_chat(const struct decide_arguments *a, const struct config *co
     if (moa_policy_new(a->policy ? a->policy : terms.policy, config->policy_settings, &policy))
         return http_fail(error, 503, "out_of_memory", "Out of memory.");
     struct image_score *scores = calloc(chat->n_parts + 1, sizeof(*scores));
-    const struct judge_case asked = {config, chat, scores, policy, &state, NULL};
+    const struct judge_case asked = {
+        .config = config, .chat = chat, .scores = scores, .policy = policy, .state = &state};
     struct perceived perceived = {.modalities = NULL};
     int result = scores ? score_parts(chat, config, scores, error)
                         : http_fail(error, 503, "out_of_memory", "Out of memory.");

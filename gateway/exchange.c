@@ -253,7 +253,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->score = NAN;
     x->memory_age_us = -1;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
-        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN};
+        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0};
     x->stage_began_us = x->arrived_us;
     LIST_INSERT_HEAD(&gateway->exchanges, x, others);
     gateway->n_exchanges++;
@@ -337,14 +337,17 @@ static void reply_decision(struct exchange *x)
 static int judge(struct exchange *x, struct http_error *error)
 {
     struct probe_takes takes[2];
+    struct moa_question known;
     const struct judge_case asked = {.config = x->settings->config,
                                      .chat = &x->chat,
                                      .scores = exchange_scores(x),
                                      .policy = x->policy,
                                      .state = &x->state,
+                                     .question = &known,
                                      .takes = takes};
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         takes[tier] = endpoints_takes(&x->settings->endpoints[tier]);
+    state_question(x->gateway, server_now_us(), &known);
     return judge_decide(&asked, &x->perceived, error);
 }
 

@@ -31,9 +31,7 @@ static int set_evidence(struct exchange *x, size_t i, const char *words)
 
 static int take_evidence(struct exchange *x, const struct engine_call *c)
 {
-    struct usage usage;
-    if (usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c, &usage);
+    exchange_count_call(x, c);
     char *words = chat_completion_text(buffer_bytes(&c->held));
     if (!words)
         return -1;
@@ -271,9 +269,6 @@ static void break_off(struct exchange *x, const struct engine_call *c)
 /* A whole answer, as a stream for who asked for one. */
 static void end_whole(struct exchange *x, struct engine_call *c)
 {
-    struct usage usage;
-    if (usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c, &usage);
     const struct moa_bytes whole = buffer_bytes(&c->held);
     if (!x->chat.stream) {
         begin_answer(x, &whole);
@@ -310,28 +305,6 @@ static void end_stream(struct exchange *x, struct engine_call *c)
 
 /* ---- how sure the edge is ---- */
 
-/* The score that the answer has by now. More tokens never raise it, but for a letter: among those
- * that were offered it is more probable than among all. */
-static double score_of(const struct exchange *x)
-{
-    struct moa_answer answer;
-    logprobs_answer(&x->logprobs, x->chat.is_sampled, &answer);
-    return answer.n_tokens > 0 ? answer.p_min : 0.0;
-}
-
-bool exchange_has_held(const struct exchange *x, bool is_whole)
-{
-    const struct logprobs *l = &x->logprobs;
-    const double hold = moa_policy_value(x->policy, "edge_first.hold_tokens");
-    return is_whole || l->ended || (double)l->n_tokens >= hold;
-}
-
-/* Whatever follows, it will not do. */
-static bool is_hopeless(const struct exchange *x)
-{
-    return !x->logprobs.letters && score_of(x) < x->perceived.decision.threshold;
-}
-
 static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
 {
     struct exchange *x = c->exchange;
@@ -339,13 +312,13 @@ static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
     const bool has_held = exchange_has_held(x, is_whole);
     if (has_held)
         exchange_audit_score(x);
-    if (!has_held && !(is_first && is_hopeless(x)))
+    if (!has_held && !(is_first && exchange_is_hopeless(x)))
         return HOLD_ON;
     if (x->logprobs.n_tokens == 0)
         exchange_note_mute(c);
     if (!is_first) /* it was held for an audit alone */
         return HOLD_KEEP;
-    x->score = score_of(x);
+    x->score = exchange_score(x);
     if (x->score >= x->perceived.decision.threshold || !exchange_may_escalate(x))
         return HOLD_KEEP;
     return !is_whole && exchange_audit_may_go_on(c) ? HOLD_ASIDE : HOLD_DROP;
@@ -354,9 +327,7 @@ static enum call_hold on_answer_held(struct engine_call *c, bool is_whole)
 /* The tokens of an answer that nobody gets were spent all the same. */
 static void on_answer_unsure(struct exchange *x, const struct engine_call *c)
 {
-    struct usage usage = c->sse.usage;
-    if (c->is_stream || usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c, &usage);
+    exchange_count_call(x, c);
     exchange_escalate(x);
 }
 
@@ -375,8 +346,7 @@ static void on_answer_over(struct engine_call *c)
         exchange_call_failed(x, c);
         return;
     }
-    if (c->is_stream)
-        exchange_count_tokens(x, c, &c->sse.usage);
+    exchange_count_call(x, c);
     exchange_remember(x, c);
     if (c->is_stream || x->answering)
         end_stream(x, c);

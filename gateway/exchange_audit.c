@@ -188,18 +188,11 @@ static enum call_hold on_shadow_held(struct engine_call *c, bool is_whole)
     return HOLD_KEEP;
 }
 
-static void count_tokens(struct exchange *x, const struct engine_call *c)
-{
-    struct usage usage = c->sse.usage;
-    if (c->is_stream || usage_of_completion(buffer_bytes(&c->held), &usage))
-        exchange_count_tokens(x, c, &usage);
-}
-
 static void on_shadow_over(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
     struct audit *a = x->audit;
-    count_tokens(x, c);
+    exchange_count_call(x, c);
     exchange_audit_note(x, c);
     if (c->tier == MOA_EDGE)
         x->gateway->edge_shadow = NULL;

@@ -231,6 +231,8 @@ static enum verdict judge(struct engine_call *c, enum answer_extent extent)
     };
     enum verdict verdict = engine_verdict(&answer, &c->opinion);
     if (verdict == VERDICT_ANSWERED)
+        c->answered_us = server_now_us();
+    if (verdict == VERDICT_ANSWERED)
         report(c->exchange, c->tier, &c->at, ENDPOINT_ANSWERED);
     if (verdict == VERDICT_ANSWERED && c->kind == CALL_ANSWER)
         exchange_note_answered(c->exchange, c);
@@ -482,7 +484,10 @@ int engine_call_send(struct engine_call *c)
         endpoint_end(&c->at);
         return -1;
     }
+    c->sent_us = server_now_us();
+    c->answered_us = 0;
     sense_enter(&x->gateway->sense, c->tier);
+    c->is_queued = sense_is_full(&x->gateway->sense, c->tier, c->sent_us);
     if (!x->overhead_us)
         x->overhead_us = server_now_us() - x->arrived_us;
     log_event(LOG_LEVEL_DEBUG, "call", "id=%s tier=%s endpoint=%s bytes=%llu", x->trace.id,

@@ -91,11 +91,12 @@ struct exchange {
     size_t n_perceiving;
     char **evidence; /* one per part */
 
-    struct engine_call answers[2];    /* by tier; one after the other, if more than one is asked */
-    struct logprobs logprobs;         /* of an answer of the edge that may not be kept */
-    double score;                     /* of that answer; NaN: there was none */
-    const struct endpoint *failed_at; /* the last that failed; only compared */
-    struct refusal refusals[4];       /* not yet held against anybody */
+    struct engine_call answers[2]; /* by tier; one after the other, if more than one is asked */
+    struct logprobs logprobs;      /* of an answer of the edge that may not be kept */
+    double score;                  /* of that answer; NaN: there was none */
+    struct moa_adaptive_outcome outcome; /* what the policy `adaptive` is told */
+    const struct endpoint *failed_at;    /* the last that failed; only compared */
+    struct refusal refusals[4];          /* not yet held against anybody */
     size_t n_refusals;
     struct usage usage[2];              /* by tier */
     uint64_t bytes_up[2];               /* by tier */
@@ -200,9 +201,6 @@ void exchange_answer(struct exchange *x);
 int exchange_ask(struct exchange *x, struct engine_call *call, bool cold);
 /* The edge's answer is scored, and waits for that: see on_held. */
 void exchange_hold(struct exchange *x, struct engine_call *call);
-/* Whether as much of it has come as is scored: the first tokens of a stream, or all of an answer
- * that is shorter or comes whole. */
-bool exchange_has_held(const struct exchange *x, bool is_whole);
 /* The client streams: from here on silence is filled with comments. */
 void exchange_watch_silence(struct exchange *x);
 /* An error for a client whose stream has begun. False if there is no memory for it. */
@@ -255,6 +253,21 @@ void exchange_forward_done(struct exchange *x);
 enum moa_tier exchange_forward_tier(const struct exchange *x);
 void exchange_forward_log(const struct exchange *x);
 
+/* ---- exchange_adaptive.c ---- */
+
+/* How sure the edge is of the answer that has come so far; 0 if it tells nothing. */
+double exchange_score(const struct exchange *x);
+/* Whether as much of it has come as is scored: the first tokens of a stream, or all of an answer
+ * that is shorter or comes whole. */
+bool exchange_has_held(const struct exchange *x, bool is_whole);
+/* Whether it will not be kept, whatever follows. */
+bool exchange_is_hopeless(const struct exchange *x);
+/* What a call that was answered took, as its engine tells or as it was seen. */
+void exchange_note_times(struct exchange *x, const struct engine_call *call,
+                         const struct usage *usage);
+/* The exchange is over. */
+void exchange_tell_adaptive(struct exchange *x);
+
 /* ---- exchange_stage.c ---- */
 
 /* The one door between stages. */
@@ -278,9 +291,8 @@ void exchange_note_call(struct exchange *x, const struct engine_call *call);
 void exchange_keep_limits(struct exchange *x, const struct upstream_head *head);
 /* As headers for the client. Returns how many. */
 size_t exchange_write_limits(const struct exchange *x, struct server_header *list, size_t room);
-/* Those of a call that nobody gets count apart. */
-void exchange_count_tokens(struct exchange *x, const struct engine_call *call,
-                           const struct usage *usage);
+/* The tokens and times of a call that was answered. Those of one that nobody gets count apart. */
+void exchange_count_call(struct exchange *x, const struct engine_call *call);
 
 #define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)

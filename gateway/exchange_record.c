@@ -209,16 +209,19 @@ void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
     }
 }
 
-void exchange_count_tokens(struct exchange *x, const struct engine_call *c,
-                           const struct usage *usage)
+void exchange_count_call(struct exchange *x, const struct engine_call *c)
 {
     const enum moa_tier tier = c->tier;
+    struct usage usage = c->sse.usage;
+    if (!c->is_stream)
+        usage_of_completion(buffer_bytes(&c->held), &usage);
     if (c->kind == CALL_SHADOW)
-        metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage->prompt_tokens,
-                       usage->completion_tokens);
-    usage_add(&x->usage[tier], usage);
-    metrics_tokens(x->gateway->metrics.tokens_total[tier], usage->prompt_tokens,
-                   usage->completion_tokens);
+        metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage.prompt_tokens,
+                       usage.completion_tokens);
+    usage_add(&x->usage[tier], &usage);
+    metrics_tokens(x->gateway->metrics.tokens_total[tier], usage.prompt_tokens,
+                   usage.completion_tokens);
+    exchange_note_times(x, c, &usage);
 }
 
 /* ---- when it is over ---- */
@@ -293,6 +296,7 @@ static void observe(struct exchange *x)
 void exchange_record(struct exchange *x)
 {
     observe(x);
+    exchange_tell_adaptive(x);
     if (x->dry_run)
         return;
     exchange_pay(x, false);

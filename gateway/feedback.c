@@ -29,6 +29,7 @@ static void remember(struct feedback *feedback, const char *id, const char *key,
     entry->policy = policy;
     entry->request = *outcome->request;
     entry->request.modalities = modalities;
+    entry->request.question = NULL; /* it may be gone when the rating comes */
     entry->outcome = *outcome;
     entry->outcome.request = &entry->request;
 }

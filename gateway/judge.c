@@ -4,9 +4,11 @@
  */
 #include "judge.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "pins.h"
+#include "question.h"
 
 static const char prefix[] = "moaoff/";
 
@@ -53,6 +55,25 @@ static void limit(const struct judge_case *c, struct perceived *perceived)
     perceive_limit(perceived, takes, c->config);
 }
 
+static const struct moa_question nothing_known = {
+    .load = {{NAN, NAN, NAN}, {NAN, NAN, NAN}}, .uplink_mbps = NAN, .rtt_ms = NAN};
+
+/* What the policy `adaptive` asks for; the others ask for nothing. */
+static void ask(const struct judge_case *c, struct perceived *perceived)
+{
+    const struct moa_adaptive *adaptive = moa_policy_adaptive(c->policy);
+    struct moa_question *q = &perceived->question;
+    if (!adaptive)
+        return;
+    *q = c->question ? *c->question : nothing_known;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        q->load[tier].prompt_tokens = perceive_tokens(perceived, &c->config->tier[tier]);
+    q->upload_bytes = (double)c->chat->body.n;
+    question_read(c->chat, c->scores, adaptive, q);
+    moa_adaptive_coins(adaptive, q->scene, q->text, q->coins);
+    perceived->request.question = q;
+}
+
 int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
                  struct http_error *ret_error)
 {
@@ -62,6 +83,7 @@ int judge_decide(const struct judge_case *c, struct perceived *ret_perceived,
     limit(c, ret_perceived);
     if (perceive_refuse(c->chat, ret_perceived, ret_error))
         return -1;
+    ask(c, ret_perceived);
     enum moa_err err =
         moa_decide(c->policy, &ret_perceived->request, c->state, &ret_perceived->decision);
     if (err)

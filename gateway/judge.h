@@ -27,8 +27,9 @@ struct judge_case {
     const struct config *config;
     const struct chat *chat;          /* after judge_read() */
     const struct image_score *scores; /* one for each part, all without error */
-    const struct moa_policy *policy;
+    struct moa_policy *policy;
     const struct moa_state *state;
+    const struct moa_question *question; /* as far as state_question() knows it; NULL: nothing */
     const struct probe_takes
         *takes; /* what the engines of each tier say they take; NULL: nothing */
 };

@@ -173,18 +173,26 @@ static double tokens_for(const struct moa_modality *m, const struct tier_config 
     return m->kind == MOA_IMAGE && most > 0 && m->tokens > most ? most : m->tokens;
 }
 
+double perceive_tokens(const struct perceived *perceived, const struct tier_config *tier)
+{
+    double tokens = 0;
+    for (size_t i = 0; i < perceived->request.n; i++)
+        tokens += tokens_for(&perceived->modalities[i], tier);
+    return tokens;
+}
+
 void perceive_limit(struct perceived *perceived, const struct probe_takes takes[2],
                     const struct config *config)
 {
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
-        double tokens = 0;
         for (size_t i = 0; i < perceived->request.n; i++) {
             struct moa_modality *m = &perceived->modalities[i];
-            tokens += tokens_for(m, &config->tier[tier]);
             m->refused[tier] = !pins_has(takes[tier].kinds, m->kind);
         }
         if (takes[tier].context_tokens > 0)
-            perceived->modalities[0].refused[tier] = tokens > (double)takes[tier].context_tokens;
+            perceived->modalities[0].refused[tier] =
+                perceive_tokens(perceived, &config->tier[tier]) >
+                (double)takes[tier].context_tokens;
     }
 }
 

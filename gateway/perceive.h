@@ -60,7 +60,8 @@ struct perceived {
     struct moa_request request;
     struct moa_decision decision; /* with room for every modality */
     struct moa_modality *modalities;
-    bool question_leaves; /* as decided; see perceive_question_leaves() */
+    struct moa_question question; /* the request's, if the policy asks for one */
+    bool question_leaves;         /* as decided; see perceive_question_leaves() */
 };
 
 /**
@@ -70,6 +71,10 @@ struct perceived {
 int perceive_request(const struct chat *chat, const struct image_score *scores,
                      const struct config *config, struct perceived *ret_perceived);
 void perceive_done(struct perceived *perceived);
+
+/** About how many tokens the request is on a tier: an image has at most as many as the tier gets of
+ * it. */
+double perceive_tokens(const struct perceived *perceived, const struct tier_config *tier);
 
 /** Notes what tiers do not take: kinds, and a request that is longer than a context. */
 void perceive_limit(struct perceived *perceived, const struct probe_takes takes[2],

@@ -110,12 +110,31 @@ double sense_slots(const struct sense *s)
     return s->engine.slots > 0 ? s->engine.slots : (double)edge->urls.n;
 }
 
+void sense_tier(const struct sense *s, enum moa_tier tier, int64_t now_us,
+                struct moa_tier_load *ret_load)
+{
+    const struct tier_config *cloud = &s->config->tier[MOA_CLOUD];
+    *ret_load = (struct moa_tier_load){s->in_flight[tier], NAN, NAN};
+    if (tier == MOA_EDGE) {
+        ret_load->n_in_flight += sense_engine_known(s, now_us) ? s->others : 0;
+        ret_load->slots = fmax(1, sense_slots(s));
+    } else if (cloud->slots > 0) {
+        ret_load->slots = (double)cloud->slots * (double)cloud->urls.n;
+    }
+}
+
+bool sense_is_full(const struct sense *s, enum moa_tier tier, int64_t now_us)
+{
+    struct moa_tier_load load;
+    sense_tier(s, tier, now_us, &load);
+    return load.n_in_flight > load.slots; /* not if they are unknown */
+}
+
 double sense_load(const struct sense *s, int64_t now_us)
 {
-    double calls = s->in_flight[MOA_EDGE];
-    if (sense_engine_known(s, now_us))
-        calls += s->others;
-    double load = fmin(1, calls / sense_slots(s));
+    struct moa_tier_load edge;
+    sense_tier(s, MOA_EDGE, now_us, &edge);
+    double load = fmin(1, edge.n_in_flight / sense_slots(s));
     if (s->config->tier[MOA_EDGE].cpu_counts && sense_pressure_known(s, now_us))
         load = fmax(load, s->pressure);
     return load;

@@ -57,6 +57,14 @@ bool sense_pressure_known(const struct sense *sense, int64_t now_us);
 double sense_slots(const struct sense *sense);
 double sense_load(const struct sense *sense, int64_t now_us);
 
+/** The calls on a tier, and how many it works on at once; `prompt_tokens` is left unknown. Of the
+ * cloud our own calls are known alone, and its slots if they are configured. */
+void sense_tier(const struct sense *sense, enum moa_tier tier, int64_t now_us,
+                struct moa_tier_load *ret_load);
+
+/** Whether there are more calls on the tier than it works on at once. */
+bool sense_is_full(const struct sense *sense, enum moa_tier tier, int64_t now_us);
+
 /**
  * The uplink as measured lately, or as configured; between the two while there are only few
  * measurements. NaN: unknown.

@@ -12,7 +12,7 @@
 
 void sse_init(struct sse *ret_sse)
 {
-    *ret_sse = (struct sse){.usage = {USAGE_UNKNOWN, USAGE_UNKNOWN}};
+    *ret_sse = (struct sse){.usage = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0}};
 }
 
 /* The length of the end of a line at `p`, of `n` bytes: 0 if there is none. A CR that comes last is
@@ -103,8 +103,11 @@ static enum sse_kind read_object(struct sse *sse, yyjson_val *root)
     yyjson_val *choices = yyjson_obj_get(root, "choices");
     struct usage usage;
     const bool counted = usage_of_object(yyjson_obj_get(root, "usage"), &usage);
+    usage.prompt_ms = sse->usage.prompt_ms;
+    usage.completion_ms = sse->usage.completion_ms;
     if (counted)
         sse->usage = usage;
+    usage_read_times(root, &sse->usage);
     if (error && !yyjson_is_null(error))
         return SSE_ERROR;
     enum sse_kind kind = read_choices(sse, choices);

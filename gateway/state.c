@@ -16,6 +16,8 @@
 #include "journal.h"
 #include "recall.h"
 
+#define CONNECTION_KEPT_US 60000000 /* unused: about as long as servers keep one open */
+
 static double age_ms(int64_t then_us, int64_t now_us)
 {
     return then_us > 0 ? (double)(now_us - then_us) / 1e3 : NAN;
@@ -37,6 +39,19 @@ void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
         .edge_up = endpoints_up(&g->settings->endpoints[MOA_EDGE]),
         .cloud_up = endpoints_up(&g->settings->endpoints[MOA_CLOUD]),
     };
+}
+
+void state_question(const struct gateway *g, int64_t now_us, struct moa_question *ret_question)
+{
+    const struct sense *s = &g->sense;
+    const bool is_cold = s->rtt_us == 0 || now_us - s->rtt_measured_us > CONNECTION_KEPT_US;
+    *ret_question = (struct moa_question){
+        .uplink_mbps = sense_mbps(s, now_us),
+        .rtt_ms = s->rtt_us > 0 ? (double)s->rtt_us / 1e3 : NAN,
+        .cold = is_cold,
+    };
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        sense_tier(s, (enum moa_tier)tier, now_us, &ret_question->load[tier]);
 }
 
 /* ---- JSON ---- */

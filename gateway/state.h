@@ -20,6 +20,10 @@ struct gateway;
  */
 void state_read(struct gateway *gateway, int64_t now_us, struct moa_state *ret_state);
 
+/** And what the policy `adaptive` asks for beside it: calls, slots and the link to the cloud. */
+void state_question(const struct gateway *gateway, int64_t now_us,
+                    struct moa_question *ret_question);
+
 /** The state as JSON, to be freed with free(); NULL if out of memory. */
 char *state_json(struct gateway *gateway, int64_t now_us, size_t *ret_n);
 

@@ -9,8 +9,9 @@
 #include <yyjson.h>
 
 #define TOKENS_MAX ((uint64_t)1 << 40)
+#define MS_MAX 86400000.0
 
-static const struct usage unknown = {USAGE_UNKNOWN, USAGE_UNKNOWN};
+static const struct usage unknown = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0};
 
 static int64_t tokens_of(yyjson_val *object, const char *name)
 {
@@ -21,16 +22,34 @@ static int64_t tokens_of(yyjson_val *object, const char *name)
 
 bool usage_of_object(yyjson_val *object, struct usage *ret_usage)
 {
-    *ret_usage =
-        (struct usage){tokens_of(object, "prompt_tokens"), tokens_of(object, "completion_tokens")};
+    *ret_usage = unknown;
+    ret_usage->prompt_tokens = tokens_of(object, "prompt_tokens");
+    ret_usage->completion_tokens = tokens_of(object, "completion_tokens");
     return ret_usage->prompt_tokens >= 0 || ret_usage->completion_tokens >= 0;
+}
+
+static double ms_of(yyjson_val *object, const char *name)
+{
+    const double ms = yyjson_get_num(yyjson_obj_get(object, name));
+    return ms > 0 && ms < MS_MAX ? ms : 0;
+}
+
+void usage_read_times(yyjson_val *root, struct usage *usage)
+{
+    yyjson_val *timings = yyjson_obj_get(root, "timings");
+    if (!yyjson_is_obj(timings))
+        return;
+    usage->prompt_ms = ms_of(timings, "prompt_ms");
+    usage->completion_ms = ms_of(timings, "predicted_ms");
 }
 
 bool usage_of_completion(struct moa_bytes completion, struct usage *ret_usage)
 {
     yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
     *ret_usage = unknown;
-    bool found = usage_of_object(yyjson_obj_get(yyjson_doc_get_root(doc), "usage"), ret_usage);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    bool found = usage_of_object(yyjson_obj_get(root, "usage"), ret_usage);
+    usage_read_times(root, ret_usage);
     yyjson_doc_free(doc);
     return found;
 }

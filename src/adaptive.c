@@ -360,6 +360,13 @@ bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa
            moa_confidence_reach(&current(adaptive)->confidence, so_far, n_tokens_max) < threshold;
 }
 
+double moa_adaptive_sending_ms(const struct moa_question *question)
+{
+    return question ? moa_predict_upload_ms(question->upload_bytes, question->uplink_mbps,
+                                            question->rtt_ms, question->cold)
+                    : 0.0;
+}
+
 /* ---- learning ---- */
 
 enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
@@ -374,7 +381,7 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
                                        is_quantity(t->answer_tokens)))
             return MOA_ERR_ARGUMENT;
     }
-    adaptive->n_requests++;
+    adaptive->n_requests += !outcome->is_again;
     adaptive->n_changes++;
     moa_predict_observe(&adaptive->predict, outcome,
                         fmin(adaptive->params.cloud_share_max, adaptive->budget_share));

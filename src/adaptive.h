@@ -11,7 +11,7 @@
 #include "certify.h"
 #include "confidence.h"
 #include "generation.h"
-#include "policy_params.h"
+#include "param_table.h"
 #include "predict.h"
 
 enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };

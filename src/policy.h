@@ -11,7 +11,7 @@
 
 #include <moaoff/policy.h>
 
-#include "policy_params.h"
+#include "param_table.h"
 
 struct policy_kind {
     const char *name;

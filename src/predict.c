@@ -67,6 +67,8 @@ void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *o
         see_times(&p->tier[tier], &outcome->times[tier]);
         see(&p->answer_tokens[outcome->kind], outcome->times[tier].answer_tokens);
     }
+    if (outcome->is_again)
+        return;
     if (outcome->edge_first) {
         see_escalation(&p->all, outcome->escalated);
         see_escalation(&p->kind[outcome->kind], outcome->escalated);
@@ -94,10 +96,10 @@ double moa_predict_wait_ms(double n, double slots, double service_ms)
 
 double moa_predict_upload_ms(double bytes, double mbps, double rtt_ms, bool cold)
 {
-    double ms = rtt_ms + bytes * 8e-3 / mbps;
+    double ms = rtt_ms;
     if (cold) /* the handshake, and a round trip each time the window has to double */
         ms += rtt_ms * (1.0 + floor(log2(1.0 + bytes / WINDOW_BYTES)));
-    return ms;
+    return known_or_0(ms) + known_or_0(bytes * 8e-3 / mbps);
 }
 
 /* Time per token from the means, times tokens; what was never seen costs nothing. */

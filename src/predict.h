@@ -41,7 +41,8 @@ double moa_predict_rate(const struct predict *p, unsigned kind);
 /** Mean wait for one of `slots` with `n` calls before it and a service time of `service_ms`. */
 double moa_predict_wait_ms(double n, double slots, double service_ms);
 
-/** Until the last byte of a request has reached the cloud; NaN if the uplink is unknown. */
+/** Until the last byte of a request has reached the cloud. What is unknown costs nothing: it is in
+ * the fixed time of the calls that were seen. */
 double moa_predict_upload_ms(double bytes, double mbps, double rtt_ms, bool cold);
 
 /** T of both tiers, v and J into `ret_routing`; NaN where something is unknown. */

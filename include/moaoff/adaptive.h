@@ -141,7 +141,9 @@ enum {
 
 /** What a call to a tier took; NaN: unknown. */
 struct moa_call_times {
-    double fixed_ms; /**< before the prompt was read, waiting for a slot not included */
+    /** Before the prompt was read, neither waiting for a slot nor moa_adaptive_sending_ms()
+     * included. */
+    double fixed_ms;
     double prompt_ms;
     double prompt_tokens;
     double answer_ms;
@@ -155,6 +157,7 @@ struct moa_adaptive_outcome {
     bool escalated;  /**< and was not kept */
     bool cloud;      /**< the cloud was asked, for whatever reason */
     bool called[2];  /**< by enum moa_tier: `times` says something */
+    bool is_again;   /**< no other request, but more times of one that was told already */
     struct moa_call_times times[2];
 };
 
@@ -224,6 +227,10 @@ MOA_API double moa_adaptive_score(const struct moa_adaptive *adaptive,
 MOA_API bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive,
                                    const struct moa_answer *so_far, size_t n_tokens_max,
                                    double threshold);
+
+/** What sending the request to the cloud is predicted to take; what is not known of the link costs
+ * nothing. */
+MOA_API double moa_adaptive_sending_ms(const struct moa_question *question);
 
 /** Errors: MOA_ERR_ARGUMENT, and nothing has changed. */
 MOA_API MOA_WARN_UNUSED enum moa_err

@@ -2,8 +2,8 @@
  *
  * Tables of parameters: each policy owns one. Checking settings by them and storing values.
  */
-#ifndef MOA_SRC_POLICY_PARAMS_H
-#define MOA_SRC_POLICY_PARAMS_H
+#ifndef MOA_SRC_PARAM_TABLE_H
+#define MOA_SRC_PARAM_TABLE_H
 
 #include <stddef.h>
 

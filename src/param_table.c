@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tables of parameters; see policy_params.h.
+ * Tables of parameters; see param_table.h.
  */
-#include "policy_params.h"
+#include "param_table.h"
 
 #include <math.h>
 #include <string.h>
