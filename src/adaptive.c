@@ -208,7 +208,7 @@ bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t identity)
 
 uint64_t moa_adaptive_hash(const struct moa_adaptive *adaptive, const uint64_t *words, size_t n)
 {
-    if (!adaptive)
+    if (!adaptive || !words)
         return 0;
     /* Another key than that of coins and marks: no words that come from outside are theirs. */
     const uint64_t key[2] = {adaptive->key[0] ^ 0x7175657374696f6e, adaptive->key[1]};
@@ -224,7 +224,7 @@ static uint64_t mark_of(const struct moa_adaptive *a, uint64_t scene, uint64_t t
 void moa_adaptive_coins(const struct moa_adaptive *adaptive, uint64_t scene, uint64_t text,
                         double ret_coins[MOA_GENERATIONS])
 {
-    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+    for (size_t i = 0; i < MOA_GENERATIONS && ret_coins; i++) {
         const uint64_t serial = adaptive ? adaptive->generations[i].serial : 0;
         const uint64_t words[] = {serial, scene, text};
         ret_coins[i] = 1.0;
@@ -522,6 +522,8 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
 {
     const struct moa_adaptive *a = adaptive;
     struct moa_guarantee *r = ret_guarantee;
+    if (!r)
+        return;
     *r = (struct moa_guarantee){.threshold = INFINITY};
     if (!a)
         return;

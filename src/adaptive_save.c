@@ -274,6 +274,8 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
 {
     if (!adaptive)
         return MOA_ERR_ARGUMENT;
+    if (!saved.p)
+        return MOA_ERR_TRUNCATED;
     struct moa_adaptive *loaded = calloc(1, sizeof(*loaded));
     if (!loaded)
         return MOA_ERR_MEMORY;

@@ -131,6 +131,10 @@ static double in_range(double duration_s)
 void moa_media_probe(struct moa_bytes file, struct moa_media *ret_media)
 {
     struct moa_media media = {.format = MOA_MEDIA_UNKNOWN};
+    if (!ret_media)
+        return;
+    if (!file.p)
+        file.n = 0;
     for (size_t i = 0; i < sizeof(containers) / sizeof(containers[0]) && !media.format; i++) {
         if (containers[i].probe(file, &media))
             media.format = containers[i].format;

@@ -199,7 +199,8 @@ MOA_API bool moa_adaptive_identity(struct moa_adaptive *adaptive, uint64_t ident
 
 /**
  * A hash of `n` words with the policy's key, for scenes and texts: equal for equal words as long as
- * the key is the same, and without the key it tells nothing of them. 0 if there is no policy.
+ * the key is the same, and without the key it tells nothing of them. 0 if there is no policy, or no
+ * words.
  */
 MOA_API uint64_t moa_adaptive_hash(const struct moa_adaptive *adaptive, const uint64_t *words,
                                    size_t n);

@@ -223,13 +223,13 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_luma_measure(const uint8_t *luma, uint3
  * rounded down, with c the mean of the field and m that of the picture, at least 32 gray levels:
  * steps of 8 % of m, in [0, 200]. Two pictures show one scene if all of it is equal. Sensor noise,
  * lossy coding and exposure mostly leave it equal; what moves in it does not, if it is large
- * enough: docs/perceive.md gives the rates. Pure arithmetic, cannot fail.
+ * enough: docs/perceive.md gives the rates. Pure arithmetic, cannot fail; NULL is a black picture.
  */
 MOA_API void moa_image_scene(const struct moa_image_features *features, uint64_t ret_scene[2]);
 
 /**
  * How far two pictures are from each other, in gray levels: the largest and the mean absolute
- * difference of their reduced luma, [0, 255]. Sizes do not count. Cannot fail.
+ * difference of their reduced luma, [0, 255]; 255 if one is NULL. Sizes do not count. Cannot fail.
  */
 MOA_API void moa_image_distance(const struct moa_image_features *one,
                                 const struct moa_image_features *other, double *ret_max,

@@ -124,7 +124,9 @@ void moa_image_scene(const struct moa_image_features *features, uint64_t ret_sce
 {
     uint32_t sums[FIELDS * FIELDS] = {0};
     uint32_t total = 0;
-    for (uint32_t i = 0; i < MOA_IMAGE_REDUCED_PX; i++) {
+    if (!ret_scene)
+        return;
+    for (uint32_t i = 0; i < MOA_IMAGE_REDUCED_PX && features; i++) {
         const uint32_t field = i / SIDE / FIELD * FIELDS + i % SIDE / FIELD;
         sums[field] += features->reduced[i];
         total += features->reduced[i];
@@ -143,12 +145,16 @@ void moa_image_scene(const struct moa_image_features *features, uint64_t ret_sce
 void moa_image_distance(const struct moa_image_features *one,
                         const struct moa_image_features *other, double *ret_max, double *ret_mean)
 {
+    const bool is_known = one && other;
     uint32_t max = 0, sum = 0;
     for (uint32_t i = 0; i < MOA_IMAGE_REDUCED_PX; i++) {
-        const uint32_t d = (uint32_t)abs(one->reduced[i] - other->reduced[i]);
+        const uint32_t d =
+            is_known ? (uint32_t)abs(one->reduced[i] - other->reduced[i]) : UINT8_MAX;
         max = d > max ? d : max;
         sum += d;
     }
-    *ret_max = max;
-    *ret_mean = (double)sum / MOA_IMAGE_REDUCED_PX;
+    if (ret_max)
+        *ret_max = max;
+    if (ret_mean)
+        *ret_mean = (double)sum / MOA_IMAGE_REDUCED_PX;
 }

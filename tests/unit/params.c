@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <moaoff/docket.h>
 #include <moaoff/moaoff.h>
 #include <moaoff/recode.h>
 
@@ -119,6 +120,118 @@ static void test_decisions(void **state)
     moa_policy_free(policy);
 }
 
+static void test_adaptive_without_arguments(void **state)
+{
+    (void)state;
+    struct moa_adaptive *a = NULL;
+    const uint64_t key[2] = {1, 2};
+    double coins[MOA_GENERATIONS] = {7, 7};
+    char buffer[8];
+    struct moa_question question = {.edge_up = true, .cloud_up = true};
+    struct moa_routing routing;
+    assert_int_equal(moa_adaptive_new(NULL, key, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_new(NULL, NULL, &a), MOA_ERR_ARGUMENT);
+    assert_null(a);
+    assert_null(moa_adaptive_param(1000));
+    assert_null(moa_policy_adaptive(NULL));
+    assert_int_equal(moa_adaptive_set_key(NULL, key), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_configure(NULL, NULL), MOA_ERR_ARGUMENT);
+    assert_false(moa_adaptive_identity(NULL, 1));
+    assert_true(moa_adaptive_hash(NULL, key, 2) == 0);
+    moa_adaptive_coins(NULL, 1, 2, coins);
+    assert_true(coins[0] == 1 && coins[1] == 1);
+    moa_adaptive_coins(NULL, 1, 2, NULL);
+    assert_int_equal(moa_adaptive_decide(NULL, &question, &routing), MOA_ERR_ARGUMENT);
+    assert_true(moa_adaptive_score(NULL, NULL) == 0);
+    (void)moa_adaptive_hopeless(NULL, NULL, 0, NAN);
+    assert_int_equal(moa_adaptive_observe(NULL, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_aim(NULL, 1), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_audit(NULL, NULL), 0);
+    assert_false(moa_adaptive_tend(NULL));
+    moa_adaptive_guarantee(NULL, NULL);
+    (void)moa_adaptive_changes(NULL);
+    (void)moa_adaptive_save_bytes(NULL);
+    assert_int_equal(moa_adaptive_save(NULL, buffer, sizeof(buffer)), 0);
+    assert_int_not_equal(moa_adaptive_load(NULL, nowhere), MOA_OK);
+    moa_adaptive_free(NULL);
+
+    assert_int_equal(moa_adaptive_new(NULL, key, &a), MOA_OK);
+    assert_int_equal(moa_adaptive_set_key(a, NULL), MOA_ERR_ARGUMENT);
+    assert_true(moa_adaptive_hash(a, NULL, 3) == 0);
+    moa_adaptive_coins(a, 1, 2, NULL);
+    assert_int_equal(moa_adaptive_decide(a, NULL, &routing), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_decide(a, &question, NULL), MOA_ERR_ARGUMENT);
+    question.kind = MOA_QUESTION_KINDS;
+    assert_int_equal(moa_adaptive_decide(a, &question, &routing), MOA_ERR_ARGUMENT);
+    assert_true(moa_adaptive_score(a, NULL) == 0);
+    (void)moa_adaptive_hopeless(a, NULL, 0, NAN);
+    assert_int_equal(moa_adaptive_observe(a, NULL), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_aim(a, NAN), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_adaptive_audit(a, NULL), 0);
+    moa_adaptive_guarantee(a, NULL);
+    assert_int_equal(moa_adaptive_save(a, NULL, 0), 0);
+    assert_int_equal(moa_adaptive_save(a, buffer, sizeof(buffer)), 0);
+    assert_int_not_equal(moa_adaptive_load(a, nowhere), MOA_OK);
+    assert_int_not_equal(moa_adaptive_load(a, nothing), MOA_OK);
+    moa_adaptive_free(a);
+}
+
+static void test_odd_answers_and_questions(void **state)
+{
+    (void)state;
+    struct moa_policy *policy = NULL;
+    assert_int_equal(moa_policy_new("adaptive", NULL, &policy), MOA_OK);
+    struct moa_adaptive *a = moa_policy_adaptive(policy);
+    assert_non_null(a);
+    static const double odd[] = {0, -1, 1e300, NAN, INFINITY, -INFINITY, 0.5};
+    static const int forms[] = {0, 6, 7, -1, INT_MAX, INT_MIN};
+    struct moa_modality part = {.kind = MOA_TEXT};
+    struct moa_choice choice;
+    for (size_t i = 0; i < N_TESTS(odd); i++) {
+        for (size_t k = 0; k < N_TESTS(forms); k++) {
+            const struct moa_answer answer = {.form = (enum moa_answer_form)forms[k],
+                                              .n_tokens = 3,
+                                              .p_min = odd[i],
+                                              .p_first = odd[i],
+                                              .p_top5 = odd[i]};
+            const double score = moa_adaptive_score(a, &answer);
+            assert_true(score >= 0 && score <= 1);
+            (void)moa_adaptive_hopeless(a, &answer, SIZE_MAX, odd[i]);
+            const struct moa_audit audit = {.audit_of = {1, UINT64_MAX}, .answer = answer};
+            (void)moa_adaptive_audit(a, &audit);
+        }
+        const struct moa_question question = {
+            .kind = i % 2 ? UINT_MAX : 0,
+            .coins = {odd[i], odd[i]},
+            .load = {{odd[i], odd[i], odd[i]}, {odd[i], odd[i], odd[i]}},
+            .upload_bytes = odd[i],
+            .uplink_mbps = odd[i],
+            .rtt_ms = odd[i]};
+        const struct moa_request request = {.n = 1, .modalities = &part, .question = &question};
+        const struct moa_state now = {
+            .edge_load = odd[i], .uplink_mbps = odd[i], .edge_up = true, .cloud_up = true};
+        struct moa_decision d = {.n = 1, .choices = &choice};
+        if (moa_decide(policy, &request, &now, &d) == MOA_OK)
+            assert_true((choice.tier == MOA_EDGE || choice.tier == MOA_CLOUD) &&
+                        !(d.threshold < 0 || d.threshold > 1));
+        const struct moa_adaptive_outcome outcome = {
+            .kind = i % 2 ? UINT_MAX : 0,
+            .called = {true, true},
+            .times = {{odd[i], odd[i], odd[i], odd[i], odd[i]}}};
+        (void)(moa_adaptive_observe(a, &outcome) == MOA_OK);
+    }
+    static const int names[] = {-1, 60, INT_MAX, INT_MIN};
+    for (size_t i = 0; i < N_TESTS(names); i++) {
+        assert_string_equal(moa_route_name((enum moa_route)names[i]), "unknown");
+        assert_string_equal(moa_why_name((enum moa_why)names[i]), "unknown");
+        assert_string_equal(moa_standing_name((enum moa_standing)names[i]), "unknown");
+    }
+    assert_false(moa_answers_agree(nothing, (struct moa_bytes){"a", 1}));
+    (void)moa_answer_form_of(nothing);
+    (void)moa_answers_agree(nothing, nothing);
+    moa_policy_free(policy);
+}
+
 static void test_images(void **state)
 {
     (void)state;
@@ -144,6 +257,37 @@ static void test_images(void **state)
     struct moa_image_complexity c;
     moa_image_complexity(NULL, NULL, &c);
     assert_true(c.score >= 0.0 && c.score <= 1.0);
+    uint64_t scene[2] = {7, 7};
+    double furthest = 0, mean = 0;
+    moa_image_scene(NULL, scene);
+    assert_true(scene[0] == 0 && scene[1] == 0);
+    moa_image_scene(NULL, NULL);
+    moa_image_distance(NULL, &features, &furthest, &mean);
+    assert_true(furthest == 255 && mean == 255);
+    moa_image_distance(NULL, NULL, NULL, NULL);
+    for (int i = -1; i < 40; i++)
+        assert_non_null(moa_image_note_name((enum moa_image_note)i));
+    struct moa_media media;
+    moa_media_probe(nowhere, &media);
+    assert_int_equal(media.format, MOA_MEDIA_UNKNOWN);
+    moa_media_probe(nothing, NULL);
+    assert_string_equal(moa_media_format_name((enum moa_media_format)99), "unknown");
+}
+
+static void test_dockets(void **state)
+{
+    (void)state;
+    struct moa_docket docket = {0};
+    struct moa_docket_room *room = malloc(sizeof(*room));
+    char bytes[16];
+    assert_int_equal(moa_docket_write(NULL, bytes, sizeof(bytes)), 0);
+    (void)moa_docket_write(&docket, NULL, 0);
+    (void)moa_docket_write(&docket, NULL, 100);
+    assert_int_not_equal(moa_docket_read(nowhere, room, &docket, NULL), MOA_OK);
+    assert_int_not_equal(moa_docket_read(nothing, room, &docket, NULL), MOA_OK);
+    assert_int_not_equal(moa_docket_read((struct moa_bytes){"x", 1}, NULL, &docket, NULL), MOA_OK);
+    assert_int_not_equal(moa_docket_read((struct moa_bytes){"x", 1}, room, NULL, NULL), MOA_OK);
+    free(room);
 }
 
 static void test_recoding(void **state)
@@ -291,7 +435,10 @@ int main(void)
         cmocka_unit_test(test_names_of_what_does_not_exist),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_adaptive_without_arguments),
+        cmocka_unit_test(test_odd_answers_and_questions),
         cmocka_unit_test(test_images),
+        cmocka_unit_test(test_dockets),
         cmocka_unit_test(test_recoding),
         cmocka_unit_test(test_any_numbers_give_a_score_in_range),
         cmocka_unit_test(test_no_weight_is_equal_weights),
