@@ -3,8 +3,6 @@
  * `moaoff simulate`: its options. study/simulate.c does the work.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "study/simulate.h"
 
@@ -19,8 +17,8 @@ static bool json, show;
 static const struct option_row rows[] = {
     {.letter = 'p',
      .name = "policy",
-     .argument = "NAME[:KEY=VALUE]...",
-     .help = "may be repeated: edge-first:edge_first.threshold=0.8; without it edge, cloud, "
+     .argument = "NAME[:KEY=VALUE,...]",
+     .help = "may be repeated: edge-first:threshold=0.8; without it edge, cloud, "
              "paper and, with records, edge-first and adaptive",
      .list = &policies},
     {.letter = 's',
@@ -56,8 +54,7 @@ static int read_scenario(struct scenario *s, char *why, size_t n)
     return scenario_finish(s, why, n);
 }
 
-/* The names are written to: copies, which live as long as the program. Those at the end of the
- * usual ones go by answers. */
+/* The last of the usual ones go by answers. */
 static int read_policies(bool have_answers, struct simulate_policy *ret_policies, size_t *ret_n,
                          char *why, size_t n)
 {
@@ -65,13 +62,9 @@ static int read_policies(bool have_answers, struct simulate_policy *ret_policies
     const size_t n_usual = have_answers ? 5 : 3;
     *ret_n = policies.n ? policies.n : n_usual;
     for (size_t i = 0; i < *ret_n; i++) {
-        const char *label = policies.n ? policies.items[i] : usual[i];
-        char *text = strdup(label);
-        if (!text || simulate_policy_read(text, &ret_policies[i], why, n)) {
-            free(text);
+        if (simulate_policy_read(policies.n ? policies.items[i] : usual[i], &ret_policies[i], why,
+                                 n))
             return -1;
-        }
-        ret_policies[i].label = label;
     }
     return 0;
 }
@@ -114,8 +107,6 @@ static int run(void)
         scenario_print(&scenario, stdout);
     else if (!failed)
         failed = simulate_all(&scenario, all, n, why, sizeof(why));
-    for (size_t i = 0; i < n; i++)
-        free((char *)all[i].name);
     if (failed)
         fprintf(stderr, "moaoff simulate: %s\n", why);
     return failed ? EXIT_FAILED : EXIT_FINE;

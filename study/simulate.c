@@ -80,6 +80,7 @@ static void arrive(struct sim_world *w, struct sim_box *box, const struct simula
                               .question = &qs->p[i],
                               .text_complexity = qs->p[i].text_complexity,
                               .image_complexity = qs->p[i].image_complexity,
+                              .upload_bytes = qs->p[i].n_upload_bytes,
                               .serial = w->n_arrived++,
                               .arrived_us = w->now_us,
                               .threshold = NAN};
@@ -87,6 +88,8 @@ static void arrive(struct sim_world *w, struct sim_box *box, const struct simula
         r->text_complexity = time->text_complexity;
     if (time && !isnan(time->image_complexity))
         r->image_complexity = time->image_complexity;
+    if (time && !isnan(time->upload_bytes))
+        r->upload_bytes = time->upload_bytes;
     r->scene = w->scenario->records.scenes == SCENES_FRESH ? r->serial : i;
     w->n_to_come--;
     box->n_arrived++;
@@ -373,57 +376,20 @@ int simulate_run(const struct scenario *scenario, const struct questions *questi
 
 /* ---- policies ---- */
 
-static int find_value(const char *key, const char *text, double *ret_value)
+int simulate_policy_read(const char *text, struct simulate_policy *ret_policy, char *why, size_t n)
 {
-    const struct moa_policy_param *param;
-    for (size_t i = 0; (param = moa_policy_param(NULL, i)) != NULL; i++) {
-        if (strcmp(param->key, key) != 0)
-            continue;
-        for (size_t k = 0; param->choices && param->choices[k]; k++) {
-            if (strcmp(param->choices[k], text) == 0) {
-                *ret_value = (double)k;
-                return 0;
-            }
-        }
-        char *end;
-        *ret_value = strtod(text, &end);
-        return end == text || *end || param->choices ? -1 : 0;
-    }
-    return -1;
-}
-
-int simulate_policy_read(char *text, struct simulate_policy *ret_policy, char *why, size_t n)
-{
-    struct simulate_policy p = {.name = text};
-    size_t n_settings = 1;
-    /* Nobody has recorded descriptions: what would be split goes to the cloud whole. */
-    p.settings[0] = (struct moa_policy_setting){"split", 1};
-    char *at = text + strcspn(text, ":");
-    while (*at) {
-        char *key = at + 1;
-        *at = '\0';
-        char *value = key + strcspn(key, "=:");
-        at = key + strcspn(key, ":");
-        if (*value != '=' || n_settings > SIMULATE_SETTINGS_MAX) {
-            snprintf(why, n, "\"%s\" is not key=value", key);
-            return -1;
-        }
-        *value++ = '\0';
-        const char end = *at;
-        *at = '\0';
-        if (find_value(key, value, &p.settings[n_settings].value)) {
-            snprintf(why, n, "%s=%s: no such key of a policy, or no such value", key, value);
-            return -1;
-        }
-        *at = end;
-        p.settings[n_settings++].key = key;
-    }
-    struct moa_policy *made;
-    if (moa_policy_new(p.name, p.settings, &made)) {
-        snprintf(why, n, "\"%s\": no such policy, or a value out of its range", p.name);
+    struct simulate_policy p = {.label = text};
+    const size_t length = strcspn(text, ":");
+    const char *words = text[length] ? text + length + 1 : "";
+    snprintf(p.name, sizeof(p.name), "%.*s", (int)length, text);
+    if (length >= sizeof(p.name) || !moa_policy_summary(p.name)) {
+        snprintf(why, n, "no policy \"%.*s\"", (int)length, text);
         return -1;
     }
-    moa_policy_free(made);
+    /* Nobody has recorded descriptions: what would be split goes to the cloud whole. */
+    p.settings[0] = (struct moa_policy_setting){"split", 1};
+    if (policy_words_read(p.name, words, p.settings + 1, why, n))
+        return -1;
     *ret_policy = p;
     return 0;
 }

@@ -11,20 +11,22 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "gateway/policy_words.h"
+
 #include "simulate_question.h"
 
-#define SIMULATE_SETTINGS_MAX 16
 #define SIMULATE_BATCHES 20
 
 struct simulate_policy {
-    const char *label, *name;
-    struct moa_policy_setting settings[SIMULATE_SETTINGS_MAX + 2]; /* NULL key at the end */
+    const char *label; /* as it was asked for; borrowed */
+    char name[32];
+    struct moa_policy_setting settings[POLICY_WORDS_ROOM + 1]; /* NULL key at the end */
 };
 
 /** Sums over requests. Rights are NaN if the records do not say them. */
 struct simulate_sums {
     double n;
-    double to_cloud;         /* with a call to the cloud, for whatever reason */
+    double to_cloud;         /* with a call to the cloud, for whatever reason, audits among them */
     double answered_by_edge; /* that the client got */
     double differs;          /* of those, answers that differ from the cloud's */
     double right, right_edge, right_cloud;
@@ -49,9 +51,9 @@ struct simulate_result {
     double threshold, first_certified, alarms;
 };
 
-/** "NAME" or "NAME:key=value:key=value" with keys of policies; `text` is borrowed and NAME's end
- * is written to. -1 with what is wrong in `why` of n bytes. */
-int simulate_policy_read(char *text, struct simulate_policy *ret_policy, char *why, size_t n);
+/** "NAME", or "NAME:WORDS" with words of policy_words.h; `text` is borrowed. -1 with what is wrong
+ * in `why` of n bytes. */
+int simulate_policy_read(const char *text, struct simulate_policy *ret_policy, char *why, size_t n);
 
 /** -1 with what is wrong in `why`. The result goes to simulate_result_done(). */
 int simulate_run(const struct scenario *scenario, const struct questions *questions,

@@ -78,6 +78,17 @@ void sim_figures_answered(struct sim_world *w, const struct sim_request *r, enum
     note_prediction(w, r, by, latency_ms);
 }
 
+void sim_figures_audited(struct sim_world *w, const struct sim_request *r)
+{
+    const struct scenario *s = w->scenario;
+    struct simulate_result *result = w->result;
+    const double serial = (double)r->serial;
+    if (result->n_blocks > 0)
+        result->blocks[(size_t)(serial / s->requests * s->blocks)].to_cloud++;
+    if (serial >= s->warmup)
+        result->all.to_cloud++;
+}
+
 static double mean_busy(const struct sim_world *w, struct sim_engine *engines, size_t n)
 {
     double sum = 0.0;

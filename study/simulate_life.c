@@ -15,6 +15,13 @@ static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
 
 /* ---- deciding ---- */
 
+/* Tokens by which times grow; plain servers know none. */
+static double prompt_tokens(const struct sim_world *w, const struct sim_request *r,
+                            enum moa_tier tier)
+{
+    return w->plan[tier].profile ? r->question->prompt_tokens[tier] : (double)NAN;
+}
+
 static struct moa_question ask(const struct sim_world *w, const struct sim_request *r)
 {
     const struct scenario *s = w->scenario;
@@ -24,13 +31,13 @@ static struct moa_question ask(const struct sim_world *w, const struct sim_reque
                              .kind = r->question->kind,
                              .edge_up = r->state.edge_up,
                              .cloud_up = r->state.cloud_up,
-                             .upload_bytes = r->question->n_upload_bytes,
+                             .upload_bytes = r->upload_bytes,
                              .uplink_mbps = w->flow_mbps,
                              .rtt_ms = s->link.rtt_ms};
     for (int t = MOA_EDGE; t <= MOA_CLOUD; t++)
         q.load[t] = (struct moa_tier_load){.n_in_flight = box->n_calls[t],
                                            .slots = s->tier[t].slots * s->tier[t].engines,
-                                           .prompt_tokens = r->question->prompt_tokens[t]};
+                                           .prompt_tokens = prompt_tokens(w, r, (enum moa_tier)t)};
     moa_adaptive_coins(box->adaptive, q.scene, q.text, q.coins);
     return q;
 }
@@ -184,6 +191,7 @@ static void shadow(struct sim_world *w, struct sim_request *r)
 {
     struct sim_box *box = r->box;
     if (r->got[MOA_EDGE]) {
+        sim_figures_audited(w, r);
         call(w, r, MOA_CLOUD);
         return;
     }
@@ -237,7 +245,7 @@ static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
         reach(w, r, MOA_EDGE);
         return;
     }
-    const double n_bytes = r->question->n_upload_bytes;
+    const double n_bytes = r->upload_bytes;
     w->result->cloud_calls++;
     w->result->upload_bytes += n_bytes;
     const double wait_ms =
@@ -254,7 +262,7 @@ void sim_send(struct sim_world *w, struct sim_request *r)
         sim_failed(w, r);
         return;
     }
-    if (!link_add(&r->box->link, r->question->n_upload_bytes, r, w->now_us))
+    if (!link_add(&r->box->link, r->upload_bytes, r, w->now_us))
         w->out_of_memory = true;
     sim_schedule_link(w, r->box);
 }
@@ -275,12 +283,13 @@ void sim_reached(struct sim_world *w, struct sim_request *r)
 }
 
 /* As an engine tells it: the prompt, then the answer; without the wait before. */
-static struct moa_call_times times_of(const struct sim_request *r, enum moa_tier tier)
+static struct moa_call_times times_of(const struct sim_world *w, const struct sim_request *r,
+                                      enum moa_tier tier)
 {
     const struct tier_job *j = &r->job;
     return (struct moa_call_times){.fixed_ms = 0,
                                    .prompt_ms = (double)(j->first_us - j->begun_us) / 1e3,
-                                   .prompt_tokens = r->question->prompt_tokens[tier],
+                                   .prompt_tokens = prompt_tokens(w, r, tier),
                                    .answer_ms = (double)(j->ended_us - j->first_us) / 1e3,
                                    .answer_tokens = r->question->n_tokens[tier]};
 }
@@ -291,7 +300,7 @@ void sim_engine_ended(struct sim_world *w, struct sim_request *r)
 {
     const bool is_cloud = r->engine >= w->clouds && r->engine < w->clouds + w->n_clouds;
     const enum moa_tier tier = is_cloud ? MOA_CLOUD : MOA_EDGE;
-    r->times[tier] = times_of(r, tier);
+    r->times[tier] = times_of(w, r, tier);
     if (is_cloud)
         sim_schedule(w, (double)w->now_us + half_rtt_us(w), SIM_BACK, r);
     else
@@ -319,7 +328,7 @@ static void tell(struct sim_world *w, struct sim_request *r, bool failed)
     const double total_s = (double)(w->now_us - r->arrived_us) / 1e6;
     const bool uploads = r->choice.tier == MOA_CLOUD;
     const double transfer_s =
-        uploads ? fmin(8e-6 * r->question->n_upload_bytes / r->state.uplink_mbps, total_s) : 0.0;
+        uploads ? fmin(8e-6 * r->upload_bytes / r->state.uplink_mbps, total_s) : 0.0;
     if (!moa_policy_learns(r->box->policy))
         return;
     const struct moa_request request = request_of(w, r);

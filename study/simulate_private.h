@@ -52,7 +52,7 @@ struct sim_request {
     struct sim_request *next; /* free ones; of those that wait for the edge */
     struct sim_box *box;
     const struct question *question;
-    double text_complexity, image_complexity;
+    double text_complexity, image_complexity, upload_bytes;
     uint64_t serial, scene;
     int64_t arrived_us;
     struct sim_engine *engine;
@@ -122,6 +122,8 @@ void sim_failed(struct sim_world *w, struct sim_request *request);
 /* simulate_figures.c */
 int sim_figures_begin(struct sim_world *w);
 void sim_figures_answered(struct sim_world *w, const struct sim_request *request, enum moa_tier by);
+/** The cloud is asked by an audit alone, after `request` was answered. */
+void sim_figures_audited(struct sim_world *w, const struct sim_request *request);
 void sim_figures_last_arrival(struct sim_world *w);
 void sim_figures_end(struct sim_world *w);
 void sim_figures_done(struct sim_world *w);

@@ -27,15 +27,20 @@ static const char *take_line(yyjson_val *root, struct simulate_time *ret_time)
 {
     yyjson_val *ms = yyjson_obj_get(root, "time_ms");
     yyjson_val *s = yyjson_obj_get(root, "scheduled_s");
+    yyjson_val *question = yyjson_obj_get(yyjson_obj_get(root, "docket"), "question");
+    yyjson_val *upload = yyjson_obj_get(question, "upload_bytes");
     const char *item = yyjson_get_str(yyjson_obj_get(root, "item"));
     const char *scores = yyjson_get_str(yyjson_obj_get(root, "scores"));
     if (!yyjson_is_num(ms) && !yyjson_is_num(s))
         return "neither \"time_ms\" nor \"scheduled_s\"";
-    *ret_time = (struct simulate_time){.at_us = yyjson_is_num(ms) ? 1e3 * yyjson_get_num(ms)
-                                                                  : 1e6 * yyjson_get_num(s),
-                                       .text_complexity = score_of(scores, "text="),
-                                       .image_complexity = score_of(scores, "image0="),
-                                       .question = SIZE_MAX};
+    *ret_time = (struct simulate_time){
+        .at_us = yyjson_is_num(ms) ? 1e3 * yyjson_get_num(ms) : 1e6 * yyjson_get_num(s),
+        .text_complexity = score_of(scores, "text="),
+        .image_complexity = score_of(scores, "image0="),
+        .upload_bytes = yyjson_is_num(upload) && yyjson_get_num(upload) >= 0.0
+                            ? yyjson_get_num(upload)
+                            : (double)NAN,
+        .question = SIZE_MAX};
     snprintf(ret_time->item, sizeof(ret_time->item), "%s", item ? item : "");
     return NULL;
 }

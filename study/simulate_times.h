@@ -13,6 +13,7 @@ struct simulate_time {
     double at_us;                             /* since the first */
     char item[64];                            /* "" if the line has none */
     double text_complexity, image_complexity; /* NaN if the line has none */
+    double upload_bytes;                      /* the same */
     size_t question;                          /* for who knows the item; SIZE_MAX: any */
 };
 

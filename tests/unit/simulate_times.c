@@ -31,14 +31,16 @@ static void of_a_journal(void **unused)
     char why[256];
     assert_int_equal(
         read_text("{\"time_ms\":5000,\"scores\":\"text=0.25, image0=0.5, image1=0.75\"}\n"
-                  "{\"time_ms\":4000,\"scores\":\"text=0.125\"}\n{\"time_ms\":4500}\n",
+                  "{\"time_ms\":4000,\"scores\":\"text=0.125\"}\n"
+                  "{\"time_ms\":4500,\"docket\":{\"question\":{\"upload_bytes\":81}}}\n",
                   &times, why, sizeof(why)),
         0);
     assert_int_equal(times.n, 3);
     assert_true(times.p[0].at_us == 0 && times.p[1].at_us == 5e5 && times.p[2].at_us == 1e6);
     assert_true(times.period_us == 1.5e6);
     assert_true(times.p[0].text_complexity == 0.125 && isnan(times.p[0].image_complexity));
-    assert_true(isnan(times.p[1].text_complexity));
+    assert_true(isnan(times.p[1].text_complexity) && times.p[1].upload_bytes == 81);
+    assert_true(isnan(times.p[0].upload_bytes));
     assert_true(times.p[2].image_complexity == 0.5);
     simulate_times_done(&times);
 }
