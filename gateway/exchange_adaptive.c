@@ -133,6 +133,7 @@ void exchange_tell_adaptive(struct exchange *x)
     o->kind = x->perceived.question.kind;
     o->edge_first = !isnan(x->score);
     o->escalated = x->score < d->routing.threshold;
+    exchange_aim(x);
     o->cloud = x->bytes_up[MOA_CLOUD] > 0 || d->routing.audit_of[0] || d->routing.audit_of[1];
     tell(x, o);
 }

@@ -4,6 +4,7 @@
  * sent, bills for what was, and whether an answer that the edge is not sure of may be replaced by
  * the cloud's. See exchange_private.h and budget.h.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,14 +157,14 @@ int exchange_refuse_over_budget(struct exchange *x, struct http_error *ret_error
 
 /* ---- instead of an answer that is not sure ---- */
 
-/* It has just said so, or as many calls wait there as may. */
+/* It has just said so, or as many calls wait there as may; how many it works on may not be known.
+ */
 static bool cloud_is_busy(const struct exchange *x)
 {
-    const struct config *config = x->settings->config;
-    const struct endpoints *cloud = &x->settings->endpoints[MOA_CLOUD];
-    const double slots = fmax(1.0, (double)config->tier[MOA_CLOUD].slots) * (double)cloud->n;
-    return endpoints_busy(cloud, server_now_us()) ||
-           x->gateway->sense.in_flight[MOA_CLOUD] >= slots * (1.0 + config->cloud_queue);
+    struct moa_tier_load load;
+    sense_tier(&x->gateway->sense, MOA_CLOUD, server_now_us(), &load);
+    return endpoints_busy(&x->settings->endpoints[MOA_CLOUD], server_now_us()) ||
+           load.n_in_flight >= load.slots * (1.0 + x->settings->config->cloud_queue);
 }
 
 /* Clients without a key count as one. */
@@ -200,6 +201,14 @@ bool exchange_may_audit(struct exchange *x)
     const bool may = x->perceived.decision.plan == MOA_PLAN_CLOUD || claim(x, true, BUDGET_AUDIT);
     x->over_budget = false; /* the request itself may have what is left */
     return may;
+}
+
+void exchange_aim(struct exchange *x)
+{
+    const double share = budget_share(&x->gateway->budget, terms_of(x), server_now_us());
+    const enum moa_err err = moa_adaptive_aim(moa_policy_adaptive(x->policy), share);
+    assert(!err); /* a share */
+    (void)err;
 }
 
 /* ---- what was sent ---- */

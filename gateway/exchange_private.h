@@ -186,6 +186,8 @@ void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint
  * it.
  */
 bool exchange_may_audit(struct exchange *x);
+/* Tells the policy `adaptive` what share of requests the budget allows the cloud. */
+void exchange_aim(struct exchange *x);
 /* What was billed and is not paid yet, as what it was claimed for, or as an audit. */
 void exchange_pay(struct exchange *x, bool is_audit);
 /* The exchange ends: what is left of it, and the claim is given back. */

@@ -189,7 +189,7 @@ static void add_budget(yyjson_mut_doc *doc, yyjson_mut_val *cloud, struct gatewa
     yyjson_mut_obj_add_strcpy(doc, budget, "currency", g->config->currency);
     yyjson_mut_obj_add_bool(doc, budget, "has_room", has_room);
     add_number(doc, budget, "room_in_s", why.wait_us < 0 ? NAN : (double)why.wait_us / 1e6);
-    add_number(doc, budget, "share", budget_share(&g->budget, &g->config->budget, now_us));
+    add_amount(doc, budget, "share", budget_share(&g->budget, &g->config->budget, now_us));
     yyjson_mut_val *reserved = yyjson_mut_obj_add_obj(doc, budget, "reserved");
     for (enum budget_quantity q = BUDGET_BYTES; q < BUDGET_QUANTITIES; q++)
         add_amount(doc, reserved, budget_quantity_name(q), g->budget.reserved.of[q]);

@@ -246,6 +246,48 @@ def test_a_cloud_that_says_429_is_spared(duo, edge, cloud):
     assert reason_of(running.chat(chat("Which?"))) == "text=cloud-busy" and len(cloud.requests) == 1
 
 
+# ---- with the policy adaptive ----
+
+def adaptive(edge, **budget):
+    edge.probabilities = SURE
+    config = {"adaptive": {"shadow": 0, "audit": 1, "threshold": 0.9}, "cloud": {"uplink_mbps": 0.001}}  # it is never quicker
+    return merged(budgeted("adaptive", **budget), config)
+
+
+def test_audits_stop_before_answers_do(duo, edge, cloud):
+    """Of ten calls an hour nine may be audits; the last is for an answer that is not sure."""
+    running = duo(adaptive(edge, requests_per_hour=10))
+    for n in range(14):
+        answer = running.chat(chat("Is it number %d?" % n))
+        assert answer.text == "the answer of edge"
+        deadline = time.monotonic() + 10
+        while len(cloud.requests) < min(n + 1, 9) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert running.logged("(?s)(?:msg=audit .*){9}")
+    budget = running.get("/v1/state").json["cloud"]["budget"]["hour"]["requests"]
+    assert budget["spent_for"] == {"answer": 0, "description": 0, "escalation": 0, "audit": 9} and len(cloud.requests) == 9
+    edge.probabilities = UNSURE
+    assert [running.chat(chat("Is it at last %d?" % n)).decision["text"] for n in range(3)] == ["cloud", "edge", "edge"]
+
+
+def test_an_audit_reserves_what_it_will_take(duo, edge, cloud):
+    """The client has its answer, and the cloud's is still to come: nobody else gets that call."""
+    cloud.mode = "silent"
+    running = duo(adaptive(edge, requests_per_hour=2))
+    assert running.chat(chat("Is it this one?")).text == "the answer of edge"
+    while not cloud.requests:
+        time.sleep(0.01)
+    assert running.get("/v1/state").json["cloud"]["budget"]["reserved"]["requests"] == 1
+
+
+def test_the_share_is_what_lasts(duo, edge, cloud):
+    running = duo(adaptive(edge, requests_per_day=1000))
+    for n in range(30):
+        running.chat(chat("Is it number %d?" % n))
+    share = running.get("/v1/state").json["cloud"]["budget"]["share"]
+    assert 0 < share < 0.03  # 30 a minute would be 43,200 a day, and they came faster
+
+
 # ---- what is shown ----
 
 def metrics_of(running, name):
