@@ -14,6 +14,7 @@
 #include "gateway/journal.h"
 
 #include "command.h"
+#include "since.h"
 
 #define ROWS_DEFAULT 20
 #define ROWS_MAX 100000000
@@ -32,30 +33,9 @@ static struct {
 
 /* ---- arguments ---- */
 
-/* "2h" before now, or Unix seconds. */
 static const char *read_since(const char *text)
 {
-    static const char wrong[] = "must be 30s, 15m, 2h, 7d or Unix seconds";
-    int64_t *ret_ms = &arguments.since_ms;
-    static const struct {
-        char unit;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-    char *end;
-    long long n = strtoll(text, &end, 10);
-    if (end == text || n < 0 || n > 100000000000LL)
-        return wrong;
-    if (!*end) {
-        *ret_ms = n * 1000;
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (end[0] == units[i].unit && !end[1]) {
-            *ret_ms = (int64_t)time(NULL) * 1000 - n * units[i].ms;
-            return NULL;
-        }
-    }
-    return wrong;
+    return since_read(text, &arguments.since_ms);
 }
 
 static const char *read_status(const char *text)

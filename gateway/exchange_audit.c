@@ -259,11 +259,12 @@ static void conclude(struct exchange *x)
     struct audit *a = x->audit;
     a->found.lost = a->part[MOA_EDGE] != PART_HERE || a->part[MOA_CLOUD] != PART_HERE ||
                     !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
+    const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
+    exchange_journal_audit(x, &a->found, score);
     log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f", x->trace.id,
               a->found.lost ? "true" : "false",
               a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
-              a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered",
-              moa_adaptive_score(a->adaptive, &a->found.answer));
+              a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered", score);
     g->metrics.audits_differing_total += a->found.lost;
     const unsigned bits = moa_adaptive_audit(a->adaptive, &a->found);
     g->metrics.audits_counted_total += bits & MOA_AUDIT_COUNTED ? 1 : 0;

@@ -117,8 +117,7 @@ void exchange_write_journal(struct exchange *x, const struct exchange_headers *l
     free((void *)(uintptr_t)row.docket.p);
 }
 
-void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
-                            double edge_ms, double cloud_ms)
+void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score)
 {
     if (!x->gateway->journal)
         return;
@@ -136,8 +135,6 @@ void exchange_journal_audit(const struct exchange *x, const struct moa_audit *au
         .p_min = audit->answer.p_min,
         .p_first = audit->answer.p_first,
         .p_top5 = audit->answer.p_top5,
-        .edge_ms = edge_ms,
-        .cloud_ms = cloud_ms,
     };
     journal_add_audit(x->gateway->journal, &row);
 }

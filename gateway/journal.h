@@ -61,7 +61,6 @@ struct journal_audit {
     double score;                    /* of the edge's answer when it was counted */
     int64_t form, streamed, sampled, tokens; /* that answer, as struct moa_answer has it */
     double p_min, p_first, p_top5;
-    double edge_ms, cloud_ms; /* what each call took; NaN: unknown */
 };
 
 /** What the cloud took in a minute for one purpose, all requests together, so that a budget goes on

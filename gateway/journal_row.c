@@ -65,8 +65,7 @@ static const struct journal_column audit_columns[] = {
     COLUMN(JOURNAL_COUNT, form),        COLUMN(JOURNAL_FLAG, streamed),
     COLUMN(JOURNAL_FLAG, sampled),      COLUMN(JOURNAL_COUNT, tokens),
     COLUMN(JOURNAL_REAL, p_min),        COLUMN(JOURNAL_REAL, p_first),
-    COLUMN(JOURNAL_REAL, p_top5),       COLUMN(JOURNAL_REAL, edge_ms),
-    COLUMN(JOURNAL_REAL, cloud_ms),
+    COLUMN(JOURNAL_REAL, p_top5),
 };
 #undef COLUMN
 

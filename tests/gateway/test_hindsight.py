@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`moaoff replay`: what a journal says of its own policy and of others."""
+import json
+import os
+import random
+import sqlite3
+import subprocess
+
+import pytest
+
+from bodies import chat, data_uri, picture
+from conftest import MOAOFF, rows_of
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "journal.db")
+
+
+def replay(path, *options, status=0):
+    done = subprocess.run([MOAOFF, "replay", path, *options], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done
+    return done.stdout if status == 0 else done.stderr
+
+
+def replayed(path, *options):
+    """(what is said of all, figures by policy)"""
+    said = json.loads(replay(path, "--json", *options))
+    return said, {figures["policy"]: figures for figures in said["policies"]}
+
+
+def varied(rng, pictures):
+    """A request: questions and texts of many lengths, pictures of many sizes."""
+    words = "where who Paris 12 the of (see 3.5) blue Mr. Smith London, why how many reads text is on a table".split()
+    text = " ".join(rng.choice(words) for _ in range(rng.choice((1, 4, 12, 60, 300))))
+    return chat(text, *rng.sample(pictures, rng.choice((0, 0, 1, 1, 1, 2, 3))), stream=rng.random() < 0.3)
+
+
+def test_paper_comes_to_the_same_bit_for_bit(duo, edge, cloud, path):
+    """Hundreds of requests: pictures, pins, a load that changes, outages, an uplink, a reload."""
+    rng = random.Random(16)
+    pictures = [data_uri(picture(width, height, seed=seed), "png")
+                for seed, (width, height) in enumerate(((16, 16), (64, 48), (320, 240), (500, 400)))]
+    config = {"policy": "paper", "journal": {"path": path}, "breaker": {"failures": 1, "retry_ms": 300},
+              "edge": {"poll_ms": 50, "slots": 2}, "cloud": {"uplink_mbps": 40},
+              "paper": {"tau_text": 0.31, "tau_image": 0.43, "edge_load_max": 0.4}}
+    sent = 0
+    for uplink, split in ((40, "evidence"), (500, "evidence"), (40, "fuse")):
+        gateway = duo(dict(config, split=split, cloud={"uplink_mbps": uplink}))
+        for step in range(100):
+            edge.mode = cloud.mode = "ok"
+            if rng.random() < 0.15:
+                rng.choice((edge, cloud)).mode = "500"
+            edge.pages["/metrics"] = "llamacpp:requests_processing %d\n" % rng.choice((0, 1, 2))
+            pin = rng.choice((None, None, None, "edge", "image", "text"))
+            gateway.chat(varied(rng, pictures), **({"pin": pin} if pin else {}))
+            sent += 1
+        gateway.chat(chat("Another policy.", model="moaoff/edge-first"))
+        gateway.chat(chat("And another.", pictures[1], model="moaoff/paper-no-modality"))
+        sent += 2
+        gateway.stop()
+    rows = rows_of(path, sent)
+    decided = [row for row in rows if row["docket"]]
+    assert len(decided) > 0.9 * sent
+    # As varied as it is meant to be.
+    reasons = {part.split("=")[1] for row in rows for part in row["reasons"].split(", ") if "=" in part}
+    assert reasons >= {"simple", "complex", "pinned", "uplink-fast", "edge-down", "cloud-down"}, reasons
+    assert {row["plan"] for row in decided} >= {"edge", "cloud", "perceive-cloud", "perceive-edge"}
+    assert len({row["edge_load"] for row in decided}) > 1
+    text = replay(path)
+    assert "0 of %d decisions differ" % len(decided) in text, text
+    said, figures = replayed(path)
+    assert (said["differ"], said["decided_again"]) == (0, len(decided))
+    # With the parameters of the first third it is otherwise for some.
+    words = "paper:tau_text=0.31,paper.tau_image=0.43,edge_load_max=0.4"
+    _, figures = replayed(path, "--policy", words, "--policy", "paper:tau_text=0,tau_image=0", "--policy", "cloud")
+    assert 0 < figures[words]["otherwise"] < len(decided)
+    assert figures["paper:tau_text=0,tau_image=0"]["cloud"] > figures[words]["cloud"]
+
+
+def test_one_policy_on_its_own_journal(duo, edge, cloud, path):
+    config = {"policy": "paper", "journal": {"path": path}, "paper": {"tau_text": 0.35}}
+    gateway = duo(config)
+    bodies = [chat(text) for text in ("Why?", "Is it red?", "Why did Dr. Smith leave Paris for New York? " * 9, "How many? " * 400)] * 2
+    for body in bodies:
+        assert gateway.chat(body).status == 200
+    gateway.stop()
+    rows = rows_of(path, len(bodies))
+    said, figures = replayed(path, "--policy", "paper:tau_text=0.35", "--policy", "cloud", "--policy", "edge",
+                             "--policy", "edge-first", "--price-prompt", "1e6", "--price-completion", "0")
+    was, same, cloud_only, edge_only = (figures[name] for name in ("as it was", "paper:tau_text=0.35", "cloud", "edge"))
+    n_cloud = sum(row["plan"] == "cloud" for row in rows)
+    assert 0 < n_cloud < len(rows)
+    for figure in (was, same):
+        assert (figure["cloud"], figure["edge"], figure["otherwise"]) == (n_cloud, len(rows) - n_cloud, 0)
+        assert figure["bytes_up"] == sum(row["cloud_bytes_up"] for row in rows)
+        assert figure["measured"] == figure["timed"] == len(rows)
+        assert figure["cost"] == sum(row["cloud_prompt_tokens"] or 0 for row in rows)
+    assert was["mean_ms"] == pytest.approx(sum(row["total_us"] for row in rows) / len(rows) / 1000, rel=1e-3)
+    assert cloud_only["cloud"] == len(rows) and cloud_only["otherwise"] == len(rows) - n_cloud
+    assert cloud_only["bytes_up"] > was["bytes_up"] and cloud_only["cost"] > was["cost"]
+    assert cloud_only["measured"] == n_cloud and cloud_only["timed"] == len(rows)
+    assert (edge_only["edge"], edge_only["bytes_up"], edge_only["cost"]) == (len(rows), 0, 0)
+    # Nobody knows how sure the edge would have been.
+    assert figures["edge-first"]["score_unknown"] == len(rows) and figures["edge-first"]["edge"] == 0
+    assert "there are no audits" in replay(path).replace("\n", " ")
+
+
+def test_audits_say_how_often_answers_agree(duo, edge, path):
+    """Of a journal with audits: those that a policy keeps, and were lost, are what it loses."""
+    gateway = duo({"policy": "paper", "journal": {"path": path}, "paper": {"tau_text": 1}})
+    for n in range(40):
+        gateway.chat(chat("Question %d?" % n))
+    gateway.stop()
+    rows = rows_of(path, 40)
+    with sqlite3.connect(path) as db:
+        for i, row in enumerate(rows[:20]):
+            p = 0.05 * i + 0.01
+            db.execute("INSERT INTO audits (time_ms, id, lost, form, streamed, sampled, tokens, p_min, p_first, p_top5, score) "
+                       "VALUES (?, ?, ?, 3, 0, 0, 4, ?, ?, 1, ?)", (row["time_ms"], row["id"], i < 8, p, p, p))
+    db.close()
+    _, figures = replayed(path, "--policy", "edge", "--policy", "cloud", "--policy", "edge-first:threshold=0.5",
+                          "--policy", "edge-first:threshold=0.2")
+    assert {f["audits"] for f in figures.values()} == {20}
+    agreement = {name: f["agreement"] for name, f in figures.items()}
+    assert agreement["edge"] == agreement["as it was"] == pytest.approx(12 / 20)
+    assert agreement["cloud"] == 1 and agreement["edge-first:threshold=0.5"] == 1
+    assert agreement["edge-first:threshold=0.2"] == pytest.approx(16 / 20)  # p of 0.21 to 0.36 are lost
+    assert figures["edge"]["agreement_low"] < 0.6 < figures["edge"]["agreement_high"]
+    # Ten of twenty audited are below 0.5: so the others are drawn.
+    half = figures["edge-first:threshold=0.5"]
+    assert half["score_drawn"] == 20 and half["edge"] + half["escalated"] == 40 and 10 < half["escalated"] < 30
+    assert "by 20 audits with 95 % intervals" in replay(path)
+
+
+def test_what_cannot_be_replayed_is_said(duo, path, tmp_path):
+    gateway = duo({"policy": "edge", "journal": {"path": path}})
+    gateway.chat(chat("Hello."))
+    gateway.chat(b"{")
+    gateway.chat(chat("Hello again."))
+    gateway.stop()
+    rows_of(path, 3)
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE requests SET docket = x'4d4402' WHERE sequence = 3")
+    db.close()
+    said, _ = replayed(path)
+    assert (said["requests"], said["without_docket"], said["unreadable"], said["decided_again"]) == (3, 1, 1, 1)
+    assert "newer version" in replay(path)
+    assert "no policy \"nonsense\"" in replay(path, "--policy", "nonsense", status=2)
+    assert "from 0 to 1" in replay(path, "--policy", "paper:tau_text=7", status=2)
+    assert "unable to open" in replay(str(tmp_path / "none.db"), status=1)
+    assert "which journal?" in subprocess.run([MOAOFF, "replay"], capture_output=True, text=True, timeout=20).stderr
+
+
+def test_the_configuration_names_journal_and_parameters(duo, path, tmp_path):
+    gateway = duo({"policy": "paper", "journal": {"path": path}, "paper": {"tau_text": 0}})
+    gateway.chat(chat("Hello, is there anybody? Somebody?"))
+    gateway.stop()
+    rows_of(path, 1)
+    config = tmp_path / "c.yaml"
+    config.write_text("{edge: {url: 'http://127.0.0.1:1/v1'}, cloud: {url: 'http://127.0.0.1:2/v1'}, journal: {path: '%s'}, "
+                      "paper: {tau_text: 0}}" % path)
+    done = subprocess.run([MOAOFF, "replay", "-c", str(config), "-p", "paper", "--json"], capture_output=True, text=True, timeout=20)
+    figures = json.loads(done.stdout)["policies"]
+    assert [f["cloud"] for f in figures] == [1, 1] and figures[1]["otherwise"] == 0
+    assert [f["cloud"] for f in json.loads(replay(path, "--json", "-p", "paper"))["policies"]] == [1, 0]
