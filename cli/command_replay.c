@@ -89,6 +89,11 @@ struct redecision {
     bool failed;
 };
 
+static bool is_known(const struct moa_call_times *times)
+{
+    return !isnan(times->prompt_ms) || !isnan(times->answer_ms);
+}
+
 static int take_audit(const struct journal_audit *row, void *arg)
 {
     struct redecision *r = arg;
@@ -110,7 +115,9 @@ static int take_audit(const struct journal_audit *row, void *arg)
                              .n_tokens = row->tokens > 0 ? (size_t)row->tokens : 0,
                              .p_min = row->p_min,
                              .p_first = row->p_first,
-                             .p_top5 = row->p_top5}},
+                             .p_top5 = row->p_top5},
+                  .called = {is_known(&row->edge_times), is_known(&row->cloud_times)},
+                  .times = {row->edge_times, row->cloud_times}},
     };
     r->n_audits += a->id != NULL;
     r->failed |= !a->id;
@@ -168,6 +175,7 @@ static int take_row(const struct journal_row *row, void *arg)
         .words = row->settings,
         .docket = &docket,
         .done = plan_of(row->plan),
+        .tier = strncmp(row->decision, "text=cloud", 10) == 0 ? MOA_CLOUD : MOA_EDGE,
         .total_ms = row->status == 200 ? (double)row->total_us / 1000 : (double)NAN,
         .cloud_bytes = (double)row->cloud_bytes_up,
         .cloud_prompt_tokens = known(row->cloud_prompt_tokens),
@@ -218,10 +226,23 @@ static void print_agreement(const struct hindsight_figures *f)
                100 * f->agreement.high, 4, "");
 }
 
-static void print_figures(const struct hindsight_figures *f)
+#define LABEL_MIN 12
+#define LABEL_MAX 60
+
+/* As wide as the longest name. */
+static int label_width(const struct hindsight *hindsight)
+{
+    struct hindsight_figures f;
+    size_t most = LABEL_MIN;
+    for (size_t i = 1; hindsight_figures(hindsight, i, &f); i++)
+        most = strlen(f.label) > most ? strlen(f.label) : most;
+    return most < LABEL_MAX ? (int)most : LABEL_MAX;
+}
+
+static void print_figures(const struct hindsight_figures *f, int width)
 {
     const size_t known = f->n - f->n_unknown;
-    printf("%-24s", f->label ? f->label : "as it was");
+    printf("%-*s", width, f->label ? f->label : "as it was");
     for (int path = 0; path < HINDSIGHT_PATHS; path++)
         print_share(f->n_of[path], known);
     print_number("%.2f", 9, f->bytes_up / 1e6);
@@ -305,12 +326,13 @@ static void print_table(const struct redecision *r)
     struct hindsight_figures f;
     hindsight_again(r->hindsight, &again);
     print_head(r, &again);
-    printf("%-24s %9s %9s %9s %9s %9s %9s %8s %8s  %-26s %9s\n", "policy", "edge", "escalated",
-           "cloud", "split", "MB up", "cost", "mean ms", "p95 ms", "agrees with the cloud",
-           arguments.policies.n > 0 ? "otherwise" : "");
+    const int width = label_width(r->hindsight);
+    printf("%-*s %9s %9s %9s %9s %9s %9s %8s %8s  %-26s %9s\n", width, "policy", "edge",
+           "escalated", "cloud", "split", "MB up", "cost", "mean ms", "p95 ms",
+           "agrees with the cloud", arguments.policies.n > 0 ? "otherwise" : "");
     size_t n_audits = 0;
     for (size_t i = 0; hindsight_figures(r->hindsight, i, &f); i++) {
-        print_figures(&f);
+        print_figures(&f, width);
         n_audits = f.n_audits > n_audits ? f.n_audits : n_audits;
     }
     putchar('\n');

@@ -112,8 +112,11 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
         return;
     read_times(x, c, usage, t);
     o->called[c->tier] = !isnan(t->prompt_ms) || !isnan(t->answer_ms);
-    if (c->kind == CALL_SHADOW)
-        tell(x, &again);
+    if (c->kind != CALL_SHADOW)
+        return;
+    tell(x, &again);
+    x->shadow.called[c->tier] = again.called[c->tier];
+    x->shadow.times[c->tier] = again.times[c->tier];
 }
 
 /* ---- how it ended ---- */
@@ -136,4 +139,5 @@ void exchange_tell_adaptive(struct exchange *x)
     exchange_aim(x);
     o->cloud = x->bytes_up[MOA_CLOUD] > 0 || d->routing.audit_of[0] || d->routing.audit_of[1];
     tell(x, o);
+    x->has_told = true;
 }

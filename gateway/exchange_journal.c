@@ -56,6 +56,7 @@ static struct moa_bytes docket_of(const struct exchange *x)
         .state = x->state,
         .decision = x->decided,
         .answer = isnan(x->score) ? NULL : &answer,
+        .outcome = x->has_told ? &x->outcome : NULL,
     };
     return (struct moa_bytes){bytes, moa_docket_write(&docket, bytes, room)};
 }
@@ -117,6 +118,13 @@ void exchange_write_journal(struct exchange *x, const struct exchange_headers *l
     free((void *)(uintptr_t)row.docket.p);
 }
 
+/* Of a call that no client waited for. */
+static struct moa_call_times times_of(const struct exchange *x, enum moa_tier tier)
+{
+    static const struct moa_call_times unknown = {NAN, NAN, NAN, NAN, NAN};
+    return x->shadow.called[tier] ? x->shadow.times[tier] : unknown;
+}
+
 void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score)
 {
     if (!x->gateway->journal)
@@ -135,6 +143,8 @@ void exchange_journal_audit(const struct exchange *x, const struct moa_audit *au
         .p_min = audit->answer.p_min,
         .p_first = audit->answer.p_first,
         .p_top5 = audit->answer.p_top5,
+        .edge_times = times_of(x, MOA_EDGE),
+        .cloud_times = times_of(x, MOA_CLOUD),
     };
     journal_add_audit(x->gateway->journal, &row);
 }

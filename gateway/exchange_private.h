@@ -94,7 +94,9 @@ struct exchange {
     struct engine_call answers[2]; /* by tier; one after the other, if more than one is asked */
     struct logprobs logprobs;      /* of an answer of the edge that may not be kept */
     double score;                  /* of that answer; NaN: there was none */
-    struct moa_adaptive_outcome outcome; /* what the policy `adaptive` is told */
+    struct moa_adaptive_outcome outcome; /* what the policy `adaptive` is told, */
+    bool has_told;                       /* once it was; */
+    struct moa_adaptive_outcome shadow;  /* and of calls that no client waited for */
     const struct endpoint *failed_at;    /* the last that failed; only compared */
     struct refusal refusals[4];          /* not yet held against anybody */
     size_t n_refusals;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <moaoff/adaptive.h>
 #include <moaoff/base.h>
 
 /** A whole number that is not known. */
@@ -61,6 +62,8 @@ struct journal_audit {
     double score;                    /* of the edge's answer when it was counted */
     int64_t form, streamed, sampled, tokens; /* that answer, as struct moa_answer has it */
     double p_min, p_first, p_top5;
+    /* What the calls took that no client waited for; all NaN: there was none to that tier. */
+    struct moa_call_times edge_times, cloud_times;
 };
 
 /** What the cloud took in a minute for one purpose, all requests together, so that a budget goes on

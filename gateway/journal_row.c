@@ -57,16 +57,34 @@ static const struct journal_column request_columns[] = {
     {                                                                                              \
 #field, kind, offsetof(struct journal_audit, field)                                        \
     }
+#define TIME(tier, field)                                                                          \
+    {                                                                                              \
+#tier "_" #field, JOURNAL_REAL, offsetof(struct journal_audit, tier##_times.field)         \
+    }
+#define TIMES(tier)                                                                                \
+    TIME(tier, fixed_ms), TIME(tier, prompt_ms), TIME(tier, prompt_tokens), TIME(tier, answer_ms), \
+        TIME(tier, answer_tokens)
 static const struct journal_column audit_columns[] = {
-    COLUMN(JOURNAL_COUNT, sequence),    COLUMN(JOURNAL_COUNT, time_ms),
-    COLUMN(JOURNAL_TEXT, id),           COLUMN(JOURNAL_FLAG, lost),
-    COLUMN(JOURNAL_FLAG, labelled),     COLUMN(JOURNAL_COUNT, generation),
-    COLUMN(JOURNAL_COUNT, generation2), COLUMN(JOURNAL_REAL, score),
-    COLUMN(JOURNAL_COUNT, form),        COLUMN(JOURNAL_FLAG, streamed),
-    COLUMN(JOURNAL_FLAG, sampled),      COLUMN(JOURNAL_COUNT, tokens),
-    COLUMN(JOURNAL_REAL, p_min),        COLUMN(JOURNAL_REAL, p_first),
+    COLUMN(JOURNAL_COUNT, sequence),
+    COLUMN(JOURNAL_COUNT, time_ms),
+    COLUMN(JOURNAL_TEXT, id),
+    COLUMN(JOURNAL_FLAG, lost),
+    COLUMN(JOURNAL_FLAG, labelled),
+    COLUMN(JOURNAL_COUNT, generation),
+    COLUMN(JOURNAL_COUNT, generation2),
+    COLUMN(JOURNAL_REAL, score),
+    COLUMN(JOURNAL_COUNT, form),
+    COLUMN(JOURNAL_FLAG, streamed),
+    COLUMN(JOURNAL_FLAG, sampled),
+    COLUMN(JOURNAL_COUNT, tokens),
+    COLUMN(JOURNAL_REAL, p_min),
+    COLUMN(JOURNAL_REAL, p_first),
     COLUMN(JOURNAL_REAL, p_top5),
+    TIMES(edge),
+    TIMES(cloud),
 };
+#undef TIMES
+#undef TIME
 #undef COLUMN
 
 #define COLUMN(kind, field)                                                                        \

@@ -241,16 +241,17 @@ static void walk_times(struct docket_walk *w, struct moa_call_times *t)
 static void walk_outcome(struct docket_walk *w, struct moa_adaptive_outcome *o)
 {
     o->kind = walk_choice_of(w, o->kind, MOA_QUESTION_KINDS, "a kind of question");
-    const unsigned flags =
-        walk_choice_of(w,
-                       bit(o->edge_first, 1) | bit(o->escalated, 2) | bit(o->cloud, 4) |
-                           bit(o->called[MOA_EDGE], 8) | bit(o->called[MOA_CLOUD], 16),
-                       32, "a flag of an outcome that does not exist");
+    const unsigned flags = walk_choice_of(w,
+                                          bit(o->edge_first, 1) | bit(o->escalated, 2) |
+                                              bit(o->cloud, 4) | bit(o->called[MOA_EDGE], 8) |
+                                              bit(o->called[MOA_CLOUD], 16) | bit(o->is_again, 32),
+                                          64, "a flag of an outcome that does not exist");
     o->edge_first = flags & 1;
     o->escalated = flags & 2;
     o->cloud = flags & 4;
     o->called[MOA_EDGE] = flags & 8;
     o->called[MOA_CLOUD] = flags & 16;
+    o->is_again = flags & 32;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         if (o->called[tier])
             walk_times(w, &o->times[tier]);

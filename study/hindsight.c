@@ -28,6 +28,7 @@ void hindsight_free(struct hindsight *h)
     if (!h)
         return;
     for (size_t i = 0; i < h->n_views; i++) {
+        free(h->views[i].name);
         free(h->views[i].label);
         moa_policy_free(h->views[i].policy);
         free(h->views[i].choices);
@@ -82,8 +83,10 @@ int hindsight_ask(struct hindsight *h, const char *name, const char *words,
     }
     if (make_policy(name, words, settings, &view.policy, why, n))
         return -1;
-    if (asprintf(&view.label, "%s%s%s", name, words[0] ? ":" : "", words) < 0) {
+    view.name = strdup(name);
+    if (!view.name || asprintf(&view.label, "%s%s%s", name, words[0] ? ":" : "", words) < 0) {
         moa_policy_free(view.policy);
+        free(view.name);
         snprintf(why, n, "out of memory");
         return -1;
     }
@@ -108,9 +111,12 @@ static enum hindsight_path path_of_plan(enum moa_plan plan)
 
 static enum hindsight_path path_done(const struct hindsight_row *row)
 {
-    const bool went_on =
-        row->docket->decision.plan == MOA_PLAN_EDGE_FIRST && row->done == MOA_PLAN_CLOUD;
-    return went_on ? HINDSIGHT_ESCALATED : path_of_plan(row->done);
+    if (path_of_plan(row->done) == HINDSIGHT_SPLIT)
+        return HINDSIGHT_SPLIT;
+    if (row->tier == MOA_EDGE)
+        return HINDSIGHT_KEPT;
+    return row->docket->decision.plan == MOA_PLAN_EDGE_FIRST ? HINDSIGHT_ESCALATED
+                                                             : HINDSIGHT_CLOUD;
 }
 
 static enum hindsight_phase phase_of(const struct moa_decision *d)
@@ -267,8 +273,8 @@ static double score_of(struct moa_policy *policy, const struct moa_answer *answe
     return answer->n_tokens > 0 ? answer->p_min : 0.0;
 }
 
-static struct hindsight_choice choose(struct moa_policy *policy, const struct hindsight_row *row,
-                                      const struct moa_decision *d)
+static struct hindsight_choice choose(const struct hindsight_view *v,
+                                      const struct hindsight_row *row, const struct moa_decision *d)
 {
     const struct moa_answer *answer = answer_of(row);
     struct hindsight_choice c = {.path = (uint8_t)path_of_plan(d->plan),
@@ -277,13 +283,34 @@ static struct hindsight_choice choose(struct moa_policy *policy, const struct hi
         if (d->choices[i].tier == MOA_CLOUD)
             c.split_bytes += (float)row->docket->request.modalities[i].bytes;
     }
-    if (d->plan != MOA_PLAN_EDGE_FIRST)
+    c.is_first = d->plan == MOA_PLAN_EDGE_FIRST;
+    if (!c.otherwise && strcmp(v->name, row->policy) == 0) { /* then so is what came of it */
+        c.path = (uint8_t)path_done(row);
         return c;
-    c.is_first = true;
+    }
+    if (!c.is_first)
+        return c;
     c.is_blind = !answer;
-    if (answer && score_of(policy, answer) < d->threshold)
+    if (answer && score_of(v->policy, answer) < d->threshold)
         c.path = HINDSIGHT_ESCALATED;
     return c;
+}
+
+/* Of a request that this policy would have audited, too. */
+static void tell_audit(struct moa_adaptive *adaptive, const struct hindsight_audit *found,
+                       const struct moa_question *q, const struct moa_decision *d)
+{
+    struct moa_adaptive_outcome again = {.kind = q ? q->kind : 0, .is_again = true};
+    memcpy(again.called, found->called, sizeof(again.called));
+    memcpy(again.times, found->times, sizeof(again.times));
+    if (again.called[MOA_EDGE] || again.called[MOA_CLOUD])
+        (void)!moa_adaptive_observe(adaptive, &again);
+    if (!q || !d->is_routed)
+        return;
+    struct moa_audit audit = {
+        .scene = q->scene, .text = q->text, .answer = found->answer, .lost = found->lost};
+    memcpy(audit.audit_of, d->routing.audit_of, sizeof(audit.audit_of));
+    moa_adaptive_audit(adaptive, &audit);
 }
 
 /* What was measured, told to a policy that goes another way: the times of calls that were made. */
@@ -296,19 +323,14 @@ static void tell_adaptive(struct moa_adaptive *adaptive, const struct hindsight_
     if (docket->outcome)
         o = *docket->outcome;
     if (!docket->outcome || c->otherwise) {
-        o.edge_first = d->plan == MOA_PLAN_EDGE_FIRST && !c->is_blind;
+        o.edge_first = c->is_first && !c->is_blind;
         o.escalated = c->path == HINDSIGHT_ESCALATED;
         o.cloud = c->path == HINDSIGHT_ESCALATED || c->path == HINDSIGHT_CLOUD;
     }
-    (void)!moa_adaptive_observe(adaptive, &o);
-    if (row->audit && q && d->is_routed) {
-        struct moa_audit audit = {.scene = q->scene,
-                                  .text = q->text,
-                                  .answer = row->audit->answer,
-                                  .lost = row->audit->lost};
-        memcpy(audit.audit_of, d->routing.audit_of, sizeof(audit.audit_of));
-        moa_adaptive_audit(adaptive, &audit);
-    }
+    if (docket->outcome || !docket->decision.is_routed) /* else it was not told at the time */
+        (void)!moa_adaptive_observe(adaptive, &o);
+    if (row->audit)
+        tell_audit(adaptive, row->audit, q, d);
     moa_adaptive_tend(adaptive);
 }
 
@@ -345,7 +367,7 @@ static struct hindsight_choice decide_otherwise(struct hindsight_view *v,
     struct moa_decision d = {.n = MOA_MODALITIES_MAX, .choices = choices};
     if (moa_decide(v->policy, &docket->request, &docket->state, &d) != MOA_OK)
         return (struct hindsight_choice){.is_first = true, .is_blind = true, .otherwise = true};
-    const struct hindsight_choice c = choose(v->policy, row, &d);
+    const struct hindsight_choice c = choose(v, row, &d);
     struct moa_adaptive *adaptive = moa_policy_adaptive(v->policy);
     if (adaptive)
         tell_adaptive(adaptive, row, &d, &c);

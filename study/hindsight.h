@@ -34,13 +34,16 @@ enum hindsight_path {
 struct hindsight_audit {
     bool lost;
     struct moa_answer answer; /* of the edge */
+    bool called[2];           /* by tier: behind the client's back, which took: */
+    struct moa_call_times times[2];
 };
 
 /** A row of a journal; all is borrowed. */
 struct hindsight_row {
     const char *policy, *words; /* who decided, and with which parameters (policy_words.h) */
     const struct moa_docket *docket;
-    enum moa_plan done; /* how it was executed after all */
+    enum moa_plan done; /* how it was executed after all, */
+    enum moa_tier tier; /* and which tier answered */
     double total_ms;    /* to the end of a good answer; NaN: there was none */
     double cloud_bytes, cloud_prompt_tokens, cloud_completion_tokens; /* NaN: not known */
     const struct hindsight_audit *audit;                              /* NULL: none */

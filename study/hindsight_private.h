@@ -33,7 +33,7 @@ struct hindsight_choice {
 };
 
 struct hindsight_view {
-    char *label;
+    char *name, *label;
     struct moa_policy *policy;
     struct hindsight_choice *choices; /* one a row */
 };

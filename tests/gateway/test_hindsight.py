@@ -5,6 +5,8 @@ import os
 import random
 import sqlite3
 import subprocess
+import time
+import zlib
 
 import pytest
 
@@ -164,3 +166,36 @@ def test_the_configuration_names_journal_and_parameters(duo, path, tmp_path):
     figures = json.loads(done.stdout)["policies"]
     assert [f["cloud"] for f in figures] == [1, 1] and figures[1]["otherwise"] == 0
     assert [f["cloud"] for f in json.loads(replay(path, "--json", "-p", "paper"))["policies"]] == [1, 0]
+
+
+def test_adaptive_comes_to_the_same_on_its_own_journal(duo, edge, cloud, path):
+    """From the first request on, one after another: scores, coins, audits, times."""
+    def probabilities(body):
+        return [0.3 + 0.69 * (zlib.crc32(json.dumps(body["messages"]).encode()) % 97) / 97] * 5
+
+    edge.probabilities, edge.fields = probabilities, ["logprobs"]
+    edge.answer, cloud.answer = "red", "red"
+    gateway = duo({"policy": "adaptive", "journal": {"path": path}, "cloud": {"uplink_mbps": 0.005},
+                   "adaptive": {"shadow": 40, "threshold": 0.6, "audit": 0.2}})
+    n = 120
+    for i in range(n):
+        cloud.answer = "blue" if i % 9 == 0 else "red"
+        gateway.chat(chat("What colour is number %d?" % i))
+        while "moaoff_audits_in_flight 0" not in gateway.get("/metrics").body.decode():
+            time.sleep(0.005)
+    gateway.stop()
+    rows = rows_of(path, n)
+    with sqlite3.connect(path) as db:
+        audits = db.execute("SELECT id, lost, score, edge_answer_ms FROM audits").fetchall()
+    db.close()
+    assert 40 < len(audits) < n and {id for id, *_ in audits} <= {row["id"] for row in rows}
+    assert 0 < sum(lost for _, lost, *_ in audits) < len(audits) and any(ms is not None for *_, ms in audits)
+    words = "adaptive:shadow=40,threshold=0.6,audit=0.2"
+    said, figures = replayed(path, "--policy", words, "--policy", "edge")
+    assert said["of_learning_policies"] == n
+    was, same = figures["as it was"], figures[words]
+    assert was["cloud"] >= 40 and was["edge"] > 0 and was["escalated"] > 0
+    assert same["otherwise"] == 0 and same["measured"] == n
+    for figure in ("edge", "escalated", "cloud", "bytes_up", "agreement", "audits"):
+        assert same[figure] == was[figure], figure
+    assert figures["edge"]["agreement"] < was["agreement"] < 1

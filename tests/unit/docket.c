@@ -94,6 +94,7 @@ static void draw_parts(struct drawn *x)
                                                .edge_first = draw(2),
                                                .escalated = draw(2),
                                                .cloud = draw(2),
+                                               .is_again = draw(2),
                                                .called = {draw(2), draw(2)}};
     for (int tier = 0; tier < 2; tier++) {
         if (x->outcome.called[tier])
@@ -218,6 +219,7 @@ static void members_are_what_they_were(void **state)
     assert_true(d.answer->sampled == x.answer.sampled && d.answer->form == x.answer.form);
     assert_true(d.outcome->times[MOA_CLOUD].answer_tokens == 10);
     assert_true(d.outcome->escalated == x.outcome.escalated);
+    assert_true(d.outcome->is_again == x.outcome.is_again);
     moa_policy_free(policy);
 }
 
