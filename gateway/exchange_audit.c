@@ -260,7 +260,7 @@ static void conclude(struct exchange *x)
     a->found.lost = a->part[MOA_EDGE] != PART_HERE || a->part[MOA_CLOUD] != PART_HERE ||
                     !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
     const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
-    exchange_journal_audit(x, &a->found, score);
+    exchange_journal_audit(x, &a->found, score, NAN, NAN);
     log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f", x->trace.id,
               a->found.lost ? "true" : "false",
               a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",

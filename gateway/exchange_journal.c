@@ -125,7 +125,8 @@ static struct moa_call_times times_of(const struct exchange *x, enum moa_tier ti
     return x->shadow.called[tier] ? x->shadow.times[tier] : unknown;
 }
 
-void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score)
+void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
+                            double edge_ms, double cloud_ms)
 {
     if (!x->gateway->journal)
         return;
@@ -143,6 +144,8 @@ void exchange_journal_audit(const struct exchange *x, const struct moa_audit *au
         .p_min = audit->answer.p_min,
         .p_first = audit->answer.p_first,
         .p_top5 = audit->answer.p_top5,
+        .edge_ms = edge_ms,
+        .cloud_ms = cloud_ms,
         .edge_times = times_of(x, MOA_EDGE),
         .cloud_times = times_of(x, MOA_CLOUD),
     };

@@ -327,7 +327,8 @@ void exchange_note_decision(struct exchange *x);
 /* The row of the journal, if there is one; the lists are there if there is a decision. */
 void exchange_write_journal(struct exchange *x, const struct exchange_headers *lists,
                             const char *stages);
-/* Behind its row: what an audit found, by what both tiers said. */
-void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score);
+/* Behind its row: what an audit found, by what both tiers said. Times are NaN if unknown. */
+void exchange_journal_audit(const struct exchange *x, const struct moa_audit *audit, double score,
+                            double edge_ms, double cloud_ms);
 
 #endif
