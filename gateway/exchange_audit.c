@@ -19,6 +19,7 @@
 
 #include "exchange_private.h"
 #include "log.h"
+#include "recall.h"
 
 #define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
 #define ATTEMPTS_MAX 4        /* of a tier that refuses what we add to a request */
@@ -271,6 +272,8 @@ static void conclude(struct exchange *x)
     if (!(bits & MOA_AUDIT_COUNTED))
         drop(x, METRICS_DROP_KNOWN);
     log_bits(bits);
+    if (bits & MOA_AUDIT_ALARM)
+        recall_clear(g->recall); /* nobody promises any more that they are right */
     end(x);
 }
 

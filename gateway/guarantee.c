@@ -21,6 +21,7 @@
 #include "guarantee_saved.h"
 #include "journal.h"
 #include "log.h"
+#include "recall.h"
 #include "server.h"
 
 #define TICK_US 1000000
@@ -136,6 +137,8 @@ static void count(struct guarantee *k, const struct moa_audit *audit, bool has_l
     struct guarantee_scene *s = scene_at(k, audit->scene, audit->text, &mark);
     *s = (struct guarantee_scene){mark, audit->lost};
     k->head.n_labels += has_label;
+    if (done & MOA_AUDIT_ALARM)
+        recall_clear(k->gateway->recall); /* nobody promises any more that they are right */
     if (done & (MOA_AUDIT_CERTIFIED | MOA_AUDIT_ALARM))
         look(k, "alarm");
 }
@@ -194,6 +197,8 @@ static void tell(struct guarantee *k, enum moa_tier tier, enum identity_source s
     const bool had_audits = has_audits(guarantee_now(k));
     const bool other = identity_tell(&k->head.identity, tier, source, hash, server_now_us());
     const bool began_again = moa_adaptive_identity(k->adaptive, k->head.identity.number);
+    if (other)
+        recall_clear(k->gateway->recall); /* what the engine before had said */
     if (other && had_audits)
         log_event(LOG_LEVEL_WARN, "engine-changed", "tier=%s by=%s", moa_tier_name(tier),
                   log_quote(identity_source_name(source)).s);

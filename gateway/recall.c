@@ -52,19 +52,22 @@ struct recall_store *recall_new(size_t max_bytes)
     return recall;
 }
 
-static void forget(struct recall_store *recall, struct recalled *entry)
+/* Returns the next in age. */
+static struct recalled *forget(struct recall_store *recall, struct recalled *entry)
 {
+    struct recalled *next = TAILQ_NEXT(entry, age);
     recall->bytes -= entry->n_bytes;
     LIST_REMOVE(entry, chain);
     TAILQ_REMOVE(&recall->ages, entry, age);
     explicit_bzero(entry, entry->n_bytes);
     free(entry);
+    return next;
 }
 
 void recall_clear(struct recall_store *recall)
 {
-    while (!TAILQ_EMPTY(&recall->ages))
-        forget(recall, TAILQ_FIRST(&recall->ages));
+    for (struct recalled *entry = TAILQ_FIRST(&recall->ages); entry;)
+        entry = forget(recall, entry);
 }
 
 void recall_free(struct recall_store *recall)
@@ -127,9 +130,10 @@ bool recall_find(struct recall_store *recall, const struct recall_key *key,
                  const struct recall_frame *frames, size_t n_frames, int64_t since_us,
                  struct recall_answer *ret_answer)
 {
-    while (!TAILQ_EMPTY(&recall->ages) && TAILQ_FIRST(&recall->ages)->answer.given_us < since_us)
-        forget(recall, TAILQ_FIRST(&recall->ages));
-    const struct recalled *entry = entry_of(recall, key);
+    struct recalled *entry = TAILQ_FIRST(&recall->ages);
+    while (entry && entry->answer.given_us < since_us)
+        entry = forget(recall, entry);
+    entry = entry_of(recall, key);
     if (!entry || entry->n_frames != n_frames || entry->answer.given_us < since_us)
         return false;
     for (size_t i = 0; i < n_frames; i++) {
@@ -146,7 +150,7 @@ void recall_keep(struct recall_store *recall, const struct recall_key *key,
 {
     struct recalled *old = entry_of(recall, key);
     if (old)
-        forget(recall, old);
+        (void)forget(recall, old);
     const size_t n_before_text = sizeof(*old) + n_frames * sizeof(old->frames[0]);
     const size_t n_bytes = n_before_text + answer->text.n;
     if (n_frames > RECALL_FRAMES_MAX || n_bytes > recall->max_bytes / 4)
@@ -167,8 +171,8 @@ void recall_keep(struct recall_store *recall, const struct recall_key *key,
     recall->bytes += n_bytes;
     LIST_INSERT_HEAD(&recall->buckets[bucket_of(key)], entry, chain);
     TAILQ_INSERT_TAIL(&recall->ages, entry, age);
-    while (recall->bytes > recall->max_bytes)
-        forget(recall, TAILQ_FIRST(&recall->ages));
+    for (entry = TAILQ_FIRST(&recall->ages); recall->bytes > recall->max_bytes;)
+        entry = forget(recall, entry);
 }
 
 size_t recall_bytes(const struct recall_store *recall)

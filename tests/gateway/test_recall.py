@@ -255,3 +255,29 @@ def test_what_is_forgotten_is_wiped(duo, edge):
     running.process.send_signal(signal.SIGHUP)
     running.logged("msg=reloaded")
     assert left(running, edge.answer.encode()) == [0]
+
+
+def test_another_engine_forgets_what_the_one_before_said(duo, edge):
+    running = duo(HOUR)
+    ask(running, frame(1))
+    assert is_remembered(ask(running, frame(2)))
+    edge.name = "another model"
+    ask(running, frame(3), question="Is the light on?")
+    assert not is_remembered(ask(running, frame(4)))
+
+
+def test_an_audit_is_never_answered_from_memory(duo, edge, cloud):
+    """Nothing is certified yet: a scene and a question are an audit at their first sight, and only then."""
+    edge.probabilities = [0.99] * 5
+    running = duo(dict(HOUR, policy="adaptive"))
+    first = ask(running, frame(1))
+    deadline = time.monotonic() + 30
+    while metric(running, "moaoff_audits_counted_total") == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not is_remembered(first) and len(edge.requests) == len(cloud.requests) == 1
+    answers = [ask(running, frame(1)) for _ in range(3)]
+    assert [is_remembered(a) for a in answers] == [False, True, True]  # the audit's answer was not kept
+    assert answers[2].text == "the answer of cloud" and len(edge.requests) == 1 and len(cloud.requests) == 2
+    assert metric(running, "moaoff_audits_counted_total") == 1
+    assert not is_remembered(ask(running, frame(1, objects=[(100, 100, 60)])))  # a scene of its own, and so an audit
