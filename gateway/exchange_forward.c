@@ -69,6 +69,21 @@ static int rename_model(struct forwarding *f, yyjson_doc *doc, const char *model
     return f->owned ? 0 : -1;
 }
 
+/* Whether its model is known: a form, a body too long to look into, and one that names two models
+ * may be for any. */
+static bool is_clear(yyjson_doc *doc)
+{
+    size_t i, n, count = 0;
+    yyjson_val *key, *value, *root = yyjson_doc_get_root(doc);
+    if (!yyjson_is_obj(root))
+        return false;
+    yyjson_obj_foreach(root, i, n, key, value)
+    {
+        count += yyjson_equals_str(key, "model");
+    }
+    return count <= 1;
+}
+
 /* The tier by the configuration or by the model that a JSON body names, and the body for it. What
  * is pinned in any part stays on the edge whole: which part of it is which, nobody knows here. */
 static int choose(struct exchange *x)
@@ -81,7 +96,8 @@ static int choose(struct exchange *x)
         f->body.n <= PEEK_BYTES ? yyjson_read(f->body.p, f->body.n, YYJSON_READ_NOFLAG) : NULL;
     const char *name = yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "model"));
     f->tier = tier_of(config, name ? name : "", f->tier);
-    x->pinned |= config_pins_model(config, name ? name : "");
+    x->pinned |=
+        is_clear(doc) ? config_pins_model(config, name ? name : "") : config->pin_models[0] != '\0';
     if (x->pinned)
         f->tier = MOA_EDGE;
     const char *own = config->tier[f->tier].model;

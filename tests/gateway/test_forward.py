@@ -141,6 +141,24 @@ def test_what_is_pinned_stays(forwarding, pages, how):
     assert not pages["cloud"].asked
 
 
+FORM = (b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nprivate-1\r\n--b\r\n'
+        b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n--b--\r\n')
+
+
+@pytest.mark.parametrize("body", [
+    pytest.param(b'{"input": "%s", "model": "private-1"}' % (b"x" * 300000), id="long"),
+    pytest.param(b'{"model": "open", "model": "private-1"}', id="two models"),
+    pytest.param(b'\xef\xbb\xbf{"model": "private-1"}', id="byte order mark"), pytest.param(FORM, id="form")])
+def test_whose_model_cannot_be_told_stays_if_models_are_pinned(forwarding, pages, body):
+    g = forwarding({"forward": {"tier": "cloud"}, "pin_models": "private-*"})
+    headers = {"Content-Type": "multipart/form-data; boundary=b" if body is FORM else "application/json"}
+    assert g.request("POST", "/v1/audio/transcriptions", body, headers).json == {"from": "edge"}
+    assert not pages["cloud"].asked
+    assert g.request("POST", "/v1/embeddings", {"model": "open", "input": "x"}).json == {"from": "cloud"}
+    g = forwarding({"forward": {"tier": "cloud"}})
+    assert g.request("POST", "/v1/audio/transcriptions", body, headers).json == {"from": "cloud"}
+
+
 def test_no_other_tier_answers(forwarding, pages):
     g = forwarding()
     pages["edge"].close()
