@@ -14,12 +14,14 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "exchange_private.h"
+#include "guarantee.h"
+#include "keys.h"
 #include "log.h"
-#include "recall.h"
 
 #define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
 #define ATTEMPTS_MAX 4        /* of a tier that refuses what we add to a request */
@@ -39,6 +41,8 @@ struct audit {
     enum moa_tier asking;      /* whose pictures are being prepared, */
     bool is_preparing;         /* if any are */
     unsigned attempts;
+    char key[64]; /* who asked; "" if no key is asked for */
+    bool kept;    /* the client got the edge's answer */
     bool is_scored;
     bool is_over;     /* dropped, as soon as the workers are done with its pictures */
     int64_t since_us; /* that it waits for the edge; 0: it does not */
@@ -103,6 +107,7 @@ void exchange_audit_begin(struct exchange *x)
     }
     g->n_audits++;
     a->adaptive = adaptive;
+    snprintf(a->key, sizeof(a->key), "%s", x->key ? key_name(x->key) : "");
     a->found = (struct moa_audit){
         .scene = question->scene, .text = question->text, .answer = {.form = MOA_ANSWER_LONG}};
     memcpy(a->found.audit_of, d->routing.audit_of, sizeof(a->found.audit_of));
@@ -244,14 +249,10 @@ static void end(struct exchange *x)
     exchange_tend_audits(g);
 }
 
-static void log_bits(unsigned bits)
+/* To be compared with a right answer, if somebody tells it. */
+static struct moa_bytes text_of(const struct audit *a, enum moa_tier tier)
 {
-    if (bits & MOA_AUDIT_CERTIFIED)
-        log_event(LOG_LEVEL_INFO, "certified", "hint=%s",
-                  log_quote("more answers of the edge are kept from now on").s);
-    if (bits & MOA_AUDIT_ALARM)
-        log_event(LOG_LEVEL_WARN, "audit-alarm", "hint=%s",
-                  log_quote("edge and cloud differ too often: the certificate is void").s);
+    return a->part[tier] == PART_HERE ? completion_text(&a->said[tier]) : (struct moa_bytes){0};
 }
 
 static void conclude(struct exchange *x)
@@ -267,13 +268,14 @@ static void conclude(struct exchange *x)
               a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
               a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered", score);
     g->metrics.audits_differing_total += a->found.lost;
-    const unsigned bits = moa_adaptive_audit(a->adaptive, &a->found);
-    g->metrics.audits_counted_total += bits & MOA_AUDIT_COUNTED ? 1 : 0;
-    if (!(bits & MOA_AUDIT_COUNTED))
-        drop(x, METRICS_DROP_KNOWN);
-    log_bits(bits);
-    if (bits & MOA_AUDIT_ALARM)
-        recall_clear(g->recall); /* nobody promises any more that they are right */
+    const struct label_audit audit = {
+        .id = x->trace.id,
+        .key = a->key,
+        .audit = a->found,
+        .text = {text_of(a, MOA_EDGE), text_of(a, MOA_CLOUD)},
+        .kept = a->kept,
+    };
+    guarantee_audit(g->guarantee, &audit);
     end(x);
 }
 
@@ -377,6 +379,7 @@ bool exchange_audit_goes_on(struct exchange *x)
     exchange_drop_calls(x);
     LIST_INSERT_HEAD(&g->shadows, x, others);
     g->n_shadows++;
+    x->audit->kept = answering_tier(x) == MOA_EDGE;
     enter(x, STAGE_SHADOW);
     go_on(x);
     return true;

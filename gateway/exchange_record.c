@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guarantee.h"
 #include "keys.h"
 #include "log.h"
 
@@ -293,12 +294,21 @@ static void observe(struct exchange *x)
                      &outcome);
 }
 
+/* For the share by requests of what the policy `adaptive` promises. */
+static void tell_keeper(const struct exchange *x)
+{
+    const struct moa_question *q = x->has_decision ? x->perceived.request.question : NULL;
+    if (q && !x->pinned && x->status == 200 && moa_policy_adaptive(x->policy))
+        guarantee_request(x->gateway->guarantee, q->scene, q->text, answering_tier(x) == MOA_EDGE);
+}
+
 void exchange_record(struct exchange *x)
 {
     observe(x);
     exchange_tell_adaptive(x);
     if (x->dry_run)
         return;
+    tell_keeper(x);
     exchange_pay(x, false);
     struct exchange_texts texts;
     texts.lists.decision[0] = texts.lists.reasons[0] = texts.lists.scores[0] = '\0';

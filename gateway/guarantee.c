@@ -128,15 +128,28 @@ static struct guarantee_scene *scene_at(struct guarantee *k, uint64_t scene, uin
     return &k->scenes[(*ret_mark >> 1) % SCENES];
 }
 
-static void count(struct guarantee *k, const struct moa_audit *audit, bool has_label)
+/* The request that was audited is the first that is seen of its scene. */
+static void see(struct guarantee *k, const struct guarantee_scene *s, bool kept)
 {
+    k->n_seen++;
+    k->n_wrong += kept && s->lost;
+}
+
+static void count(struct guarantee *k, const struct label_found *found)
+{
+    const struct moa_audit *audit = &found->audit;
+    struct metrics *m = &k->gateway->metrics;
     const unsigned done = moa_adaptive_audit(k->adaptive, audit);
-    if (!(done & MOA_AUDIT_COUNTED))
+    if (!(done & MOA_AUDIT_COUNTED)) {
+        m->audits_dropped_total[METRICS_DROP_KNOWN]++;
         return;
+    }
+    m->audits_counted_total++;
     uint64_t mark;
     struct guarantee_scene *s = scene_at(k, audit->scene, audit->text, &mark);
     *s = (struct guarantee_scene){mark, audit->lost};
-    k->head.n_labels += has_label;
+    k->head.n_labels += found->has_label;
+    see(k, s, found->kept);
     if (done & MOA_AUDIT_ALARM)
         recall_clear(k->gateway->recall); /* nobody promises any more that they are right */
     if (done & (MOA_AUDIT_CERTIFIED | MOA_AUDIT_ALARM))
@@ -145,10 +158,9 @@ static void count(struct guarantee *k, const struct moa_audit *audit, bool has_l
 
 static void count_due(struct guarantee *k, int64_t due_us)
 {
-    struct moa_audit audit;
-    bool has_label;
-    while (label_next(&k->labels, due_us, &audit, &has_label))
-        count(k, &audit, has_label);
+    struct label_found found;
+    while (label_next(&k->labels, due_us, &found))
+        count(k, &found);
 }
 
 static int64_t due_us(const struct guarantee *k)
@@ -159,15 +171,14 @@ static int64_t due_us(const struct guarantee *k)
 void guarantee_audit(struct guarantee *k, const struct label_audit *audit)
 {
     const int64_t now_us = server_now_us();
-    struct moa_audit oldest;
-    bool has_label;
+    struct label_found oldest;
     bool waits = label_wait(&k->labels, audit, now_us);
-    if (!waits && label_next(&k->labels, INT64_MAX, &oldest, &has_label)) { /* too many wait */
-        count(k, &oldest, has_label);
+    if (!waits && label_next(&k->labels, INT64_MAX, &oldest)) { /* too many wait */
+        count(k, &oldest);
         waits = label_wait(&k->labels, audit, now_us);
     }
     if (!waits)
-        count(k, &audit->audit, false);
+        count(k, &(struct label_found){.audit = audit->audit, .kept = audit->kept});
     count_due(k, due_us(k));
 }
 
@@ -183,10 +194,8 @@ void guarantee_request(struct guarantee *k, uint64_t scene, uint64_t text, bool 
 {
     uint64_t mark;
     const struct guarantee_scene *s = scene_at(k, scene, text, &mark);
-    if (s->mark != mark)
-        return;
-    k->n_seen++;
-    k->n_wrong += kept && s->lost;
+    if (s->mark == mark)
+        see(k, s, kept);
 }
 
 /* ---- engines ---- */

@@ -10,11 +10,10 @@
 
 struct label_entry {
     char id[65], key[64];
-    struct moa_audit audit;
+    struct label_found found;
     char *text[2]; /* NULL: none that could be compared */
     size_t n[2];
     int64_t came_us;
-    bool has_label;
 };
 
 static void entry_done(struct label_entry *e)
@@ -36,7 +35,8 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
     if (!labels->entries || labels->n == LABELS_MAX)
         return false;
     struct label_entry *e = at(labels, labels->n);
-    *e = (struct label_entry){.audit = audit->audit, .came_us = now_us};
+    *e = (struct label_entry){.found = {.audit = audit->audit, .kept = audit->kept},
+                              .came_us = now_us};
     snprintf(e->id, sizeof(e->id), "%s", audit->id);
     snprintf(e->key, sizeof(e->key), "%s", audit->key);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
@@ -66,25 +66,23 @@ bool label_tell(struct labels *labels, const char *id, const char *key, const ch
 {
     for (size_t i = labels->n; i-- > 0;) {
         struct label_entry *e = at(labels, i);
-        if (e->has_label || strcmp(e->id, id) != 0 || strcmp(e->key, key) != 0)
+        if (e->found.has_label || strcmp(e->id, id) != 0 || strcmp(e->key, key) != 0)
             continue;
         const bool edge_right = agrees(e, MOA_EDGE, truth);
         const bool cloud_wrong = is_short(e, MOA_CLOUD) && !agrees(e, MOA_CLOUD, truth);
-        e->audit.lost = e->audit.lost && !edge_right && !cloud_wrong;
-        e->has_label = true;
+        e->found.audit.lost = e->found.audit.lost && !edge_right && !cloud_wrong;
+        e->found.has_label = true;
         return true;
     }
     return false;
 }
 
-bool label_next(struct labels *labels, int64_t due_us, struct moa_audit *ret_audit,
-                bool *ret_has_label)
+bool label_next(struct labels *labels, int64_t due_us, struct label_found *ret_found)
 {
     struct label_entry *e = labels->n > 0 ? at(labels, 0) : NULL;
-    if (!e || (!e->has_label && e->came_us > due_us))
+    if (!e || (!e->found.has_label && e->came_us > due_us))
         return false;
-    *ret_audit = e->audit;
-    *ret_has_label = e->has_label;
+    *ret_found = e->found;
     entry_done(e);
     labels->first = (labels->first + 1) % LABELS_MAX;
     labels->n--;

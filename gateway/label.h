@@ -22,6 +22,13 @@ struct label_audit {
     const char *key;          /* the name of who asked; "" if no key is asked for */
     struct moa_audit audit;   /* `lost`: edge and cloud differ */
     struct moa_bytes text[2]; /* of the answers, by enum moa_tier; p NULL: an error, a tool call */
+    bool kept;                /* the client got the edge's answer */
+};
+
+/** The same, when it leaves. */
+struct label_found {
+    struct moa_audit audit;
+    bool has_label, kept;
 };
 
 struct label_entry;
@@ -42,8 +49,7 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
 bool label_tell(struct labels *labels, const char *id, const char *key, const char *truth);
 
 /** Takes the oldest if it has its label or has come before `due_us`; false: none has. */
-bool label_next(struct labels *labels, int64_t due_us, struct moa_audit *ret_audit,
-                bool *ret_has_label);
+bool label_next(struct labels *labels, int64_t due_us, struct label_found *ret_found);
 
 void labels_done(struct labels *labels);
 

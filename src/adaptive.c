@@ -79,6 +79,7 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
         a->bar = log(1.0 / a->params.delta);
         moa_adaptive_begin_again(a);
     }
+    moa_adaptive_lower_shares(a);
     return MOA_OK;
 }
 
@@ -120,7 +121,7 @@ static double share_now(const struct moa_adaptive *a)
 
 /* A share that rose would audit scenes that had been seen and passed over, the common ones first.
  */
-static void lower_shares(struct moa_adaptive *a)
+void moa_adaptive_lower_shares(struct moa_adaptive *a)
 {
     const double share = share_now(a);
     for (size_t i = 0; i < MOA_GENERATIONS; i++)
@@ -140,14 +141,14 @@ static void settle(struct moa_adaptive *a)
     if (serial != a->in_force)
         a->drift = (struct drift){.r = {0}};
     a->in_force = serial;
-    lower_shares(a);
+    moa_adaptive_lower_shares(a);
 }
 
 static void begin_generation(struct moa_adaptive *a, size_t slot,
                              const struct confidence *confidence, double *scores, size_t n)
 {
     moa_generation_begin(&a->generations[slot], ++a->n_serials, 1.0, confidence, scores, n);
-    lower_shares(a);
+    moa_adaptive_lower_shares(a);
 }
 
 void moa_adaptive_begin_again(struct moa_adaptive *a)
@@ -385,7 +386,7 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
     adaptive->n_changes++;
     moa_predict_observe(&adaptive->predict, outcome,
                         fmin(adaptive->params.cloud_share_max, adaptive->budget_share));
-    lower_shares(adaptive);
+    moa_adaptive_lower_shares(adaptive);
     return MOA_OK;
 }
 

@@ -62,4 +62,7 @@ bool moa_question_valid(const struct moa_question *question);
 /** Forgets all that is about answers: no certificate, no audits, the prior weights. */
 void moa_adaptive_begin_again(struct moa_adaptive *a);
 
+/** To what the parameters allow now; see adaptive.c. */
+void moa_adaptive_lower_shares(struct moa_adaptive *a);
+
 #endif

@@ -292,6 +292,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
         *adaptive = *loaded;
         if (!same_claim)
             moa_adaptive_begin_again(adaptive);
+        moa_adaptive_lower_shares(adaptive);
     }
     free(loaded);
     return err;

@@ -168,7 +168,9 @@ def gateway(tmp_path):
     running = []
 
     def start(config, env=None, ca=None):
-        config = merged({"listen": {"host": "127.0.0.1", "port": 0}}, config)
+        # Audits count at once; only tests of labels wait for them.
+        base = {"listen": {"host": "127.0.0.1", "port": 0}, "adaptive": {"label_wait": 0}}
+        config = merged(base, config)
         started = RunningGateway(json.dumps(config, indent=1), str(tmp_path / ("gateway%d" % len(running))), MOAOFF,
                                  dict(os.environ, **(env or {})))
         started.ca = ca

@@ -62,6 +62,7 @@ class Recorded:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body after its head waits 40 ms otherwise
     answered = False
 
     def log_message(self, *args):

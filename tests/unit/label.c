@@ -47,19 +47,18 @@ static void harm_is_a_wrong_edge_beside_a_right_cloud(void **state)
     };
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct labels l = {.n = 0};
-        struct moa_audit audit;
-        bool has_label;
+        struct label_found found;
         assert_true(add(&l, "id-1", cases[i].edge, cases[i].cloud, 10));
         assert_false(label_tell(&l, "id-2", "kiosk", cases[i].truth));
         assert_false(label_tell(&l, "id-1", "another", cases[i].truth));
-        assert_false(label_next(&l, 9, &audit, &has_label));
+        assert_false(label_next(&l, 9, &found));
         assert_true(label_tell(&l, "id-1", "kiosk", cases[i].truth));
         assert_false(label_tell(&l, "id-1", "kiosk", "something else"));
-        assert_true(label_next(&l, 9, &audit, &has_label));
-        if (audit.lost != cases[i].lost)
+        assert_true(label_next(&l, 9, &found));
+        if (found.audit.lost != cases[i].lost)
             fail_msg("case %zu", i);
-        assert_true(has_label);
-        assert_false(label_next(&l, 99, &audit, &has_label));
+        assert_true(found.has_label);
+        assert_false(label_next(&l, 99, &found));
         labels_done(&l);
     }
 }
@@ -69,18 +68,17 @@ static void they_leave_in_order(void **state)
 {
     (void)state;
     struct labels l = {.n = 0};
-    struct moa_audit audit;
-    bool has_label;
+    struct label_found found;
     assert_true(add(&l, "a", "red", "blue", 1) && add(&l, "b", "red", "red", 2) &&
                 add(&l, "c", "red", "blue", 3));
     assert_true(label_tell(&l, "b", "kiosk", "red"));
-    assert_false(label_next(&l, 0, &audit, &has_label));
-    assert_true(label_next(&l, 1, &audit, &has_label));
-    assert_true(audit.scene == 1 && audit.lost && !has_label);
-    assert_true(label_next(&l, 1, &audit, &has_label));
-    assert_true(audit.scene == 2 && !audit.lost && has_label);
-    assert_false(label_next(&l, 2, &audit, &has_label));
-    assert_true(label_next(&l, 3, &audit, &has_label));
+    assert_false(label_next(&l, 0, &found));
+    assert_true(label_next(&l, 1, &found));
+    assert_true(found.audit.scene == 1 && found.audit.lost && !found.has_label);
+    assert_true(label_next(&l, 1, &found));
+    assert_true(found.audit.scene == 2 && !found.audit.lost && found.has_label);
+    assert_false(label_next(&l, 2, &found));
+    assert_true(label_next(&l, 3, &found));
     labels_done(&l);
 }
 
@@ -88,8 +86,7 @@ static void there_is_room_for_so_many_and_no_more(void **state)
 {
     (void)state;
     struct labels l = {.n = 0};
-    struct moa_audit audit;
-    bool has_label;
+    struct label_found found;
     char *text = malloc(LABEL_TEXT_BYTES + 2);
     memset(text, 'a', LABEL_TEXT_BYTES + 1);
     text[LABEL_TEXT_BYTES + 1] = '\0';
@@ -98,10 +95,10 @@ static void there_is_room_for_so_many_and_no_more(void **state)
             assert_true(add(&l, "id", text, "blue", i));
         assert_false(add(&l, "id", "red", "blue", LABELS_MAX));
         for (int i = 0; i < LABELS_MAX; i++) {
-            assert_true(label_next(&l, LABELS_MAX, &audit, &has_label));
-            assert_int_equal(audit.scene, i);
+            assert_true(label_next(&l, LABELS_MAX, &found));
+            assert_int_equal(found.audit.scene, i);
         }
-        assert_true(add(&l, "id", "red", "blue", 0) && label_next(&l, 0, &audit, &has_label));
+        assert_true(add(&l, "id", "red", "blue", 0) && label_next(&l, 0, &found));
     }
     assert_true(add(&l, "id", "red", "blue", 0));
     labels_done(&l);
