@@ -21,10 +21,13 @@
 #include <moaoff/moaoff.h>
 
 #include "gateway/buffer.h"
+#include "study/stats.h"
 
 #include "batch.h"
 #include "command.h"
 #include "input.h"
+#include "since.h"
+#include "thresholds.h"
 
 #define FEATURES_BYTES_MAX ((size_t)2 << 30) /* millions of images */
 
@@ -162,22 +165,6 @@ static void on_done(void *user, void *argument)
     free_job(job);
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Of sorted values, linear between order statistics. */
-static double quantile(const double *sorted, size_t n, double q)
-{
-    const double at = q * (double)(n - 1);
-    const size_t i = (size_t)at;
-    const double next = sorted[i + 1 < n ? i + 1 : i];
-    return sorted[i] + (next - sorted[i]) * (at - (double)i);
-}
-
 /* ---- texts ---- */
 
 /* A line is the text itself, or a JSON string, which may hold line breaks. */
@@ -226,31 +213,6 @@ static const char *read_texts(struct calibration *c)
 /* A size above this share of them has the full complexity. */
 #define HIGH 0.95
 
-/* Of `values`, which are sorted for it: their quantiles, as one line of comment. */
-static void write_quantiles(FILE *out, const char *name, double *values, size_t n)
-{
-    static const double at[] = {0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0};
-    qsort(values, n, sizeof(*values), compare_numbers);
-    fprintf(out, "#   %-10s", name);
-    for (size_t k = 0; k < sizeof(at) / sizeof(at[0]); k++)
-        fprintf(out, "  %.4f", quantile(values, n, at[k]));
-    fputc('\n', out);
-}
-
-/* Rounded up, so that scores equal to the threshold stay below it. */
-static double threshold(const double *sorted, size_t n, double share)
-{
-    return fmin(1.0, ceil(1e6 * quantile(sorted, n, 1.0 - share) - 1e-9) / 1e6);
-}
-
-static double percent_above(const double *values, size_t n, double tau)
-{
-    size_t above = 0;
-    for (size_t i = 0; i < n; i++)
-        above += values[i] > tau;
-    return 100.0 * (double)above / (double)n;
-}
-
 enum { RESOLUTION, EDGE, ENTROPY, SHARPNESS, SCORE, N_COMPLEXITIES };
 
 static double pick(const struct moa_image_complexity *c, int which)
@@ -274,7 +236,7 @@ static void write_image_complexities(FILE *out, const struct calibration *c,
             moa_image_complexity(params, features_of(c, i), &complexity);
             values[i] = pick(&complexity, which);
         }
-        write_quantiles(out, names[which], values, c->n_features);
+        thresholds_write_quantiles(out, names[which], values, c->n_features);
     }
 }
 
@@ -284,13 +246,13 @@ static struct moa_image_params image_params(const struct calibration *c, double 
     moa_image_params_default(&params);
     for (size_t i = 0; i < c->n_features; i++)
         values[i] = (double)features_of(c, i)->width_px * (double)features_of(c, i)->height_px;
-    qsort(values, c->n_features, sizeof(*values), compare_numbers);
-    params.reference_px = fmax(1.0, round(quantile(values, c->n_features, HIGH)));
+    stats_sort(values, c->n_features);
+    params.reference_px = fmax(1.0, round(stats_quantile(values, c->n_features, HIGH)));
     for (size_t i = 0; i < c->n_features; i++)
         values[i] = features_of(c, i)->laplacian_variance;
-    qsort(values, c->n_features, sizeof(*values), compare_numbers);
-    params.laplacian_p5 = quantile(values, c->n_features, 0.05);
-    params.laplacian_p95 = quantile(values, c->n_features, 0.95);
+    stats_sort(values, c->n_features);
+    params.laplacian_p5 = stats_quantile(values, c->n_features, 0.05);
+    params.laplacian_p95 = stats_quantile(values, c->n_features, 0.95);
     return params;
 }
 
@@ -306,12 +268,12 @@ static struct moa_text_params text_params(const struct calibration *c, double *v
     moa_text_params_default(&params);
     for (size_t i = 0; i < c->n_texts; i++)
         values[i] = c->texts[i].tokens;
-    qsort(values, c->n_texts, sizeof(*values), compare_numbers);
-    params.reference_tokens = fmax(1.0, round(quantile(values, c->n_texts, HIGH)));
+    stats_sort(values, c->n_texts);
+    params.reference_tokens = fmax(1.0, round(stats_quantile(values, c->n_texts, HIGH)));
     for (size_t i = 0; i < c->n_texts; i++)
         values[i] = entities_per_sentence(&c->texts[i]);
-    qsort(values, c->n_texts, sizeof(*values), compare_numbers);
-    const double high = quantile(values, c->n_texts, HIGH);
+    stats_sort(values, c->n_texts);
+    const double high = stats_quantile(values, c->n_texts, HIGH);
     if (high >= 0.001)
         params.reference_entities = high;
     return params;
@@ -329,7 +291,7 @@ static void write_text_complexities(FILE *out, const struct calibration *c,
             const double all[] = {complexity.length, complexity.entity, complexity.score};
             values[i] = all[which];
         }
-        write_quantiles(out, names[which], values, c->n_texts);
+        thresholds_write_quantiles(out, names[which], values, c->n_texts);
     }
 }
 
@@ -339,7 +301,7 @@ static void write_yaml(FILE *out, const struct calibration *c, double *values, d
     fprintf(out, "# moaoff calibrate: %zu images, %zu other files%s\n", c->n_features, c->n_ignored,
             interrupted ? "; interrupted, so not all of them" : "");
     write_image_complexities(out, c, &image, values);
-    const double tau_image = threshold(values, c->n_features, c->offload_share);
+    const double tau_image = thresholds_of(values, c->n_features, c->offload_share);
     struct moa_text_params text = {0};
     if (c->n_texts > 0) {
         text = text_params(c, text_values);
@@ -359,38 +321,32 @@ static void write_yaml(FILE *out, const struct calibration *c, double *values, d
     fprintf(out,
             "paper:\n"
             "  tau_image: %.6f  # %.0f %% of these images are above\n",
-            tau_image, percent_above(values, c->n_features, tau_image));
+            tau_image, thresholds_percent_above(values, c->n_features, tau_image));
     if (c->n_texts > 0) {
-        const double tau_text = threshold(text_values, c->n_texts, c->offload_share);
+        const double tau_text = thresholds_of(text_values, c->n_texts, c->offload_share);
         fprintf(out, "  tau_text: %.6f  # %.0f %% of these texts are above\n", tau_text,
-                percent_above(text_values, c->n_texts, tau_text));
+                thresholds_percent_above(text_values, c->n_texts, tau_text));
     }
 }
 
-/* A file appears whole or not at all. */
+struct yaml {
+    const struct calibration *c;
+    double *values, *text_values;
+};
+
+static void on_write(FILE *out, void *user)
+{
+    const struct yaml *y = user;
+    write_yaml(out, y->c, y->values, y->text_values);
+}
+
 static bool write_result(const struct calibration *c)
 {
-    double *values = calloc(c->n_features, sizeof(*values));
-    double *text_values = calloc(c->n_texts + 1, sizeof(*text_values));
-    char *temporary = NULL;
-    if (c->output && asprintf(&temporary, "%s.part", c->output) < 0)
-        temporary = NULL;
-    FILE *out = c->output ? temporary ? fopen(temporary, "w") : NULL : stdout;
-    bool ok = values && text_values && out;
-    if (ok) {
-        write_yaml(out, c, values, text_values);
-        ok = fflush(out) == 0 && !ferror(out);
-    }
-    if (out && out != stdout)
-        ok = fclose(out) == 0 && ok;
-    if (ok && c->output)
-        ok = rename(temporary, c->output) == 0;
-    if (!ok)
-        fprintf(stderr, "moaoff calibrate: %s: %s\n", c->output ? c->output : "standard output",
-                strerror(errno));
-    free(temporary);
-    free(values);
-    free(text_values);
+    struct yaml y = {c, calloc(c->n_features, sizeof(double)),
+                     calloc(c->n_texts + 1, sizeof(double))};
+    const bool ok = y.values && y.text_values && thresholds_save(c->output, on_write, &y);
+    free(y.values);
+    free(y.text_values);
     return ok;
 }
 
@@ -430,11 +386,17 @@ static int calibrate(struct calibration *c, char **folders)
 /* ---- the command line ---- */
 
 static struct {
-    const char *text_path, *output;
+    const char *text_path, *output, *journal_path;
+    int64_t since_ms;
     double offload_share;
     int64_t n_jobs; /* 0, -1: one for each core */
     struct option_list folders;
 } arguments = {.offload_share = 0.5, .n_jobs = -1};
+
+static const char *read_since(const char *text)
+{
+    return since_read(text, &arguments.since_ms);
+}
 
 static const struct option_row rows[] = {
     {.letter = 't',
@@ -443,6 +405,14 @@ static const struct option_row rows[] = {
      .help = "the same for texts: a text a line; a line that begins with \" is a JSON string. "
              "\"-\": standard input",
      .text = &arguments.text_path},
+    {.name = "journal",
+     .argument = "FILE",
+     .help = "the thresholds of `paper` from the requests in a gateway's journal, instead of DIR",
+     .text = &arguments.journal_path},
+    {.name = "since",
+     .argument = "TIME",
+     .help = "with --journal rows since then: 30s, 15m, 2h, 7d, or Unix seconds",
+     .read = read_since},
     {.letter = 's',
      .name = "offload-share",
      .argument = "S",
@@ -467,6 +437,13 @@ static const struct option_row rows[] = {
 
 static int run(void)
 {
+    if (arguments.journal_path && (arguments.folders.n > 0 || arguments.text_path))
+        return options_usage(&calibrate_command, "--journal stands instead of DIR and --text");
+    if (arguments.journal_path) {
+        const struct thresholds_terms terms = {arguments.journal_path, arguments.since_ms,
+                                               arguments.offload_share, arguments.output};
+        return thresholds_from_journal(&terms) ? EXIT_FINE : EXIT_FAILED;
+    }
     struct calibration c = {
         .features = buffer_of(FEATURES_BYTES_MAX),
         .offload_share = arguments.offload_share,
@@ -486,12 +463,13 @@ static int run(void)
 const struct command calibrate_command = {
     .name = "calibrate",
     .summary = "derive the configuration from folders of images",
-    .synopsis = "[OPTION]... DIR...",
+    .synopsis = "[OPTION]... [DIR]...",
     .description =
         "Scores the images below each DIR and prints a YAML fragment for the configuration of "
         "`serve`: the size at which C_res reaches 1, percentiles of the Laplacian variance, and "
         "the threshold that sends the wanted share of such images to the cloud. Files that are no "
-        "images are listed on standard error.",
+        "images are listed on standard error.\n\nWith --journal it prints the thresholds alone, by "
+        "what a gateway really saw: of each kind of part that is in its journal.",
     .notes =
         "An interrupt (Ctrl-C) ends the walk and writes the result over what was scored until "
         "then. Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong "

@@ -129,8 +129,7 @@ static enum hindsight_phase phase_of(const struct moa_decision *d)
     case MOA_WHY_UNCERTIFIED:
         return PHASE_UNCERTIFIED;
     case MOA_WHY_CERTIFIED:
-        return PHASE_CERTIFIED;
-    case MOA_WHY_QUICKER: /* of either; a finite threshold below 1 stands behind both */
+    case MOA_WHY_QUICKER: /* of what is certified, for the most part */
         return PHASE_CERTIFIED;
     default:
         return PHASE_OTHER; /* pinned, or a tier was down: never audited */
@@ -170,7 +169,10 @@ static struct hindsight_past past_of(const struct hindsight_row *row)
 
 static bool is_same_double(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+    uint64_t bits_a, bits_b;
+    memcpy(&bits_a, &a, sizeof(a));
+    memcpy(&bits_b, &b, sizeof(b));
+    return bits_a == bits_b;
 }
 
 /* Where each part goes, and what the edge's answer must reach. */
@@ -209,21 +211,23 @@ static struct hindsight_origin *add_origin(struct hindsight *h, const struct hin
     if (!origins)
         return NULL;
     h->origins = origins;
-    struct hindsight_origin o = {strdup(row->policy), strdup(row->words), NULL};
+    struct hindsight_origin *o = &origins[h->n_origins];
     char why[256];
-    if (!o.name || !o.words) {
-        free(o.name);
-        free(o.words);
+    *o = (struct hindsight_origin){strdup(row->policy), strdup(row->words), NULL};
+    if (!o->name || !o->words) {
+        free(o->name);
+        free(o->words);
         return NULL;
     }
-    if (make_policy(o.name, o.words, NULL, &o.policy, why, sizeof(why)) == 0 &&
-        has_learned(o.policy)) {
-        moa_policy_free(o.policy);
-        o.policy = NULL;
-    }
-    h->last_origin = h->n_origins;
-    origins[h->n_origins++] = o;
-    return &origins[h->last_origin];
+    h->last_origin = h->n_origins++;
+    struct moa_policy *policy = NULL;
+    if (make_policy(o->name, o->words, NULL, &policy, why, sizeof(why)))
+        return o;
+    if (has_learned(policy))
+        moa_policy_free(policy);
+    else
+        o->policy = policy;
+    return o;
 }
 
 static struct hindsight_origin *find_origin(struct hindsight *h, const struct hindsight_row *row)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import sqlite3
 import subprocess
 import time
@@ -198,4 +199,29 @@ def test_adaptive_comes_to_the_same_on_its_own_journal(duo, edge, cloud, path):
     assert same["otherwise"] == 0 and same["measured"] == n
     for figure in ("edge", "escalated", "cloud", "bytes_up", "agreement", "audits"):
         assert same[figure] == was[figure], figure
-    assert figures["edge"]["agreement"] < was["agreement"] < 1
+    assert figures["edge"]["agreement"] <= was["agreement"] and figures["edge"]["agreement"] < 1  # the coins are another key's each time
+
+
+def test_calibrate_by_a_journal(duo, path):
+    """Thresholds that the wanted share of what came lies above, of the kinds that came."""
+    gateway = duo({"policy": "edge", "journal": {"path": path}})
+    bodies = [chat("Why did Dr. Smith leave Paris? " * n) for n in range(1, 21)]
+    for body in bodies + [chat("What is it?", data_uri(picture(), "png"))]:
+        gateway.chat(body)
+    gateway.chat(b"{")
+    gateway.stop()
+    rows = rows_of(path, 22)
+    done = subprocess.run([MOAOFF, "calibrate", "--journal", path, "-s", "0.25"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and "21 requests of a journal, 1 rows without a decision" in done.stdout, done
+    taus = {key: float(value) for key, value in re.findall(r"^  (tau_\w+): ([0-9.]+) ", done.stdout, re.MULTILINE)}
+    assert set(taus) == {"tau_text", "tau_image"}
+    assert "audio" not in done.stdout
+    # The gateway of those thresholds offloads that share of the same texts.
+    _, figures = replayed(path, "-p", "paper:tau_text=%f,tau_image=1" % taus["tau_text"])
+    [(_, figure)] = [item for item in figures.items() if item[0] != "as it was"]
+    assert figure["cloud"] + figure["split"] == 5 and figure["edge"] == 16
+    for options in (["--journal", path, "."], ["--journal", path, "-t", "x"]):
+        wrong = subprocess.run([MOAOFF, "calibrate", *options], capture_output=True, text=True, timeout=20)
+        assert wrong.returncode == 2 and "instead of DIR" in wrong.stderr
+    nothing = subprocess.run([MOAOFF, "calibrate", "--journal", path, "--since", "9999999999"], capture_output=True, text=True)
+    assert nothing.returncode == 1 and "no request in the journal" in nothing.stderr
