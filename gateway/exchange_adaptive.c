@@ -124,7 +124,8 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
 static bool is_outside(const struct exchange *x)
 {
     const enum moa_why why = x->perceived.decision.routing.why;
-    return x->pinned || why == MOA_WHY_CLOUD_DOWN || why == MOA_WHY_EDGE_DOWN;
+    return x->pinned || x->memory_age_us >= 0 || why == MOA_WHY_CLOUD_DOWN ||
+           why == MOA_WHY_EDGE_DOWN;
 }
 
 void exchange_tell_adaptive(struct exchange *x)
