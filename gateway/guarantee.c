@@ -203,12 +203,12 @@ void guarantee_request(struct guarantee *k, uint64_t scene, uint64_t text, bool 
 static void tell(struct guarantee *k, enum moa_tier tier, enum identity_source source,
                  uint64_t hash)
 {
-    const bool had_audits = has_audits(guarantee_now(k));
     const bool other = identity_tell(&k->head.identity, tier, source, hash, server_now_us());
+    const bool had_audits = other && has_audits(guarantee_now(k));
     const bool began_again = moa_adaptive_identity(k->adaptive, k->head.identity.number);
     if (other)
         recall_clear(k->gateway->recall); /* what the engine before had said */
-    if (other && had_audits)
+    if (had_audits)
         log_event(LOG_LEVEL_WARN, "engine-changed", "tier=%s by=%s", moa_tier_name(tier),
                   log_quote(identity_source_name(source)).s);
     if (began_again)

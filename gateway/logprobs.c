@@ -270,8 +270,14 @@ static const char *skip_string(const char *p, const char *end)
 
 static const char *skip_value(const char *p, const char *end)
 {
+    static const bool is_structure[256] = {
+        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true, [','] = true};
     size_t depth = 0;
     while (p < end) {
+        while (p < end && !is_structure[(unsigned char)*p])
+            p++;
+        if (p == end)
+            break;
         if (*p == '"') {
             p = skip_string(p, end);
         } else if (*p == '{' || *p == '[') {
@@ -282,9 +288,6 @@ static const char *skip_value(const char *p, const char *end)
                 return p;
             depth -= *p != ',';
             p++;
-        } else {
-            p++;
-            continue;
         }
         if (depth == 0)
             return p;
