@@ -104,6 +104,7 @@ static int read_media(struct chat_reader *r, yyjson_val *part, const struct part
     at.type = type->name;
     at.kind = type->kind;
     at.span = chat_object_span(r, part);
+    at.is_low_detail = yyjson_equals_str(yyjson_obj_get(member, "detail"), "low");
     if (data) {
         at.data = chat_string_span(r, data);
         at.has_data = true;

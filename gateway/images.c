@@ -431,9 +431,16 @@ const struct image_score *images_scores(const struct images *images)
 
 /* ---- 3. prepare for a tier ---- */
 
-static const struct moa_recode_target *target_of(const struct picture *p)
+/* A client that asks for little detail means what OpenAI's API does: 512 x 512 px. */
+#define LOW_DETAIL_TOKENS 361
+
+static struct moa_recode_target target_of(const struct picture *p)
 {
-    return &p->images->config->tier[p->tier].image_target;
+    struct moa_recode_target target = p->images->config->tier[p->tier].image_target;
+    if (p->images->chat->parts[p - p->images->pictures].is_low_detail &&
+        target.max_tokens > LOW_DETAIL_TOKENS)
+        target.max_tokens = LOW_DETAIL_TOKENS;
+    return target;
 }
 
 /* The target in a number: equal for targets that make the same of an image, and neither 0 nor
@@ -449,9 +456,9 @@ static uint64_t variant_of_target(const struct moa_recode_target *target)
 /* What is to be made of the picture for its tier, as the cache has it; 0: nothing. */
 static uint64_t variant_of(const struct picture *p)
 {
-    if (moa_recode_needed(&p->facts.info, p->facts.orientation, p->facts.features.notes,
-                          target_of(p)))
-        return variant_of_target(target_of(p));
+    const struct moa_recode_target target = target_of(p);
+    if (moa_recode_needed(&p->facts.info, p->facts.orientation, p->facts.features.notes, &target))
+        return variant_of_target(&target);
     return p->facts.is_respelt ? VARIANT_SPELT : 0;
 }
 
@@ -479,8 +486,9 @@ static enum moa_err spell(struct picture *p, struct moa_bytes file, const char *
 static enum moa_err recode(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
 {
     struct moa_recoded made;
+    const struct moa_recode_target target = target_of(p);
     enum moa_err err =
-        moa_recode(file, &p->facts.info, p->facts.orientation, target_of(p), &made, ret_why);
+        moa_recode(file, &p->facts.info, p->facts.orientation, &target, &made, ret_why);
     if (err)
         return err;
     err = spell(p, (struct moa_bytes){made.p, made.n}, moa_image_format_mime(made.format), ret_why);

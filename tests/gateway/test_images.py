@@ -130,6 +130,29 @@ def test_who_waited_for_the_image_of_a_client_that_left_is_answered(duo, edge):
 
 # ---- budgets ----
 
+@pytest.mark.parametrize("detail,most", [("low", 361), ("high", 1024), ("auto", 1024), (None, 1024)])
+def test_little_detail_is_a_small_picture(duo, edge, detail, most):
+    running = duo({"policy": "edge"})
+    part = image(uri(scene(2000, 1500)))
+    if detail:
+        part["image_url"]["detail"] = detail
+    body = chat("What is it?")
+    body["messages"][0]["content"].insert(0, part)
+    assert running.chat(body).status == 200
+    sent = edge.requests[0].json["messages"][0]["content"][0]["image_url"]
+    assert 0.75 * most < tokens(opened(sent["url"]).size) <= most and sent.get("detail") == detail
+
+
+def test_little_detail_leaves_what_is_to_be_untouched(duo, edge):
+    running = duo({"policy": "edge", "edge": {"image_tokens": 0}})
+    part = image(uri(scene(2000, 1500)))
+    part["image_url"]["detail"] = "low"
+    body = chat("What is it?")
+    body["messages"][0]["content"].insert(0, part)
+    assert running.chat(body).status == 200
+    assert urls(edge.requests[0]) == [part["image_url"]["url"]]
+
+
 @pytest.mark.parametrize("tier,budget", [("edge", 1024), ("cloud", 3072)])
 @pytest.mark.parametrize("size", [(3840, 2160), (1500, 2100), (6000, 300)])
 def test_a_large_photo_is_reduced_to_the_budget_of_its_tier(duo, edge, cloud, tier, budget, size):
