@@ -6,6 +6,7 @@
 #ifndef MOA_GATEWAY_EXCHANGE_H
 #define MOA_GATEWAY_EXCHANGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ void exchange_decide(struct server_request *request, void *arg);
 
 /** An audit that has waited for the edge goes on, if the edge has time now. */
 void exchange_tend_audits(struct gateway *gateway);
+
+/** The right answer to the request `id` of `key` ("": none), whether its audit is over or waits.
+ * False if there is no audit of it that has not counted. */
+bool exchange_label_audit(struct gateway *gateway, const char *id, const char *key,
+                          const char *truth);
 
 /** There are no more audits, and those under way are dropped. */
 void exchange_end_audits(struct gateway *gateway);

@@ -21,6 +21,7 @@
 #include "exchange_private.h"
 #include "guarantee.h"
 #include "keys.h"
+#include "label.h"
 #include "log.h"
 
 #define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
@@ -35,14 +36,17 @@ enum part {
 
 struct audit {
     struct moa_adaptive *adaptive;
+    char key[64]; /* the name of who asked */
+    char *truth;  /* the right answer, told before the audit was over; NULL: it was not */
     struct moa_audit found;
     enum part part[2];         /* by tier */
     struct completion said[2]; /* the same */
+    int64_t asked_us[2];       /* the same, of the last call */
+    double took_ms[2];         /* the same; NaN: it has not answered */
     enum moa_tier asking;      /* whose pictures are being prepared, */
     bool is_preparing;         /* if any are */
     unsigned attempts;
-    char key[64]; /* who asked; "" if no key is asked for */
-    bool kept;    /* the client got the edge's answer */
+    bool kept; /* the client got the edge's answer */
     bool is_scored;
     bool is_over;     /* dropped, as soon as the workers are done with its pictures */
     int64_t since_us; /* that it waits for the edge; 0: it does not */
@@ -60,6 +64,19 @@ static void drop(struct exchange *x, enum metrics_drop why)
     log_event(LOG_LEVEL_DEBUG, "audit-dropped", "id=%s reason=%s", x->trace.id, names[why]);
 }
 
+/* A scene and a question count once, and one that has answered already waits to be counted. */
+static bool is_known(const struct gateway *g, const struct moa_question *question)
+{
+    const struct exchange *x;
+    LIST_FOREACH(x, &g->shadows, others)
+    {
+        const struct moa_audit *other = &x->audit->found;
+        if (other->scene == question->scene && other->text == question->text)
+            return true;
+    }
+    return guarantee_waits(g->guarantee, question->scene, question->text);
+}
+
 /* Neither a score nor an answer is known yet. */
 static bool has_room(struct exchange *x, enum metrics_drop *ret_why)
 {
@@ -69,12 +86,15 @@ static bool has_room(struct exchange *x, enum metrics_drop *ret_why)
         *ret_why = METRICS_DROP_DRAINING;
     else if (!exchange_fits(x, MOA_EDGE) || !exchange_fits(x, MOA_CLOUD))
         *ret_why = METRICS_DROP_UNFIT;
-    else if (!exchange_may_audit(x))
-        *ret_why = METRICS_DROP_BUDGET;
+    else if (is_known(g, x->perceived.request.question))
+        *ret_why = METRICS_DROP_KNOWN;
     else if ((double)g->n_audits >= most)
         *ret_why = METRICS_DROP_FULL;
-    else if (memory_left(&g->bodies) < g->bodies.max_bytes / 2 ||
-             !memory_take(&g->bodies, AUDIT_BYTES))
+    else if (g->bodies.used_bytes - x->request_bytes > g->bodies.max_bytes / 2)
+        *ret_why = METRICS_DROP_MEMORY;
+    else if (!exchange_may_audit(x)) /* which claims it */
+        *ret_why = METRICS_DROP_BUDGET;
+    else if (!memory_take(&g->bodies, AUDIT_BYTES))
         *ret_why = METRICS_DROP_MEMORY;
     else
         return true;
@@ -111,8 +131,10 @@ void exchange_audit_begin(struct exchange *x)
     a->found = (struct moa_audit){
         .scene = question->scene, .text = question->text, .answer = {.form = MOA_ANSWER_LONG}};
     memcpy(a->found.audit_of, d->routing.audit_of, sizeof(a->found.audit_of));
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         completion_init(&a->said[tier]);
+        a->took_ms[tier] = NAN;
+    }
 }
 
 void exchange_audit_done(struct exchange *x)
@@ -129,6 +151,7 @@ void exchange_audit_done(struct exchange *x)
         g->edge_shadow = NULL;
     g->n_audits--;
     memory_give(&g->bodies, AUDIT_BYTES);
+    free(a->truth);
     free(a);
     x->audit = NULL;
 }
@@ -140,6 +163,7 @@ static void hear(struct audit *a, struct engine_call *c)
     completion_done(&a->said[c->tier]);
     completion_init(&a->said[c->tier]);
     a->part[c->tier] = PART_UNDER_WAY;
+    a->asked_us[c->tier] = server_now_us();
     c->completion = &a->said[c->tier];
 }
 
@@ -161,15 +185,18 @@ void exchange_audit_score(struct exchange *x)
 
 void exchange_audit_note(struct exchange *x, struct engine_call *c)
 {
-    if (!x->audit || !c->completion)
+    struct audit *a = x->audit;
+    if (!a || !c->completion)
         return;
     const bool is_answer =
         c->opinion.verdict == VERDICT_ANSWERED || c->opinion.verdict == VERDICT_UNSURE;
     const bool has_end = !c->is_stream || (c->sse.ended && !c->sse.failed);
     if (c->opinion.verdict == VERDICT_UNSURE && !has_end) /* cut off; again in its turn */
-        x->audit->part[c->tier] = PART_MISSING;
+        a->part[c->tier] = PART_MISSING;
     else
-        x->audit->part[c->tier] = is_answer && has_end && !c->why[0] ? PART_HERE : PART_FAILED;
+        a->part[c->tier] = is_answer && has_end && !c->why[0] ? PART_HERE : PART_FAILED;
+    if (a->part[c->tier] == PART_HERE)
+        a->took_ms[c->tier] = (double)(server_now_us() - a->asked_us[c->tier]) / 1000.0;
     c->completion = NULL;
 }
 
@@ -262,11 +289,11 @@ static void conclude(struct exchange *x)
     a->found.lost = a->part[MOA_EDGE] != PART_HERE || a->part[MOA_CLOUD] != PART_HERE ||
                     !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
     const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
-    exchange_journal_audit(x, &a->found, score, NAN, NAN);
     log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f", x->trace.id,
               a->found.lost ? "true" : "false",
               a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
               a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered", score);
+    exchange_journal_audit(x, &a->found, score, a->took_ms[MOA_EDGE], a->took_ms[MOA_CLOUD]);
     g->metrics.audits_differing_total += a->found.lost;
     const struct label_audit audit = {
         .id = x->trace.id,
@@ -276,6 +303,8 @@ static void conclude(struct exchange *x)
         .kept = a->kept,
     };
     guarantee_audit(g->guarantee, &audit);
+    if (a->truth)
+        guarantee_label(g->guarantee, x->trace.id, a->key, a->truth);
     end(x);
 }
 
@@ -363,6 +392,26 @@ void exchange_tend_audits(struct gateway *g)
     }
     if (oldest && !g->no_audits && has_edge_time(g, oldest->audit))
         ask(oldest, MOA_EDGE);
+}
+
+static bool label(struct exchange *x, const char *id, const char *key, const char *truth)
+{
+    struct audit *a = x->audit;
+    if (!a || a->truth || strcmp(x->trace.id, id) != 0 || strcmp(a->key, key) != 0)
+        return false;
+    a->truth = strndup(truth, LABEL_TEXT_BYTES);
+    return a->truth != NULL;
+}
+
+bool exchange_label_audit(struct gateway *g, const char *id, const char *key, const char *truth)
+{
+    struct exchange *x;
+    LIST_FOREACH(x, &g->shadows, others)
+    {
+        if (label(x, id, key, truth))
+            return true;
+    }
+    return guarantee_label(g->guarantee, id, key, truth);
 }
 
 bool exchange_audit_goes_on(struct exchange *x)

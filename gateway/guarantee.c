@@ -182,6 +182,11 @@ void guarantee_audit(struct guarantee *k, const struct label_audit *audit)
     count_due(k, due_us(k));
 }
 
+bool guarantee_waits(const struct guarantee *k, uint64_t scene, uint64_t text)
+{
+    return label_waits(&k->labels, scene, text);
+}
+
 bool guarantee_label(struct guarantee *k, const char *id, const char *key, const char *truth)
 {
     const bool done = label_tell(&k->labels, id, key, truth);

@@ -33,6 +33,9 @@ void guarantee_configured(struct guarantee *guarantee);
  */
 void guarantee_audit(struct guarantee *guarantee, const struct label_audit *audit);
 
+/** Whether an audit of this scene and question waits: another one would not count. */
+bool guarantee_waits(const struct guarantee *guarantee, uint64_t scene, uint64_t text);
+
 /** The right answer to a request of `key`; false if no audit of it waits. */
 bool guarantee_label(struct guarantee *guarantee, const char *id, const char *key,
                      const char *truth);

@@ -49,6 +49,16 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
     return true;
 }
 
+bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text)
+{
+    for (size_t i = 0; i < labels->n; i++) {
+        const struct moa_audit *audit = &at(labels, i)->found.audit;
+        if (audit->scene == scene && audit->text == text)
+            return true;
+    }
+    return false;
+}
+
 static bool agrees(const struct label_entry *e, enum moa_tier tier, const char *truth)
 {
     const struct moa_bytes text = {e->text[tier], e->n[tier]};

@@ -42,6 +42,9 @@ struct labels {
 /** False if there is no room or no memory: count it now, after all that wait. */
 bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t now_us);
 
+/** Whether an audit of this scene and question waits. */
+bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text);
+
 /**
  * The right answer to a request of `key`. False if no audit of it waits. The audit is lost then if
  * the cloud is right and the edge is wrong; where that cannot be told, it stays what it is.

@@ -142,7 +142,7 @@ static int take_truth(struct gateway *g, const char *key, yyjson_val *id, yyjson
         http_fail(error, 400, "invalid_value", "\"truth\" must be a string.");
         return http_fail_at(error, "truth");
     }
-    if (!guarantee_label(g->guarantee, yyjson_get_str(id), key, yyjson_get_str(truth))) {
+    if (!exchange_label_audit(g, yyjson_get_str(id), key, yyjson_get_str(truth))) {
         http_fail(error, 404, "unknown_request", "No audit of a request \"%.80s\" waits for it.",
                   yyjson_get_str(id));
         return http_fail_at(error, "id");

@@ -13,6 +13,7 @@ from conftest import events_of, merged, rows_of, text_of_events
 
 SURE, UNSURE = [0.99, 0.98, 0.97, 0.96, 0.95], [0.99, 0.98, 0.4, 0.96, 0.95]
 # Nothing is watched, and nothing could be certified: the threshold is the configured one.
+FRESH = {"policy": "adaptive", "adaptive": {"label_wait": 0}}  # audits count at once
 AFTER = {"policy": "adaptive", "adaptive": {"shadow": 0, "audit": 0}}
 PATIENCE_S = 30
 
@@ -65,7 +66,7 @@ def certified(running, edge, cloud, n=400):
 @pytest.mark.parametrize("stream", [False, True])
 def test_at_first_the_cloud_answers_and_the_edge_is_watched(duo, edge, cloud, stream):
     edge.probabilities = SURE
-    running = duo({"policy": "adaptive"})
+    running = duo(FRESH)
     answer, text = ask(running, stream=stream)
     assert text == "the answer of cloud" and answer.plan == "cloud" and reason(answer) == "text=shadow"
     assert "x-moaoff-confidence" not in answer.headers
@@ -122,7 +123,7 @@ def test_the_owner_says_what_decides_before(duo, edge, cloud, before, reasons):
 # ---- with one ----
 
 def test_a_certificate_lets_the_edge_answer_first(duo, edge, cloud):
-    running = duo({"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02}})
+    running = duo({"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "label_wait": 0}})
     n = certified(running, edge, cloud)
     assert 200 < n < 300  # the grid's scores, and a few dozen audits without a loss
     decided = running.decide(chat("And now?")).json
@@ -140,7 +141,7 @@ def test_a_certificate_lets_the_edge_answer_first(duo, edge, cloud):
 
 
 def test_a_reload_forgets_nothing_unless_the_claim_is_another(duo, edge, cloud):
-    config = {"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02}}
+    config = {"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "label_wait": 0}}
     running = duo(config)
     certified(running, edge, cloud)
     edge.probabilities = [0.999] * 5
@@ -200,7 +201,7 @@ def test_a_tier_that_is_down_leaves_the_other(duo, gateway, edge, cloud, refusin
         assert text == "the answer of cloud" and reason(answer) == "text=edge-down"
 
 
-@pytest.mark.parametrize("phase", [{"policy": "adaptive"}, AFTER])
+@pytest.mark.parametrize("phase", [FRESH, AFTER])
 @pytest.mark.parametrize("pin", ["edge", "text"])
 def test_what_is_pinned_never_leaves(gateway, edge, sink, phase, pin):
     edge.probabilities = UNSURE
@@ -233,7 +234,7 @@ def test_tools_and_json_are_scored_too(duo, edge, cloud):
 
 
 def test_a_dry_run_says_what_it_would_do_and_counts_nothing(duo, edge, cloud):
-    running = duo({"policy": "adaptive"})
+    running = duo(FRESH)
     for _ in range(3):
         decided = running.decide(chat("Which?")).json
         assert decided["routing"]["route"] == "cloud" and decided["routing"]["why"] == "shadow"

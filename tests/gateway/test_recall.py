@@ -269,7 +269,7 @@ def test_another_engine_forgets_what_the_one_before_said(duo, edge):
 def test_an_audit_is_never_answered_from_memory(duo, edge, cloud):
     """Nothing is certified yet: a scene and a question are an audit at their first sight, and only then."""
     edge.probabilities = [0.99] * 5
-    running = duo(dict(HOUR, policy="adaptive"))
+    running = duo(dict(HOUR, policy="adaptive", adaptive={"label_wait": 0}))
     first = ask(running, frame(1))
     deadline = time.monotonic() + 30
     while metric(running, "moaoff_audits_counted_total") == 0:

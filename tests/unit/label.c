@@ -105,9 +105,25 @@ static void there_is_room_for_so_many_and_no_more(void **state)
     free(text);
 }
 
+static void who_waits_is_known_by_scene_and_question(void **state)
+{
+    (void)state;
+    struct labels l = {.n = 0};
+    struct label_audit audit = {.id = "a", .key = "", .audit = {.scene = 1, .text = 2}};
+    struct label_found oldest;
+    assert_false(label_waits(&l, 1, 2));
+    assert_true(label_wait(&l, &audit, 10));
+    assert_true(label_waits(&l, 1, 2));
+    assert_false(label_waits(&l, 2, 2) || label_waits(&l, 1, 1));
+    assert_true(label_next(&l, 10, &oldest));
+    assert_false(label_waits(&l, 1, 2));
+    labels_done(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_is_known_by_scene_and_question),
         cmocka_unit_test(harm_is_a_wrong_edge_beside_a_right_cloud),
         cmocka_unit_test(they_leave_in_order),
         cmocka_unit_test(there_is_room_for_so_many_and_no_more),
