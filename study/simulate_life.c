@@ -33,7 +33,8 @@ static struct moa_question ask(const struct sim_world *w, const struct sim_reque
                              .cloud_up = r->state.cloud_up,
                              .upload_bytes = r->upload_bytes,
                              .uplink_mbps = w->flow_mbps,
-                             .rtt_ms = s->link.rtt_ms};
+                             .rtt_ms =
+                                 s->link.seen_rtt_ms < 0 ? s->link.rtt_ms : s->link.seen_rtt_ms};
     for (int t = MOA_EDGE; t <= MOA_CLOUD; t++)
         q.load[t] = (struct moa_tier_load){.n_in_flight = box->n_calls[t],
                                            .slots = s->tier[t].slots * s->tier[t].engines,
@@ -93,10 +94,9 @@ static bool is_hopeless(const struct sim_request *r)
 {
     if (r->audited || r->question->has_letters)
         return false;
-    return r->box->adaptive
-               ? moa_adaptive_hopeless(r->box->adaptive, r->scored,
-                                       (size_t)r->question->n_tokens[MOA_EDGE], r->threshold)
-               : score_of(r) < r->threshold;
+    return r->box->adaptive ? moa_adaptive_hopeless(r->box->adaptive, r->scored,
+                                                    (size_t)r->box->hold_tokens, r->threshold)
+                            : score_of(r) < r->threshold;
 }
 
 /* What will be scored: all of the answer, or the first tokens of a stream. */
@@ -346,6 +346,16 @@ static void tell(struct sim_world *w, struct sim_request *r, bool failed)
         abort();
 }
 
+/* What a call for an audit alone took. */
+static void tell_again(const struct sim_request *r, enum moa_tier tier)
+{
+    struct moa_adaptive_outcome o = {.kind = r->question->kind, .is_again = true};
+    o.called[tier] = true;
+    o.times[tier] = r->times[tier];
+    if (moa_adaptive_observe(r->box->adaptive, &o))
+        abort();
+}
+
 static void tell_adaptive(const struct sim_request *r)
 {
     if (!r->box->adaptive)
@@ -353,7 +363,7 @@ static void tell_adaptive(const struct sim_request *r)
     const struct moa_adaptive_outcome o = {.kind = r->question->kind,
                                            .edge_first = r->plan == MOA_PLAN_EDGE_FIRST,
                                            .escalated = r->escalated,
-                                           .cloud = r->called[MOA_CLOUD],
+                                           .cloud = r->called[MOA_CLOUD] || r->audited,
                                            .called = {r->got[MOA_EDGE], r->got[MOA_CLOUD]},
                                            .times = {r->times[0], r->times[1]}};
     if (moa_adaptive_observe(r->box->adaptive, &o))
@@ -392,6 +402,7 @@ static void on_answer(struct sim_world *w, struct sim_request *r, enum moa_tier 
     if (tier == MOA_EDGE)
         shadow_edge(w, r->box);
     if (r->answered) {
+        tell_again(r, tier);
         end_audit(w, r, false);
         return;
     }

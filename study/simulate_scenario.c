@@ -88,6 +88,7 @@ static const struct scenario_key keys[] = {
     TIER("cloud", MOA_CLOUD, 150),
     NUMBER("link.mbps", link.mbps, 0.001, 1e6, 20),
     NUMBER("link.rtt_ms", link.rtt_ms, 0, 1e5, 40),
+    NUMBER("link.seen_rtt_ms", link.seen_rtt_ms, -1, 1e5, -1),
     NUMBER("link.loss", link.loss, 0, 0.5, 0),
     CHOICE("link.slow_start", link.slow_start, no_yes, 1),
     NUMBER("link.outage_every_s", link.outage_every_s, 0, 1e9, 0),

@@ -48,6 +48,7 @@ struct scenario {
     struct scenario_tier tier[2]; /* by enum moa_tier; the edge is every box's own */
     struct {
         double mbps, rtt_ms, loss;
+        double seen_rtt_ms; /* what the box takes the round trip for; below 0: rtt_ms */
         int slow_start;
         double outage_every_s, outage_s, notice_s;
     } link;
