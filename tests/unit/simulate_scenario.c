@@ -108,7 +108,8 @@ static void what_is_shown_is_a_scenario(void **unused)
         unlink(path);
     }
     assert_string_equal(text[0], text[1]);
-    assert_non_null(strstr(text[0], "link:\n  mbps: 20\n  rtt_ms: 40\n  seen_rtt_ms: -1\n  loss: 0.015625\n"));
+    assert_non_null(
+        strstr(text[0], "link:\n  mbps: 20\n  rtt_ms: 40\n  seen_rtt_ms: -1\n  loss: 0.015625\n"));
     free(text[0]);
     free(text[1]);
 }
