@@ -14,7 +14,7 @@
 /* How long a value that another one has followed is still that of the same engines. Those behind
  * one address may be of several builds that take turns; models seldom are. */
 static const int64_t memory_us[IDENTITY_SOURCES] = {0, 10 * MINUTE_US, 10 * MINUTE_US,
-                                                    10 * MINUTE_US, 24 * 60 * MINUTE_US};
+                                                    10 * MINUTE_US, 1440 * MINUTE_US};
 
 uint64_t identity_hash(struct moa_bytes text)
 {
