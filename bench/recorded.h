@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Recorded questions whose answers by two real models are known, for bench-guarantee and
- * bench-routing; bench/guarantee makes them.
+ * Recorded questions whose answers by two real models are known, for bench-certificates and
+ * bench-routing; bench/certificates makes them.
  */
 #ifndef MOA_BENCH_RECORDED_H
 #define MOA_BENCH_RECORDED_H

@@ -2,7 +2,7 @@
  *
  * What the guarantee of `adaptive` is worth: many runs of many requests, drawn from recorded
  * questions whose answers by two real models are known, so that the true share of bad edge answers
- * is known at every moment. Called by bench/guarantee, which makes the rows; prints key=value.
+ * is known at every moment. Called by bench/certificates, which makes the rows; prints key=value.
  */
 #include <math.h>
 #include <stdio.h>
@@ -248,7 +248,8 @@ int main(int argc, char **argv)
     recorded_read(stdin, &s.answers);
     struct result *results = s.n_runs > 0 ? calloc((size_t)s.n_runs, sizeof(*results)) : NULL;
     if (!results || !s.answers.n || s.n_requests < 1) {
-        fputs("usage: bench-guarantee [times] [labels] [runs=N] [requests=N] [alpha=A] [delta=D] < "
+        fputs("usage: bench-certificates [times] [labels] [runs=N] [requests=N] [alpha=A] "
+              "[delta=D] < "
               "ROWS\n",
               stderr);
         free(results);
