@@ -90,14 +90,13 @@ static bool has_room(struct exchange *x, enum metrics_drop *ret_why)
         *ret_why = METRICS_DROP_KNOWN;
     else if ((double)g->n_audits >= most)
         *ret_why = METRICS_DROP_FULL;
-    else if (g->bodies.used_bytes - x->request_bytes > g->bodies.max_bytes / 2)
+    else if (g->bodies.used_bytes - x->request_bytes > g->bodies.max_bytes / 2 ||
+             memory_left(&g->bodies) < AUDIT_BYTES)
         *ret_why = METRICS_DROP_MEMORY;
     else if (!exchange_may_audit(x)) /* which claims it */
         *ret_why = METRICS_DROP_BUDGET;
-    else if (!memory_take(&g->bodies, AUDIT_BYTES))
-        *ret_why = METRICS_DROP_MEMORY;
     else
-        return true;
+        return memory_take(&g->bodies, AUDIT_BYTES);
     return false;
 }
 
@@ -107,7 +106,7 @@ void exchange_audit_begin(struct exchange *x)
     const struct moa_decision *d = &x->perceived.decision;
     const struct moa_question *question = x->perceived.request.question;
     struct moa_adaptive *adaptive = moa_policy_adaptive(x->policy);
-    enum metrics_drop why;
+    enum metrics_drop why = METRICS_DROP_MEMORY;
     if (!adaptive || !question || !d->is_routed ||
         (d->routing.audit_of[0] == 0 && d->routing.audit_of[1] == 0))
         return;
