@@ -49,10 +49,10 @@ class Programs(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(os.path.basename(PICTURE), done.stdout)
 
-    def test_guarantee(self):
+    def test_certificates(self):
         rows = "".join("%f 1 %d 1 1\n" % (p / 100, p < 60) for p in range(30, 100))
         for args, word in ((["runs=2", "requests=1000"], "cloud_late="), (["times"], "decide_ns=")):
-            done = subprocess.run([program("guarantee"), *args], input=rows, capture_output=True, text=True, timeout=60)
+            done = subprocess.run([program("certificates"), *args], input=rows, capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(word, done.stdout)
 
