@@ -30,6 +30,7 @@
 #include "recall.h"
 #include "routes.h"
 #include "server.h"
+#include "socket_url.h"
 #include "state.h"
 #include "upstream.h"
 #include "watch.h"
@@ -445,8 +446,9 @@ static void run(struct gateway *g)
                             "and cloud below; moaoff serve --defaults prints a file to begin with, "
                             "moaoff doctor looks at the engines")
                       .s);
+    const char *url = server_url(g->server);
     log_event(LOG_LEVEL_INFO, "listening", "url=%s policy=%s edge=%s cloud=%s",
-              log_quote(server_url(g->server)).s, c->policy,
+              socket_url_is(url) ? log_quote(url).s : url, c->policy,
               g->settings->endpoints[MOA_EDGE].list[0]->name,
               g->settings->endpoints[MOA_CLOUD].list[0]->name);
     event_base_dispatch(g->base);

@@ -26,7 +26,7 @@ int main(void)
     struct moa_modality modalities[2];
     struct moa_choice choices[2];
     struct moa_request request;
-    const struct moa_state state = {0.0, 20.0, true, true};
+    const struct moa_state state = {0.0, 20.0, true, true, false};
     struct moa_decision decision;
     int failed = 0;
 

@@ -39,6 +39,18 @@ def varied(rng, pictures):
     return chat(text, *rng.sample(pictures, rng.choice((0, 0, 1, 1, 1, 2, 3))), stream=rng.random() < 0.3)
 
 
+def wait_until_idle(gateway):
+    """Both tiers are up, and the edge is known to have nothing to do."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        state = gateway.get("/v1/state").json
+        up = all(e["breaker"] != "open" for tier in ("edge", "cloud") for e in state[tier]["endpoints"])
+        if up and state["edge"]["load"] == 0:
+            return
+        time.sleep(0.02)
+    raise AssertionError(state)
+
+
 def test_paper_comes_to_the_same_bit_for_bit(duo, edge, cloud, path):
     """Hundreds of requests: pictures, pins, a load that changes, outages, an uplink, a reload."""
     rng = random.Random(16)
@@ -57,6 +69,15 @@ def test_paper_comes_to_the_same_bit_for_bit(duo, edge, cloud, path):
             edge.pages["/metrics"] = "llamacpp:requests_processing %d\n" % rng.choice((0, 1, 2))
             pin = rng.choice((None, None, None, "edge", "image", "text"))
             gateway.chat(varied(rng, pictures), **({"pin": pin} if pin else {}))
+            sent += 1
+        # One outage of each tier at least, of a request that it would have had.
+        edge.mode = cloud.mode = "ok"
+        edge.pages["/metrics"] = "llamacpp:requests_processing 0\n"
+        for engine, words in ((edge, "Hi."), (cloud, "Where is London, Mr. Smith? " * 40)):
+            wait_until_idle(gateway)
+            engine.mode = "500"
+            gateway.chat(chat(words))
+            engine.mode = "ok"
             sent += 1
         gateway.chat(chat("Another policy.", model="moaoff/edge-first"))
         gateway.chat(chat("And another.", pictures[1], model="moaoff/paper-no-modality"))
