@@ -16,6 +16,7 @@
 
 #include "gateway/config.h"
 #include "gateway/journal.h"
+#include "gateway/json_number.h"
 #include "study/hindsight.h"
 
 #include "command.h"
@@ -348,14 +349,6 @@ static void print_table(const struct redecision *r)
              "audits.");
 }
 
-static void add_real(yyjson_mut_doc *doc, yyjson_mut_val *to, const char *name, double value)
-{
-    if (isnan(value))
-        yyjson_mut_obj_add_null(doc, to, name);
-    else
-        yyjson_mut_obj_add_real(doc, to, name, value);
-}
-
 static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *list,
                         const struct hindsight_figures *f)
 {
@@ -368,15 +361,15 @@ static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *list,
     yyjson_mut_obj_add_uint(doc, o, "score_drawn", f->n_drawn);
     yyjson_mut_obj_add_uint(doc, o, "score_unknown", f->n_unknown);
     yyjson_mut_obj_add_uint(doc, o, "otherwise", f->n_otherwise);
-    add_real(doc, o, "bytes_up", f->bytes_up);
-    add_real(doc, o, "cost", f->cost);
-    add_real(doc, o, "mean_ms", f->mean_ms);
-    add_real(doc, o, "p95_ms", f->p95_ms);
+    json_add_number(doc, o, "bytes_up", f->bytes_up);
+    json_add_number(doc, o, "cost", f->cost);
+    json_add_number(doc, o, "mean_ms", f->mean_ms);
+    json_add_number(doc, o, "p95_ms", f->p95_ms);
     yyjson_mut_obj_add_uint(doc, o, "timed", f->n_timed);
     yyjson_mut_obj_add_uint(doc, o, "measured", f->n_measured);
-    add_real(doc, o, "agreement", f->agreement.value);
-    add_real(doc, o, "agreement_low", f->agreement.low);
-    add_real(doc, o, "agreement_high", f->agreement.high);
+    json_add_number(doc, o, "agreement", f->agreement.value);
+    json_add_number(doc, o, "agreement_low", f->agreement.low);
+    json_add_number(doc, o, "agreement_high", f->agreement.high);
     yyjson_mut_obj_add_uint(doc, o, "audits", f->n_audits);
 }
 

@@ -12,14 +12,14 @@
 
 #include <yyjson.h>
 
+#include "json_number.h"
+
 #define ALARM_AT 5000.0
 
+/* To what means something. */
 static void add_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double value)
 {
-    if (isfinite(value))
-        yyjson_mut_obj_add_real(doc, object, key, round(value * 1e6) / 1e6);
-    else
-        yyjson_mut_obj_add_null(doc, object, key);
+    json_add_number(doc, object, key, round(value * 1e6) / 1e6);
 }
 
 /* ---- in words ---- */

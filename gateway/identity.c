@@ -9,6 +9,8 @@
 #include <xxhash.h>
 #include <yyjson.h>
 
+#include "le64.h"
+
 #define MINUTE_US INT64_C(60000000)
 
 /* How long a value that another one has followed is still that of the same engines. Those behind
@@ -87,36 +89,21 @@ const char *identity_source_name(enum identity_source source)
 
 /* ---- over restarts ---- */
 
-static unsigned char *put(unsigned char *p, uint64_t word)
-{
-    for (int i = 0; i < 8; i++)
-        *p++ = (unsigned char)(word >> 8 * i);
-    return p;
-}
-
-static uint64_t get(const unsigned char **p)
-{
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++)
-        word |= (uint64_t) * (*p)++ << 8 * i;
-    return word;
-}
-
 void identity_save(const struct identity *identity, unsigned char ret_bytes[IDENTITY_BYTES])
 {
     const struct identity_value *values = &identity->values[0][0][0];
-    unsigned char *p = put(put(ret_bytes, identity->number), identity->n_changes);
+    le64_put(ret_bytes, identity->number);
+    le64_put(ret_bytes + 8, identity->n_changes);
     for (size_t i = 0; i < (size_t)2 * IDENTITY_SOURCES * IDENTITY_VALUES; i++)
-        p = put(p, values[i].hash);
+        le64_put(ret_bytes + 16 + 8 * i, values[i].hash);
 }
 
 void identity_load(struct identity *ret_identity, const unsigned char bytes[IDENTITY_BYTES],
                    int64_t now_us)
 {
     struct identity_value *values = &ret_identity->values[0][0][0];
-    const unsigned char *p = bytes;
-    ret_identity->number = get(&p);
-    ret_identity->n_changes = get(&p);
+    ret_identity->number = le64_get(bytes);
+    ret_identity->n_changes = le64_get(bytes + 8);
     for (size_t i = 0; i < (size_t)2 * IDENTITY_SOURCES * IDENTITY_VALUES; i++)
-        values[i] = (struct identity_value){get(&p), now_us};
+        values[i] = (struct identity_value){le64_get(bytes + 16 + 8 * i), now_us};
 }

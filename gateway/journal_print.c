@@ -12,16 +12,9 @@
 #include <moaoff/docket.h>
 
 #include "journal_row.h"
+#include "json_number.h"
 
 /* ---- a docket ---- */
-
-static void add_real(yyjson_mut_doc *doc, yyjson_mut_val *to, const char *name, double value)
-{
-    if (isfinite(value))
-        yyjson_mut_obj_add_real(doc, to, name, value);
-    else
-        yyjson_mut_obj_add_null(doc, to, name);
-}
 
 /* A hash: as a number it would lose its last digits in most programs. */
 static void add_hash(yyjson_mut_doc *doc, yyjson_mut_val *to, const char *name, uint64_t hash)
@@ -41,10 +34,10 @@ static void add_modalities(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct
         yyjson_mut_obj_add_str(doc, one, "kind", moa_kind_name(m->kind));
         yyjson_mut_obj_add_str(doc, one, "tier", moa_tier_name(c->tier));
         yyjson_mut_obj_add_str(doc, one, "reason", moa_reason_name(c->reason));
-        add_real(doc, one, "complexity", m->complexity);
+        json_add_number(doc, one, "complexity", m->complexity);
         yyjson_mut_obj_add_uint(doc, one, "bytes", m->bytes);
-        add_real(doc, one, "tokens", m->tokens);
-        add_real(doc, one, "duration_s", m->duration_s);
+        json_add_number(doc, one, "tokens", m->tokens);
+        json_add_number(doc, one, "duration_s", m->duration_s);
         yyjson_mut_obj_add_bool(doc, one, "pinned", m->pinned);
         yyjson_mut_obj_add_bool(doc, one, "refused_by_edge", m->refused[MOA_EDGE]);
         yyjson_mut_obj_add_bool(doc, one, "refused_by_cloud", m->refused[MOA_CLOUD]);
@@ -57,17 +50,17 @@ static void add_question(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct m
     add_hash(doc, o, "scene", q->scene);
     add_hash(doc, o, "text", q->text);
     yyjson_mut_obj_add_uint(doc, o, "kind", q->kind);
-    add_real(doc, o, "coin", q->coins[0]);
-    add_real(doc, o, "coin2", q->coins[1]);
-    add_real(doc, o, "edge_in_flight", q->load[MOA_EDGE].n_in_flight);
-    add_real(doc, o, "edge_slots", q->load[MOA_EDGE].slots);
-    add_real(doc, o, "edge_prompt_tokens", q->load[MOA_EDGE].prompt_tokens);
-    add_real(doc, o, "cloud_in_flight", q->load[MOA_CLOUD].n_in_flight);
-    add_real(doc, o, "cloud_slots", q->load[MOA_CLOUD].slots);
-    add_real(doc, o, "cloud_prompt_tokens", q->load[MOA_CLOUD].prompt_tokens);
-    add_real(doc, o, "upload_bytes", q->upload_bytes);
-    add_real(doc, o, "uplink_mbps", q->uplink_mbps);
-    add_real(doc, o, "rtt_ms", q->rtt_ms);
+    json_add_number(doc, o, "coin", q->coins[0]);
+    json_add_number(doc, o, "coin2", q->coins[1]);
+    json_add_number(doc, o, "edge_in_flight", q->load[MOA_EDGE].n_in_flight);
+    json_add_number(doc, o, "edge_slots", q->load[MOA_EDGE].slots);
+    json_add_number(doc, o, "edge_prompt_tokens", q->load[MOA_EDGE].prompt_tokens);
+    json_add_number(doc, o, "cloud_in_flight", q->load[MOA_CLOUD].n_in_flight);
+    json_add_number(doc, o, "cloud_slots", q->load[MOA_CLOUD].slots);
+    json_add_number(doc, o, "cloud_prompt_tokens", q->load[MOA_CLOUD].prompt_tokens);
+    json_add_number(doc, o, "upload_bytes", q->upload_bytes);
+    json_add_number(doc, o, "uplink_mbps", q->uplink_mbps);
+    json_add_number(doc, o, "rtt_ms", q->rtt_ms);
     yyjson_mut_obj_add_bool(doc, o, "cold", q->cold);
 }
 
@@ -76,14 +69,14 @@ static void add_routing(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct mo
     yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, to, "routing");
     yyjson_mut_obj_add_str(doc, o, "route", moa_route_name(r->route));
     yyjson_mut_obj_add_str(doc, o, "why", moa_why_name(r->why));
-    add_real(doc, o, "threshold", r->threshold);
+    json_add_number(doc, o, "threshold", r->threshold);
     yyjson_mut_obj_add_uint(doc, o, "audit_of", r->audit_of[0]);
     yyjson_mut_obj_add_uint(doc, o, "audit_of2", r->audit_of[1]);
-    add_real(doc, o, "rate", r->rate);
-    add_real(doc, o, "predicted_edge_ms", r->predicted_ms[MOA_EDGE]);
-    add_real(doc, o, "predicted_cloud_ms", r->predicted_ms[MOA_CLOUD]);
-    add_real(doc, o, "cost_edge_first", r->cost_edge_first);
-    add_real(doc, o, "cost_cloud", r->cost_cloud);
+    json_add_number(doc, o, "rate", r->rate);
+    json_add_number(doc, o, "predicted_edge_ms", r->predicted_ms[MOA_EDGE]);
+    json_add_number(doc, o, "predicted_cloud_ms", r->predicted_ms[MOA_CLOUD]);
+    json_add_number(doc, o, "cost_edge_first", r->cost_edge_first);
+    json_add_number(doc, o, "cost_cloud", r->cost_cloud);
 }
 
 static void add_answer(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct moa_answer *a)
@@ -93,9 +86,9 @@ static void add_answer(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct moa
     yyjson_mut_obj_add_bool(doc, o, "streamed", a->streamed);
     yyjson_mut_obj_add_bool(doc, o, "sampled", a->sampled);
     yyjson_mut_obj_add_uint(doc, o, "tokens", a->n_tokens);
-    add_real(doc, o, "p_min", a->p_min);
-    add_real(doc, o, "p_first", a->p_first);
-    add_real(doc, o, "p_top5", a->p_top5);
+    json_add_number(doc, o, "p_min", a->p_min);
+    json_add_number(doc, o, "p_first", a->p_first);
+    json_add_number(doc, o, "p_top5", a->p_top5);
 }
 
 static void add_times(yyjson_mut_doc *doc, yyjson_mut_val *to, enum moa_tier tier,
@@ -105,11 +98,11 @@ static void add_times(yyjson_mut_doc *doc, yyjson_mut_val *to, enum moa_tier tie
         return;
     const struct moa_call_times *t = &outcome->times[tier];
     yyjson_mut_val *o = yyjson_mut_obj_add_obj(doc, to, moa_tier_name(tier));
-    add_real(doc, o, "fixed_ms", t->fixed_ms);
-    add_real(doc, o, "prompt_ms", t->prompt_ms);
-    add_real(doc, o, "prompt_tokens", t->prompt_tokens);
-    add_real(doc, o, "answer_ms", t->answer_ms);
-    add_real(doc, o, "answer_tokens", t->answer_tokens);
+    json_add_number(doc, o, "fixed_ms", t->fixed_ms);
+    json_add_number(doc, o, "prompt_ms", t->prompt_ms);
+    json_add_number(doc, o, "prompt_tokens", t->prompt_tokens);
+    json_add_number(doc, o, "answer_ms", t->answer_ms);
+    json_add_number(doc, o, "answer_tokens", t->answer_tokens);
 }
 
 static yyjson_mut_val *docket_json(yyjson_mut_doc *doc, struct moa_bytes bytes)
@@ -122,7 +115,7 @@ static yyjson_mut_val *docket_json(yyjson_mut_doc *doc, struct moa_bytes bytes)
         o = yyjson_mut_obj(doc);
         yyjson_mut_obj_add_str(doc, o, "plan", moa_plan_name(d.decision.plan));
         yyjson_mut_obj_add_bool(doc, o, "pinned", d.request.pinned);
-        add_real(doc, o, "deadline_s", d.request.deadline_s);
+        json_add_number(doc, o, "deadline_s", d.request.deadline_s);
         yyjson_mut_obj_add_bool(doc, o, "cloud_spent", d.state.cloud_spent);
         add_modalities(doc, o, &d);
         if (d.request.question)

@@ -14,6 +14,7 @@
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
+#include "json_number.h"
 #include "recall.h"
 
 #define CONNECTION_KEPT_US 60000000 /* unused: about as long as servers keep one open */
@@ -58,10 +59,7 @@ void state_question(const struct gateway *g, int64_t now_us, struct moa_question
 
 static void add_number(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, double value)
 {
-    if (isnan(value))
-        yyjson_mut_obj_add_null(doc, object, key);
-    else
-        yyjson_mut_obj_add_real(doc, object, key, round(value * 1e3) / 1e3);
+    json_add_number(doc, object, key, round(value * 1e3) / 1e3);
 }
 
 /* Money may be a small part of its unit. */

@@ -14,7 +14,7 @@
 
 static int read_text(const char *text, struct answers *answers, char *why, size_t n)
 {
-    char path[] = "/tmp/moaoff-answers-XXXXXX";
+    char path[] = "unit-answers-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));

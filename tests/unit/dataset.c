@@ -11,7 +11,7 @@
 
 #include "test.h"
 
-static char folder[] = "/tmp/moaoff-dataset-XXXXXX";
+static char folder[] = "unit-dataset-XXXXXX";
 
 /* The path of a file of this text, until the next call. */
 static const char *file(const char *name, const char *text)

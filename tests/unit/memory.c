@@ -33,7 +33,7 @@ static void make(const char *path, const char *text)
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(mount, sizeof(mount), "%s", "/tmp/moaoff-memory-XXXXXX");
+    snprintf(mount, sizeof(mount), "%s", "unit-memory-XXXXXX");
     return mkdtemp(mount) ? 0 : -1;
 }
 

@@ -14,7 +14,7 @@
 
 static int read_text(const char *text, struct profile *profile, char *why, size_t n)
 {
-    char path[] = "/tmp/moaoff-profile-XXXXXX";
+    char path[] = "unit-profile-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));

@@ -13,7 +13,7 @@
 
 #include "test.h"
 
-static char folder[] = "/tmp/moaoff-record-XXXXXX";
+static char folder[] = "unit-record-XXXXXX";
 
 static FILE *create(const char *name)
 {

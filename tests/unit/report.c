@@ -12,7 +12,7 @@
 
 #include "test.h"
 
-static char folder[] = "/tmp/moaoff-report-XXXXXX";
+static char folder[] = "unit-report-XXXXXX";
 
 static void path_of(const char *name, char path[128])
 {

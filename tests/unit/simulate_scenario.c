@@ -16,7 +16,7 @@ static char path[64];
 
 static void write_file(const char *text)
 {
-    snprintf(path, sizeof(path), "/tmp/scenario-XXXXXX");
+    snprintf(path, sizeof(path), "unit-scenario-XXXXXX");
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -61,7 +61,7 @@ static void files_lie_beside_the_scenario(void **unused)
     write_file("edge: {profile: p.yaml, slots: 3}\ncloud:\n  profile: /q.yaml\nlink: {mbps: 5}\n");
     assert_int_equal(scenario_read(path, &s, why, sizeof(why)), 0);
     unlink(path);
-    assert_string_equal(s.tier[MOA_EDGE].profile_path, "/tmp/p.yaml");
+    assert_string_equal(s.tier[MOA_EDGE].profile_path, "p.yaml");
     assert_string_equal(s.tier[MOA_CLOUD].profile_path, "/q.yaml");
     assert_true(s.tier[MOA_EDGE].slots == 3 && s.link.mbps == 5 && s.link.rtt_ms == 40);
     assert_int_equal(scenario_finish(&s, why, sizeof(why)), -1);

@@ -14,7 +14,7 @@
 
 static int read_text(const char *text, struct simulate_times *ret_times, char *why, size_t n)
 {
-    char path[] = "/tmp/moaoff-times-XXXXXX";
+    char path[] = "unit-times-XXXXXX";
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
