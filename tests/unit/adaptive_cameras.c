@@ -4,27 +4,9 @@
  * once, harder ones, harder still at night. With one coin a scene the bound holds for the distinct
  * requests and day and night void nothing; with one a request the walls would certify the rest.
  */
-#include <math.h>
-#include <string.h>
-
-#include <moaoff/adaptive.h>
-
-#include "test.h"
+#include "adaptive_pair.h"
 
 enum { DAYS = 20, A_DAY = 3000, WALLS = 100 };
-
-static uint64_t next(uint64_t *seed)
-{
-    *seed ^= *seed >> 12;
-    *seed ^= *seed << 25;
-    *seed ^= *seed >> 27;
-    return *seed * 2685821657736338717u;
-}
-
-static double uniform(uint64_t *seed)
-{
-    return (double)(next(seed) >> 11) / 9007199254740992.0;
-}
 
 struct frame {
     uint64_t scene; /* 1 to WALLS, or above */

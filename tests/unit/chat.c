@@ -7,25 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/chat.h"
-
-#include "test.h"
-
-static const struct chat_limits limits = {.max_text_bytes = 10000, .max_images = 3};
-
-static struct moa_bytes bytes_of(const char *text)
-{
-    return (struct moa_bytes){text, strlen(text)};
-}
-
-static struct chat parse(const char *body)
-{
-    struct chat chat;
-    struct http_error error;
-    if (chat_parse(bytes_of(body), &limits, &chat, &error))
-        fail_msg("refused: %s", error.message);
-    return chat;
-}
+#include "chat_bodies.h"
 
 static char *joined(const struct chat_body *body)
 {
@@ -56,8 +38,6 @@ static void assert_renders(const char *source, const char *model, char *const *e
     const struct chat_edits edits = {.model = model, .evidence = evidence};
     assert_edits(source, &edits, expected);
 }
-
-#define IMAGE(url) "{ \"type\" : \"image_url\", \"image_url\": {\"url\":\"" url "\", \"x\":[{}]} }"
 
 static void modalities_are_found(void **state)
 {
@@ -474,93 +454,6 @@ static void a_perception_carries_one_image_and_the_prompt_alone(void **state)
     chat_done(&chat);
 }
 
-/* A body of a format with %s in the place of `n` base64 characters; to be freed. */
-static char *with_bulk(const char *format, size_t n)
-{
-    char *bulk = malloc(n + 1), *body;
-    memset(bulk, 'A', n);
-    bulk[n] = '\0';
-    assert_true(asprintf(&body, format, bulk, bulk) > 0);
-    free(bulk);
-    return body;
-}
-
-#define URI "data:image/png;base64,"
-
-static void bulky_images_are_found(void **state)
-{
-    (void)state;
-    for (size_t n = 4000; n < 4300; n++) { /* around where images begin to be skimmed */
-        char *body =
-            with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":[" IMAGE(URI "%s") "," IMAGE(
-                          URI "%s") ",{\"type\":\"text\",\"text\":\"Why?\"}]}],\"model\":\"m\"}",
-                      n);
-        struct chat chat = parse(body);
-        assert_string_equal(chat.last_turn, "Why?");
-        assert_memory_equal(body + chat.model.begin, "\"m\"", 3);
-        assert_int_equal(chat.n_parts, 2);
-        for (size_t i = 0; i < 2; i++) {
-            const struct chat_part *image = &chat.parts[i];
-            assert_int_equal(image->data.end - image->data.begin, strlen(URI) + n);
-            assert_memory_equal(body + image->data.begin - 1, "\"" URI "AAAA", 26);
-            assert_int_equal(body[image->data.end], '"');
-            assert_memory_equal(body + image->span.begin - 1, i ? ",{" : "[{", 2);
-            assert_memory_equal(body + image->span.end - 1, "},", 2);
-        }
-        chat_done(&chat);
-        free(body);
-    }
-}
-
-static void a_bulky_image_in_a_text_is_text(void **state)
-{
-    (void)state;
-    char *body = with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":\"" URI "%s\"},"
-                           "{\"role\":\"user\",\"content\":\"{\\\"url\\\": \\\"" URI "\\\"}\"}]}",
-                           5000);
-    struct chat chat = parse(body);
-    assert_int_equal(chat.text_all.bytes, strlen(URI) + 5000 + strlen("{'url': '" URI "'}"));
-    assert_string_equal(chat.last_turn, "{\"url\": \"" URI "\"}");
-    chat_done(&chat);
-    free(body);
-
-    body = with_bulk("{\"messages\":[{\"role\":\"user\",\"content\":\"" URI "%s\"}]}", 10000);
-    struct http_error error;
-    assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
-    assert_string_equal(error.code, "text_too_large");
-    free(body);
-}
-
-static void faults_behind_a_bulky_image_keep_their_place(void **state)
-{
-    (void)state;
-    static const char *const formats[] = {
-        "{\"a\":\"" URI "%s\",}",          /* a comma too many */
-        "{\"a\":\"" URI "%s\"\"" URI "%s", /* a string that does not end */
-        "{\"a\":\"" URI "%s\n\"}",         /* a control character */
-        "{\"a\":\"" URI "%s\\x\"}",        /* no such escape */
-        "\"\" \"" URI "%s\"",
-    };
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        unsigned long place[2];
-        for (size_t k = 0; k < 2; k++) {
-            const size_t n = k ? 5000 : 4000; /* skimmed, and not */
-            char *body = with_bulk(formats[i], n);
-            struct chat chat;
-            struct http_error error;
-            assert_int_equal(chat_parse(bytes_of(body), &limits, &chat, &error), -1);
-            assert_string_equal(error.code, "invalid_json");
-            const char *number = strstr(error.message, "at byte ");
-            assert_non_null(number);
-            place[k] = strtoul(number + 8, NULL, 10);
-            free(body);
-        }
-        const unsigned long moved = place[1] - place[0];
-        assert_true(moved == 0 || moved == 1000 || moved == 2000);
-        assert_true(i == 4 ? moved == 0 : moved > 0);
-    }
-}
-
 static void faults_are_named(void **state)
 {
     (void)state;
@@ -703,9 +596,6 @@ int main(void)
         cmocka_unit_test(what_is_said_of_sampling_is_read),
         cmocka_unit_test(the_url_of_an_image_is_unescaped),
         cmocka_unit_test(a_perception_carries_one_image_and_the_prompt_alone),
-        cmocka_unit_test(bulky_images_are_found),
-        cmocka_unit_test(a_bulky_image_in_a_text_is_text),
-        cmocka_unit_test(faults_behind_a_bulky_image_keep_their_place),
         cmocka_unit_test(faults_are_named),
         cmocka_unit_test(text_has_a_limit),
         cmocka_unit_test(templates_are_filled_once),
