@@ -2,6 +2,7 @@
  *
  * Bodies without the bulk of their files: what is left, where it was, and how much.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
