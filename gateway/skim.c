@@ -50,10 +50,10 @@ static bool is_escaped(const char *json, size_t at)
 static struct moa_bytes next_cut(struct moa_bytes body, size_t *at)
 {
     const char *json = body.p;
-    for (;;) {
+    while (body.n - *at >= KEPT + CUT_MIN) {
         const char *found = memmem(json + *at, body.n - *at, opening, sizeof(opening) - 1);
-        if (!found || body.n - (size_t)(found - json) < KEPT + CUT_MIN)
-            return (struct moa_bytes){NULL, 0};
+        if (!found)
+            break;
         size_t begin = (size_t)(found - json);
         size_t end = begin + 1 + plain_run(found + 1, body.n - begin - 1);
         *at = end;
@@ -61,6 +61,7 @@ static struct moa_bytes next_cut(struct moa_bytes body, size_t *at)
         if (whole && end - begin >= KEPT + CUT_MIN && !is_escaped(json, begin))
             return (struct moa_bytes){found + KEPT, end - begin - KEPT};
     }
+    return (struct moa_bytes){NULL, 0};
 }
 
 int skim_init(struct skim *skim, struct moa_bytes body)
