@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/testbed and bench/results, whole and small: a replayed pair over one link, its report, and the page that is made of it."""
+"""bench/testbed and bench/tables, whole and small: a replayed pair over one link, its report, and the page that is made of it."""
 import json
 import os
 import re
@@ -39,7 +39,7 @@ def test_testbed_and_results_end_to_end(pair, tmp_path):
     assert again.returncode == 0 and "7/7" not in again.stderr  # nothing is left to do
 
     page.write_text(PAGE)
-    made = run(BENCH + "/results", out, "--repeat", out, "--page", page)
+    made = run(BENCH + "/tables", out, "--repeat", out, "--page", page)
     assert made.returncode == 0, made.stderr
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
@@ -58,10 +58,10 @@ def test_results_needs_a_page_with_marks(tmp_path):
                                                          "correct": 1, "plan": "edge", "total_ms": 5, "scheduled_s": 0}) + "\n")
     page = tmp_path / "page.md"
     page.write_text("no marks\n")
-    assert "has no marks" in run(BENCH + "/results", tmp_path, "--page", page).stderr
+    assert "has no marks" in run(BENCH + "/tables", tmp_path, "--page", page).stderr
     assert page.read_text() == "no marks\n"
     page.write_text(PAGE)
-    assert run(BENCH + "/results", tmp_path, "--page", page).returncode == 0
+    assert run(BENCH + "/tables", tmp_path, "--page", page).returncode == 0
     assert "x, 2 cores, Linux 6. 1 passes, 1 requests" in page.read_text() and "| `paper.tau_image` | 0.5 |" in page.read_text()
 
 
