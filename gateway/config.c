@@ -117,6 +117,8 @@ static const struct config_key keys[] = {
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "paper", "what decides; `moaoff policies` lists them"),
+    CHOICE("list_policies", list_policies, bool_names, "false",
+           "true: /v1/models lists the policies that are there to be compared with, too"),
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core",
             .needs_restart = true),
     CHOICE("log_level", log_level, level_names, "info", "debug, info, warn or error"),

@@ -65,9 +65,10 @@ struct config {
     unsigned pins;      /* the same, ready for use; see pins.h */
     char *pin_models;   /* patterns of model names that are pinned to the edge */
     char *policy;
-    int64_t workers;    /* 0: one per core */
-    int64_t log_level;  /* enum log_level */
-    int64_t log_format; /* enum log_format */
+    int64_t list_policies; /* bool */
+    int64_t workers;       /* 0: one per core */
+    int64_t log_level;     /* enum log_level */
+    int64_t log_format;    /* enum log_format */
 
     /* Every parameter of every policy, in the order of moa_policy_param(NULL, i). */
     struct moa_policy_setting policy_settings[MOA_POLICY_PARAMS_MAX + 1];

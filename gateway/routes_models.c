@@ -100,6 +100,13 @@ static void reply_json(struct server_request *request, yyjson_mut_doc *doc)
     free(text);
 }
 
+/* A menu of models shows what is there to serve; who knows the name of another may ask for it. */
+static bool is_listed(const struct gateway *g, const char *policy)
+{
+    return g->config->list_policies || !moa_policy_is_research(policy) ||
+           strcmp(policy, g->config->policy) == 0;
+}
+
 void routes_models(struct server_request *request, void *arg)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -111,6 +118,8 @@ void routes_models(struct server_request *request, void *arg)
         yyjson_mut_arr_append(list, model_of(doc, arg, OURS));
         for (size_t i = 0; moa_policy_name(i); i++) {
             char id[64];
+            if (!is_listed(arg, moa_policy_name(i)))
+                continue;
             snprintf(id, sizeof(id), OURS "/%s", moa_policy_name(i));
             yyjson_mut_arr_append(list, model_of(doc, arg, id));
         }

@@ -70,6 +70,12 @@ const char *moa_policy_summary(const char *name)
     return kind ? kind->summary : NULL;
 }
 
+bool moa_policy_is_research(const char *name)
+{
+    const struct policy_kind *kind = find_kind(name);
+    return kind && kind->is_research;
+}
+
 static bool was_before(size_t k)
 {
     for (size_t i = 0; i < k; i++) {

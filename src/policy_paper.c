@@ -180,6 +180,7 @@ const struct policy_kind moa_policy_kind_paper = {
 };
 const struct policy_kind moa_policy_kind_paper_no_modality = {
     .name = "paper-no-modality",
+    .is_research = true,
     .summary = "Eq. 5 once for the whole request, by the means of complexities and thresholds",
     .params = &params_table,
     .decide = decide_no_modality,
@@ -187,6 +188,7 @@ const struct policy_kind moa_policy_kind_paper_no_modality = {
 };
 const struct policy_kind moa_policy_kind_paper_no_state = {
     .name = "paper-no-state",
+    .is_research = true,
     .summary = "Eq. 5 without edge load and uplink",
     .params = &params_table,
     .decide = decide_no_state,

@@ -179,6 +179,10 @@ MOA_API const char *moa_policy_name(size_t i);
 /** What the policy does, in one line; NULL if there is no such policy. */
 MOA_API const char *moa_policy_summary(const char *name);
 
+/** Whether it is made to be compared with, as an ablation or another paper's policy is, and not to
+ * serve. */
+MOA_API bool moa_policy_is_research(const char *name);
+
 /**
  * The i-th parameter of the policy called `name`, or NULL past the last and if there is no such
  * policy. `name` NULL: the i-th of all policies, one that several share counted once.

@@ -39,6 +39,15 @@ def test_models_lists_what_can_be_asked_for(duo):
     assert listed.status == 200 and listed.json["object"] == "list"
     assert all(model["object"] == "model" for model in listed.json["data"])
     assert {"moaoff", "moaoff/edge", "moaoff/cloud", "moaoff/paper"} <= {model["id"] for model in listed.json["data"]}
+    assert not [model["id"] for model in listed.json["data"] if "perllm" in model["id"] or "-no-" in model["id"]]
+
+
+@pytest.mark.parametrize("config", [{"list_policies": True}, {"policy": "perllm"}])
+def test_policies_for_research_are_listed_if_asked_for(duo, config):
+    gateway = duo(config)
+    ids = {model["id"] for model in gateway.get("/v1/models").json["data"]}
+    assert "moaoff/perllm" in ids and ("moaoff/paper-no-state" in ids) == ("list_policies" in config)
+    assert duo().get("/v1/models/moaoff/perllm-accuracy").status == 200  # whoever knows its name has it
 
 
 def test_healthz(duo):
