@@ -253,6 +253,9 @@ static const struct config_key keys[] = {
     INTEGER("limits.send_timeout_ms", send_timeout_ms, 1, 3600000, "60000",
             "ms without the client taking a byte of its answer"),
 
+    CHOICE("metrics.genai", metrics_genai, bool_names, "false",
+           "true: /metrics has OpenTelemetry's gen_ai_* beside moaoff_*"),
+
     TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none",
          .needs_restart = true),
     INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",

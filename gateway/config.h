@@ -124,6 +124,8 @@ struct config {
     int64_t keepalive_timeout_ms;
     int64_t send_timeout_ms;
 
+    int64_t metrics_genai; /* bool */
+
     char *journal_path; /* "": no journal */
     int64_t journal_max_age_days;
     int64_t journal_max_bytes;

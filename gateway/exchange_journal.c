@@ -15,12 +15,17 @@
 #include "journal.h"
 #include "keys.h"
 
-const char *exchange_policy_name(const struct exchange *x)
+size_t exchange_policy_index(const struct exchange *x)
 {
     size_t i = 0;
     while (x->settings->policies[i]->policy != x->policy)
         i++;
-    return moa_policy_name(i);
+    return i;
+}
+
+const char *exchange_policy_name(const struct exchange *x)
+{
+    return moa_policy_name(exchange_policy_index(x));
 }
 
 /* The Unix time, in ms, of a moment of the monotonic clock. */

@@ -321,6 +321,8 @@ void exchange_record(struct exchange *x);
 
 /* ---- exchange_journal.c ---- */
 
+/* Which policy decided, in the order of moa_policy_name(). */
+size_t exchange_policy_index(const struct exchange *x);
 const char *exchange_policy_name(const struct exchange *x);
 /* It is decided: remembers how, since what is done may differ. */
 void exchange_note_decision(struct exchange *x);

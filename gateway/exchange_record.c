@@ -222,6 +222,11 @@ void exchange_count_call(struct exchange *x, const struct engine_call *c)
     usage_add(&x->usage[tier], &usage);
     metrics_tokens(x->gateway->metrics.tokens_total[tier], usage.prompt_tokens,
                    usage.completion_tokens);
+    if (c->sent_us > 0) {
+        const double seconds = (double)(server_now_us() - c->sent_us) / 1e6;
+        metrics_observe(&x->gateway->metrics.call_seconds[tier], seconds);
+        genai_call(&x->gateway->genai, tier, seconds, usage.prompt_tokens, usage.completion_tokens);
+    }
     exchange_note_times(x, c, &usage);
 }
 
@@ -233,17 +238,42 @@ struct exchange_texts {
     char stages[192];
 };
 
+static size_t executed(const struct exchange *x)
+{
+    if (x->forwarding)
+        return exchange_forward_tier(x) == MOA_EDGE ? MOA_PLAN_EDGE : MOA_PLAN_CLOUD;
+    return x->has_decision ? (size_t)x->perceived.decision.plan : MOA_PLANS;
+}
+
+/* What the cloud was spared of a chat that was answered and might have gone there. */
+static void count_saved(const struct exchange *x, struct metrics *m)
+{
+    const uint64_t sent = x->bytes_up[MOA_CLOUD];
+    if (x->forwarding || x->status != 200 || x->pinned)
+        return;
+    m->saved_requests_total += sent == 0;
+    m->saved_bytes_total += x->chat.body.n > sent ? x->chat.body.n - sent : 0;
+}
+
 static void count(const struct exchange *x)
 {
     struct metrics *m = &x->gateway->metrics;
-    int64_t now = server_now_us();
+    const double total_s = (double)(server_now_us() - x->arrived_us) / 1e6;
+    const double first_s =
+        x->first_byte_us ? (double)(x->first_byte_us - x->arrived_us) / 1e6 : -1.0;
+    const size_t plan = executed(x);
+    const size_t policy = x->has_decision ? exchange_policy_index(x) : METRICS_POLICIES - 1;
     if (!x->forwarding)
         m->chat_requests_total[x->status / 100]++;
+    m->requests_total[policy][plan][metrics_code(x->status)]++;
     if (x->overhead_us)
-        metrics_observe(&m->overhead_seconds, (double)x->overhead_us / 1e6);
-    if (x->first_byte_us)
-        metrics_observe(&m->first_byte_seconds, (double)(x->first_byte_us - x->arrived_us) / 1e6);
-    metrics_observe(&m->request_seconds, (double)(now - x->arrived_us) / 1e6);
+        metrics_observe_quick(&m->overhead_seconds, (double)x->overhead_us / 1e6);
+    if (first_s >= 0)
+        metrics_observe(&m->first_byte_seconds[plan], first_s);
+    metrics_observe(&m->request_seconds[plan], total_s);
+    if (!x->forwarding && x->status == 200)
+        genai_request(&x->gateway->genai, total_s, first_s);
+    count_saved(x, m);
 }
 
 /* "perceive=812, answer=10233": microseconds in each stage that took any. */

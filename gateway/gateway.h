@@ -16,6 +16,7 @@
 #include "feedback.h"
 #include "memory.h"
 #include "metrics.h"
+#include "metrics_genai.h"
 #include "sense.h"
 #include "settings.h"
 
@@ -41,6 +42,8 @@ struct gateway {
     struct watch *watch;
     struct sense sense;
     struct metrics metrics;
+    struct genai genai;
+    double clock_ahead_s; /* at the start; see metrics_process.h */
     struct feedback feedback;
     struct budget budget;            /* of the cloud */
     struct guarantee *guarantee;     /* the keeper of the policy `adaptive` */

@@ -11,9 +11,33 @@
 
 #define LABELS_MAX 3
 
-static const double bounds[METRICS_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-                                               0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
-                                               1,      2.5,     10,     60};
+static const double quick[METRICS_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                              0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
+                                              1,      2.5,     10,     60};
+static const double slow[METRICS_BUCKETS] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,  1.5,
+                                             2.5,  5,     10,   20,  30,   60,  90, 120};
+
+/* ---- statuses ---- */
+
+/* Those that the gateway sends by itself; an engine's own that is none of them is "other". */
+static const int codes[METRICS_CODES] = {0,   200, 400, 401, 402, 403, 404, 405, 408, 409,
+                                         413, 415, 422, 429, 500, 501, 502, 503, 504, -1};
+
+size_t metrics_code(int status)
+{
+    size_t i = 0;
+    while (codes[i] != status && codes[i] >= 0)
+        i++;
+    return i;
+}
+
+const char *metrics_code_name(size_t i)
+{
+    static const char *const names[METRICS_CODES] = {
+        "gone", "200", "400", "401", "402", "403", "404", "405", "408", "409",
+        "413",  "415", "422", "429", "500", "501", "502", "503", "504", "other"};
+    return names[i];
+}
 
 /* ---- what the rows mean here ---- */
 
@@ -41,9 +65,10 @@ static const struct metric_label labels[] = {
 #include "metrics_rows.h"
 };
 
-enum type { COUNTER, SPARSE, TOTAL, GAUGE, HISTOGRAM };
+enum type { COUNTER, SPARSE, TOTAL, GAUGE, QUICK, SLOW };
 
-static const char *const type_names[] = {"counter", "counter", "counter", "gauge", "histogram"};
+static const char *const type_names[] = {"counter", "counter",   "counter",
+                                         "gauge",   "histogram", "histogram"};
 
 struct metric_row {
     const char *name, *help;
@@ -68,13 +93,23 @@ static const struct metric_row rows[] = {
 
 /* ---- counting ---- */
 
-void metrics_observe(struct metrics_histogram *histogram, double seconds)
+static void observe(struct metrics_histogram *histogram, const double *bounds, double seconds)
 {
     size_t i = 0;
     while (i < METRICS_BUCKETS && seconds > bounds[i])
         i++;
     histogram->count[i]++;
     histogram->sum += seconds;
+}
+
+void metrics_observe(struct metrics_histogram *histogram, double seconds)
+{
+    observe(histogram, slow, seconds);
+}
+
+void metrics_observe_quick(struct metrics_histogram *histogram, double seconds)
+{
+    observe(histogram, quick, seconds);
 }
 
 void metrics_decision(struct metrics *metrics, const struct moa_request *request,
@@ -122,6 +157,7 @@ static void write_labels(FILE *out, const struct metric_row *row, size_t cell, c
 static void write_histogram(FILE *out, const struct metric_row *row, size_t cell,
                             const struct metrics_histogram *h)
 {
+    const double *bounds = row->type == QUICK ? quick : slow;
     uint64_t below = 0;
     for (size_t i = 0; i <= METRICS_BUCKETS; i++) {
         char le[32] = "+Inf";
@@ -139,6 +175,14 @@ static void write_histogram(FILE *out, const struct metric_row *row, size_t cell
     fprintf(out, " %" PRIu64 "\n", below);
 }
 
+static bool is_empty(const struct metrics_histogram *h)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i <= METRICS_BUCKETS; i++)
+        n += h->count[i];
+    return n == 0;
+}
+
 static bool has_line(const struct metric_row *row, const void *field, size_t cell)
 {
     switch (row->type) {
@@ -147,6 +191,9 @@ static bool has_line(const struct metric_row *row, const void *field, size_t cel
     case TOTAL:
     case GAUGE:
         return !isnan(((const double *)field)[cell]);
+    case QUICK:
+    case SLOW:
+        return row->n_labels == 0 || !is_empty((const struct metrics_histogram *)field + cell);
     default:
         return true;
     }
@@ -154,7 +201,7 @@ static bool has_line(const struct metric_row *row, const void *field, size_t cel
 
 static void write_cell(FILE *out, const struct metric_row *row, const void *field, size_t cell)
 {
-    if (row->type == HISTOGRAM) {
+    if (row->type == QUICK || row->type == SLOW) {
         write_histogram(out, row, cell, (const struct metrics_histogram *)field + cell);
         return;
     }
@@ -185,8 +232,7 @@ void metrics_write(const struct metrics *metrics, FILE *out)
     }
 }
 
-/* A label's value: what a URL may hold beside the harmless is escaped. */
-static void write_escaped(FILE *out, const char *value)
+void metrics_write_escaped(FILE *out, const char *value)
 {
     for (; *value; value++) {
         if (*value == '"' || *value == '\\')
@@ -202,6 +248,6 @@ void metrics_write_of_endpoint(FILE *out, const char *name, enum moa_tier tier,
                                const char *endpoint, double value)
 {
     fprintf(out, "%s{tier=\"%s\",endpoint=\"", name, moa_tier_name(tier));
-    write_escaped(out, endpoint);
+    metrics_write_escaped(out, endpoint);
     fprintf(out, "\"} %.15g\n", value);
 }

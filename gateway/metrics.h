@@ -17,6 +17,9 @@
 #include "verdict.h"
 
 #define METRICS_BUCKETS 16
+#define METRICS_EXECUTED (MOA_PLANS + 1) /* and one for what was not decided */
+#define METRICS_POLICIES 17              /* the last for what none decided */
+#define METRICS_CODES 20
 
 /* Values of labels, in the order of their names in metrics_rows.h. */
 enum metrics_token { METRICS_TOKEN_PROMPT, METRICS_TOKEN_COMPLETION };
@@ -35,6 +38,10 @@ enum metrics_drop {
 };
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
+/** Of the label `code`: 0 is a client that left before it had the whole answer. */
+size_t metrics_code(int status);
+const char *metrics_code_name(size_t i);
+
 /** Cumulative counts are formed when written: count[i] holds values in (bound[i-1], bound[i]]. */
 struct metrics_histogram {
     uint64_t count[METRICS_BUCKETS + 1];
@@ -50,7 +57,8 @@ enum {
 #define METRICS_SPARSE uint64_t
 #define METRICS_TOTAL double
 #define METRICS_GAUGE double
-#define METRICS_HISTOGRAM struct metrics_histogram
+#define METRICS_QUICK struct metrics_histogram
+#define METRICS_SLOW struct metrics_histogram
 
 /** A field for each row. */
 struct metrics {
@@ -63,6 +71,7 @@ struct metrics {
 };
 
 void metrics_observe(struct metrics_histogram *histogram, double seconds);
+void metrics_observe_quick(struct metrics_histogram *histogram, double seconds);
 
 /** Adds what an engine reported to the counters of its tier; less than 0 is unknown. */
 void metrics_tokens(uint64_t tokens[METRICS_N_TOKEN], int64_t prompt, int64_t completion);
@@ -73,6 +82,9 @@ void metrics_decision(struct metrics *metrics, const struct moa_request *request
 
 /** Writes the rows; what is not known (NaN) has no line. */
 void metrics_write(const struct metrics *metrics, FILE *out);
+
+/** The value of a label, escaped. */
+void metrics_write_escaped(FILE *out, const char *value);
 
 /** A metric whose label values are not known beforehand: the lines before its samples, and one
  * sample of `endpoint`. `type` is "counter" or "gauge". */

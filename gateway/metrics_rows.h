@@ -12,7 +12,8 @@
  * - SPARSE: the same, but cells that are 0 have no line;
  * - TOTAL: a counter kept elsewhere and read for the page (state.c); NaN: no line;
  * - GAUGE: a value now, likewise;
- * - HISTOGRAM: of seconds; metrics_observe().
+ * - QUICK, SLOW: histograms of seconds, of what takes 100 µs and of what takes seconds;
+ *   metrics_observe_quick() and metrics_observe(). With labels: cells that are empty have no lines.
  */
 #ifndef LABEL
 #define LABEL(id, name, n_values, value)
@@ -28,6 +29,9 @@
 #endif
 
 LABEL(PLAN, "plan", MOA_PLANS, moa_plan_name((enum moa_plan)i))
+LABEL(EXECUTED, "plan", METRICS_EXECUTED, i < MOA_PLANS ? moa_plan_name((enum moa_plan)i) : "none")
+LABEL(POLICY, "policy", METRICS_POLICIES, moa_policy_name(i) ? moa_policy_name(i) : "none")
+LABEL(CODE, "code", METRICS_CODES, metrics_code_name(i))
 LABEL(TIER, "tier", 2, moa_tier_name((enum moa_tier)i))
 LABEL(REASON, "reason", MOA_REASONS, moa_reason_name((enum moa_reason)i))
 LABEL(MODALITY, "modality", MOA_KINDS, moa_kind_name((enum moa_kind)i))
@@ -49,6 +53,9 @@ LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
 ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
 ROW1(chat_requests_total, COUNTER,
      "Chat requests finished, by status class; gone: the client left first.", STATUS)
+ROW3(requests_total, SPARSE,
+     "Requests finished, by the policy that decided, the plan executed and the status sent.",
+     POLICY, EXECUTED, CODE)
 ROW3(decisions_total, SPARSE, "Modalities decided.", MODALITY, TIER, REASON)
 ROW(escalations_total, COUNTER, "Answers of the edge that were not sure enough to be kept.")
 ROW1(escalations_held_total, COUNTER,
@@ -85,9 +92,14 @@ ROW1(images_recoded_came_bytes_total, COUNTER, "Bytes of those images as they ca
 ROW1(images_recoded_went_bytes_total, COUNTER, "Bytes of those images as they went.", TIER)
 ROW1(image_fetches_total, COUNTER, "Remote images, by what came of them.", FETCH)
 ROW(image_fetched_bytes_total, COUNTER, "Bytes of remote images.")
-ROW(overhead_seconds, HISTOGRAM, "From the request's last byte to the first call of an engine.")
-ROW(first_byte_seconds, HISTOGRAM, "From the request's last byte to the first byte of the answer.")
-ROW(request_seconds, HISTOGRAM, "From the request's last byte to the end of the answer.")
+ROW(overhead_seconds, QUICK, "From the request's last byte to the first call of an engine.")
+ROW1(first_byte_seconds, SLOW, "From the request's last byte to the first byte of the answer.",
+     EXECUTED)
+ROW1(request_seconds, SLOW, "From the request's last byte to the end of the answer.", EXECUTED)
+ROW1(call_seconds, SLOW, "Calls of engines that were answered, from sending to the end.", TIER)
+ROW(saved_bytes_total, COUNTER,
+    "Request body bytes that the cloud would have got if it answered everything, and did not.")
+ROW(saved_requests_total, COUNTER, "Chat requests answered without a call of the cloud.")
 ROW(edge_load, GAUGE, "Load of the edge, 0 to 1.")
 ROW(cpu_pressure_ratio, GAUGE, "Share of time some task waited for the CPU.")
 ROW(uplink_mbps, GAUGE, "What the uplink carries, Mbit/s, as decisions see it.")
@@ -114,6 +126,8 @@ ROW(guarantee_drift, GAUGE, "The detector of drift; alarm at 5,000.")
 ROW(guarantee_alarms_total, TOTAL, "Alarms of the detector of drift.")
 ROW(guarantee_engines_total, TOTAL, "Times that another engine was found in a tier.")
 ROW(guarantee_labels_waiting, GAUGE, "Audits that wait for a label.")
+ROW(clock_moved_seconds, GAUGE,
+    "How far the wall clock has moved against the clock since the boot, since the start.")
 ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
 
 ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)

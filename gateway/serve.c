@@ -27,6 +27,7 @@
 #include "keys.h"
 #include "log.h"
 #include "memory.h"
+#include "metrics_process.h"
 #include "recall.h"
 #include "routes.h"
 #include "server.h"
@@ -216,6 +217,7 @@ static int recall_budget(struct gateway *g, const char *journal_path, char *why,
 static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
+    g->clock_ahead_s = process_clock_ahead_s();
     sense_init(&g->sense, config);
     budget_init(&g->budget, server_now_us());
     g->base = event_base_new();

@@ -15,6 +15,7 @@
 #include "guarantee.h"
 #include "journal.h"
 #include "json_number.h"
+#include "metrics_process.h"
 #include "recall.h"
 
 #define CONNECTION_KEPT_US 60000000 /* unused: about as long as servers keep one open */
@@ -286,6 +287,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     m->uplink_tcp_mbps = e.tcp_mbps;
     m->uplink_age_seconds = age_ms(e.measured_us, now_us) / 1e3;
     m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;
+    m->clock_moved_seconds = process_clock_ahead_s() - g->clock_ahead_s;
     read_budget(g, now_us);
     read_journal_counts(g, m->journal_rows_total);
     read_guarantee(g);
@@ -322,10 +324,29 @@ static void write_endpoint_row(const struct gateway *g, size_t row, FILE *out)
     }
 }
 
+/* Which model and policy the figures are of: to be joined with them by Prometheus. */
+static void write_infos(const struct gateway *g, FILE *out)
+{
+    metrics_write_head(out, "moaoff_tier_info", "gauge", "1; the configured model of a tier.");
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        fprintf(out, "moaoff_tier_info{tier=\"%s\",model=\"", moa_tier_name((enum moa_tier)tier));
+        metrics_write_escaped(out, g->config->tier[tier].model);
+        fputs("\"} 1\n", out);
+    }
+    metrics_write_head(out, "moaoff_policy_info", "gauge", "1; the policy that decides.");
+    fprintf(out, "moaoff_policy_info{policy=\"%s\"} 1\n", g->config->policy);
+}
+
 void state_write_metrics(struct gateway *g, int64_t now_us, FILE *out)
 {
+    const char *const models[] = {g->config->tier[MOA_EDGE].model,
+                                  g->config->tier[MOA_CLOUD].model};
     read_gauges(g, now_us);
+    process_write(out);
+    write_infos(g, out);
     metrics_write(&g->metrics, out);
+    if (g->config->metrics_genai)
+        genai_write(&g->genai, models, out);
     for (size_t row = 0; row < sizeof(endpoint_rows) / sizeof(endpoint_rows[0]); row++)
         write_endpoint_row(g, row, out);
 }

@@ -35,6 +35,10 @@ static void every_row_has_its_head(void **state)
     static struct metrics m;
     m.decisions_total[0][0][0] = 1; /* a sparse row has no head without a sample */
     m.calls_total[0][0] = 1;
+    m.requests_total[0][0][0] = 1;
+    metrics_observe(&m.first_byte_seconds[0], 1);
+    metrics_observe(&m.request_seconds[0], 1);
+    metrics_observe(&m.call_seconds[0], 1);
     char *page = page_of(&m);
     static const char *const names[] = {
 #define ROW(name, type, help) #name,
@@ -90,18 +94,34 @@ static void histograms_are_cumulative(void **state)
 {
     (void)state;
     static struct metrics m;
-    metrics_observe(&m.request_seconds, 0.0001); /* bounds belong to their bucket */
-    metrics_observe(&m.request_seconds, 0.2);
-    metrics_observe(&m.request_seconds, 61);
+    metrics_observe_quick(&m.overhead_seconds, 0.0001); /* bounds belong to their bucket */
+    metrics_observe_quick(&m.overhead_seconds, 0.2);
+    metrics_observe_quick(&m.overhead_seconds, 61);
+    metrics_observe(&m.request_seconds[MOA_PLAN_CLOUD], 120);
+    metrics_observe(&m.request_seconds[MOA_PLAN_CLOUD], 121);
     char *page = page_of(&m);
-    assert_true(has(page, "moaoff_request_seconds_bucket{le=\"0.0001\"} 1"));
-    assert_true(has(page, "moaoff_request_seconds_bucket{le=\"0.1\"} 1"));
-    assert_true(has(page, "moaoff_request_seconds_bucket{le=\"0.25\"} 2"));
-    assert_true(has(page, "moaoff_request_seconds_bucket{le=\"60\"} 2"));
-    assert_true(has(page, "moaoff_request_seconds_bucket{le=\"+Inf\"} 3"));
-    assert_true(has(page, "moaoff_request_seconds_sum 61.2001"));
-    assert_true(has(page, "moaoff_request_seconds_count 3"));
+    assert_true(has(page, "moaoff_overhead_seconds_bucket{le=\"0.0001\"} 1"));
+    assert_true(has(page, "moaoff_overhead_seconds_bucket{le=\"0.1\"} 1"));
+    assert_true(has(page, "moaoff_overhead_seconds_bucket{le=\"0.25\"} 2"));
+    assert_true(has(page, "moaoff_overhead_seconds_bucket{le=\"60\"} 2"));
+    assert_true(has(page, "moaoff_overhead_seconds_bucket{le=\"+Inf\"} 3"));
+    assert_true(has(page, "moaoff_overhead_seconds_sum 61.2001"));
+    assert_true(has(page, "moaoff_overhead_seconds_count 3"));
+    assert_true(has(page, "moaoff_request_seconds_bucket{plan=\"cloud\",le=\"90\"} 0"));
+    assert_true(has(page, "moaoff_request_seconds_bucket{plan=\"cloud\",le=\"120\"} 1"));
+    assert_true(has(page, "moaoff_request_seconds_count{plan=\"cloud\"} 2"));
+    assert_null(strstr(page, "moaoff_request_seconds_count{plan=\"edge\"}")); /* empty */
     free(page);
+}
+
+static void statuses_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(metrics_code_name(metrics_code(0)), "gone");
+    assert_string_equal(metrics_code_name(metrics_code(200)), "200");
+    assert_string_equal(metrics_code_name(metrics_code(504)), "504");
+    assert_string_equal(metrics_code_name(metrics_code(418)), "other");
+    assert_string_equal(metrics_code_name(metrics_code(-1)), "other");
 }
 
 static void names_of_endpoints_are_escaped(void **state)
@@ -123,6 +143,7 @@ int main(void)
         cmocka_unit_test(cells_go_by_their_labels),
         cmocka_unit_test(what_is_not_known_has_no_line),
         cmocka_unit_test(histograms_are_cumulative),
+        cmocka_unit_test(statuses_have_names),
         cmocka_unit_test(names_of_endpoints_are_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
