@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `moaoff calibrate`: scores every image below some folders, and the texts of a file, and writes
- * what the configuration of `serve` takes from it: the references of the complexities (H0 x W0, P5
- * and P95 of the Laplacian variance, L0, gamma), and the tau that offloads a wanted share of such
- * images and of such texts. An interrupt ends the walk, not the result.
+ * `moaoff calibrate`: scores every picture, sound and film below some folders, and the texts of a
+ * file, and writes what the configuration of `serve` takes from it: the references of the
+ * complexities (H0 x W0, P5 and P95 of the Laplacian variance, L0, gamma), and the tau that
+ * offloads a wanted share of such images and of such texts. An interrupt ends the walk, not the
+ * result.
  */
 #include <errno.h>
 #include <fts.h>
@@ -24,6 +25,7 @@
 #include "study/stats.h"
 
 #include "batch.h"
+#include "calibrate_media.h"
 #include "command.h"
 #include "input.h"
 #include "since.h"
@@ -53,6 +55,7 @@ struct calibration {
     FTS *walk;
     struct buffer features; /* struct moa_image_features of every image scored */
     size_t n_features;
+    struct media_items media;
     size_t n_ignored;
     size_t n_files; /* to come in all; counted only if progress is shown */
     bool shows_progress;
@@ -62,6 +65,7 @@ struct calibration {
 struct calibrate_job {
     char *path;
     struct moa_image_features features;
+    struct media_item media;
     const char *failure;
 };
 
@@ -107,17 +111,28 @@ static void on_work(void *user, void *argument)
     job->failure = input_read(job->path, &file);
     if (job->failure)
         return;
-    if (moa_image_measure(file, NULL, NULL, &job->features, &error))
+    const enum moa_err err = moa_image_measure(file, NULL, NULL, &job->features, &error);
+    if (err == MOA_ERR_FORMAT)
+        calibrate_media_look(file, &job->media);
+    if (err && !job->media.is_sound && !job->media.is_film)
         job->failure = error.message;
     free((void *)file.p);
 }
 
-static bool append(struct calibration *c, const struct moa_image_features *features)
+static bool append(struct calibration *c, const struct calibrate_job *job)
 {
-    if (buffer_add(&c->features, features, sizeof(*features)))
+    if (job->media.is_sound || job->media.is_film)
+        return calibrate_media_add(&c->media, &job->media) == 0;
+    if (buffer_add(&c->features, &job->features, sizeof(job->features)))
         return false;
     c->n_features++;
     return true;
+}
+
+/* Of what is looked at in folders. */
+static size_t n_found(const struct calibration *c)
+{
+    return c->n_features + c->media.n_sounds + c->media.n_films;
 }
 
 static const struct moa_image_features *features_of(const struct calibration *c, size_t i)
@@ -142,11 +157,11 @@ static void show_progress(const struct calibration *c)
 {
     static const char bar[] = "########################################";
     const int width = (int)sizeof(bar) - 1;
-    const size_t n = c->n_features + c->n_ignored;
+    const size_t n = n_found(c) + c->n_ignored;
     if (!c->shows_progress || c->n_files == 0)
         return;
     const int filled = n < c->n_files ? (int)(n * (size_t)width / c->n_files) : width;
-    fprintf(stderr, "\r\033[K[%-*.*s] %zu of %zu files, %zu no image", width, filled, bar, n,
+    fprintf(stderr, "\r\033[K[%-*.*s] %zu of %zu files, %zu of no use", width, filled, bar, n,
             c->n_files, c->n_ignored);
 }
 
@@ -158,7 +173,7 @@ static void on_done(void *user, void *argument)
         c->n_ignored++;
         fprintf(stderr, "%smoaoff calibrate: ignored %s: %s\n", c->shows_progress ? "\r\033[K" : "",
                 job->path, job->failure);
-    } else if (!append(c, &job->features)) {
+    } else if (!append(c, job)) {
         c->out_of_memory = true;
     }
     show_progress(c);
@@ -227,9 +242,6 @@ static void write_image_complexities(FILE *out, const struct calibration *c,
 {
     static const char *const names[N_COMPLEXITIES] = {"resolution", "edge", "entropy", "sharpness",
                                                       "score"};
-    fputs("# quantiles of the complexities with these references:\n"
-          "#              min     5 %    25 %    50 %    75 %    95 %     max\n",
-          out);
     for (int which = 0; which < N_COMPLEXITIES; which++) {
         for (size_t i = 0; i < c->n_features; i++) {
             struct moa_image_complexity complexity;
@@ -295,56 +307,78 @@ static void write_text_complexities(FILE *out, const struct calibration *c,
     }
 }
 
-static void write_yaml(FILE *out, const struct calibration *c, double *values, double *text_values)
+static void write_image_references(FILE *out, const struct moa_image_params *image)
 {
-    const struct moa_image_params image = image_params(c, values);
+    fprintf(out,
+            "  resolution_px: %.0f\n"
+            "  laplacian_p5: %.6g\n"
+            "  laplacian_p95: %.6g\n",
+            image->reference_px, image->laplacian_p5, image->laplacian_p95);
+}
+
+static void write_tau(FILE *out, const char *kind, const double *sorted, size_t n, double share)
+{
+    const double tau = thresholds_of(sorted, n, share);
+    fprintf(out, "  tau_%s: %.6f  # %.0f %% of these %ss are above\n", kind, tau,
+            thresholds_percent_above(sorted, n, tau), kind);
+}
+
+/* 0, or -1 if out of memory. */
+static int write_yaml(FILE *out, struct calibration *c, double *values, double *text_values)
+{
+    struct moa_image_params image = {0};
+    struct moa_text_params text = {0};
     fprintf(out, "# moaoff calibrate: %zu images, %zu other files%s\n", c->n_features, c->n_ignored,
             interrupted ? "; interrupted, so not all of them" : "");
-    write_image_complexities(out, c, &image, values);
-    const double tau_image = thresholds_of(values, c->n_features, c->offload_share);
-    struct moa_text_params text = {0};
+    fputs("# quantiles of the complexities with these references:\n"
+          "#              min     5 %    25 %    50 %    75 %    95 %     max\n",
+          out);
+    if (c->n_features > 0) {
+        image = image_params(c, values);
+        write_image_complexities(out, c, &image, values);
+    }
     if (c->n_texts > 0) {
         text = text_params(c, text_values);
         write_text_complexities(out, c, &text, text_values);
     }
-    fprintf(out,
-            "complexity:\n"
-            "  resolution_px: %.0f\n"
-            "  laplacian_p5: %.6g\n"
-            "  laplacian_p95: %.6g\n",
-            image.reference_px, image.laplacian_p5, image.laplacian_p95);
+    if (calibrate_media_reckon(&c->media, out))
+        return -1;
+    fputs("complexity:\n", out);
+    if (c->n_features > 0)
+        write_image_references(out, &image);
     if (c->n_texts > 0)
         fprintf(out,
                 "  text_tokens: %.0f\n"
                 "  text_entities: %.6g\n",
                 text.reference_tokens, text.reference_entities);
-    fprintf(out,
-            "paper:\n"
-            "  tau_image: %.6f  # %.0f %% of these images are above\n",
-            tau_image, thresholds_percent_above(values, c->n_features, tau_image));
-    if (c->n_texts > 0) {
-        const double tau_text = thresholds_of(text_values, c->n_texts, c->offload_share);
-        fprintf(out, "  tau_text: %.6f  # %.0f %% of these texts are above\n", tau_text,
-                thresholds_percent_above(text_values, c->n_texts, tau_text));
-    }
+    calibrate_media_write_references(&c->media, out);
+    fputs("paper:\n", out);
+    if (c->n_features > 0)
+        write_tau(out, "image", values, c->n_features, c->offload_share);
+    if (c->n_texts > 0)
+        write_tau(out, "text", text_values, c->n_texts, c->offload_share);
+    calibrate_media_write_taus(&c->media, c->offload_share, out);
+    return 0;
 }
 
 struct yaml {
-    const struct calibration *c;
+    struct calibration *c;
     double *values, *text_values;
+    bool out_of_memory;
 };
 
 static void on_write(FILE *out, void *user)
 {
-    const struct yaml *y = user;
-    write_yaml(out, y->c, y->values, y->text_values);
+    struct yaml *y = user;
+    y->out_of_memory = write_yaml(out, y->c, y->values, y->text_values) != 0;
 }
 
-static bool write_result(const struct calibration *c)
+static bool write_result(struct calibration *c)
 {
-    struct yaml y = {c, calloc(c->n_features, sizeof(double)),
-                     calloc(c->n_texts + 1, sizeof(double))};
-    const bool ok = y.values && y.text_values && thresholds_save(c->output, on_write, &y);
+    struct yaml y = {c, calloc(c->n_features + 1, sizeof(double)),
+                     calloc(c->n_texts + 1, sizeof(double)), false};
+    const bool ok =
+        y.values && y.text_values && thresholds_save(c->output, on_write, &y) && !y.out_of_memory;
     free(y.values);
     free(y.text_values);
     return ok;
@@ -376,9 +410,9 @@ static int calibrate(struct calibration *c, char **folders)
         fputs("\r\033[K", stderr);
     if (!ran || c->out_of_memory)
         fputs("moaoff calibrate: out of memory or threads\n", stderr);
-    if (c->n_features == 0)
+    if (n_found(c) == 0)
         fputs("moaoff calibrate: no image could be scored\n", stderr);
-    if (!ran || c->out_of_memory || c->n_features == 0)
+    if (!ran || c->out_of_memory || n_found(c) == 0)
         return EXIT_FAILED;
     return write_result(c) ? EXIT_FINE : EXIT_FAILED;
 }
@@ -431,7 +465,7 @@ static const struct option_row rows[] = {
      .integer = &arguments.n_jobs,
      .max = 1024},
     {.argument = "DIR",
-     .help = "a folder of images, with those below it",
+     .help = "a folder of images, sounds and films, with those below it",
      .list = &arguments.folders},
 };
 
@@ -446,6 +480,7 @@ static int run(void)
     }
     struct calibration c = {
         .features = buffer_of(FEATURES_BYTES_MAX),
+        .media = {.sounds = buffer_of(FEATURES_BYTES_MAX), .films = buffer_of(FEATURES_BYTES_MAX)},
         .offload_share = arguments.offload_share,
         .output = arguments.output,
         .text_path = arguments.text_path,
@@ -456,23 +491,25 @@ static int run(void)
         return options_usage(&calibrate_command, "no folder given");
     const int status = calibrate(&c, arguments.folders.items);
     buffer_done(&c.features);
+    calibrate_media_done(&c.media);
     free(c.texts);
     return status;
 }
 
 const struct command calibrate_command = {
     .name = "calibrate",
-    .summary = "derive the configuration from folders of images",
+    .summary = "derive the configuration from folders of images, sounds and films",
     .synopsis = "[OPTION]... [DIR]...",
     .description =
         "Scores the images below each DIR and prints a YAML fragment for the configuration of "
         "`serve`: the size at which C_res reaches 1, percentiles of the Laplacian variance, and "
-        "the threshold that sends the wanted share of such images to the cloud. Files that are no "
-        "images are listed on standard error.\n\nWith --journal it prints the thresholds alone, by "
+        "the threshold that sends the wanted share of such images to the cloud; likewise of sounds "
+        "(WAV) and of films (MP4, MOV, WebM, Matroska). Other files are listed on standard "
+        "error.\n\nWith --journal it prints the thresholds alone, by "
         "what a gateway really saw: of each kind of part that is in its journal.",
     .notes =
         "An interrupt (Ctrl-C) ends the walk and writes the result over what was scored until "
-        "then. Exit status: 0 fine, 1 no image could be scored or the result not written, 2 wrong "
+        "then. Exit status: 0 fine, 1 nothing could be scored or the result not written, 2 wrong "
         "usage.",
     .options = rows,
     .n_options = N_OPTIONS(rows),

@@ -79,7 +79,7 @@ static int score_parts(const struct chat *chat, const struct config *config,
         if (part->kind == MOA_IMAGE)
             perceive_image(chat, i, config, &scores[i]);
         else if (part->kind != MOA_FILE && part->has_data)
-            perceive_media(url, &scores[i].media);
+            perceive_media(url, &scores[i].heard);
         if (scores[i].error.status) {
             *error = scores[i].error;
             return -1;

@@ -92,7 +92,7 @@ static void on_done(void *user, void *argument)
                 job->result.failure);
         score->any_failed = true;
     } else {
-        const char *heading = item_heading(item->kind, &score->options);
+        const char *heading = item_heading(job->result.kind, &score->options);
         if (!score->options.json && heading != score->heading) {
             puts(heading);
             score->heading = heading;
@@ -161,7 +161,9 @@ static const struct option_row rows[] = {
     {.name = "header-only",
      .help = "of images only what their header says; nothing is decoded",
      .flag = &arguments.options.header_only},
-    {.argument = "IMAGE", .help = "a file; \"-\": standard input", .read = read_image},
+    {.argument = "IMAGE",
+     .help = "a file, also a sound or a film; \"-\": standard input",
+     .read = read_image},
 };
 
 static int run(void)
@@ -186,9 +188,11 @@ static int run(void)
 
 const struct command score_command = {
     .name = "score",
-    .summary = "measure the complexity of images and text",
+    .summary = "measure the complexity of images, sounds, films and text",
     .synopsis = "[OPTION]... [IMAGE]...",
-    .description = "Measures images and text without running a model.",
+    .description = "Measures images, sounds, films and text without running a model. Of a WAV file "
+                   "the samples are "
+                   "heard, of other sounds and of films the header is read.",
     .notes =
         "Everything is printed in the order given, names from standard input last. What cannot be "
         "scored is reported on standard error; the rest is still done. Exit status: 0 fine, 1 some "

@@ -23,6 +23,10 @@ const char *item_heading(enum item_kind kind, const struct item_options *options
         return "  bpp  bpp-n  quant    res   width  height format  image";
     if (kind == ITEM_IMAGE)
         return "score    res   edge    ent  sharp   width  height format  image";
+    if (kind == ITEM_SOUND)
+        return "score    len    lev    act   flat   rate   seconds   rate  format  sound";
+    if (kind == ITEM_FILM)
+        return "score    len  frame   seconds   width  height format  film";
     return "score    len    ent     tokens sentences entities  text";
 }
 
@@ -168,6 +172,113 @@ static struct item_result score_header(const char *path, struct moa_bytes file, 
     return result;
 }
 
+/* ---- sounds and films ---- */
+
+static yyjson_mut_doc *media_begin(const char *path, const struct moa_media *media)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    if (!doc)
+        return NULL;
+    yyjson_mut_val *root = yyjson_mut_obj(doc);
+    yyjson_mut_doc_set_root(doc, root);
+    yyjson_mut_obj_add_str(doc, root, "path", path);
+    yyjson_mut_obj_add_str(doc, root, "format", moa_media_format_name(media->format));
+    yyjson_mut_obj_add_real(doc, root, "duration_s", media->duration_s);
+    yyjson_mut_obj_add_uint(doc, root, "sample_rate_hz", media->sample_rate_hz);
+    yyjson_mut_obj_add_uint(doc, root, "channels", media->n_channels);
+    return doc;
+}
+
+static struct item_result sound_json(const char *path, const struct moa_media *media,
+                                     const struct moa_sound_features *f,
+                                     const struct moa_sound_complexity *c)
+{
+    yyjson_mut_doc *doc = media_begin(path, media);
+    if (!doc)
+        return failed(out_of_memory);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    yyjson_mut_val *features = yyjson_mut_obj_add_obj(doc, root, "features");
+    bool ok = yyjson_mut_obj_add_uint(doc, features, "blocks", f->n_blocks);
+    if (f->n_blocks > 0)
+        ok = ok && yyjson_mut_obj_add_real(doc, features, "silence_share", f->silence_share) &&
+             yyjson_mut_obj_add_real(doc, features, "level_dbfs", f->level_dbfs) &&
+             yyjson_mut_obj_add_real(doc, features, "flatness_db", f->flatness_db);
+    yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
+    ok = ok && yyjson_mut_obj_add_real(doc, complexity, "length", c->length) &&
+         yyjson_mut_obj_add_real(doc, complexity, "level", c->level) &&
+         yyjson_mut_obj_add_real(doc, complexity, "activity", c->activity) &&
+         yyjson_mut_obj_add_real(doc, complexity, "flatness", c->flatness) &&
+         yyjson_mut_obj_add_real(doc, complexity, "rate", c->rate) &&
+         yyjson_mut_obj_add_real(doc, complexity, "score", c->score);
+    return object(doc, ok);
+}
+
+static struct item_result score_sound(const char *path, struct moa_bytes file,
+                                      const struct moa_media *media, bool json)
+{
+    struct moa_sound_features f;
+    struct moa_sound_complexity c;
+    const enum moa_err err = moa_sound_measure(file, &f);
+    if (err)
+        return failed(moa_strerror(err));
+    moa_sound_complexity(NULL, &f, &c);
+    char *name = json ? NULL : printable(path);
+    struct item_result result =
+        json    ? sound_json(path, media, &f, &c)
+        : !name ? failed(out_of_memory)
+                : row("%.3f  %.3f  %.3f  %.3f  %.3f  %.3f %9.2f %6u  %-6s  %s", c.score, c.length,
+                      c.level, c.activity, c.flatness, c.rate, media->duration_s,
+                      media->sample_rate_hz, moa_media_format_name(media->format), name);
+    free(name);
+    result.kind = ITEM_SOUND;
+    return result;
+}
+
+static struct item_result film_json(const char *path, const struct moa_media *media,
+                                    const struct moa_film_complexity *c)
+{
+    yyjson_mut_doc *doc = media_begin(path, media);
+    if (!doc)
+        return failed(out_of_memory);
+    yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+    bool ok = yyjson_mut_obj_add_uint(doc, root, "width", media->width_px) &&
+              yyjson_mut_obj_add_uint(doc, root, "height", media->height_px);
+    yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
+    ok = ok && yyjson_mut_obj_add_real(doc, complexity, "length", c->length) &&
+         yyjson_mut_obj_add_real(doc, complexity, "frame", c->frame) &&
+         yyjson_mut_obj_add_real(doc, complexity, "score", c->score);
+    return object(doc, ok);
+}
+
+static struct item_result score_film(const char *path, struct moa_bytes file,
+                                     const struct moa_media *media, bool json)
+{
+    struct moa_film_complexity c;
+    moa_film_complexity(NULL, media, file.n, &c);
+    char *name = json ? NULL : printable(path);
+    struct item_result result =
+        json    ? film_json(path, media, &c)
+        : !name ? failed(out_of_memory)
+                : row("%.3f  %.3f  %.3f %9.2f %7u %7u %-6s  %s", c.score, c.length, c.frame,
+                      media->duration_s, media->width_px, media->height_px,
+                      moa_media_format_name(media->format), name);
+    free(name);
+    result.kind = ITEM_FILM;
+    return result;
+}
+
+/* What is no picture. */
+static struct item_result score_media(const char *path, struct moa_bytes file, const char *why,
+                                      bool json)
+{
+    struct moa_media media;
+    moa_media_probe(file, &media);
+    if (!media.format)
+        return failed(why);
+    return media.width_px > 0 ? score_film(path, file, &media, json)
+                              : score_sound(path, file, &media, json);
+}
+
 static struct item_result score_image(const char *path, struct moa_bytes file,
                                       const struct item_options *options)
 {
@@ -180,7 +291,11 @@ static struct item_result score_image(const char *path, struct moa_bytes file,
     struct moa_error error;
     if (options->header_only)
         return score_header(path, file, options->json);
-    if (moa_image_measure_with(file, &image_options, NULL, &info, &features, &error))
+    const enum moa_err err =
+        moa_image_measure_with(file, &image_options, NULL, &info, &features, &error);
+    if (err == MOA_ERR_FORMAT)
+        return score_media(path, file, error.message, options->json);
+    if (err)
         return failed(error.message);
     moa_image_complexity(NULL, &features, &complexity);
     return options->json ? image_json(path, &info, &features, &complexity)
@@ -227,17 +342,26 @@ static struct item_result score_text(const char *path, struct moa_bytes text, bo
     return result;
 }
 
+static struct item_result of_kind(enum item_kind kind, struct item_result result)
+{
+    result.kind = kind;
+    return result;
+}
+
 struct item_result item_score(const struct score_item *item, const struct item_options *options)
 {
     if (item->kind == ITEM_TEXT)
-        return score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, options->json);
+        return of_kind(
+            ITEM_TEXT,
+            score_text(NULL, (struct moa_bytes){item->name, strlen(item->name)}, options->json));
     struct moa_bytes file;
     const char *failure = input_read(item->name, &file);
     if (failure)
         return failed(failure);
-    struct item_result result = item->kind == ITEM_IMAGE
-                                    ? score_image(item->name, file, options)
-                                    : score_text(item->name, file, options->json);
+    struct item_result result =
+        item->kind == ITEM_IMAGE
+            ? score_image(item->name, file, options)
+            : of_kind(ITEM_TEXT_FILE, score_text(item->name, file, options->json));
     free((void *)file.p);
     return result;
 }

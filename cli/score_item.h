@@ -12,6 +12,8 @@ enum item_kind {
     ITEM_IMAGE,     /**< `name` is a path, or "-" */
     ITEM_TEXT_FILE, /**< `name` is a path, or "-" */
     ITEM_TEXT,      /**< `name` is the text */
+    ITEM_SOUND,     /**< what the file of an ITEM_IMAGE turned out to be */
+    ITEM_FILM,      /**< likewise */
 };
 
 struct score_item {
@@ -19,8 +21,9 @@ struct score_item {
     const char *name; /**< borrowed */
 };
 
-/** What became of an item. Exactly one of the two is set; item_result_done() frees it. */
+/** What became of an item. Exactly one of line and failure is set; item_result_done() frees it. */
 struct item_result {
+    enum item_kind kind; /**< what it turned out to be */
     char *line;          /**< without a newline; malloc'ed */
     const char *failure; /**< constant */
 };

@@ -74,7 +74,8 @@ struct config {
     struct moa_policy_setting policy_settings[MOA_POLICY_PARAMS_MAX + 1];
     struct moa_image_params image;
     struct moa_text_params text;
-    double audio_s, video_s; /* at which their complexity reaches 1 */
+    struct moa_sound_params sound;
+    struct moa_film_params film;
     double file_bytes;
     struct tier_config tier[2]; /* by enum moa_tier */
 

@@ -274,6 +274,10 @@ int config_check(struct config *config, enum config_use use, struct config_fault
     const struct moa_text_params *text = &r->config->text;
     if (image->laplacian_p95 < image->laplacian_p5)
         return refuse(r, "complexity.laplacian_p95", "is below laplacian_p5");
+    if (r->config->sound.level_p95_dbfs < r->config->sound.level_p5_dbfs)
+        return refuse(r, "complexity.audio_level_p95", "is below audio_level_p5");
+    if (r->config->sound.flatness_p95_db < r->config->sound.flatness_p5_db)
+        return refuse(r, "complexity.audio_flatness_p95", "is below audio_flatness_p5");
     if (image->weight_resolution + image->weight_edge + image->weight_entropy +
             image->weight_sharpness <=
         0)

@@ -440,6 +440,8 @@ static int set_defaults(const struct config_table *t, struct config *config,
 {
     const struct moa_policy_param *param;
     moa_image_params_default(&config->image);
+    moa_sound_params_default(&config->sound);
+    moa_film_params_default(&config->film);
     for (size_t i = 0; (param = moa_policy_param(NULL, i)) && i < MOA_POLICY_PARAMS_MAX; i++)
         config->policy_settings[i] = (struct moa_policy_setting){param->key, param->fallback};
     for (size_t i = 0; i < t->n; i++) {

@@ -7,26 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- sounds and films: their headers ---- */
+/* ---- sounds and films: their headers and samples ---- */
 
-static struct moa_media *media_of(struct picture *p)
+static struct heard *heard_of(struct picture *p)
 {
-    return &p->images->scores[p - p->images->pictures].media;
+    return &p->images->scores[p - p->images->pictures].heard;
 }
 
 static void run_media(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
     if (!images_is_cancelled(p))
-        perceive_media(p->url, media_of(p));
+        perceive_media(p->url, heard_of(p));
 }
 
 static void on_media(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
-    struct moa_media *copy = p->error.status ? NULL : malloc(sizeof(*copy));
+    struct heard *copy = p->error.status ? NULL : malloc(sizeof(*copy));
     if (copy)
-        *copy = *media_of(p);
+        *copy = *heard_of(p);
     struct cache_value *value = copy ? cache_value_new(copy, sizeof(*copy)) : NULL;
     if (value)
         images_remember(p, VARIANT_MEDIA, value);
@@ -39,7 +39,7 @@ void images_look_at_media(struct picture *p)
     p->key = cache_key_of(p->images->gateway->cache, p->url);
     struct cache_value *known = images_recall(p, METRICS_CACHE_SCORE, VARIANT_MEDIA);
     if (known)
-        memcpy(media_of(p), known->p, sizeof(struct moa_media));
+        memcpy(heard_of(p), known->p, sizeof(struct heard));
     else
         images_submit(p, run_media, on_media);
     cache_value_drop(known);

@@ -81,7 +81,7 @@ void images_remember(struct picture *p, uint64_t variant, struct cache_value *va
 
 /* ---- images_media.c ---- */
 
-/* The header of a sound or film, from the cache or on a worker. */
+/* What a sound or film is, from the cache or on a worker. */
 void images_look_at_media(struct picture *p);
 
 #endif

@@ -70,25 +70,21 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
     free(uri.p);
 }
 
-void perceive_media(struct moa_bytes url, struct moa_media *ret_media)
+void perceive_media(struct moa_bytes url, struct heard *ret_heard)
 {
     struct data_uri uri;
     struct http_error why;
-    *ret_media = (struct moa_media){.format = MOA_MEDIA_UNKNOWN};
+    *ret_heard = (struct heard){.media = {.format = MOA_MEDIA_UNKNOWN}};
     if (data_uri_is_remote(url) || data_uri_decode(url, &uri, &why))
         return; /* that is the engine's to say */
-    moa_media_probe((struct moa_bytes){uri.p, uri.n}, ret_media);
+    const struct moa_bytes file = {uri.p, uri.n};
+    moa_media_probe(file, &ret_heard->media);
+    if (moa_sound_measure(file, &ret_heard->sound))
+        ret_heard->sound = (struct moa_sound_features){.duration_s = ret_heard->media.duration_s};
     free(uri.p);
 }
 
 /* ---- request ---- */
-
-/* What a sound or film of these bytes would last where its header does not say: at 128 kbit/s and
- * at 2 Mbit/s, base64 taken off. */
-static double guessed_duration_s(enum moa_kind kind, double bytes)
-{
-    return 0.75 * bytes / (kind == MOA_AUDIO ? 16e3 : 250e3);
-}
 
 static double share(double value, double reference)
 {
@@ -105,19 +101,32 @@ static double tokens_of(const struct moa_modality *m, const struct moa_media *me
     return m->kind == MOA_VIDEO ? m->duration_s * (frame > 768 ? 768 : frame) : 0;
 }
 
-/* Of what is not decoded the complexity is its length against that of a reference. */
-static void measure_media(struct moa_modality *m, const struct moa_media *media,
+static double sound_score(const struct heard *heard, uint64_t bytes, const struct config *config)
+{
+    struct moa_sound_features f = heard->sound;
+    struct moa_sound_complexity c;
+    if (f.bytes == 0)
+        f.bytes = bytes;
+    moa_sound_complexity(&config->sound, &f, &c);
+    return c.score;
+}
+
+static double film_score(const struct heard *heard, uint64_t bytes, const struct config *config)
+{
+    struct moa_film_complexity c;
+    moa_film_complexity(&config->film, &heard->media, bytes, &c);
+    return c.score;
+}
+
+static void measure_media(struct moa_modality *m, const struct heard *heard,
                           const struct config *config)
 {
-    const double reference_s = m->kind == MOA_AUDIO ? config->audio_s : config->video_s;
-    m->duration_s = media->duration_s;
-    m->tokens = tokens_of(m, media);
-    if (m->kind == MOA_FILE)
-        m->complexity = share((double)m->bytes, config->file_bytes);
-    else
-        m->complexity =
-            share(m->duration_s > 0 ? m->duration_s : guessed_duration_s(m->kind, (double)m->bytes),
-                  reference_s);
+    const uint64_t bytes = m->bytes - m->bytes / 4; /* of base64 */
+    m->duration_s = heard->media.duration_s;
+    m->tokens = tokens_of(m, &heard->media);
+    m->complexity = m->kind == MOA_AUDIO   ? sound_score(heard, bytes, config)
+                    : m->kind == MOA_VIDEO ? film_score(heard, bytes, config)
+                                           : share((double)m->bytes, config->file_bytes);
 }
 
 static struct moa_modality modality_of(const struct chat_part *part,
@@ -129,7 +138,7 @@ static struct moa_modality modality_of(const struct chat_part *part,
         m.complexity = score->complexity.score;
         m.tokens = (double)moa_image_tokens(info->width_px, info->height_px);
     } else {
-        measure_media(&m, &score->media, config);
+        measure_media(&m, &score->heard, config);
     }
     return m;
 }
@@ -328,8 +337,10 @@ static void add_count(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *k
 
 /* What is not known is left out. */
 static yyjson_mut_val *media_json(yyjson_mut_doc *doc, const struct moa_modality *m,
-                                  const struct moa_media *media)
+                                  const struct heard *heard)
 {
+    const struct moa_media *media = &heard->media;
+    const struct moa_sound_features *sound = &heard->sound;
     yyjson_mut_val *object = yyjson_mut_obj(doc);
     if (media->format)
         yyjson_mut_obj_add_str(doc, object, "format", moa_media_format_name(media->format));
@@ -339,6 +350,11 @@ static yyjson_mut_val *media_json(yyjson_mut_doc *doc, const struct moa_modality
     add_count(doc, object, "sample_rate_hz", media->sample_rate_hz);
     add_count(doc, object, "width", media->width_px);
     add_count(doc, object, "height", media->height_px);
+    if (sound->n_blocks > 0) {
+        add_score(doc, object, "silence_share", sound->silence_share);
+        add_score(doc, object, "level_dbfs", sound->level_dbfs);
+        add_score(doc, object, "flatness_db", sound->flatness_db);
+    }
     add_score(doc, object, "score", m->complexity);
     return object;
 }
@@ -409,7 +425,7 @@ char *perceive_decision_json(const struct perceived *perceived, const struct ima
                               choice_json(doc, &decision->choices[i]));
         yyjson_mut_arr_append(add_list(doc, all, m->kind),
                               m->kind == MOA_IMAGE ? image_json(doc, &scores[i - 1])
-                                                   : media_json(doc, m, &scores[i - 1].media));
+                                                   : media_json(doc, m, &scores[i - 1].heard));
     }
     if (perceived->question_leaves) {
         yyjson_mut_val *question = yyjson_mut_obj_add_obj(doc, choices, "question");

@@ -20,12 +20,18 @@ struct image_facts {
     bool is_respelt;      /* its data URI is not spelt as all engines take it; see data_uri.h */
 };
 
+/** What a sound or a film is, whatever the configuration says. */
+struct heard {
+    struct moa_media media;
+    struct moa_sound_features sound; /* whichever it is said to be */
+};
+
 /** What scoring one image found, or looking at another part. `error.status` is 0 if it went well.
  */
 struct image_score {
     struct image_facts facts;
     struct moa_image_complexity complexity;
-    struct moa_media media; /* of audio and video */
+    struct heard heard; /* of audio and video */
     struct http_error error;
 };
 
@@ -33,9 +39,9 @@ struct image_score {
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
                     struct image_score *ret_score);
 
-/** What the header of the sound or film in `url` says; nothing, if it cannot be read. Any thread.
- */
-void perceive_media(struct moa_bytes url, struct moa_media *ret_media);
+/** What the header of the sound or film in `url` says, and how the sound sounds; nothing, if it
+ * cannot be read. Any thread. */
+void perceive_media(struct moa_bytes url, struct heard *ret_heard);
 
 /* The same in steps, for images that are not all the same way. `name` is the image's in errors. */
 

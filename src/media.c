@@ -11,31 +11,88 @@
 
 /* ---- WAV: RIFF chunks ---- */
 
-bool moa_media_wav(struct moa_bytes file, struct moa_media *media)
+struct wav {
+    unsigned tag, n_channels, frame_bytes, sample_bits;
+    uint32_t rate_hz, bytes_per_s;
+    struct moa_bytes data; /* as much of it as is there */
+};
+
+enum { WAV_PCM = 1, WAV_FLOAT = 3, WAV_EXTENSIBLE = 0xfffe };
+
+static void read_wav_format(struct moa_bytes file, size_t at, size_t n, struct wav *w)
+{
+    w->tag = (unsigned)media_le(file, at, 2);
+    w->n_channels = (unsigned)media_le(file, at + 2, 2);
+    w->rate_hz = (uint32_t)media_le(file, at + 4, 4);
+    w->bytes_per_s = (uint32_t)media_le(file, at + 8, 4);
+    if (n < 16 || !media_has(file, at, 16))
+        return;
+    w->frame_bytes = (unsigned)media_le(file, at + 12, 2);
+    w->sample_bits = (unsigned)media_le(file, at + 14, 2);
+    /* The tag that it extends begins a GUID. */
+    if (w->tag == WAV_EXTENSIBLE && n >= 40 && media_has(file, at, 40))
+        w->tag = (unsigned)media_le(file, at + 24, 2);
+}
+
+static bool read_wav(struct moa_bytes file, struct wav *ret_wav)
 {
     const char *p = file.p;
+    struct wav w = {0};
     if (!media_has(file, 0, 12) || memcmp(p, "RIFF", 4) != 0 || memcmp(p + 8, "WAVE", 4) != 0)
         return false;
-    uint64_t bytes_per_s = 0;
     size_t at = 12;
     for (int i = 0; i < MEDIA_HEADERS_MAX && media_has(file, at, 8); i++) {
         const uint64_t n = media_le(file, at + 4, 4);
-        const size_t body = at + 8;
+        const size_t body = at + 8, there = file.n - body;
         if (memcmp(p + at, "fmt ", 4) == 0 && media_has(file, body, 12)) {
-            media->n_channels = (uint32_t)media_le(file, body + 2, 2);
-            media->sample_rate_hz = (uint32_t)media_le(file, body + 4, 4);
-            bytes_per_s = media_le(file, body + 8, 4);
+            read_wav_format(file, body, (size_t)n, &w);
         } else if (memcmp(p + at, "data", 4) == 0) {
             /* A stream's writer does not know its length; what is there counts. */
-            const uint64_t there = file.n - body;
-            if (bytes_per_s > 0)
-                media->duration_s = (double)(n < there ? n : there) / (double)bytes_per_s;
+            w.data = (struct moa_bytes){p + body, n < there ? (size_t)n : there};
             break;
         }
-        if (n > file.n - body)
+        if (n > there)
             break;
         at = body + (size_t)n + (size_t)(n & 1);
     }
+    *ret_wav = w;
+    return true;
+}
+
+bool moa_media_wav(struct moa_bytes file, struct moa_media *media)
+{
+    struct wav w;
+    if (!read_wav(file, &w))
+        return false;
+    media->n_channels = w.n_channels;
+    media->sample_rate_hz = w.rate_hz;
+    if (w.bytes_per_s > 0)
+        media->duration_s = (double)w.data.n / (double)w.bytes_per_s;
+    return true;
+}
+
+bool moa_media_samples(struct moa_bytes file, struct media_samples *ret_samples)
+{
+    static const struct {
+        unsigned tag, bytes;
+        enum media_encoding encoding;
+    } encodings[] = {{WAV_PCM, 1, MEDIA_U8},  {WAV_PCM, 2, MEDIA_S16},   {WAV_PCM, 3, MEDIA_S24},
+                     {WAV_PCM, 4, MEDIA_S32}, {WAV_FLOAT, 4, MEDIA_F32}, {WAV_FLOAT, 8, MEDIA_F64}};
+    struct wav w;
+    if (!read_wav(file, &w) || !w.data.p || w.n_channels == 0 || w.rate_hz == 0)
+        return false;
+    const unsigned bytes = (w.sample_bits + 7) / 8;
+    struct media_samples s = {.n_channels = w.n_channels,
+                              .rate_hz = w.rate_hz,
+                              .frame_bytes = w.frame_bytes,
+                              .data = w.data};
+    for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
+        if (encodings[i].tag == w.tag && encodings[i].bytes == bytes)
+            s.encoding = encodings[i].encoding;
+    }
+    if (!s.encoding || w.frame_bytes != w.n_channels * bytes)
+        return false;
+    *ret_samples = s;
     return true;
 }
 

@@ -19,6 +19,28 @@ bool moa_media_mp3(struct moa_bytes file, struct moa_media *media);
 bool moa_media_mp4(struct moa_bytes file, struct moa_media *media);
 bool moa_media_webm(struct moa_bytes file, struct moa_media *media);
 
+/** How a WAV file keeps its samples. */
+enum media_encoding {
+    MEDIA_OTHER,
+    MEDIA_U8,
+    MEDIA_S16,
+    MEDIA_S24,
+    MEDIA_S32,
+    MEDIA_F32,
+    MEDIA_F64
+};
+
+struct media_samples {
+    enum media_encoding encoding;
+    unsigned n_channels;   /* 1 and more */
+    uint32_t rate_hz;      /* 1 and more */
+    size_t frame_bytes;    /* of a sample of each channel */
+    struct moa_bytes data; /* as much of them as is there */
+};
+
+/** The samples of a WAV file; false if there are none, or in an encoding that is not read. */
+bool moa_media_samples(struct moa_bytes file, struct media_samples *ret_samples);
+
 /** `n` bytes at `at`, at most 8 and inside of the file, as a number; the first is the highest. */
 static inline uint64_t media_be(struct moa_bytes file, size_t at, size_t n)
 {

@@ -40,6 +40,18 @@ static inline double moa_clip(double x)
     return x >= 1.0 ? 1.0 : x > 0.0 ? x : 0.0;
 }
 
+/** The mean of the `n` numbers at `x`; equal weights if none of them is any. */
+static inline double moa_weighted_mean(const double *x, const double *weights, size_t n)
+{
+    double sum = 0.0, total = 0.0, plain = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += moa_weight(weights[i]) * x[i];
+        total += moa_weight(weights[i]);
+        plain += x[i];
+    }
+    return moa_clip(total > 0.0 ? sum / total : plain / (double)n);
+}
+
 /** A range of bytes at NULL is empty. */
 static inline struct moa_bytes moa_bytes_checked(struct moa_bytes bytes)
 {

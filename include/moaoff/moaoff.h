@@ -21,6 +21,7 @@
 #include <moaoff/media.h>
 #include <moaoff/policy.h>
 #include <moaoff/recode.h>
+#include <moaoff/sound.h>
 #include <moaoff/text.h>
 
 #endif

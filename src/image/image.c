@@ -304,18 +304,6 @@ enum moa_err moa_luma_measure(const uint8_t *luma, uint32_t width_px, uint32_t h
 
 /* ---- features to a complexity ---- */
 
-/* The mean of what is at `x`; equal weights if none of them is any. */
-static double weighted_mean(const double *x, const double *weights, size_t n)
-{
-    double sum = 0.0, total = 0.0, plain = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        sum += moa_weight(weights[i]) * x[i];
-        total += moa_weight(weights[i]);
-        plain += x[i];
-    }
-    return moa_clip(total > 0.0 ? sum / total : plain / (double)n);
-}
-
 void moa_image_complexity(const struct moa_image_params *params,
                           const struct moa_image_features *features,
                           struct moa_image_complexity *ret_complexity)
@@ -340,6 +328,6 @@ void moa_image_complexity(const struct moa_image_params *params,
     const double indicators[] = {c.resolution, c.edge, c.entropy, c.sharpness};
     const double weights[] = {p.weight_resolution, p.weight_edge, p.weight_entropy,
                               p.weight_sharpness};
-    c.score = weighted_mean(indicators, weights, 4);
+    c.score = moa_weighted_mean(indicators, weights, 4);
     *ret_complexity = c;
 }

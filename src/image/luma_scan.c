@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "../kernels_count.h"
+#include "../natural_log.h"
 #include "scene.h"
 
 /* Bins are walked in groups of eight, because most are empty. */
@@ -200,25 +201,6 @@ void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_ro
     end_band(scan, luma + (n_rows - 1) * stride_bytes);
 }
 
-/* The natural logarithm in plain double arithmetic: libm's may differ between CPUs in the last bit,
- * and features must not. x >= 1 is an integer here. Relative error below 1e-15. */
-static double log_integer(uint64_t x)
-{
-    int exponent;
-    double m = frexp((double)x, &exponent);
-    if (m < 0.70710678118654752) {
-        m *= 2.0;
-        exponent--;
-    }
-    /* ln m = 2 atanh z, |z| <= 0.172: z^23 / 23 is below 1e-18. */
-    const double z = (m - 1.0) / (m + 1.0);
-    const double zz = z * z;
-    double series = 0.0;
-    for (int k = 21; k >= 1; k -= 2)
-        series = series * zz + 1.0 / k;
-    return 2.0 * z * series + exponent * 0.69314718055994531;
-}
-
 static void luma_histogram(const struct moa_counts *counts, uint32_t ret_histogram[256])
 {
     memcpy(ret_histogram, counts->luma, sizeof(counts->luma));
@@ -243,12 +225,12 @@ static double entropy_nats(const struct moa_luma_scan *scan)
     for (size_t v = 0; v < 256; v++) {
         if (histogram[v] == 0)
             continue;
-        sum += (double)histogram[v] * log_integer(histogram[v]);
+        sum += (double)histogram[v] * moa_natural_log(histogram[v]);
         n_values++;
     }
     if (n_values < 2)
         return 0.0;
-    return fmax(0.0, log_integer(scan->n_px) - sum / (double)scan->n_px);
+    return fmax(0.0, moa_natural_log((double)scan->n_px) - sum / (double)scan->n_px);
 }
 
 /* An order statistic that a walk over the bins is looking for, and numpy's "linear" percentile. */

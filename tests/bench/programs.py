@@ -49,6 +49,11 @@ class Programs(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(os.path.basename(PICTURE), done.stdout)
 
+    def test_listening(self):
+        done = subprocess.run([program("listening"), "0.5"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.count("x real time"), 5)
+
     def test_certificates(self):
         rows = "".join("%f 1 %d 1 1\n" % (p / 100, p < 60) for p in range(30, 100))
         for args, word in ((["runs=2", "requests=1000"], "cloud_late="), (["times"], "decide_ns=")):

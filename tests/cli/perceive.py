@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import unittest
+import wave
 
 import numpy as np
 from PIL import Image
@@ -132,6 +133,51 @@ class Score(Folder):
         self.assertEqual(len(outputs), 1)
         self.assertIn(b"c        in use", run("cpu", MOA_CPU="c").stdout)
         self.assertEqual(run("cpu", MOA_CPU="mmx").returncode, 2)
+
+
+MEDIA = pathlib.Path(__file__).parent.parent / "fuzz" / "corpus" / "media"
+
+
+class Sounds(Folder):
+    def record(self, n=20):
+        rng = np.random.default_rng(5)
+        for i in range(n):
+            with wave.open(str(self.folder / f"sound-{i:02}.wav"), "wb") as file:
+                file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+                file.writeframes((rng.normal(0, 200 * (i + 1), 800 * (i + 1)).clip(-32768, 32767)).astype("<i2").tobytes())
+
+    def test_score(self):
+        self.record(1)
+        done = run("score", "--json", self.folder / "sound-00.wav", MEDIA / "cbr.mp3", MEDIA / "film.webm", self.images[0])
+        sound, mp3, film, image = map(json.loads, done.stdout.splitlines())
+        self.assertEqual(sound["format"], "wav")
+        self.assertEqual(sorted(sound["features"]), ["blocks", "flatness_db", "level_dbfs", "silence_share"])
+        self.assertEqual((mp3["features"], mp3["complexity"]["rate"]), ({"blocks": 0}, 0.4))
+        self.assertEqual((film["width"], film["complexity"]["frame"]), (1280, 1))
+        self.assertEqual(list(image), IMAGE_KEYS)
+        table = run("score", self.folder / "sound-00.wav", MEDIA / "film.webm", MEDIA / "film.mp4", self.images[0]).stdout.decode()
+        self.assertEqual([line.split()[-1] for line in table.splitlines()[::2]][:2], ["sound", "film"])
+        self.assertEqual(table.count("score"), 3)
+
+    def test_calibrate(self):
+        self.record()
+        for i, name in enumerate(["film.webm", "film.mp4", "late.mov"]):
+            (self.folder / f"{i}-{name}").write_bytes((MEDIA / name).read_bytes())
+        text = run("calibrate", self.folder).stdout.decode()
+        value = {key: float(text.split(f"  {key}: ")[1].split()[0])
+                 for key in ("audio_s", "audio_level_p5", "audio_level_p95", "audio_flatness_p5", "audio_flatness_p95",
+                             "video_s", "video_px", "tau_audio", "tau_video", "tau_image", "resolution_px")}
+        self.assertAlmostEqual(value["audio_s"], 1.905, 2)
+        self.assertLess(value["audio_level_p5"], value["audio_level_p95"])
+        self.assertTrue(0 < value["tau_audio"] < 1 and 12 < value["video_s"] <= 12.5)
+        checked = self.folder / "moaoff.yaml"
+        checked.write_text(text)
+        self.assertEqual(run("serve", "--config", checked, "--check").returncode, 0)
+        for image in self.images:
+            os.remove(image)
+        alone = run("calibrate", self.folder)
+        self.assertEqual(alone.returncode, 0)
+        self.assertNotIn(b"tau_image", alone.stdout)
 
 
 class Calibrate(Folder):

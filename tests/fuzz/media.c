@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any bytes as a sound or a film: what is said of them is within its ranges, and is the same for
- * the same bytes; every cut of them can be read.
+ * Any bytes as a sound or a film: what is heard and is said of them is within its ranges, and is
+ * the same for the same bytes; every cut of them can be read.
  */
 #include <math.h>
 #include <string.h>
 
-#include <moaoff/media.h>
+#include <moaoff/sound.h>
 
 #include "fuzz.h"
 
@@ -21,6 +21,18 @@ static struct moa_media probe(const uint8_t *data, size_t n)
     return media;
 }
 
+static void hear(const uint8_t *data, size_t n)
+{
+    struct moa_sound_features f;
+    struct moa_sound_complexity c;
+    FUZZ_ASSERT(moa_sound_measure((struct moa_bytes){n ? data : NULL, n}, &f) == MOA_OK);
+    FUZZ_ASSERT(f.n_blocks == 0 ||
+                (f.silence_share >= 0 && f.silence_share <= 1 && f.level_dbfs >= -60 &&
+                 f.level_dbfs <= 0 && f.flatness_db >= -120 && f.flatness_db <= 0));
+    moa_sound_complexity(NULL, &f, &c);
+    FUZZ_ASSERT(c.score >= 0 && c.score <= 1);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct moa_media media = probe(data, size);
@@ -33,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             memcpy(copy, data, n);
         const struct moa_media cut = probe(copy, n);
         FUZZ_ASSERT(n < size || cut.duration_s == media.duration_s);
+        hear(copy, n);
         free(copy);
     }
     return 0;

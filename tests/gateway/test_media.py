@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sounds, films and files: what their headers say stands in the decision, and how long they are decides."""
+"""Sounds, films and files: what is heard and what their headers say stands in the decision, and decides."""
 import base64
 import io
 import os
@@ -17,16 +17,16 @@ def turn(*parts):
     return {"model": "moaoff", "messages": [{"role": "user", "content": list(parts)}]}
 
 
-def recording(seconds, rate=8000):
+def recording(seconds, rate=8000, sample=b"\0\0"):
     file = io.BytesIO()
     with wave.open(file, "wb") as w:
         w.setnchannels(1), w.setsampwidth(2), w.setframerate(rate)
-        w.writeframes(b"\0\0" * int(seconds * rate))
+        w.writeframes(sample * int(seconds * rate))
     return base64.b64encode(file.getvalue()).decode()
 
 
-def audio(seconds):
-    return {"type": "input_audio", "input_audio": {"data": recording(seconds), "format": "wav"}}
+def audio(seconds, **kwargs):
+    return {"type": "input_audio", "input_audio": {"data": recording(seconds, **kwargs), "format": "wav"}}
 
 
 def film(name, mime):
@@ -39,15 +39,26 @@ def test_what_a_header_says_is_in_the_decision(duo):
     answer = duo().decide(turn(text("What is it?"), audio(3), film("film.mp4", "video/mp4"), film("film.webm", "video/webm"))).json
     [sound] = answer["scores"]["audio"]
     assert sound["format"] == "wav" and sound["duration_s"] == 3 and sound["sample_rate_hz"] == 8000
-    assert sound["bytes"] > 48000 and sound["score"] == pytest.approx(3 / 60)
+    assert sound["bytes"] > 48000 and sound["score"] == pytest.approx(3 / 60 / 4, abs=1e-6)  # it is silent
+    assert (sound["silence_share"], sound["level_dbfs"]) == (1, -60)
     mp4, webm = answer["scores"]["video"]
     assert (mp4["format"], mp4["width"], mp4["height"], mp4["duration_s"]) == ("mp4", 640, 480, 12.5)
     assert (webm["format"], webm["width"], webm["height"], webm["duration_s"]) == ("webm", 1280, 720, 7.5)
+    assert mp4["score"] == pytest.approx((12.5 / 20 + 640 * 480 / 602112) / 2, abs=1e-6)
+    assert webm["score"] == pytest.approx((7.5 / 20 + 1) / 2, abs=1e-6)
     assert len(answer["decision"]["audio"]) == 1 and len(answer["decision"]["video"]) == 2
 
 
+def test_a_loud_recording_is_more_than_a_silent_one(duo):
+    gateway = duo({"complexity": {"audio_level_p5": -40, "audio_level_p95": -10, "weight_audio_flatness": 0}})
+    silent, loud = gateway.decide(turn(text("Hm?"), audio(3), audio(3, sample=b"\0\x20"))).json["scores"]["audio"]
+    assert loud["silence_share"] == 0 and loud["level_dbfs"] == pytest.approx(-12.0412, abs=1e-4)
+    assert silent["score"] == pytest.approx(0.05 / 3, abs=1e-6)
+    assert loud["score"] == pytest.approx((0.05 + 1 + (40 - 12.0412) / 30) / 3, abs=1e-5)
+
+
 def test_a_long_recording_goes_to_the_cloud(duo, edge, cloud):
-    gateway = duo({"policy": "paper", "complexity": {"audio_s": 10}, "paper": {"tau_text": 1, "tau_audio": 0.5}})
+    gateway = duo({"policy": "paper", "complexity": {"audio_s": 10, **{"weight_audio_" + w: 0 for w in ("level", "activity", "flatness")}}, "paper": {"tau_text": 1, "tau_audio": 0.5}})
     for seconds, tier in ((4, "edge"), (6, "cloud"), (4, "edge")):
         answer = gateway.chat(turn(text("What is said?"), audio(seconds)))
         assert answer.status == 200 and answer.decision == dict(
