@@ -3,9 +3,7 @@
  * OpenAI body to modalities; see chat.h. Content parts are read in chat_part.c, the edited body out
  * is in chat_render.c.
  *
- * yyjson parses a copy of the body without its images' bulk (skim.h) and leaves every string at its
- * original offset in that copy, which is how spans are found. The parsed document lives only inside
- * of chat_parse().
+ * The parsed document (json_text.h) lives only inside of chat_parse().
  */
 #include "chat.h"
 
@@ -30,6 +28,17 @@ static void add_text_features(struct moa_text_features *sum, const struct moa_te
     sum->entities += f->entities;
 }
 
+void *chat_room(void *list, size_t n, size_t *room, size_t size)
+{
+    if (n < *room)
+        return list;
+    const size_t wanted = *room ? 2 * *room : 4;
+    void *grown = realloc(list, wanted * size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
 int chat_fail_memory(struct chat_reader *r)
 {
     return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
@@ -43,7 +52,7 @@ static int turn_append(struct chat_turn *turn, const char *text, size_t n)
 
 int chat_read_text(struct chat_reader *r, yyjson_val *string, struct chat_turn *turn)
 {
-    struct moa_bytes text = chat_string_value(r, string);
+    struct moa_bytes text = json_string_value(&r->text, string);
     r->text_bytes += text.n;
     if (r->text_bytes > r->limits->max_text_bytes)
         return http_fail(r->error, 413, "text_too_large",
@@ -118,7 +127,7 @@ static int read_message(struct chat_reader *r, yyjson_val *message, unsigned ind
     static const char *const names[] = {"role", "content", NULL};
     if (!yyjson_is_obj(message))
         return fail_message(r, index, "", "must be an object");
-    const char *twice = chat_find_twice(message, names);
+    const char *twice = json_find_twice(message, names);
     if (twice) {
         char field[16];
         snprintf(field, sizeof(field), ".%s", twice);
@@ -147,6 +156,13 @@ static int read_message(struct chat_reader *r, yyjson_val *message, unsigned ind
     return fail_message(r, index, ".content", "must be a string or an array");
 }
 
+int chat_fail_at_part(struct chat_reader *r, const struct chat_part *part, size_t i)
+{
+    if (i < r->chat->n_origins)
+        return http_fail_at(r->error, "%s", r->chat->origins[i].name);
+    return http_fail_at(r->error, "messages[%u].content[%u]", part->message, part->index);
+}
+
 /* The limit is for what came since the last answer: an interface without memory gets the whole
  * conversation with every turn. */
 static int check_images(struct chat_reader *r)
@@ -158,7 +174,7 @@ static int check_images(struct chat_reader *r)
             continue;
         http_fail(r->error, 413, "too_many_images", "The request has more than %zu new images.",
                   r->limits->max_images);
-        return http_fail_at(r->error, "messages[%u].content[%u]", part->message, part->index);
+        return chat_fail_at_part(r, part, i);
     }
     return 0;
 }
@@ -224,15 +240,16 @@ static int read_model(struct chat_reader *r, yyjson_val *root)
         return http_fail_at(r->error, "model");
     }
     const bool is_named = yyjson_is_str(model);
-    struct moa_bytes name = is_named ? chat_string_value(r, model) : (struct moa_bytes){"", 0};
+    struct moa_bytes name =
+        is_named ? json_string_value(&r->text, model) : (struct moa_bytes){"", 0};
     chat->model_name = strndup(name.p, name.n);
     if (!chat->model_name)
         return chat_fail_memory(r);
     if (is_named) {
-        struct span inner = chat_string_span(r, model);
+        struct span inner = json_string_span(&r->text, model);
         chat->model = (struct span){inner.begin - 1, inner.end + 1};
     } else if (model) {
-        chat->model = chat_word_span(r, key_of(root, "model"));
+        chat->model = json_word_span(&r->text, key_of(root, "model"));
     }
     return 0;
 }
@@ -257,9 +274,9 @@ static int read_stream_options(struct chat_reader *r, yyjson_val *root)
     }
     yyjson_mut_doc_free(doc);
     if (is_set)
-        r->chat->stream_options = chat_object_span(r, options);
+        r->chat->stream_options = json_object_span(&r->text, options);
     else if (options)
-        r->chat->stream_options = chat_word_span(r, key_of(root, "stream_options"));
+        r->chat->stream_options = json_word_span(&r->text, key_of(root, "stream_options"));
     return r->chat->usage_options ? 0 : chat_fail_memory(r);
 }
 
@@ -311,7 +328,7 @@ static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
     yyjson_obj_foreach(root, i, n, key, value)
     {
         bool known = !yyjson_is_ctn(value) || is_known_list(key);
-        if (yyjson_is_str(value) && chat_string_value(r, value).n > SHORT_BYTES) {
+        if (yyjson_is_str(value) && json_string_value(&r->text, value).n > SHORT_BYTES) {
             known = false;
             for (size_t k = 0; k < sizeof(long_names) / sizeof(long_names[0]); k++)
                 known = known || yyjson_equals_str(key, long_names[k]);
@@ -345,14 +362,14 @@ static void read_sampling(struct chat_reader *r, yyjson_val *root)
     const bool is_off = yyjson_is_null(logprobs) || yyjson_is_false(logprobs);
     chat->asks_logprobs = logprobs && !is_off;
     if (is_off)
-        chat->logprobs = chat_word_span(r, key_of(root, "logprobs"));
+        chat->logprobs = json_word_span(&r->text, key_of(root, "logprobs"));
     chat->has_top_logprobs = yyjson_obj_get(root, "top_logprobs") != NULL;
     chat->wants_json = format && strncmp(format, "json", 4) == 0;
     chat->is_repeatable = is_repeatable(root);
     chat->is_sampled = !yyjson_is_num(temperature) || yyjson_get_num(temperature) != 0;
     chat->has_temperature = temperature != NULL;
     if (yyjson_is_num(temperature) || yyjson_is_null(temperature))
-        chat->temperature = chat_word_span(r, key_of(root, "temperature"));
+        chat->temperature = json_word_span(&r->text, key_of(root, "temperature"));
 }
 
 static int read_root(struct chat_reader *r, yyjson_val *root)
@@ -361,7 +378,7 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
         return http_fail(r->error, 400, "invalid_value", "The body must be a JSON object.");
     static const char *const names[] = {"messages", "model",       "stream", "stream_options",
                                         "logprobs", "temperature", NULL};
-    const char *twice = chat_find_twice(root, names);
+    const char *twice = json_find_twice(root, names);
     if (twice) {
         http_fail(r->error, 400, "invalid_value", "%s appears twice.", twice);
         return http_fail_at(r->error, "%s", twice);
@@ -382,41 +399,16 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
     return read_messages(r, yyjson_obj_get(root, "messages")) || chat_asked_end(r, root) ? -1 : 0;
 }
 
-/* yyjson copies what it reads: without YYJSON_READ_INSITU the input is not written to. */
-static yyjson_doc *read_json(const struct skim *skim, size_t n_skipped, struct http_error *error)
-{
-    yyjson_read_err err;
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)skim->json.p, skim->json.n,
-                                       YYJSON_READ_NOFLAG, NULL, &err);
-    if (!doc && err.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        http_fail(error, 503, "out_of_memory", "Out of memory.");
-    else if (!doc)
-        http_fail(error, 400, "invalid_json", "The body is not valid JSON: %s at byte %zu.",
-                  err.msg, n_skipped + skim_origin(skim, err.pos));
-    return doc;
-}
-
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error)
 {
-    /* RFC 8259, 8.1: a parser may pass over a byte order mark, which some editors and shells write.
-     */
-    const size_t n_mark = body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    body = (struct moa_bytes){body.n ? (const char *)body.p + n_mark : NULL, body.n - n_mark};
-    if (body.n == 0)
-        return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
-    *ret_chat = (struct chat){.body = body};
+    *ret_chat = (struct chat){.n_origins = limits->n_origins, .origins = limits->origins};
     struct chat_reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
-    if (skim_init(&r.skim, body))
-        return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
-    yyjson_doc *doc = read_json(&r.skim, n_mark, ret_error);
-    int result = -1;
-    if (doc) {
-        r.copy = doc->str_pool;
-        result = read_root(&r, yyjson_doc_get_root(doc));
-    }
-    yyjson_doc_free(doc);
-    skim_done(&r.skim);
+    int result = json_text_read(body, SKIM_URIS, &r.text, ret_error);
+    ret_chat->body = r.text.body;
+    if (!result)
+        result = read_root(&r, yyjson_doc_get_root(r.text.doc));
+    json_text_done(&r.text);
     explicit_bzero(&r.asked, sizeof(r.asked)); /* the end of a text is in it */
     if (result)
         chat_done(ret_chat);
@@ -465,5 +457,9 @@ char *chat_part_url(const struct chat *chat, size_t i)
 void chat_part_name(const struct chat *chat, size_t i, char *ret_name, size_t n)
 {
     const struct chat_part *part = &chat->parts[i];
-    snprintf(ret_name, n, "messages[%u].content[%u].%s", part->message, part->index, part->type);
+    if (i < chat->n_origins)
+        snprintf(ret_name, n, "%s", chat->origins[i].name);
+    else
+        snprintf(ret_name, n, "messages[%u].content[%u].%s", part->message, part->index,
+                 part->type);
 }

@@ -15,11 +15,7 @@
 
 #include "error.h"
 #include "pins.h"
-
-/** [begin, end) in the body; empty (0, 0) if absent. */
-struct span {
-    size_t begin, end;
-};
+#include "span.h"
 
 /** The most parts that are no text, of all messages together. */
 #define CHAT_PARTS_MAX (MOA_MODALITIES_MAX - 1)
@@ -50,6 +46,11 @@ struct chat_place {
 struct chat_fix {
     size_t at;
     const char *text; /* static */
+};
+
+/** Where a part stood in the body that the client sent, if that was no chat completion's. */
+struct chat_origin {
+    char name[64]; /* "messages[0].content[1].source" */
 };
 
 struct chat {
@@ -83,11 +84,15 @@ struct chat {
     char **questions; /* of user turns before the last, where there are parts */
     size_t n_places, places_room;
     struct chat_place *places; /* of the messages whose images do not come first */
+    size_t n_origins;
+    const struct chat_origin *origins; /* those of the limits */
 };
 
 struct chat_limits {
     size_t max_text_bytes;
     size_t max_images; /* that are new: after the last message of the assistant */
+    size_t n_origins;
+    const struct chat_origin *origins; /* of the parts, in their order; must outlive the chat */
 };
 
 /**
@@ -108,7 +113,7 @@ bool chat_has_pinned(const struct chat *chat);
  * out of memory. */
 char *chat_part_url(const struct chat *chat, size_t i);
 
-/** The name of part `i` in error messages: "messages[0].content[1].image_url". */
+/** The name of part `i` in error messages: "messages[0].content[1].image_url", or its origin's. */
 void chat_part_name(const struct chat *chat, size_t i, char *ret_name, size_t n);
 
 /**

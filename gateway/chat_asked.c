@@ -32,7 +32,7 @@ void chat_asked_word(struct chat_reader *r, const char *word)
 static int add_value(struct chat_reader *r, yyjson_val *value)
 {
     if (yyjson_is_str(value)) {
-        chat_asked_text(r, chat_string_value(r, value));
+        chat_asked_text(r, json_string_value(&r->text, value));
         return 0;
     }
     size_t n;
@@ -96,7 +96,7 @@ int chat_asked_end(struct chat_reader *r, yyjson_val *root)
             return -1;
     }
     /* Files elsewhere than in parts, or what is not known: the same if all of the body is. */
-    if (r->chat->is_opaque || r->skim.n_cuts > r->chat->n_parts)
+    if (r->chat->is_opaque || r->text.skim.n_cuts > r->chat->n_parts)
         chat_asked_text(r, r->chat->body);
     /* The library leaves a copy of the last 64 bytes on the stack: not of a text. */
     static const char padding[64];

@@ -63,7 +63,7 @@ static int add_part(struct chat_reader *r, struct chat_part part)
         http_fail(r->error, 413, "too_many_parts",
                   "The request has more than %d images and other parts that are no text.",
                   CHAT_PARTS_MAX);
-        return http_fail_at(r->error, "messages[%u].content[%u]", part.message, part.index);
+        return chat_fail_at_part(r, &part, chat->n_parts);
     }
     struct chat_part *grown =
         chat_room(chat->parts, chat->n_parts, &chat->parts_room, sizeof(*grown));
@@ -92,7 +92,7 @@ static int read_media(struct chat_reader *r, yyjson_val *part, const struct part
                       struct chat_part at)
 {
     yyjson_val *member = yyjson_obj_get(part, type->name);
-    const char *twice = yyjson_is_obj(member) ? chat_find_twice(member, type->data) : NULL;
+    const char *twice = yyjson_is_obj(member) ? json_find_twice(member, type->data) : NULL;
     if (twice)
         return fail_field(r, &at, type->name, twice, "appears twice");
     if (!member && type->kind == MOA_IMAGE)
@@ -103,10 +103,10 @@ static int read_media(struct chat_reader *r, yyjson_val *part, const struct part
     chat_asked_word(r, type->name);
     at.type = type->name;
     at.kind = type->kind;
-    at.span = chat_object_span(r, part);
+    at.span = json_object_span(&r->text, part);
     at.is_low_detail = yyjson_equals_str(yyjson_obj_get(member, "detail"), "low");
     if (data) {
-        at.data = chat_string_span(r, data);
+        at.data = json_string_span(&r->text, data);
         at.has_data = true;
     }
     /* The API's form is an object; several clients send the bare string, and few engines take it.
@@ -145,12 +145,12 @@ static const struct part_type *type_of(yyjson_val *part, const char *said)
 static int read_part(struct chat_reader *r, yyjson_val *part, struct chat_part at,
                      struct chat_turn *turn)
 {
-    static const char *const names[CHAT_NAMES_MAX] = {"type",        "text",        "image_url",
+    static const char *const names[JSON_NAMES_MAX] = {"type",        "text",        "image_url",
                                                       "audio_url",   "input_audio", "video_url",
                                                       "input_video", "file"};
     if (!yyjson_is_obj(part))
         return fail_part(r, &at, "", "must be an object");
-    const char *twice = chat_find_twice(part, names);
+    const char *twice = json_find_twice(part, names);
     if (twice)
         return fail_field(r, &at, "", twice, "appears twice");
     yyjson_val *said = yyjson_obj_get(part, "type");
@@ -162,7 +162,7 @@ static int read_part(struct chat_reader *r, yyjson_val *part, struct chat_part a
         r->chat->is_opaque = true;
     if (!type)
         return 0; /* a kind that this gateway does not know goes through as it is */
-    if (!said && note_fix(r, chat_object_span(r, part).begin + 1, type->given_as))
+    if (!said && note_fix(r, json_object_span(&r->text, part).begin + 1, type->given_as))
         return -1;
     if (type->kind != MOA_TEXT)
         return read_media(r, part, type, at);
@@ -214,7 +214,7 @@ static int note_places(struct chat_reader *r, yyjson_val *parts, unsigned messag
             place.span = chat->parts[place.part].span;
             chat->parts[place.part].is_placed = true;
         } else {
-            place.span = chat_object_span(r, part);
+            place.span = json_object_span(&r->text, part);
         }
         if (note_place(r, place))
             return -1;

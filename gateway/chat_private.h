@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reading a chat, for the files that do: chat.c reads the body and its messages, chat_part.c their
- * content parts, chat_span.c finds where in the body a value stands, chat_asked.c hashes what a
- * model gets to read.
+ * content parts, chat_asked.c hashes what a model gets to read.
  */
 #ifndef MOA_GATEWAY_CHAT_PRIVATE_H
 #define MOA_GATEWAY_CHAT_PRIVATE_H
@@ -13,11 +12,10 @@
 
 #include "buffer.h"
 #include "chat.h"
-#include "skim.h"
+#include "json_text.h"
 
 struct chat_reader {
-    struct skim skim;
-    const char *copy; /* yyjson's of the skim; string offsets in it are offsets in the skim */
+    struct json_text text;
     const struct chat_limits *limits;
     struct chat *chat;
     struct http_error *error;
@@ -33,27 +31,6 @@ struct chat_turn {
     struct buffer text;
 };
 
-/* ---- chat_span.c ---- */
-
-/* What stands between the quotes of a string. */
-struct span chat_string_span(const struct chat_reader *r, yyjson_val *string);
-/* The value of a string, however long it is. */
-struct moa_bytes chat_string_value(const struct chat_reader *r, yyjson_val *string);
-/* An object that is not empty, braces included. */
-struct span chat_object_span(const struct chat_reader *r, yyjson_val *object);
-/* The value of an object's member whose key is `key`: null, true, false or a number. */
-struct span chat_word_span(const struct chat_reader *r, yyjson_val *key);
-
-#define CHAT_NAMES_MAX 8
-
-/* A key that appears twice could mean one thing to the gateway and another to the engine. The first
- * of at most CHAT_NAMES_MAX names, NULL behind the last, that does; or NULL. */
-const char *chat_find_twice(yyjson_val *object, const char *const *names);
-
-/* Room for one more at the end of a list of `n`: at most twice what is needed, so that a list of
- * any length costs the same for each of its entries. NULL if out of memory. */
-void *chat_room(void *list, size_t n, size_t *room, size_t size);
-
 /* ---- chat_asked.c ---- */
 
 /* In this order: first, then each thing that a model reads in the order of the body, last. */
@@ -68,9 +45,15 @@ int chat_asked_end(struct chat_reader *r, yyjson_val *root);
 
 /* ---- chat.c ---- */
 
+/* Room for one more at the end of a list of `n`: at most twice what is needed, so that a list of
+ * any length costs the same for each of its entries. NULL if out of memory. */
+void *chat_room(void *list, size_t n, size_t *room, size_t size);
+
 /* A text of the chat; `turn` (NULL: none) gathers it. */
 int chat_read_text(struct chat_reader *r, yyjson_val *string, struct chat_turn *turn);
 int chat_fail_memory(struct chat_reader *r);
+/* Names `part`, the `i`-th of the chat, as the client knows it. */
+int chat_fail_at_part(struct chat_reader *r, const struct chat_part *part, size_t i);
 
 /* ---- chat_part.c ---- */
 

@@ -60,8 +60,10 @@ void exchange_fail(struct exchange *x, const struct http_error *error)
 {
     char seconds[16];
     snprintf(seconds, sizeof(seconds), "%u", x->retry_after_s ? x->retry_after_s : 1);
-    struct server_header headers[4 + UPSTREAM_LIMITS_MAX] = {{"x-request-id", x->trace.id}};
+    struct server_header headers[5 + UPSTREAM_LIMITS_MAX] = {{"x-request-id", x->trace.id}};
     size_t n = 1;
+    if (x->dialect->id_header)
+        headers[n++] = (struct server_header){x->dialect->id_header, x->trace.id};
     if (error->status == 429 || (error->status == 503 && x->retry_after_s))
         headers[n++] = (struct server_header){"retry-after", seconds};
     if (x->calls[0])
@@ -73,7 +75,7 @@ void exchange_fail(struct exchange *x, const struct http_error *error)
         x->status = error->status;
     exchange_close_books(x);
     if (x->request && x->begun)
-        exchange_end_stream(x, error);
+        exchange_reply_error(x, error);
     else if (x->request)
         server_reply_error(x->request, error, headers, n);
     x->request = NULL;
@@ -155,8 +157,10 @@ struct reading {
     struct exchange *exchange;
     struct moa_bytes body;
     struct chat_limits limits;
+    const struct dialect *dialect;
     atomic_bool cancelled;
     int result;
+    struct dialect_body translated;
     struct chat chat;
     struct http_error error;
 };
@@ -164,14 +168,30 @@ struct reading {
 static void run_reading(struct worker_job *job)
 {
     struct reading *r = (struct reading *)job;
-    worker_hold(job, r->body.n * PARSE_RATIO);
+    worker_hold(job, r->body.n * (r->dialect->read ? PARSE_RATIO + 1 : PARSE_RATIO));
     if (!atomic_load(&r->cancelled))
-        r->result = chat_parse(r->body, &r->limits, &r->chat, &r->error);
+        r->result =
+            dialect_read(r->dialect, r->body, &r->limits, &r->translated, &r->chat, &r->error);
+}
+
+/* The body that came is not needed any more: the chat stands on its translation. */
+static int keep_translation(struct exchange *x, struct http_error *error)
+{
+    struct memory_budget *bodies = &x->gateway->bodies;
+    if (!x->dialect->read)
+        return 0;
+    memory_give(bodies, x->request_bytes);
+    free(x->request_body);
+    x->request_body = buffer_take(&x->translated.chat.text, &x->request_bytes);
+    if (memory_take(bodies, x->request_bytes))
+        return 0;
+    x->request_bytes = 0;
+    return http_fail(error, 503, "out_of_memory", "Out of memory for the request.");
 }
 
 static void go_on(struct exchange *x, int result, struct http_error *error)
 {
-    if (result || read_terms(x, error))
+    if (result || keep_translation(x, error) || read_terms(x, error))
         exchange_fail(x, error);
     else
         perceive(x);
@@ -183,6 +203,7 @@ static void on_read(struct worker_job *job)
     struct exchange *x = r->exchange;
     assert(x->stage == STAGE_READ);
     x->chat = r->chat;
+    x->translated = r->translated;
     x->reading = NULL;
     if (x->request)
         go_on(x, r->result, &r->error);
@@ -192,9 +213,9 @@ static void on_read(struct worker_job *job)
 }
 
 /* Most of a body with pictures is what the parser passes over. */
-static bool is_short(struct moa_bytes body)
+static bool is_short(struct moa_bytes body, enum skim_kind bulk)
 {
-    return body.n <= PARSE_BYTES || (body.n <= SKIM_BYTES && skim_size(body) <= PARSE_BYTES);
+    return body.n <= PARSE_BYTES || (body.n <= SKIM_BYTES && skim_size(body, bulk) <= PARSE_BYTES);
 }
 
 static void parse(struct exchange *x)
@@ -205,9 +226,10 @@ static void parse(struct exchange *x)
     struct moa_bytes body;
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
     x->request_bytes = body.n;
-    if (is_short(body)) {
+    if (is_short(body, x->dialect->bulk)) {
         struct http_error error;
-        const int result = chat_parse(body, &limits, &x->chat, &error);
+        const int result =
+            dialect_read(x->dialect, body, &limits, &x->translated, &x->chat, &error);
         go_on(x, result, &error);
         return;
     }
@@ -219,6 +241,7 @@ static void parse(struct exchange *x)
     r->job = (struct worker_job){.run = run_reading, .done = on_read};
     r->line.client = x->key ? key_number(x->key) % WORKER_CLIENTS : 0;
     r->exchange = x;
+    r->dialect = x->dialect;
     r->body = body;
     r->limits = limits;
     worker_submit(x->gateway->workers, &r->line, &r->job);
@@ -248,6 +271,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->gateway = gateway;
     x->settings = settings_use(gateway->settings);
     x->request = request;
+    x->dialect = dialect_of_path(server_request_path(request));
     x->dry_run = errand == ERRAND_DECIDE;
     x->arrived_us = server_request_arrived_us(request);
     x->score = NAN;
@@ -482,6 +506,8 @@ void exchange_free(struct exchange *x)
     images_free(x->images);
     settings_leave(x->settings);
     chat_done(&x->chat);
+    dialect_answer_done(&x->told);
+    dialect_body_done(&x->translated);
     engine_calls_forgive(x);
     exchange_free_request_body(x);
     free(x->perceptions);

@@ -13,7 +13,7 @@
 struct gateway;
 struct server_request;
 
-/** POST /v1/chat/completions: decides and executes. */
+/** A chat in the dialect of its path: decides and executes. */
 void exchange_chat(struct server_request *request, void *arg);
 
 /** POST /v1/decide: decides only, and answers with the decision. */

@@ -115,90 +115,6 @@ void exchange_gather(struct exchange *x)
         exchange_answer(x);
 }
 
-/* ---- the head for the client ---- */
-
-static void begin_reply(struct exchange *x, int status, const char *content_type,
-                        const struct moa_bytes *whole)
-{
-    struct exchange_headers headers;
-    exchange_write_headers(x, &headers);
-    struct server_head head = {
-        .status = status,
-        .content_type = content_type,
-        .headers = headers.list,
-        .n_headers = headers.n,
-    };
-    x->status = status;
-    x->begun = true;
-    x->last_byte_us = server_now_us();
-    if (whole) {
-        struct server_request *request = x->request;
-        x->request = NULL;
-        server_reply(request, &head, *whole);
-    } else {
-        server_reply_begin(x->request, &head);
-    }
-}
-
-/* ---- silence ---- */
-
-static void set_silence_timer(struct exchange *x, int64_t ms)
-{
-    struct timeval after = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    event_add(&x->silence, &after);
-}
-
-/* Proxies and clients give up on a stream that says nothing, and an edge may read a long prompt for
- * minutes. From here on an error comes as an event: the status has gone out. */
-static void on_silence(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    static const char comment[] = ": keep-alive\n\n";
-    struct exchange *x = arg;
-    const int64_t after_ms = x->settings->config->stream_keepalive_ms;
-    const int64_t silent_ms = (server_now_us() - x->last_byte_us) / 1000;
-    if (!x->request || (x->answering && !x->answers[answering_tier(x)].is_stream))
-        return;
-    if (silent_ms < after_ms) {
-        set_silence_timer(x, after_ms - silent_ms);
-        return;
-    }
-    if (!x->begun)
-        begin_reply(x, 200, "text/event-stream", NULL);
-    server_reply_write(x->request, (struct moa_bytes){comment, sizeof(comment) - 1});
-    x->last_byte_us = server_now_us();
-    set_silence_timer(x, after_ms);
-}
-
-void exchange_watch_silence(struct exchange *x)
-{
-    const int64_t after_ms = x->settings->config->stream_keepalive_ms;
-    if (!x->chat.stream || after_ms == 0 || event_initialized(&x->silence))
-        return;
-    x->last_byte_us = server_now_us();
-    evtimer_assign(&x->silence, x->gateway->base, on_silence, x);
-    set_silence_timer(x, after_ms);
-}
-
-bool exchange_end_stream(struct exchange *x, const struct http_error *error)
-{
-    struct server_request *request = x->request;
-    size_t n;
-    char *json = http_error_json(error, &n);
-    x->request = NULL;
-    if (!json) {
-        server_reply_cut(request);
-        return false;
-    }
-    /* Only whole events have been passed on. */
-    server_reply_write(request, (struct moa_bytes){"data: ", 6});
-    server_reply_write(request, (struct moa_bytes){json, n});
-    server_reply_write(request, (struct moa_bytes){"\n\n", 2});
-    server_reply_end(request);
-    free(json);
-    return true;
-}
-
 /* ---- the answer ---- */
 
 /* The answer has begun, so that nothing is sent twice: what went to the engine is not needed. An
@@ -223,7 +139,7 @@ static void begin_answer(struct exchange *x, const struct moa_bytes *whole)
     x->gateway->metrics.answers_total[x->perceived.decision.plan]++;
     engine_calls_blame(x);
     if (!x->begun)
-        begin_reply(x, 200, x->answers[answering_tier(x)].content_type, whole);
+        exchange_reply_begin(x, 200, x->answers[answering_tier(x)].content_type, whole);
     if (!whole)
         release_request(x);
 }
@@ -234,7 +150,7 @@ static size_t relay(struct exchange *x, struct engine_call *c)
     if (!x->answering)
         begin_answer(x, NULL);
     const size_t n = c->n_ready;
-    size_t waiting = n > 0 ? server_reply_write(x->request, (struct moa_bytes){c->held.p, n}) : 0;
+    const size_t waiting = n > 0 ? exchange_reply_events(x, (struct moa_bytes){c->held.p, n}) : 0;
     x->last_byte_us = server_now_us();
     engine_call_take(c, n);
     return waiting;
@@ -259,7 +175,7 @@ static void break_off(struct exchange *x, const struct engine_call *c)
               moa_tier_name(c->tier), c->why);
     x->error_code = error.code;
     if (c->is_stream) {
-        exchange_end_stream(x, &error);
+        exchange_reply_error(x, &error);
         return;
     }
     server_reply_cut(x->request);
@@ -275,16 +191,17 @@ static void end_whole(struct exchange *x, struct engine_call *c)
         return;
     }
     char *events = sse_of_completion(whole, !x->chat.usage_options);
+    struct usage usage;
+    usage_of_completion(whole, &usage);
     if (!x->begun)
-        begin_reply(x, 200, "text/event-stream", NULL);
+        exchange_reply_begin(x, 200, x->dialect->stream_type, NULL);
     begin_answer(x, &whole);
-    struct server_request *request = x->request;
-    x->request = NULL;
     if (events) {
-        server_reply_write(request, (struct moa_bytes){events, strlen(events)});
-        server_reply_end(request);
+        exchange_reply_events(x, (struct moa_bytes){events, strlen(events)});
+        exchange_reply_end(x, &usage);
     } else {
-        server_reply_cut(request);
+        server_reply_cut(x->request);
+        x->request = NULL;
     }
     free(events);
 }
@@ -299,8 +216,7 @@ static void end_stream(struct exchange *x, struct engine_call *c)
         break_off(x, c);
         return;
     }
-    server_reply_end(x->request);
-    x->request = NULL;
+    exchange_reply_end(x, &c->sse.usage);
 }
 
 /* ---- how sure the edge is ---- */

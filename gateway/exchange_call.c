@@ -350,6 +350,11 @@ static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes
         hang_up(c);
         return UPSTREAM_GO;
     }
+    if (c->kind == CALL_ANSWER && c->exchange->dialect->read) { /* only whole is it translated */
+        snprintf(c->why, sizeof(c->why), "an answer without end");
+        hang_up(c);
+        return UPSTREAM_GO;
+    }
     if (c->kind != CALL_ANSWER) { /* nobody takes the bytes of a description as they come */
         engine_call_reject(c, "an answer without end");
         hang_up(c);

@@ -195,7 +195,7 @@ static bool pass_error_on(struct exchange *x, struct engine_call *c)
     const bool is_clients =
         c->opinion.verdict == VERDICT_CLIENT || c->opinion.verdict == VERDICT_UNFIT;
     if (c->kind != CALL_ANSWER || !is_clients || !c->opinion.is_error_object || c->status < 400 ||
-        c->status >= 500 || x->begun)
+        c->status >= 500 || x->begun || x->dialect->read)
         return false;
     struct exchange_headers headers;
     exchange_write_headers(x, &headers);

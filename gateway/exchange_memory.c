@@ -166,10 +166,14 @@ static void reply(struct exchange *x, struct moa_bytes body)
     exchange_write_headers(x, &headers);
     const struct server_head head = {
         .status = 200,
-        .content_type = x->chat.stream ? "text/event-stream" : "application/json",
+        .content_type = x->chat.stream ? x->dialect->stream_type : "application/json",
         .headers = headers.list,
         .n_headers = headers.n,
     };
+    if (exchange_translate(x, body, &body)) {
+        exchange_fail_memory(x);
+        return;
+    }
     struct server_request *request = x->request;
     x->request = NULL;
     x->status = 200;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
- * exchange_answer.c has engines describe and answer, exchange_fallback.c looks for another way when
- * they do not, exchange_forward.c passes on what is no chat, exchange_stage.c is the door between
- * stages, exchange_record.c and exchange_journal.c say what was done, to the client and to
- * everybody who keeps count. exchange_call.c knows the exchange that it calls engines for.
+ * exchange_answer.c has engines describe and answer, exchange_reply.c passes that on in the
+ * client's dialect, exchange_fallback.c looks for another way when they do not, exchange_forward.c
+ * passes on what is no chat, exchange_stage.c is the door between stages, exchange_record.c and
+ * exchange_journal.c say what was done, to the client and to everybody who keeps count.
+ * exchange_call.c knows the exchange that it calls engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
 #define MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -13,6 +14,7 @@
 #include <moaoff/moaoff.h>
 
 #include "chat.h"
+#include "dialect.h"
 #include "exchange_call.h"
 #include "gateway.h"
 #include "images.h"
@@ -66,7 +68,10 @@ struct exchange {
     struct event patience; /* STAGE_WAIT ends */
     struct event silence;  /* a client that streams has had nothing for a while */
 
-    struct reading *reading; /* a worker parses it; NULL: none does */
+    const struct dialect *dialect;  /* of the client */
+    struct dialect_body translated; /* from it; unused if it is chat completions */
+    struct dialect_answer told;     /* to the client, in the same case */
+    struct reading *reading;        /* a worker parses it; NULL: none does */
     char *request_body;
     size_t request_bytes;       /* of it, charged to the gateway's bodies */
     struct chat chat;           /* spans of the body */
@@ -205,10 +210,23 @@ void exchange_answer(struct exchange *x);
 int exchange_ask(struct exchange *x, struct engine_call *call, bool cold);
 /* The edge's answer is scored, and waits for that: see on_held. */
 void exchange_hold(struct exchange *x, struct engine_call *call);
-/* The client streams: from here on silence is filled with comments. */
-void exchange_watch_silence(struct exchange *x);
+
+/* ---- exchange_reply.c ---- */
+
+/* The head of an answer; with `whole`, which is a completion, all of it. */
+void exchange_reply_begin(struct exchange *x, int status, const char *content_type,
+                          const struct moa_bytes *whole);
+/* Whole events of a chat completion. Returns how many bytes now wait for the client. */
+size_t exchange_reply_events(struct exchange *x, struct moa_bytes events);
+/* The end of a stream, of which `usage` was told. */
+void exchange_reply_end(struct exchange *x, const struct usage *usage);
 /* An error for a client whose stream has begun. False if there is no memory for it. */
-bool exchange_end_stream(struct exchange *x, const struct http_error *error);
+bool exchange_reply_error(struct exchange *x, const struct http_error *error);
+/* A completion or, for who asked for a stream, all its events, in the client's dialect. -1 if out
+ * of memory. */
+int exchange_translate(struct exchange *x, struct moa_bytes bytes, struct moa_bytes *ret_bytes);
+/* The client streams: from here on silence is filled with what says nothing. */
+void exchange_watch_silence(struct exchange *x);
 
 /* ---- exchange_audit.c ---- */
 
@@ -300,7 +318,7 @@ void exchange_count_call(struct exchange *x, const struct engine_call *call);
 
 #define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)
-#define EXCHANGE_HEADERS (11 + UPSTREAM_LIMITS_MAX)
+#define EXCHANGE_HEADERS (12 + UPSTREAM_LIMITS_MAX)
 
 /* The headers that an answer gets, and the memory of their values. */
 struct exchange_headers {

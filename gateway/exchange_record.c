@@ -112,6 +112,8 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     h->list[h->n++] = (struct server_header){"x-moaoff-state", h->state};
     h->list[h->n++] = (struct server_header){"x-moaoff-overhead-us", h->overhead};
     h->list[h->n++] = (struct server_header){"x-request-id", x->trace.id};
+    if (x->dialect->id_header)
+        h->list[h->n++] = (struct server_header){x->dialect->id_header, x->trace.id};
     if (write_confidence(x, h->confidence, sizeof(h->confidence)))
         h->list[h->n++] = (struct server_header){
             is_escalated(x) ? "x-moaoff-escalated" : "x-moaoff-confidence", h->confidence};

@@ -11,6 +11,7 @@
 
 #include <yyjson.h>
 
+#include "dialect.h"
 #include "exchange.h"
 #include "gateway.h"
 #include "guarantee.h"
@@ -358,6 +359,11 @@ const struct server_route routes_table[] = {
 const char routes_exposed_headers[] =
     "x-moaoff-plan, x-moaoff-decision, x-moaoff-scores, x-moaoff-reason, x-moaoff-state, "
     "x-moaoff-overhead-us, x-moaoff-fallback, x-moaoff-calls, x-request-id, retry-after";
+
+char *routes_error_json(const char *path, const struct http_error *error, size_t *ret_n)
+{
+    return dialect_of_path(path)->error(error, ret_n);
+}
 
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error)

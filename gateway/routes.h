@@ -15,6 +15,9 @@ extern const struct server_route routes_table[];
 /** For server_options.exposed_headers. */
 extern const char routes_exposed_headers[];
 
+/** For server_options.error_json: in the dialect of the path. */
+char *routes_error_json(const char *path, const struct http_error *error, size_t *ret_n);
+
 /** For server_options.admit. */
 int routes_admit(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error);

@@ -155,6 +155,7 @@ static int make_server(struct gateway *g, const struct config *config, char *why
         .bodies = &g->bodies,
         .exposed_headers = routes_exposed_headers,
         .admit = routes_admit,
+        .error_json = routes_error_json,
         .arg = g,
     };
     if (server_new(g->base, &options, &g->server, why, n))

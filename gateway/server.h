@@ -2,7 +2,7 @@
  *
  * The HTTP/1.1 server: connections, limits, routes, answers. llhttp parses, libevent waits; a
  * request body is read from the socket straight into the one buffer in which it stays. Faults of
- * the protocol are answered here, as OpenAI error objects. Loop thread only.
+ * the protocol are answered here, in the form that options.error_json gives them. Loop thread only.
  */
 #ifndef MOA_GATEWAY_SERVER_H
 #define MOA_GATEWAY_SERVER_H
@@ -53,6 +53,9 @@ struct server_options {
      */
     int (*admit)(const struct server_request *request, const struct server_route *route, void *arg,
                  struct http_error *ret_error);
+    /** The text of an error for who asked for `path` (as it came, perhaps only the beginning of
+     * it), to be freed with free(); NULL if out of memory. */
+    char *(*error_json)(const char *path, const struct http_error *error, size_t *ret_n);
     void *arg; /* passed to `admit` and to every handler */
 };
 
@@ -136,7 +139,7 @@ struct server_head {
 /** A whole answer. */
 void server_reply(struct server_request *request, const struct server_head *head,
                   struct moa_bytes body);
-/** An OpenAI error object. `headers` as in server_head. */
+/** An error, in the form of options.error_json. `headers` as in server_head. */
 void server_reply_error(struct server_request *request, const struct http_error *error,
                         const struct server_header *headers, size_t n_headers);
 

@@ -91,6 +91,13 @@ static bool reserve(struct connection *c, const struct server_head *head, size_t
     return !c->lost;
 }
 
+/* In the form that its client reads. */
+static char *error_json(const struct connection *c, const struct http_error *error, size_t *ret_n)
+{
+    const struct server_request *r = c->request;
+    return c->server->options.error_json(r && r->head.p ? r->head.p : "", error, ret_n);
+}
+
 void request_refuse(struct connection *c)
 {
     const int status = c->error.status;
@@ -99,7 +106,7 @@ void request_refuse(struct connection *c)
         : status == 405 ? (struct server_header){"allow", c->allow}
                         : (struct server_header){"retry-after", "1"};
     size_t n = 0;
-    char *json = http_error_json(&c->error, &n);
+    char *json = error_json(c, &c->error, &n);
     const char *text = json ? json : http_error_no_memory;
     char framing[48];
     n = strlen(text);
@@ -142,7 +149,7 @@ void server_reply_error(struct server_request *request, const struct http_error 
                         const struct server_header *headers, size_t n_headers)
 {
     size_t n = 0;
-    char *json = http_error_json(error, &n);
+    char *json = error_json(request->connection, error, &n);
     struct server_head head = {.status = error->status,
                                .content_type = "application/json",
                                .headers = headers,

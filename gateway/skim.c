@@ -5,6 +5,7 @@
 #include "skim.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,10 @@ static const char opening[] = "\"data:";
 #define KEPT 32         /* bytes of a cut string, its quote and scheme among them */
 #define CUT_MIN 4096    /* less is not worth it */
 #define BLOCK_BYTES 128 /* looked at together, in vector registers */
+#define STEP_BYTES                                                                                 \
+    2048 /* from one look for base64 to the next: no string worth a cut is between                 \
+          */
+#define PROBE_BYTES 64
 
 /* 0 for a byte that stands for itself inside of a JSON string: ASCII (as a signed number the rest
  * is below 0), no control character, quote or backslash. */
@@ -47,7 +52,7 @@ static bool is_escaped(const char *json, size_t at)
 }
 
 /* The next string that is worth a cut, from *at on: the bytes to remove, and *at behind them. */
-static struct moa_bytes next_cut(struct moa_bytes body, size_t *at)
+static struct moa_bytes next_uri(struct moa_bytes body, size_t *at)
 {
     const char *json = body.p;
     while (body.n - *at >= KEPT + CUT_MIN) {
@@ -64,11 +69,56 @@ static struct moa_bytes next_cut(struct moa_bytes body, size_t *at)
     return (struct moa_bytes){NULL, 0};
 }
 
-int skim_init(struct skim *skim, struct moa_bytes body)
+static bool is_base64(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/' || c == '=' || c == '-' || c == '_';
+}
+
+/* Where the string begins that has nothing but base64 from its quote to `at` and a bit beyond, and
+ * in which no look before was: SIZE_MAX if there is none. */
+static size_t base64_begin(const char *json, size_t from, size_t at)
+{
+    for (size_t i = 0; i < PROBE_BYTES; i++) {
+        if (!is_base64(json[at + i]))
+            return SIZE_MAX;
+    }
+    size_t begin = at;
+    while (begin > from && at - begin < STEP_BYTES && is_base64(json[begin - 1]))
+        begin--;
+    return begin > from && json[begin - 1] == '"' ? begin - 1 : SIZE_MAX;
+}
+
+/* The same for strings of base64: none is missed by a look every STEP_BYTES, and no text is read
+ * whole. Outside of a string no letter follows a quote, so what is found there is not JSON and
+ * stays so. */
+static struct moa_bytes next_base64(struct moa_bytes body, size_t *at)
+{
+    const char *json = body.p;
+    size_t from = *at;
+    for (size_t look = from + STEP_BYTES; look + PROBE_BYTES <= body.n; look += STEP_BYTES) {
+        const size_t begin = base64_begin(json, from, look);
+        if (begin == SIZE_MAX)
+            continue;
+        const size_t end = look + plain_run(json + look, body.n - look);
+        const bool whole = end < body.n && json[end] == '"';
+        look = from = *at = end;
+        if (whole && end - begin >= KEPT + CUT_MIN && !is_escaped(json, begin))
+            return (struct moa_bytes){json + begin + KEPT, end - begin - KEPT};
+    }
+    return (struct moa_bytes){NULL, 0};
+}
+
+static struct moa_bytes next_cut(struct moa_bytes body, enum skim_kind kind, size_t *at)
+{
+    return kind == SKIM_URIS ? next_uri(body, at) : next_base64(body, at);
+}
+
+int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind)
 {
     struct moa_bytes cuts[SKIM_CUTS_MAX];
     size_t n = 0, removed = 0, at = 0;
-    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, &at)).n > 0)
+    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, kind, &at)).n > 0)
         removed += cuts[n++].n;
 
     skim->n_cuts = n;
@@ -96,10 +146,10 @@ int skim_init(struct skim *skim, struct moa_bytes body)
     return 0;
 }
 
-size_t skim_size(struct moa_bytes body)
+size_t skim_size(struct moa_bytes body, enum skim_kind kind)
 {
     size_t removed = 0, at = 0, n;
-    for (size_t i = 0; i < SKIM_CUTS_MAX && (n = next_cut(body, &at).n) > 0; i++)
+    for (size_t i = 0; i < SKIM_CUTS_MAX && (n = next_cut(body, kind, &at).n) > 0; i++)
         removed += n;
     return body.n - removed;
 }

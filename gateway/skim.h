@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A JSON body without the bulk of its pictures and other files. Nearly all of a body with a
- * photograph is one string, a data URI, in which a JSON parser has nothing to find: chat.c parses
- * the skim instead, which has that string's first characters only, and asks here where in the body
- * a place of the skim is.
+ * photograph is one string, a data URI or base64, in which a JSON parser has nothing to find:
+ * json_text.c parses the skim instead, which has that string's first characters only, and asks here
+ * where in the body a place of the skim is.
  */
 #ifndef MOA_GATEWAY_SKIM_H
 #define MOA_GATEWAY_SKIM_H
@@ -11,6 +11,12 @@
 #include <moaoff/base.h>
 
 #define SKIM_CUTS_MAX 64 /* longer strings beyond that number stay whole */
+
+/** What holds the bulk of a body. */
+enum skim_kind {
+    SKIM_URIS,   /* strings that are data URIs */
+    SKIM_BASE64, /* strings of base64 and nothing else */
+};
 
 struct skim {
     struct moa_bytes json; /* the body itself if nothing was cut */
@@ -21,15 +27,15 @@ struct skim {
 };
 
 /**
- * Cuts data URIs out of `body`, which must outlive the skim. What is cut is
+ * Cuts what is of a kind out of `body`, which must outlive the skim. What is cut is
  * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
  * included, is in the skim as in the body. Returns 0, or -1 if out of memory.
  */
-int skim_init(struct skim *skim, struct moa_bytes body);
+int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind);
 void skim_done(struct skim *skim);
 
 /** How many bytes skim_init() would leave of `body`. Reads it once, ten bytes in a nanosecond. */
-size_t skim_size(struct moa_bytes body);
+size_t skim_size(struct moa_bytes body, enum skim_kind kind);
 
 /** Where the byte at `offset` of the skim is in the body. */
 size_t skim_origin(const struct skim *skim, size_t offset);

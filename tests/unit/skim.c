@@ -29,8 +29,8 @@ static struct moa_bytes body_of(const char *before, const char *after, char spoi
 static void check(struct moa_bytes body, size_t n_left)
 {
     struct skim skim;
-    assert_int_equal(skim_size(body), n_left);
-    assert_int_equal(skim_init(&skim, body), 0);
+    assert_int_equal(skim_size(body, SKIM_URIS), n_left);
+    assert_int_equal(skim_init(&skim, body, SKIM_URIS), 0);
     assert_int_equal(skim.json.n, n_left);
     for (size_t i = 0; i < skim.json.n; i++) {
         const size_t origin = skim_origin(&skim, i);
@@ -61,8 +61,49 @@ static void test_short_and_none(void **state)
 {
     (void)state;
     static const char text[] = "{\"url\": \"data:image/png;base64,AAAA\"}";
-    assert_int_equal(skim_size((struct moa_bytes){text, strlen(text)}), strlen(text));
-    assert_int_equal(skim_size((struct moa_bytes){NULL, 0}), 0);
+    assert_int_equal(skim_size((struct moa_bytes){text, strlen(text)}, SKIM_URIS), strlen(text));
+    assert_int_equal(skim_size((struct moa_bytes){NULL, 0}, SKIM_URIS), 0);
+}
+
+static void check_base64(char *body, size_t n_left)
+{
+    struct skim skim;
+    const struct moa_bytes bytes = {body, strlen(body)};
+    assert_int_equal(skim_size(bytes, SKIM_BASE64), n_left);
+    assert_int_equal(skim_init(&skim, bytes, SKIM_BASE64), 0);
+    assert_int_equal(skim.json.n, n_left);
+    for (size_t i = 0; i < skim.json.n; i++)
+        assert_int_equal(((const char *)skim.json.p)[i], body[skim_origin(&skim, i)]);
+    skim_done(&skim);
+    free(body);
+}
+
+static char *with_bulk(const char *format, size_t n);
+
+/* Wherever it begins, a string of base64 that is worth it is found, and nothing else is. */
+static void test_bulk_of_base64(void **state)
+{
+    (void)state;
+    for (int before = 0; before < 5000; before += 7) {
+        char format[64];
+        snprintf(format, sizeof(format), "%%%ds[\"%%s\"]", before + 1);
+        char *body;
+        char bulk[4129 + 1];
+        memset(bulk, 'b', sizeof(bulk) - 1);
+        bulk[sizeof(bulk) - 1] = '\0';
+        assert_true(asprintf(&body, format, " ", bulk) > 0);
+        check_base64(body, (size_t)before + 1 + 1 + 32 + 2);
+    }
+    char *two = with_bulk("{\"images\":[\"%s\",\"%s\"]}", 9000);
+    check_base64(two, strlen("{\"images\":[,]}") + 2 * 33);
+    static const char *const others[] = {"[\"data:,%s\"]", "[\"%s\\n\"]", "\"\\\"%s\"", "%s",
+                                         "[\"%s",          "[\"a %s\"]"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        char *body = with_bulk(others[i], 9000);
+        check_base64(body, strlen(body));
+    }
+    check_base64(with_bulk("\"%s\"", 4000), 4002);
+    check_base64(strdup(""), 0);
 }
 
 /* ---- a chat that is read by its skim ---- */
@@ -160,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_bulk_is_left_out),
         cmocka_unit_test(test_what_is_no_uri_stays),
         cmocka_unit_test(test_short_and_none),
+        cmocka_unit_test(test_bulk_of_base64),
         cmocka_unit_test(bulky_images_are_found),
         cmocka_unit_test(a_bulky_image_in_a_text_is_text),
         cmocka_unit_test(faults_behind_a_bulky_image_keep_their_place),
