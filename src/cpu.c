@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The choice of the kernel table: the last level in the list that the CPU can run, or the one that
- * was forced. The choice is one atomic pointer, the only variable the library keeps.
+ * was forced. The choice is one atomic pointer, the only variable of the library that
+ * changes once it is loaded.
  */
 #include <moaoff/cpu.h>
 

@@ -99,70 +99,96 @@ static const char months[][WORD_SIZE] = {
 };
 /* clang-format on */
 
-/* The order of words as the order of two numbers: compared without a loop. */
-struct word_key {
-    uint64_t high;
-    uint64_t low;
+/* All lists in one table, found by a hash of the word: most words of a text are in none. */
+enum word_set {
+    SET_COMMON = 1 << 0,
+    SET_ABBREVIATION = 1 << 1,
+    SET_PARTICLE = 1 << 2,
+    SET_NOUN_SIGN = 1 << 3,
+    SET_NOUN_HINT = 1 << 4,
+    SET_MONTH = 1 << 5,
 };
 
-static struct word_key key_of(const char word[WORD_SIZE])
+enum { SLOT_BITS = 11, SLOTS = 1 << SLOT_BITS }; /* about a third are in use */
+
+struct word_key {
+    uint64_t parts[2];
+};
+
+static struct word_key slot_words[SLOTS];
+static uint8_t slot_sets[SLOTS]; /* 0: the slot is free */
+
+static size_t slot_of(const struct word_key *key)
 {
-    struct word_key key;
-    memcpy(&key.high, word, 8);
-    memcpy(&key.low, word + 8, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    key.high = __builtin_bswap64(key.high);
-    key.low = __builtin_bswap64(key.low);
-#endif
-    return key;
+    const uint64_t a = key->parts[0] * 0x9e3779b97f4a7c15u;
+    const uint64_t b = key->parts[1] * 0xc2b2ae3d27d4eb4fu;
+    size_t at = (size_t)((a ^ (a >> 32) ^ b) * 0xff51afd7ed558ccdu >> (64 - SLOT_BITS));
+    while (slot_sets[at] && memcmp(&slot_words[at], key, sizeof(*key)) != 0)
+        at = (at + 1) % SLOTS;
+    return at;
 }
 
-static bool contains(const char (*list)[WORD_SIZE], size_t n_entries, const uint8_t *word, size_t n)
+static void put_list(const char (*list)[WORD_SIZE], size_t n, enum word_set set)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct word_key key;
+        memcpy(&key, list[i], sizeof(key));
+        const size_t at = slot_of(&key);
+        slot_words[at] = key;
+        slot_sets[at] |= (uint8_t)set;
+    }
+}
+
+#define PUT_LIST(list, set) put_list(list, sizeof(list) / sizeof((list)[0]), set)
+
+/* When the library is loaded: no thread ever meets a table that is half filled. */
+__attribute__((constructor)) static void fill_table(void)
+{
+    PUT_LIST(common, SET_COMMON);
+    PUT_LIST(abbreviations, SET_ABBREVIATION);
+    PUT_LIST(particles, SET_PARTICLE);
+    PUT_LIST(noun_signs, SET_NOUN_SIGN);
+    PUT_LIST(noun_hints, SET_NOUN_HINT);
+    PUT_LIST(months, SET_MONTH);
+}
+
+static unsigned sets_of(const uint8_t *word, size_t n)
 {
     if (n >= WORD_SIZE)
-        return false;
+        return 0;
     char small[WORD_SIZE] = {0};
-    for (size_t i = 0; i < n; i++)
-        small[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32 : word[i]);
-    const struct word_key key = key_of(small);
-    /* The last entry that is not above the word. */
-    size_t first = 0;
-    while (n_entries > 1) {
-        const size_t half = n_entries / 2;
-        const struct word_key entry = key_of(list[first + half]);
-        const bool not_above =
-            entry.high < key.high || (entry.high == key.high && entry.low <= key.low);
-        first += not_above ? half : 0;
-        n_entries -= half;
-    }
-    return memcmp(list[first], small, WORD_SIZE) == 0;
+    memcpy(small, word, n);
+    for (size_t i = 0; i < WORD_SIZE; i++)
+        small[i] |= (char)(small[i] >= 'A' && small[i] <= 'Z' ? 'a' - 'A' : 0);
+    struct word_key key;
+    memcpy(&key, small, sizeof(key));
+    return slot_sets[slot_of(&key)];
 }
 
 bool moa_text_is_common(const uint8_t *word, size_t n)
 {
-    return contains(common, sizeof(common) / sizeof(common[0]), word, n);
+    return sets_of(word, n) & SET_COMMON;
 }
 
 bool moa_text_is_abbreviation(const uint8_t *word, size_t n)
 {
-    return contains(abbreviations, sizeof(abbreviations) / sizeof(abbreviations[0]), word, n);
+    return sets_of(word, n) & SET_ABBREVIATION;
 }
 
 bool moa_text_is_particle(const uint8_t *word, size_t n)
 {
-    return contains(particles, sizeof(particles) / sizeof(particles[0]), word, n);
+    return sets_of(word, n) & SET_PARTICLE;
 }
 
 unsigned moa_text_noun_sign(const uint8_t *word, size_t n)
 {
     if (n < 2)
         return 0;
-    if (contains(noun_signs, sizeof(noun_signs) / sizeof(noun_signs[0]), word, n))
-        return 2;
-    return contains(noun_hints, sizeof(noun_hints) / sizeof(noun_hints[0]), word, n);
+    const unsigned sets = sets_of(word, n);
+    return sets & SET_NOUN_SIGN ? 2 : (sets & SET_NOUN_HINT) != 0;
 }
 
 bool moa_text_is_month(const uint8_t *word, size_t n)
 {
-    return contains(months, sizeof(months) / sizeof(months[0]), word, n);
+    return sets_of(word, n) & SET_MONTH;
 }

@@ -2,7 +2,7 @@
  *
  * The only dictionary of the text scanner: English words that are capitalised for their place and
  * not as names, words that stand before nouns where nouns have capitals, and words with a full stop
- * that ends no sentence. The lists are sorted.
+ * that ends no sentence.
  */
 #ifndef MOA_SRC_TEXT_WORDS_H
 #define MOA_SRC_TEXT_WORDS_H
