@@ -24,6 +24,7 @@
 #include "upstream_meter.h"
 
 #define UPLOAD_BUFFER_BYTES (256 << 10) /* at most; no more than there is to send */
+#define BRIEF_BUFFER_BYTES 4096         /* for what comes; wiped after each call */
 #define RETRY_AFTER_MAX_S 3600
 #define ONE_WRITE_BYTES 60000 /* libcurl sends a body below 64 KiB together with its head */
 
@@ -69,7 +70,8 @@ struct upstream_call {
     bool link_dead;
     struct meter_body meter_body;
     int64_t rtt_us;
-    bool answering; /* the head of the answer has been passed on */
+    bool has_limits; /* the head of the answer has a header of their kind */
+    bool answering;  /* it has been passed on */
     bool paused;
     bool timed_out;
     bool lost; /* no memory to go on: on_timeout() ends it at once */
@@ -240,14 +242,20 @@ static unsigned retry_after_s(CURL *easy, long status)
     return s <= 0 ? 0 : s < RETRY_AFTER_MAX_S ? (unsigned)s : RETRY_AFTER_MAX_S;
 }
 
+static const char limit_prefix[] = "x-ratelimit-";
+
+static bool is_limit(const char *header)
+{
+    return strncasecmp(header, limit_prefix, sizeof(limit_prefix) - 1) == 0;
+}
+
 /* What an engine says of its own limits is of use to clients. */
 static size_t read_limits(CURL *easy, struct upstream_header list[UPSTREAM_LIMITS_MAX])
 {
-    static const char prefix[] = "x-ratelimit-";
     size_t n = 0;
     for (struct curl_header *h = NULL;
          n < UPSTREAM_LIMITS_MAX && (h = curl_easy_nextheader(easy, CURLH_HEADER, -1, h));) {
-        if (strncasecmp(h->name, prefix, sizeof(prefix) - 1) == 0)
+        if (is_limit(h->name))
             list[n++] = (struct upstream_header){h->name, h->value};
     }
     return n;
@@ -258,6 +266,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
     struct upstream_call *call = arg;
     size_t n = size * count;
     bool blank = (n == 2 && line[0] == '\r') || (n == 1 && line[0] == '\n');
+    call->has_limits |= n >= sizeof(limit_prefix) && is_limit(line);
     if (!blank || call->answering || call->stage == CALL_CANCELLED)
         return n;
     long status = 0;
@@ -277,7 +286,8 @@ static size_t take_header(char *line, size_t size, size_t count, void *arg)
                                  .content_type = type ? type : "",
                                  .retry_after_s = retry_after_s(call->handle.easy, status),
                                  .limits = limits,
-                                 .n_limits = read_limits(call->handle.easy, limits)};
+                                 .n_limits =
+                                     call->has_limits ? read_limits(call->handle.easy, limits) : 0};
     call->callbacks->on_head(&head, call->arg);
     return n;
 }
@@ -535,6 +545,8 @@ static int set_options(struct upstream_call *call, const struct upstream_request
     SET(CURLOPT_PRIVATE, call);
     SET(CURLOPT_ERRORBUFFER, call->error);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
+    if (r->brief)
+        SET(CURLOPT_BUFFERSIZE, (long)BRIEF_BUFFER_BYTES);
     if (!call->small_body)
         SET(CURLOPT_UPLOAD_BUFFERSIZE,
             r->total_bytes < UPLOAD_BUFFER_BYTES ? (long)r->total_bytes : UPLOAD_BUFFER_BYTES);

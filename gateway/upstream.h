@@ -39,6 +39,7 @@ struct upstream_request {
     size_t n_headers;
     const char *ca_file;              /* what https is verified against; "": the system's */
     bool direct;                      /* no proxy, whatever the environment says */
+    bool brief;                       /* the answer is a page of text, or comes bit by bit */
     bool metered;                     /* the body goes over the uplink that is measured, */
     bool metered_near;                /* also if it stays in a network of this machine's own */
     const struct moa_bytes *segments; /* the body; borrowed until the call ends */
