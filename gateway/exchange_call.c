@@ -13,6 +13,7 @@
 #include "exchange_private.h"
 #include "guarantee.h"
 #include "log.h"
+#include "print.h"
 
 #define ERROR_BYTES_MAX (64 << 10) /* of an error, whose words come first */
 
@@ -397,7 +398,7 @@ static void on_head(const struct upstream_head *head, void *arg)
     struct exchange *x = c->exchange;
     c->status = head->status;
     c->is_stream = strncasecmp(head->content_type, "text/event-stream", 17) == 0;
-    snprintf(c->content_type, sizeof(c->content_type), "%s", head->content_type);
+    print_copy(c->content_type, sizeof(c->content_type), head->content_type);
     x->retry_after_s = head->retry_after_s;
     if (c->kind == CALL_ANSWER)
         exchange_keep_limits(x, head);
@@ -420,7 +421,7 @@ static void on_done(const struct upstream_result *result, void *arg)
     c->upstream = NULL;
     c->end = result->end;
     c->unreachable = result->unreachable;
-    snprintf(c->why, sizeof(c->why), "%s", result->message);
+    print_copy(c->why, sizeof(c->why), result->message);
     sense_rtt(&x->gateway->sense, result->rtt_us, server_now_us());
     count_sent(c, result->bytes_up);
     x->gateway->metrics.received_bytes_total[c->tier] += result->bytes_down;
@@ -454,6 +455,18 @@ static void reset(struct engine_call *c)
     c->opinion = (struct engine_opinion){.verdict = VERDICT_OPEN};
 }
 
+static void log_sent(const struct engine_call *c)
+{
+    struct log_line line;
+    if (!log_begin(&line, LOG_LEVEL_DEBUG, "call"))
+        return;
+    log_word(&line, "id", c->exchange->trace.id);
+    log_word(&line, "tier", moa_tier_name(c->tier));
+    log_quoted(&line, "endpoint", c->at.endpoint->name);
+    log_number(&line, "bytes", (int64_t)c->body.total_bytes);
+    log_end(&line);
+}
+
 int engine_call_send(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
@@ -474,6 +487,7 @@ int engine_call_send(struct engine_call *c)
         .headers = headers,
         .n_headers = sizeof(headers) / sizeof(headers[0]),
         .direct = c->tier == MOA_EDGE,
+        .brief = true,
         .metered = c->tier == MOA_CLOUD,
         .metered_near = t->uplink_near,
         .segments = c->body.segments,
@@ -495,9 +509,7 @@ int engine_call_send(struct engine_call *c)
     c->is_queued = sense_is_full(&x->gateway->sense, c->tier, c->sent_us);
     if (!x->overhead_us)
         x->overhead_us = server_now_us() - x->arrived_us;
-    log_event(LOG_LEVEL_DEBUG, "call", "id=%s tier=%s endpoint=%s bytes=%llu", x->trace.id,
-              moa_tier_name(c->tier), log_quote(c->at.endpoint->name).s,
-              (unsigned long long)c->body.total_bytes);
+    log_sent(c);
     return 0;
 }
 

@@ -6,13 +6,13 @@
 #include "exchange_private.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "guarantee.h"
 #include "keys.h"
 #include "log.h"
+#include "print.h"
 
 #define MUTE_US 60000000
 
@@ -23,26 +23,22 @@ const struct image_score *exchange_scores(const struct exchange *x)
 
 /* ---- to the client ---- */
 
-__attribute__((format(printf, 3, 4))) static size_t list_add(char *list, size_t n,
-                                                             const char *format, ...)
+static void print_known(struct print *p, double value, unsigned decimals)
 {
-    va_list args;
-    va_start(args, format);
-    int added = vsnprintf(list + n, EXCHANGE_LIST_BYTES - n, format, args);
-    va_end(args);
-    return n + (size_t)added;
+    if (isnan(value))
+        print_text(p, "unknown");
+    else
+        print_fixed(p, value, decimals);
 }
 
 /* "edge-load=0.500, uplink-mbps=200.0"; what is unknown is "unknown". */
 static void write_state(const struct moa_state *state, char *text, size_t size)
 {
-    char load[16] = "unknown";
-    char uplink[24] = "unknown";
-    if (!isnan(state->edge_load))
-        snprintf(load, sizeof(load), "%.3f", state->edge_load);
-    if (!isnan(state->uplink_mbps))
-        snprintf(uplink, sizeof(uplink), "%.1f", state->uplink_mbps);
-    snprintf(text, size, "edge-load=%s, uplink-mbps=%s", load, uplink);
+    struct print p = print_into(text, size);
+    print_text(&p, "edge-load=");
+    print_known(&p, state->edge_load, 3);
+    print_text(&p, ", uplink-mbps=");
+    print_known(&p, state->uplink_mbps, 1);
 }
 
 /* Whether the cloud was told what the user asked, though the text as a whole stays. */
@@ -54,30 +50,49 @@ static bool has_question_left(const struct exchange *x)
     return left && answering_tier(x) == MOA_EDGE;
 }
 
+static void list_name(struct print *list, const char *name)
+{
+    print_text(list, list->n > 0 ? ", " : "");
+    print_text(list, name);
+    print_text(list, "=");
+}
+
+static void list_add(struct print *list, const char *name, const char *value)
+{
+    list_name(list, name);
+    print_text(list, value);
+}
+
 /* "text=edge, image0=cloud" and so on: one entry per modality, and "question=cloud" behind them. */
 static void write_lists(const struct exchange *x, struct exchange_headers *h)
 {
     const struct moa_decision *d = &x->perceived.decision;
+    const struct moa_modality *modalities = x->perceived.modalities;
+    struct print decision = print_into(h->decision, sizeof(h->decision));
+    struct print scores = print_into(h->scores, sizeof(h->scores));
+    struct print reasons = print_into(h->reasons, sizeof(h->reasons));
     size_t n_of[MOA_KINDS] = {0};
-    size_t nd = list_add(h->decision, 0, "text=%s", moa_tier_name(d->choices[0].tier));
-    size_t ns = list_add(h->scores, 0, "text=%.3f", x->perceived.text.score);
-    size_t nr = list_add(h->reasons, 0, "text=%s", moa_reason_name(d->choices[0].reason));
-    for (size_t i = 1; i < d->n && i <= EXCHANGE_LISTED_MAX; i++) {
-        const struct moa_modality *m = &x->perceived.modalities[i];
-        const char *kind = moa_kind_name(m->kind);
-        const size_t k = n_of[m->kind]++;
-        nd = list_add(h->decision, nd, ", %s%zu=%s", kind, k, moa_tier_name(d->choices[i].tier));
-        ns = list_add(h->scores, ns, ", %s%zu=%.3f", kind, k, m->complexity);
-        nr = list_add(h->reasons, nr, ", %s%zu=%s", kind, k, moa_reason_name(d->choices[i].reason));
+    for (size_t i = 0; i < d->n && i <= EXCHANGE_LISTED_MAX; i++) {
+        char name[32];
+        struct print p = print_into(name, sizeof(name));
+        print_text(&p, moa_kind_name(modalities[i].kind));
+        if (i > 0)
+            print_int(&p, (int64_t)n_of[modalities[i].kind]++);
+        list_add(&decision, name, moa_tier_name(d->choices[i].tier));
+        list_add(&reasons, name, moa_reason_name(d->choices[i].reason));
+        list_name(&scores, name);
+        print_fixed(&scores, i > 0 ? modalities[i].complexity : x->perceived.text.score, 3);
     }
     if (d->n > 1 + EXCHANGE_LISTED_MAX) {
-        const size_t more = d->n - 1 - EXCHANGE_LISTED_MAX;
-        nd = list_add(h->decision, nd, ", more=%zu", more);
-        list_add(h->scores, ns, ", more=%zu", more);
-        list_add(h->reasons, nr, ", more=%zu", more);
+        char more[24];
+        struct print p = print_into(more, sizeof(more));
+        print_int(&p, (int64_t)(d->n - 1 - EXCHANGE_LISTED_MAX));
+        list_add(&decision, "more", more);
+        list_add(&scores, "more", more);
+        list_add(&reasons, "more", more);
     }
     if (has_question_left(x))
-        list_add(h->decision, nd, ", question=%s", moa_tier_name(MOA_CLOUD));
+        list_add(&decision, "question", moa_tier_name(MOA_CLOUD));
 }
 
 static bool is_escalated(const struct exchange *x)
@@ -90,10 +105,11 @@ static bool write_confidence(const struct exchange *x, char *text, size_t size)
 {
     if (isnan(x->score) && !is_escalated(x))
         return false;
-    char score[16] = "unknown";
-    if (!isnan(x->score))
-        snprintf(score, sizeof(score), "%.3f", x->score);
-    snprintf(text, size, "score=%s, threshold=%.3f", score, x->perceived.decision.threshold);
+    struct print p = print_into(text, size);
+    print_text(&p, "score=");
+    print_known(&p, x->score, 3);
+    print_text(&p, ", threshold=");
+    print_fixed(&p, x->perceived.decision.threshold, 3);
     return true;
 }
 
@@ -102,7 +118,8 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     struct exchange_headers *h = ret_headers;
     write_lists(x, h);
     write_state(&x->state, h->state, sizeof(h->state));
-    snprintf(h->overhead, sizeof(h->overhead), "%lld", (long long)x->overhead_us);
+    struct print overhead = print_into(h->overhead, sizeof(h->overhead));
+    print_int(&overhead, x->overhead_us);
     h->n = 0;
     h->list[h->n++] =
         (struct server_header){"x-moaoff-plan", moa_plan_name(x->perceived.decision.plan)};
@@ -146,15 +163,20 @@ size_t exchange_write_limits(const struct exchange *x, struct server_header *lis
 /* "edge=unfit", behind those before it; of a description "cloud.image0=answered". */
 static void add_note(struct exchange *x, const struct engine_call *c, const char *verdict)
 {
-    char part[32] = "", note[96];
-    if (c->kind == CALL_PERCEPTION)
-        snprintf(part, sizeof(part), ".image%zu", c->part);
-    int n = snprintf(note, sizeof(note), "%s%s%s=%s", x->n_call_bytes > 0 ? ", " : "",
-                     moa_tier_name(c->tier), part, verdict);
-    if ((size_t)n >= sizeof(x->calls) - x->n_call_bytes)
+    char note[96];
+    struct print p = print_into(note, sizeof(note));
+    print_text(&p, x->n_call_bytes > 0 ? ", " : "");
+    print_text(&p, moa_tier_name(c->tier));
+    if (c->kind == CALL_PERCEPTION) {
+        print_text(&p, ".image");
+        print_int(&p, (int64_t)c->part);
+    }
+    print_text(&p, "=");
+    print_text(&p, verdict);
+    if (p.n >= sizeof(x->calls) - x->n_call_bytes)
         return; /* whole notes only */
-    memcpy(x->calls + x->n_call_bytes, note, (size_t)n + 1);
-    x->n_call_bytes += (size_t)n;
+    memcpy(x->calls + x->n_call_bytes, note, p.n + 1);
+    x->n_call_bytes += p.n;
 }
 
 void exchange_note_answered(struct exchange *x, struct engine_call *c)
@@ -184,9 +206,16 @@ void exchange_note_call(struct exchange *x, const struct engine_call *c)
         x->n_call_bytes = c->noted_at; /* it was the last */
     if (c->kind != CALL_SHADOW && (!c->is_noted || changed))
         add_note(x, c, verdict);
-    log_event(LOG_LEVEL_DEBUG, "call-over", "id=%s tier=%s kind=%s verdict=%s status=%d error=%s",
-              x->trace.id, moa_tier_name(c->tier), kinds[c->kind], verdict, c->status,
-              log_quote(c->why[0] ? c->why : c->opinion.what).s);
+    struct log_line line;
+    if (!log_begin(&line, LOG_LEVEL_DEBUG, "call-over"))
+        return;
+    log_word(&line, "id", x->trace.id);
+    log_word(&line, "tier", moa_tier_name(c->tier));
+    log_word(&line, "kind", kinds[c->kind]);
+    log_word(&line, "verdict", verdict);
+    log_number(&line, "status", c->status);
+    log_quoted(&line, "error", c->why[0] ? c->why : c->opinion.what);
+    log_end(&line);
 }
 
 void exchange_note_mute(struct engine_call *c)
@@ -281,27 +310,36 @@ static void count(const struct exchange *x)
 /* "perceive=812, answer=10233": microseconds in each stage that took any. */
 static void write_stages(const struct exchange *x, char *text, size_t room)
 {
-    size_t n = 0;
-    text[0] = '\0';
+    struct print p = print_into(text, room);
     for (enum stage stage = STAGE_READ; stage < STAGE_OVER; stage++) {
-        if (x->stage_us[stage] > 0 && n < room)
-            n += (size_t)snprintf(text + n, room - n, "%s%s=%lld", n > 0 ? ", " : "",
-                                  stage_name(stage), (long long)x->stage_us[stage]);
+        if (x->stage_us[stage] > 0) {
+            list_name(&p, stage_name(stage));
+            print_int(&p, x->stage_us[stage]);
+        }
     }
 }
 
 static void write_log(const struct exchange *x, const struct exchange_texts *t)
 {
-    log_event(LOG_LEVEL_INFO, "chat",
-              "id=%s status=%d error=%s key=%s policy=%s plan=%s decision=%s calls=%s images=%zu "
-              "stages_us=%s overhead_us=%lld total_us=%lld",
-              x->trace.id, x->status, x->error_code ? x->error_code : "none",
-              x->key ? log_quote(key_name(x->key)).s : "none",
-              x->has_decision ? exchange_policy_name(x) : "none",
-              x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none",
-              log_quote(t->lists.decision).s, log_quote(x->calls).s, x->chat.n_of[MOA_IMAGE],
-              log_quote(t->stages).s, (long long)x->overhead_us,
-              (long long)(server_now_us() - x->arrived_us));
+    struct log_line line;
+    if (!log_begin(&line, LOG_LEVEL_INFO, "chat"))
+        return;
+    log_word(&line, "id", x->trace.id);
+    log_number(&line, "status", x->status);
+    log_word(&line, "error", x->error_code ? x->error_code : "none");
+    if (x->key)
+        log_quoted(&line, "key", key_name(x->key));
+    else
+        log_word(&line, "key", "none");
+    log_word(&line, "policy", x->has_decision ? exchange_policy_name(x) : "none");
+    log_word(&line, "plan", x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none");
+    log_quoted(&line, "decision", t->lists.decision);
+    log_quoted(&line, "calls", x->calls);
+    log_number(&line, "images", (int64_t)x->chat.n_of[MOA_IMAGE]);
+    log_quoted(&line, "stages_us", t->stages);
+    log_number(&line, "overhead_us", x->overhead_us);
+    log_number(&line, "total_us", server_now_us() - x->arrived_us);
+    log_end(&line);
 }
 
 /* What a learning policy is told. Sending is not timed apart: it is what the uplink would take. */

@@ -6,7 +6,6 @@
 
 #include <poll.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -41,27 +40,20 @@ static const char *stamp(time_t second)
     return text;
 }
 
-static size_t clamp(int written, size_t room)
-{
-    if (written < 0)
-        return 0;
-    return (size_t)written < room ? (size_t)written : room - 1;
-}
-
 /* ---- JSON: the same pairs, turned ---- */
 
-struct line {
+struct json_line {
     char s[4096];
     size_t n;
 };
 
-static void put(struct line *out, char c)
+static void put(struct json_line *out, char c)
 {
     if (out->n < sizeof(out->s) - 3) /* "}\n" stays */
         out->s[out->n++] = c;
 }
 
-static void put_text(struct line *out, const char *text, size_t n)
+static void put_text(struct json_line *out, const char *text, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         put(out, text[i]);
@@ -78,7 +70,7 @@ static bool is_number(const char *p, size_t n)
 }
 
 /* Between quotes log_quote() has escaped what JSON wants escaped, but "\x07" is "\u0007" here. */
-static const char *put_quoted(struct line *out, const char *p)
+static const char *put_quoted(struct json_line *out, const char *p)
 {
     put(out, '"');
     for (p++; *p && *p != '"'; p++) {
@@ -97,7 +89,7 @@ static const char *put_quoted(struct line *out, const char *p)
     return *p == '"' ? p + 1 : p + strlen(p);
 }
 
-static const char *put_value(struct line *out, const char *p)
+static const char *put_value(struct json_line *out, const char *p)
 {
     if (*p == '"')
         return put_quoted(out, p);
@@ -112,7 +104,7 @@ static const char *put_value(struct line *out, const char *p)
 }
 
 /* `line` without its newline. */
-static void to_json(char *line, struct line *out)
+static void to_json(char *line, struct json_line *out)
 {
     error_clean_text(line);
     out->n = 0;
@@ -142,55 +134,125 @@ static void write_line(const char *line, size_t n)
     (void)ignored;
 }
 
-void log_event(enum log_level level, const char *event, const char *pairs, ...)
+bool log_begin(struct log_line *line, enum log_level level, const char *event)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     if (level < lowest)
-        return;
-
+        return false;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
+    const long ms = now.tv_nsec / 1000000;
+    const char fraction[] = {'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+                             (char)('0' + ms % 10), 'Z'};
+    struct print *p = &line->text;
+    *p = print_into(line->s, sizeof(line->s) - 1); /* one byte stays for the newline */
+    print_text(p, stamp(now.tv_sec));
+    print_bytes(p, fraction, sizeof(fraction));
+    print_text(p, " level=");
+    print_text(p, names[level]);
+    print_text(p, " msg=");
+    print_text(p, event);
+    return true;
+}
 
-    char line[2048];
-    size_t room = sizeof(line) - 1; /* one byte stays for the newline */
-    size_t n = clamp(snprintf(line, room, "%s.%03ldZ level=%s msg=%s ", stamp(now.tv_sec),
-                              now.tv_nsec / 1000000, names[level], event),
-                     room);
-    va_list args;
-    va_start(args, pairs);
-    n += clamp(vsnprintf(line + n, room - n, pairs, args), room - n);
-    va_end(args);
-    while (n > 0 && line[n - 1] == ' ')
+static void add_key(struct log_line *line, const char *key)
+{
+    print_text(&line->text, " ");
+    print_text(&line->text, key);
+    print_text(&line->text, "=");
+}
+
+void log_word(struct log_line *line, const char *key, const char *value)
+{
+    add_key(line, key);
+    print_text(&line->text, value);
+}
+
+void log_number(struct log_line *line, const char *key, int64_t value)
+{
+    add_key(line, key);
+    print_int(&line->text, value);
+}
+
+void log_quoted(struct log_line *line, const char *key, const char *value)
+{
+    add_key(line, key);
+    print_text(&line->text, log_quote(value).s);
+}
+
+void log_end(struct log_line *line)
+{
+    char *s = line->s;
+    size_t n = line->text.n;
+    while (n > 0 && s[n - 1] == ' ')
         n--;
     if (form == LOG_FORMAT_JSON) {
-        struct line json;
-        line[n] = '\0';
-        to_json(line, &json);
+        struct json_line json;
+        s[n] = '\0';
+        to_json(s, &json);
         write_line(json.s, json.n);
         return;
     }
-    line[n++] = '\n';
-    write_line(line, n);
+    s[n++] = '\n';
+    write_line(s, n);
+}
+
+void log_event(enum log_level level, const char *event, const char *pairs, ...)
+{
+    struct log_line line;
+    if (!log_begin(&line, level, event))
+        return;
+    struct print *p = &line.text;
+    print_text(p, " ");
+    va_list args;
+    va_start(args, pairs);
+    const size_t room = p->room - p->n;
+    const int n = vsnprintf(p->s + p->n, room, pairs, args);
+    va_end(args);
+    if (n > 0)
+        p->n += (size_t)n < room ? (size_t)n : room - 1;
+    log_end(&line);
+}
+
+/* How many bytes of `value` need no escaping. */
+static size_t count_plain(const char *value)
+{
+    size_t n = 0;
+    for (; value[n]; n++) {
+        const unsigned char byte = (unsigned char)value[n];
+        if (byte == '"' || byte == '\\' || byte < 0x20 || byte == 0x7f)
+            break;
+    }
+    return n;
+}
+
+static void escape(struct print *p, char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char byte = (unsigned char)c;
+    const char as_code[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    const char as_sign[] = {'\\', c};
+    if (c == '"' || c == '\\')
+        print_bytes(p, as_sign, sizeof(as_sign));
+    else
+        print_bytes(p, as_code, sizeof(as_code));
 }
 
 struct log_text log_quote(const char *value)
 {
     struct log_text text;
-    size_t n = 0;
-    text.s[n++] = '"';
-    for (const char *c = value; *c && n + 6 < sizeof(text.s); c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\') {
-            text.s[n++] = '\\';
-            text.s[n++] = *c;
-        } else if (byte < 0x20 || byte == 0x7f) {
-            n += clamp(snprintf(text.s + n, sizeof(text.s) - n, "\\x%02x", byte),
-                       sizeof(text.s) - n);
-        } else {
-            text.s[n++] = *c;
-        }
+    /* An escape and the second quote always fit behind what does. */
+    struct print p = print_into(text.s, sizeof(text.s) - 1);
+    print_text(&p, "\"");
+    while (*value && p.n + 5 < p.room) {
+        const size_t n = count_plain(value);
+        const size_t left = p.room - 5 - p.n;
+        print_bytes(&p, value, n < left ? n : left);
+        value += n < left ? n : left;
+        if (n < left && *value)
+            escape(&p, *value++);
     }
-    text.s[n++] = '"';
-    text.s[n] = '\0';
+    p.room++;
+    print_text(&p, "\"");
     return text;
 }

@@ -6,7 +6,10 @@
 #ifndef MOA_GATEWAY_LOG_H
 #define MOA_GATEWAY_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "print.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
@@ -22,6 +25,27 @@ void log_set_level(enum log_level level);
 /** Writes `ts=... level=... msg=EVENT` and the formatted `key=value` pairs as one line. */
 __attribute__((format(printf, 3, 4))) void log_event(enum log_level level, const char *event,
                                                      const char *pairs, ...);
+
+/** The same piece by piece, for the lines that every request writes:
+ *
+ *     if (log_begin(&line, LOG_LEVEL_INFO, "chat")) {
+ *         log_word(&line, "id", id);
+ *         log_end(&line);
+ *     }
+ */
+struct log_line {
+    struct print text;
+    char s[2048];
+};
+
+/** False if lines of this level are dropped. */
+bool log_begin(struct log_line *line, enum log_level level, const char *event);
+/** A value of ours, without spaces. */
+void log_word(struct log_line *line, const char *key, const char *value);
+void log_number(struct log_line *line, const char *key, int64_t value);
+/** As log_quote() has it. */
+void log_quoted(struct log_line *line, const char *key, const char *value);
+void log_end(struct log_line *line);
 
 /** Room for a quoted value; longer values are cut. */
 struct log_text {

@@ -5,14 +5,10 @@
  */
 #include "server_connection.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void add_text(struct evbuffer *out, const char *text)
-{
-    evbuffer_add(out, text, strlen(text));
-}
+#include "print.h"
 
 /* "" for a status that only an engine gives: llhttp's table ends the program at what is not in it.
  */
@@ -48,44 +44,60 @@ static const char *reason_of(int status)
     return "";
 }
 
-static void add_header(struct evbuffer *out, const char *name, const char *value)
+static void print_header(struct print *out, const char *name, const char *value)
 {
-    add_text(out, name);
-    add_text(out, ": ");
-    add_text(out, value);
-    add_text(out, "\r\n");
+    print_text(out, name);
+    print_text(out, ": ");
+    print_text(out, value);
+    print_text(out, "\r\n");
 }
 
+/* At least what add_head() takes. */
+static size_t head_bytes(const struct connection *c, const struct server_head *head)
+{
+    const char *origin = cors_origin(c);
+    size_t n = 256 + strlen(head->content_type);
+    if (origin)
+        n += strlen(origin) + strlen(c->server->options.exposed_headers) + 128;
+    for (size_t i = 0; i < head->n_headers; i++)
+        n += strlen(head->headers[i].name) + strlen(head->headers[i].value) + 4;
+    return n;
+}
+
+/* Where reserve() has made room. */
 static void add_head(struct connection *c, const struct server_head *head, const char *framing,
                      bool keep_alive)
 {
-    struct evbuffer *out = c->out;
+    struct evbuffer_iovec space;
     const char *origin = cors_origin(c);
-    evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sConnection: %s\r\n",
-                        head->status, reason_of(head->status), head->content_type, framing,
-                        keep_alive ? "keep-alive" : "close");
+    if (evbuffer_reserve_space(c->out, (ev_ssize_t)head_bytes(c, head), &space, 1) != 1)
+        return;
+    struct print out = print_into(space.iov_base, space.iov_len);
+    print_text(&out, "HTTP/1.1 ");
+    print_int(&out, head->status);
+    print_text(&out, " ");
+    print_text(&out, reason_of(head->status));
+    print_text(&out, "\r\n");
+    print_header(&out, "Content-Type", head->content_type);
+    print_text(&out, framing);
+    print_header(&out, "Connection", keep_alive ? "keep-alive" : "close");
     for (size_t i = 0; i < head->n_headers; i++)
-        add_header(out, head->headers[i].name, head->headers[i].value);
+        print_header(&out, head->headers[i].name, head->headers[i].value);
     if (origin) {
-        add_header(out, "access-control-allow-origin", origin);
-        add_header(out, "access-control-expose-headers", c->server->options.exposed_headers);
-        add_header(out, "vary", "origin");
+        print_header(&out, "access-control-allow-origin", origin);
+        print_header(&out, "access-control-expose-headers", c->server->options.exposed_headers);
+        print_header(&out, "vary", "origin");
     }
-    add_text(out, "\r\n");
+    print_text(&out, "\r\n");
+    space.iov_len = out.n;
+    evbuffer_commit_space(c->out, &space, 1);
 }
 
 /* Makes room for an answer's head and `n` bytes, so that no part of it can be missing. Without
  * memory the connection is closed instead. */
 static bool reserve(struct connection *c, const struct server_head *head, size_t n)
 {
-    n += 256;
-    const char *origin = head ? cors_origin(c) : NULL;
-    if (head)
-        n += strlen(head->content_type);
-    if (origin)
-        n += strlen(origin) + strlen(c->server->options.exposed_headers) + 128;
-    for (size_t i = 0; head && i < head->n_headers; i++)
-        n += strlen(head->headers[i].name) + strlen(head->headers[i].value) + 4;
+    n += head ? head_bytes(c, head) : 256;
     if (!c->lost && evbuffer_expand(c->out, n))
         c->lost = true;
     return !c->lost;
@@ -96,6 +108,15 @@ static char *error_json(const struct connection *c, const struct http_error *err
 {
     const struct server_request *r = c->request;
     return c->server->options.error_json(r && r->head.p ? r->head.p : "", error, ret_n);
+}
+
+/* "Content-Length: 12\r\n" */
+static void print_length(char *text, size_t size, size_t n)
+{
+    struct print p = print_into(text, size);
+    print_text(&p, "Content-Length: ");
+    print_int(&p, (int64_t)n);
+    print_text(&p, "\r\n");
 }
 
 void request_refuse(struct connection *c)
@@ -110,7 +131,7 @@ void request_refuse(struct connection *c)
     const char *text = json ? json : http_error_no_memory;
     char framing[48];
     n = strlen(text);
-    snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", n);
+    print_length(framing, sizeof(framing), n);
     struct server_head head = {
         .status = c->error.status,
         .content_type = "application/json",
@@ -136,7 +157,7 @@ void server_reply(struct server_request *request, const struct server_head *head
 {
     struct connection *c = request->connection;
     char framing[48];
-    snprintf(framing, sizeof(framing), "Content-Length: %zu\r\n", body.n);
+    print_length(framing, sizeof(framing), body.n);
     if (reserve(c, head, body.n)) {
         add_head(c, head, framing, request->keep_alive);
         if (c->parser.method != HTTP_HEAD)

@@ -38,11 +38,17 @@ static int head_append(struct connection *c, const char *p, size_t n, bool end)
     return err ? fail_memory(c) : 0;
 }
 
+/* Most names differ in the first letter. */
+static bool is_named(const char *header, const char *name)
+{
+    return ((header[0] ^ name[0]) & ~0x20) == 0 && strcasecmp(header, name) == 0;
+}
+
 /* The `k`-th header of a name. */
 static const char *nth_header(const struct server_request *r, const char *name, size_t k)
 {
     for (size_t i = 0; i < r->n_headers; i++) {
-        if (strcasecmp(r->head.p + r->names[i], name) == 0 && k-- == 0)
+        if (is_named(r->head.p + r->names[i], name) && k-- == 0)
             return r->head.p + r->values[i];
     }
     return NULL;
