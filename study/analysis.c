@@ -21,6 +21,8 @@ static size_t plan_of(const char *name)
     return ANALYSIS_PLANS;
 }
 
+_Static_assert(ANALYSIS_PLANS == MOA_PLANS, "a share for each plan");
+
 /* Values of the answered requests, in groups by seed: one pass each. */
 struct by_seed {
     double *values;
@@ -57,6 +59,15 @@ static struct grouped by_seed_grouped(const struct by_seed *b)
     return (struct grouped){b->values, b->sizes, b->n_groups};
 }
 
+bool analysis_used_cloud(const struct record *record)
+{
+    if (strncmp(record->fallback, "cloud", 5) == 0)
+        return true;
+    if (strcmp(record->plan, "edge-first") == 0) /* what was not sure was asked again */
+        return strstr(record->reason, "unsure") != NULL;
+    return strcmp(record->plan, "edge") != 0;
+}
+
 static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttft)
 {
     double used_cloud = 0.0;
@@ -69,7 +80,7 @@ static void count(struct sample *s, struct by_seed *latency, struct by_seed *ttf
         if (!r->ok)
             continue;
         plans[plan_of(r->plan)] += 1.0;
-        used_cloud += strcmp(r->plan, "edge") != 0 || strncmp(r->fallback, "cloud", 5) == 0;
+        used_cloud += analysis_used_cloud(r);
         s->n_ok++;
         by_seed_add(latency, r->condition.seed, r->total_ms);
         if (!isnan(r->ttft_ms))

@@ -9,7 +9,7 @@
 #include "record.h"
 #include "stats.h"
 
-#define ANALYSIS_PLANS 4
+#define ANALYSIS_PLANS 5
 #define ANALYSIS_SCORES 11
 
 /** One policy in one setting, all seeds together. Per request where nothing else is said. */
@@ -63,6 +63,9 @@ const struct sample *analysis_find(const struct setting *setting, const char *po
 
 /** "mmbench, rate=2, 200 Mbit/s". */
 void analysis_setting_name(const struct setting *setting, char *name, size_t n);
+
+/** True if the cloud was asked for it, also in vain. */
+bool analysis_used_cloud(const struct record *record);
 
 /** True if the record is right: at least half of the full mark. */
 bool analysis_is_right(const struct record *record);

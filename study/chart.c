@@ -9,20 +9,23 @@
 
 #include "page.h"
 
-#define WIDTH 560
-#define HEIGHT 360
-#define LEFT 58
-#define RIGHT 550
-#define TOP 34
-#define BOTTOM 306
-#define LEGEND_ROW 16
+/* Narrow enough for a telephone held upright. */
+#define WIDTH 400
+#define HEIGHT 306
+#define LEFT 50
+#define RIGHT 390
+#define TOP 12
+#define BOTTOM 262
 #define TICKS 5
 
+/* The values are in page.c's style, one set for each of light and dark. */
 const char *chart_color(size_t i)
 {
-    static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9",
-                                         "#8a6d00", "#6a3d9a", "#a61e1e", "#4d4d4d", "#00868b"};
-    return colors[i % (sizeof(colors) / sizeof(colors[0]))];
+    static const char *const colors[CHART_COLORS] = {
+        "var(--c0)",  "var(--c1)",  "var(--c2)",  "var(--c3)", "var(--c4)",
+        "var(--c5)",  "var(--c6)",  "var(--c7)",  "var(--c8)", "var(--c9)",
+        "var(--c10)", "var(--c11)", "var(--c12)", "var(--c13)"};
+    return colors[i % CHART_COLORS];
 }
 
 static double px_x(const struct chart *c, double x)
@@ -48,7 +51,7 @@ static double tick_step(const struct chart_axis *axis)
 
 static void draw_axes(struct chart *c)
 {
-    fprintf(c->out, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"#1a1a1a\"/>", LEFT, TOP,
+    fprintf(c->out, "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"var(--ink)\"/>", LEFT, TOP,
             BOTTOM, RIGHT);
     double step = tick_step(&c->y);
     for (int i = 0; i <= 2 * TICKS + 2; i++) {
@@ -56,7 +59,7 @@ static void draw_axes(struct chart *c)
         if (y > c->y.high + step * 1e-6)
             break;
         fprintf(c->out,
-                "<path d=\"M%d %.1fH%d\" stroke=\"#e4e6e8\"/>"
+                "<path d=\"M%d %.1fH%d\" stroke=\"var(--rule)\"/>"
                 "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>",
                 LEFT, px_y(c, y), RIGHT, LEFT - 6, px_y(c, y) + 4, y + 0.0);
     }
@@ -90,23 +93,28 @@ void chart_begin(struct chart *chart, FILE *out, const char *title, struct chart
     if (!(y.high > y.low))
         y.high = y.low + 1.0;
     *chart = (struct chart){.out = out, .x = x, .y = y};
+    fputs("<figure><figcaption>", out);
+    page_escape(out, title);
     fprintf(out,
-            "<figure><svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
+            "</figcaption><svg width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" "
             "xmlns=\"http://www.w3.org/2000/svg\"><title>",
-            WIDTH, HEIGHT + 56, WIDTH, HEIGHT + 56);
+            WIDTH, HEIGHT, WIDTH, HEIGHT);
     page_escape(out, title);
-    fprintf(out,
-            "</title><text x=\"%d\" y=\"18\" font-weight=\"600\" "
-            "style=\"font-weight:600\">",
-            LEFT);
-    page_escape(out, title);
-    fputs("</text>", out);
+    fputs("</title>", out);
     draw_axes(chart);
 }
 
 void chart_end(struct chart *chart)
 {
-    fputs("</svg></figure>\n", chart->out);
+    fputs("</svg>", chart->out);
+    if (chart->n_legend > 0)
+        fputs("<p class=\"legend\">", chart->out);
+    for (size_t i = 0; i < chart->n_legend; i++) {
+        fprintf(chart->out, "<span><i style=\"background:%s\"></i>", chart->legend[i].color);
+        page_escape(chart->out, chart->legend[i].name);
+        fputs("</span> ", chart->out);
+    }
+    fputs(chart->n_legend > 0 ? "</p></figure>\n" : "</figure>\n", chart->out);
 }
 
 void chart_line(struct chart *chart, const double *x, const double *y, size_t n, const char *color,
@@ -155,15 +163,6 @@ void chart_tick(struct chart *chart, double x, const char *text)
 
 void chart_legend(struct chart *chart, const char *name, const char *color)
 {
-    const int column = (int)(chart->n_legend % 3);
-    const int row = (int)(chart->n_legend / 3);
-    const int x = 14 + column * 182;
-    const int y = BOTTOM + 52 + row * LEGEND_ROW;
-    chart->n_legend++;
-    fprintf(chart->out,
-            "<rect x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" fill=\"%s\"/>"
-            "<text x=\"%d\" y=\"%d\">",
-            x, y - 9, color, x + 14, y);
-    page_escape(chart->out, name);
-    fputs("</text>", chart->out);
+    if (chart->n_legend < CHART_LEGEND_MAX)
+        chart->legend[chart->n_legend++] = (struct chart_entry){name, color};
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Charts as SVG inside of HTML: axes, lines, points, bands, stacked bars, a legend. No script.
+ * Charts as SVG inside of HTML: axes, lines, points, stacked bars, a legend. No script; colours are
+ * variables of the page's style.
  */
 #ifndef MOA_STUDY_CHART_H
 #define MOA_STUDY_CHART_H
@@ -13,16 +14,25 @@ struct chart_axis {
     double low, high; /* low < high */
 };
 
+#define CHART_COLORS 14
+#define CHART_LEGEND_MAX 32
+
+struct chart_entry {
+    const char *name, *color; /* borrowed until chart_end() */
+};
+
 struct chart {
     FILE *out;
     struct chart_axis x, y;
+    struct chart_entry legend[CHART_LEGEND_MAX];
     size_t n_legend;
 };
 
-/** The i-th of ten colours told apart by people with the usual colour-vision deficiencies. */
+/** The i-th of CHART_COLORS; the first nine are told apart by people with the usual colour-vision
+ * deficiencies. On a light ground and on a dark one. */
 const char *chart_color(size_t i);
 
-/** Opens a figure; x.label NULL: no ticks below. */
+/** Opens a figure, its title above it; x.label NULL: no ticks below. */
 void chart_begin(struct chart *chart, FILE *out, const char *title, struct chart_axis x,
                  struct chart_axis y);
 void chart_end(struct chart *chart);

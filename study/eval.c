@@ -19,6 +19,7 @@
 
 #include "call.h"
 #include "engine.h"
+#include "facts.h"
 #include "run.h"
 
 /* ---- what engines and gateway count ---- */
@@ -154,6 +155,7 @@ static void make_pass(struct eval *e, const struct eval_policy *policy)
                         .dataset_faults = e->set->n_faults};
     struct counters before;
     struct counters after;
+    struct facts facts;
     bool *done = find_done(e, &pass.condition);
     if (!done) {
         fprintf(stderr, "%s: out of memory\n", options->dataset.log_name);
@@ -165,6 +167,7 @@ static void make_pass(struct eval *e, const struct eval_policy *policy)
             engine_reset_peak(options->pids[tier]);
     }
     read_counters(options, &before);
+    facts_begin(&facts);
     const struct run run = {.options = options,
                             .set = e->set,
                             .done = done,
@@ -178,6 +181,13 @@ static void make_pass(struct eval *e, const struct eval_policy *policy)
         e->failed = true;
     read_counters(options, &after);
     take_difference(options, &before, &after, &pass);
+    facts_end(&facts, options->url, options->api_key);
+    pass.asked_for = policy->name;
+    pass.begun = facts.begun;
+    pass.machine = facts.machine;
+    pass.settings = facts.settings;
+    pass.version = moa_version();
+    pass.n_wanted = (double)e->set->n;
     if (pass.n_done + pass.n_failed > 0 && pass_write(e->passes, &pass)) {
         fprintf(stderr, "%s: %s/passes.jsonl: %s\n", options->dataset.log_name, options->out,
                 strerror(errno));

@@ -100,6 +100,12 @@ static const struct field pass_fields[] = {
     {"cloud_sent_bytes", NUMBER, IN(sent_bytes[1])},
     {"edge_received_bytes", NUMBER, IN(received_bytes[0])},
     {"cloud_received_bytes", NUMBER, IN(received_bytes[1])},
+    {"asked_for", STRING, IN(asked_for)},
+    {"settings", STRING, IN(settings)},
+    {"begun", STRING, IN(begun)},
+    {"version", STRING, IN(version)},
+    {"machine", STRING, IN(machine)},
+    {"wanted", NUMBER, IN(n_wanted)},
 };
 #undef IN
 

@@ -48,6 +48,11 @@ struct pass {
     bool interrupted;
     double cpu_s[2], peak_bytes[2], prompt_tokens[2], completion_tokens[2], n_params[2];
     double sent_bytes[2], received_bytes[2];
+    const char *asked_for;       /* the policy's name, whatever its label */
+    const char *settings;        /* "paper.tau_image=0.41": of policies, not at their defaults */
+    const char *begun, *version; /* "2026-11-27T12:00:00Z"; of moaoff */
+    const char *machine;         /* "Intel Xeon, 2 cores, Linux 6.1" */
+    double n_wanted;             /* requests, those of earlier runs too; NaN: not written down */
 };
 
 /** Appends a line and flushes it. 0, or -1 with errno. */

@@ -9,9 +9,13 @@
 #include <string.h>
 
 static void write_all(struct page *page, const struct analysis *analysis,
-                      const struct records *records)
+                      const struct records *records, const struct report_options *options)
 {
     page_begin(page, "MoA-Off: evaluation");
+    report_verdict(page, analysis, records);
+    report_missing(page, analysis, records);
+    report_run_facts(page, records);
+    page_heading(page, 2, "How to read it");
     page_text(page,
               "Every figure is from the requests in requests.jsonl beside this file. In brackets: "
               "95 %% intervals, Wilson's for accuracy, bootstrap for latency: seeds are drawn, and "
@@ -23,10 +27,13 @@ static void write_all(struct page *page, const struct analysis *analysis,
     report_latency(page, analysis);
     report_resources(page, analysis);
     report_decisions(page, analysis);
+    report_reasons(page, analysis);
+    report_cost(page, analysis, records, options);
     report_scores(page, analysis);
     report_figures(page, analysis);
     report_latency_detail(page, analysis);
     report_categories(page, analysis);
+    report_pictures(page, analysis, options->pictures);
     report_failures(page, analysis, records);
     page_end(page);
 }
@@ -50,11 +57,11 @@ static int close_written(FILE *out)
 }
 
 static int write_files(const char *folder, const struct analysis *analysis,
-                       const struct records *records)
+                       const struct records *records, const struct report_options *options)
 {
     struct page page = {.html = create(folder, "report.html"), .md = create(folder, "report.md")};
     if (page.html && page.md)
-        write_all(&page, analysis, records);
+        write_all(&page, analysis, records, options);
     int failed = page.html && page.md ? 0 : 1;
     if (page.html && close_written(page.html))
         failed = 1;
@@ -63,7 +70,7 @@ static int write_files(const char *folder, const struct analysis *analysis,
     return failed;
 }
 
-int report_run(const char *folder)
+int report_run(const char *folder, const struct report_options *options)
 {
     struct records records = {0};
     struct analysis analysis = {NULL, 0};
@@ -76,7 +83,7 @@ int report_run(const char *folder)
     else if (analysis.n == 0)
         fprintf(stderr, "moaoff report: %s/requests.jsonl holds no record\n", folder);
     else
-        failed = write_files(folder, &analysis, &records);
+        failed = write_files(folder, &analysis, &records, options);
     if (!failed)
         printf("%s/report.html\n%s/report.md\n", folder, folder);
     analysis_done(&analysis);

@@ -11,8 +11,12 @@
 
 #include "chart.h"
 #include "report.h"
+#include "report_names.h"
 
 #define POINTS_MAX 24
+#define POINT_LEAST 30 /* questions, so that an interval is no wider than 36 points */
+#define CURVE_LEAST 40 /* answers behind a curve */
+#define MIX_LEAST 20   /* answers behind a bar */
 
 struct point {
     double x;
@@ -103,31 +107,30 @@ static void draw_scatter(struct page *page, const char *title, const char *x_lab
     chart_end(&chart);
 }
 
-static void draw_scatters(struct page *page, const struct setting *setting, const char *name)
+static void draw_scatters(struct page *page, const struct analysis *a,
+                          const struct setting *setting, const char *name)
 {
     struct point latency[POINTS_MAX];
     struct point cost[POINTS_MAX];
     size_t n = 0;
     size_t n_latency = 0;
     bool by_cpu = has_cpu(setting);
-    char title[200];
+    char title[256];
     for (size_t i = 0; i < setting->n && n < POINTS_MAX; i++) {
         const struct sample *s = &setting->samples[i];
-        if (isnan(s->accuracy.value) || isnan(s->mean_ms.value))
+        const char *color = report_color(a, s->policy);
+        if (isnan(s->accuracy.value) || isnan(s->mean_ms.value) || s->n_scored < POINT_LEAST)
             continue;
         if (!s->behind)
-            latency[n_latency++] =
-                (struct point){s->mean_ms.value, s->accuracy, s->policy, chart_color(i)};
+            latency[n_latency++] = (struct point){s->mean_ms.value, s->accuracy, s->policy, color};
         double x = by_cpu ? cpu_ms(s) : 100.0 * s->cloud_share;
-        cost[n++] = (struct point){x, s->accuracy, s->policy, chart_color(i)};
+        cost[n++] = (struct point){x, s->accuracy, s->policy, color};
     }
-    snprintf(title, sizeof(title), "Accuracy and latency: %s", name);
-    draw_scatter(page, title, "mean latency, ms, of those that kept up (dashed: Pareto front)",
-                 latency, n_latency);
+    snprintf(title, sizeof(title), "Accuracy and latency of those that kept up: %s", name);
+    draw_scatter(page, title, "mean latency, ms (dashed: Pareto front)", latency, n_latency);
     snprintf(title, sizeof(title), "Accuracy and cost: %s", name);
     draw_scatter(page, title,
-                 by_cpu ? "CPU of both engines a request, ms (dashed: Pareto front)"
-                        : "requests that used the cloud, % (dashed: Pareto front)",
+                 by_cpu ? "CPU of both engines a request, ms" : "requests that used the cloud, %",
                  cost, n);
 }
 
@@ -162,30 +165,39 @@ static void draw_distribution(struct chart *chart, const struct sample *s, const
     free(values);
 }
 
-static void draw_distributions(struct page *page, const struct setting *setting, const char *name)
+static void draw_distributions(struct page *page, const struct analysis *a,
+                               const struct setting *setting, const char *name)
 {
-    char title[200];
+    char title[256];
     double high = 0.0;
     for (size_t i = 0; i < setting->n; i++) {
-        if (!isnan(setting->samples[i].p99_ms.value) && !setting->samples[i].behind)
+        if (!isnan(setting->samples[i].p99_ms.value) && !setting->samples[i].behind &&
+            setting->samples[i].n_ok >= CURVE_LEAST)
             high = fmax(high, setting->samples[i].p99_ms.value);
     }
     if (high <= 0.0)
         return;
     struct chart chart;
-    snprintf(title, sizeof(title), "Latency: %s", name);
-    chart_begin(
-        &chart, page->html, title,
-        (struct chart_axis){"latency, ms, up to the highest p99 of those that kept up", 0.0, high},
-        (struct chart_axis){"requests answered by then, %", 0.0, 100.0});
+    snprintf(title, sizeof(title), "Latency, up to the highest p99 of those that kept up: %s",
+             name);
+    chart_begin(&chart, page->html, title, (struct chart_axis){"latency, ms", 0.0, high},
+                (struct chart_axis){"requests answered by then, %", 0.0, 100.0});
     for (size_t i = 0; i < setting->n; i++) {
-        draw_distribution(&chart, &setting->samples[i], chart_color(i));
-        chart_legend(&chart, setting->samples[i].policy, chart_color(i));
+        const struct sample *s = &setting->samples[i];
+        if (s->n_ok < CURVE_LEAST)
+            continue;
+        draw_distribution(&chart, s, report_color(a, s->policy));
+        chart_legend(&chart, s->policy, report_color(a, s->policy));
     }
     chart_end(&chart);
 }
 
 /* ---- decisions over load ---- */
+
+static bool has_mix(const struct sample *sample)
+{
+    return sample && sample->n_ok >= MIX_LEAST;
+}
 
 /* All settings of one set under one policy, a bar each. */
 static void draw_mix(struct page *page, const struct analysis *a, const char *dataset,
@@ -195,7 +207,7 @@ static void draw_mix(struct page *page, const struct analysis *a, const char *da
     size_t n = 0;
     for (size_t s = 0; s < a->n; s++)
         n += strcmp(a->settings[s].dataset, dataset) == 0 &&
-             analysis_find(&a->settings[s], policy) != NULL;
+             has_mix(analysis_find(&a->settings[s], policy));
     if (n == 0)
         return;
     struct chart chart;
@@ -206,12 +218,12 @@ static void draw_mix(struct page *page, const struct analysis *a, const char *da
     for (size_t s = 0; s < a->n; s++) {
         const struct setting *setting = &a->settings[s];
         const struct sample *sample = analysis_find(setting, policy);
-        if (strcmp(setting->dataset, dataset) != 0 || !sample)
+        if (strcmp(setting->dataset, dataset) != 0 || !has_mix(sample))
             continue;
         double low = 0.0;
         for (size_t k = 0; k < ANALYSIS_PLANS && sample->n_ok > 0; k++) {
             double high = low + 100.0 * sample->plans[k];
-            chart_bar(&chart, x, 0.3, low, high, chart_color(k));
+            chart_bar(&chart, x, 0.3, low, high, report_plan_color(k));
             low = high;
         }
         char tick[80];
@@ -223,32 +235,51 @@ static void draw_mix(struct page *page, const struct analysis *a, const char *da
         x += 1.0;
     }
     for (size_t k = 0; k < ANALYSIS_PLANS; k++)
-        chart_legend(&chart, moa_plan_name((enum moa_plan)k), chart_color(k));
+        chart_legend(&chart, moa_plan_name((enum moa_plan)k), report_plan_color(k));
     chart_end(&chart);
 }
 
+/* Of every policy that decides, once a set. */
 static void draw_mixes(struct page *page, const struct analysis *a)
 {
-    static const char *const policies[] = {"paper", "paper-no-modality", "paper-no-state", "perllm",
-                                           "perllm-accuracy"};
+    const struct names policies = report_policies(a);
     for (size_t s = 0; s < a->n; s++) {
         bool first = true;
         for (size_t k = 0; k < s; k++)
             first = first && strcmp(a->settings[k].dataset, a->settings[s].dataset) != 0;
-        for (size_t p = 0; first && p < sizeof(policies) / sizeof(policies[0]); p++)
-            draw_mix(page, a, a->settings[s].dataset, policies[p]);
+        for (size_t p = 0; first && p < policies.n; p++) {
+            const char *name = policies.names[p];
+            if (strcmp(name, "edge") != 0 && strcmp(name, "cloud") != 0)
+                draw_mix(page, a, a->settings[s].dataset, name);
+        }
     }
+}
+
+/* Whether a setting is too small for all of its figures. */
+static bool is_small(const struct setting *setting)
+{
+    for (size_t i = 0; i < setting->n; i++) {
+        if (setting->samples[i].n_ok >= CURVE_LEAST)
+            return false;
+    }
+    return true;
 }
 
 void report_figures(struct page *page, const struct analysis *analysis)
 {
     page_heading(page, 2, "Figures");
     fputs("Figures are in report.html.\n\n", page->md);
+    page_text(page,
+              "A policy is in a figure of accuracy with %d questions or more, and in one of "
+              "latencies with %d answers or more: fewer would be noise.",
+              POINT_LEAST, CURVE_LEAST);
     for (size_t i = 0; i < analysis->n; i++) {
         char name[160];
         analysis_setting_name(&analysis->settings[i], name, sizeof(name));
-        draw_scatters(page, &analysis->settings[i], name);
-        draw_distributions(page, &analysis->settings[i], name);
+        if (is_small(&analysis->settings[i]))
+            page_text(page, "%s: too few answers for figures.", name);
+        draw_scatters(page, analysis, &analysis->settings[i], name);
+        draw_distributions(page, analysis, &analysis->settings[i], name);
     }
     draw_mixes(page, analysis);
 }

@@ -157,8 +157,8 @@ static void draw_routes(struct page *page, const char *dataset, const struct pai
     }
     const double blind_x[] = {0.0, 100.0};
     const double blind_y[] = {100.0 * ends[0].accuracy, 100.0 * ends[1].accuracy};
-    chart_line(&chart, blind_x, blind_y, 2, "#1a1a1a", 1);
-    chart_point(&chart, 100.0 * oracle.cloud_share, 100.0 * oracle.accuracy, NAN, NAN, "#1a1a1a",
+    chart_line(&chart, blind_x, blind_y, 2, "var(--ink)", 1);
+    chart_point(&chart, 100.0 * oracle.cloud_share, 100.0 * oracle.accuracy, NAN, NAN, "var(--ink)",
                 "oracle");
     chart_end(&chart);
 }
@@ -225,6 +225,58 @@ static void best_table(struct page *page, const struct record *const *records,
 
 /* ---- one set ---- */
 
+#define AREA_LEAST 10    /* errors of either kind, for a row of areas */
+#define BINS_LEAST 200   /* questions, 25 a bin */
+#define ROUTES_LEAST 100 /* questions behind a curve */
+
+/* Whether the score tells the edge's errors better than chance: the interval holds no 0.5. */
+static bool knows(const struct record *const *records, const unsigned char *wrong, size_t n,
+                  size_t score)
+{
+    double *scores = malloc((n + 1) * sizeof(*scores));
+    if (!scores)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        scores[i] = analysis_score(&records[i]->features, score);
+    const struct estimate area = stats_auc(scores, wrong, n, 1);
+    free(scores);
+    return area.low > 0.5 || area.high < 0.5;
+}
+
+static void draw_scores(struct page *page, const char *dataset, const struct pair *pairs,
+                        const struct record *const *records, const unsigned char *wrong, size_t n)
+{
+    for (size_t k = 0; k < ANALYSIS_SCORES && n >= BINS_LEAST; k++) {
+        if (k == SCORE_IMAGE || knows(records, wrong, n, k))
+            draw_calibration(page, dataset, records, n, k);
+    }
+    if (n >= ROUTES_LEAST)
+        draw_routes(page, dataset, pairs, n);
+    if (n < BINS_LEAST)
+        page_text(page,
+                  "Figures of accuracy over scores need %d questions, those of routing %d: fewer "
+                  "would be noise.",
+                  BINS_LEAST, ROUTES_LEAST);
+    else
+        page_text(page, "Accuracy over a score is drawn for c_img and for the scores whose "
+                        "interval of the area for \"the edge is wrong\" does not hold 0.5.");
+}
+
+/* What can be said of so few. */
+static bool are_enough(struct page *page, const unsigned char *wrong, size_t n)
+{
+    size_t n_wrong = 0;
+    for (size_t i = 0; i < n; i++)
+        n_wrong += wrong[i];
+    if (n_wrong >= AREA_LEAST && n - n_wrong >= AREA_LEAST)
+        return true;
+    page_text(page,
+              "The edge is wrong on %zu and right on %zu of %zu questions that both tiers "
+              "answered: what a score knows of that cannot be told with fewer than %d of either.",
+              n_wrong, n - n_wrong, n, AREA_LEAST);
+    return false;
+}
+
 static void with_pairs(struct page *page, const char *dataset, const struct pair *pairs, size_t n)
 {
     const struct record **records = malloc((n + 1) * sizeof(struct record *));
@@ -236,6 +288,8 @@ static void with_pairs(struct page *page, const char *dataset, const struct pair
             wrong[i] = !analysis_is_right(pairs[i].edge);
             gain[i] = wrong[i] && analysis_is_right(pairs[i].cloud);
         }
+    }
+    if (records && wrong && gain && are_enough(page, wrong, n)) {
         page_text(page,
                   "%zu questions that both tiers answered. Area under the ROC curve of each score "
                   "as a predictor, higher scores first: 0.5 knows nothing, below it the score "
@@ -250,9 +304,7 @@ static void with_pairs(struct page *page, const char *dataset, const struct pair
                   "drawing as many requests blindly, found on one half of the questions and judged "
                   "on the other, both ways; a gain whose interval holds 0 may be none.");
         best_table(page, records, pairs, gain, n);
-        for (size_t k = 0; k < ANALYSIS_SCORES; k++)
-            draw_calibration(page, dataset, records, n, k);
-        draw_routes(page, dataset, pairs, n);
+        draw_scores(page, dataset, pairs, records, wrong, n);
     }
     free(records);
     free(wrong);

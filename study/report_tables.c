@@ -10,48 +10,10 @@
 #include <moaoff/policy.h>
 
 #include "report.h"
+#include "report_names.h"
 
-#define NAMES_MAX 64
 #define COLUMNS_MAX 13
 #define COLUMN_BYTES 96
-
-/* The order in which policies are listed; others follow. */
-static const char *const known[] = {
-    "cloud", "edge", "perllm", "perllm-accuracy", "paper", "paper-no-modality", "paper-no-state"};
-
-struct names {
-    const char *names[NAMES_MAX];
-    size_t n;
-};
-
-static void add_name(struct names *names, const char *name)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        if (strcmp(names->names[i], name) == 0)
-            return;
-    }
-    if (names->n < NAMES_MAX)
-        names->names[names->n++] = name;
-}
-
-static struct names policies_of(const struct analysis *a)
-{
-    struct names seen = {.n = 0};
-    struct names ordered = {.n = 0};
-    for (size_t s = 0; s < a->n; s++) {
-        for (size_t i = 0; i < a->settings[s].n; i++)
-            add_name(&seen, a->settings[s].samples[i].policy);
-    }
-    for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++) {
-        for (size_t i = 0; i < seen.n; i++) {
-            if (strcmp(seen.names[i], known[k]) == 0)
-                add_name(&ordered, seen.names[i]);
-        }
-    }
-    for (size_t i = 0; i < seen.n; i++)
-        add_name(&ordered, seen.names[i]);
-    return ordered;
-}
 
 /* A set under a load: its settings differ by the link alone. At most COLUMNS_MAX - 1 of them fit
  * beside the policies. */
@@ -78,11 +40,11 @@ static struct group group_at(const struct analysis *a, size_t first)
         if (same_group(&a->settings[s], &a->settings[first]))
             g.settings[g.n++] = &a->settings[s];
     }
-    const struct names all = policies_of(a);
+    const struct names all = report_policies(a);
     for (size_t p = 0; p < all.n; p++) {
         for (size_t i = 0; i < g.n; i++) {
             if (analysis_find(g.settings[i], all.names[p]))
-                add_name(&g.policies, all.names[p]);
+                names_add(&g.policies, all.names[p]);
         }
     }
     return g;
@@ -287,7 +249,7 @@ void report_latency_detail(struct page *page, const struct analysis *analysis)
                                           "p50",          "p95",
                                           "p99",          "first token, p50",
                                           "came in, 1/s", "answered meanwhile, 1/s"};
-    const struct names policies = policies_of(analysis);
+    const struct names policies = report_policies(analysis);
     page_heading(page, 2, "Latency in detail, ms");
     for (size_t i = 0; i < analysis->n; i++) {
         const struct setting *setting = &analysis->settings[i];
@@ -407,12 +369,15 @@ void report_resources(struct page *page, const struct analysis *analysis)
 void report_decisions(struct page *page, const struct analysis *analysis)
 {
     static const char *const columns[] = {"policy",         "edge",          "cloud",
-                                          "perceive-cloud", "perceive-edge", "used the cloud",
-                                          "infeasible",     "fallbacks"};
+                                          "perceive-cloud", "perceive-edge", "edge-first",
+                                          "used the cloud", "infeasible",    "fallbacks"};
     page_heading(page, 2, "Decisions");
-    page_text(page, "Per cent of the answered requests by the plan that was executed; infeasible: "
-                    "requests for which every tier broke a hard constraint of the bandit.");
-    all_links(page, analysis, columns, 8, decision_row);
+    page_text(page,
+              "Per cent of the answered requests by the plan that was executed; used the cloud: "
+              "it was asked, also in vain or because the edge's answer was not sure enough; "
+              "infeasible: requests for which every tier broke a hard constraint of the "
+              "bandit.");
+    all_links(page, analysis, columns, 9, decision_row);
 }
 
 /* ---- categories ---- */
@@ -461,7 +426,7 @@ void report_categories(struct page *page, const struct analysis *analysis)
         for (size_t i = 0; i < setting->n; i++) {
             for (size_t k = 0; k < setting->samples[i].n; k++) {
                 if (setting->samples[i].records[k].category[0])
-                    add_name(&categories, setting->samples[i].records[k].category);
+                    names_add(&categories, setting->samples[i].records[k].category);
             }
         }
         if (categories.n == 0)
@@ -525,7 +490,7 @@ void report_failures(struct page *page, const struct analysis *analysis,
             page_cell(page, "%s", sample->policy);
             page_cell(page, "%zu", sample->n);
             page_cell(page, "%zu", sample->n_failed);
-            page_cell(page, "%s", first_error(sample));
+            page_words(page, "%s", first_error(sample));
             page_row_end(page);
         }
     }

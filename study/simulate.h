@@ -41,7 +41,7 @@ struct simulate_result {
     double p50_ms, p95_ms, p99_ms;
     double kept_busy; /* answers of the edge that were not sure enough, the cloud being busy */
     double escalated, audits, audits_dropped, failed_over; /* requests, those of warmup too */
-    double cloud_calls, upload_bytes, cost;
+    double calls[2], upload_bytes, cost;                   /* by enum moa_tier */
     double busy[2]; /* share of time, mean over engines, until the last arrival */
     double arrived, departed, open_at_end; /* when the last one came */
     double elapsed_s;                      /* until the last arrival */

@@ -145,7 +145,7 @@ static double cost_of(const struct sim_world *w, const struct simulate_result *r
                         answer * s->prices.million_answer_tokens / 1e6 +
                         s->request.images * s->prices.picture;
     const double hours = result->elapsed_s / 3600.0;
-    return result->cloud_calls * call + result->upload_bytes * s->prices.gigabyte / 1e9 +
+    return result->calls[MOA_CLOUD] * call + result->upload_bytes * s->prices.gigabyte / 1e9 +
            hours * (s->prices.edge_hour * s->boxes * (double)w->n_edges +
                     s->prices.cloud_hour * (double)w->n_clouds);
 }

@@ -241,12 +241,12 @@ static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
     const struct scenario *s = w->scenario;
     r->called[tier] = true;
     r->box->n_calls[tier]++;
+    w->result->calls[tier]++;
     if (tier == MOA_EDGE) {
         reach(w, r, MOA_EDGE);
         return;
     }
     const double n_bytes = r->upload_bytes;
-    w->result->cloud_calls++;
     w->result->upload_bytes += n_bytes;
     const double wait_ms =
         s->link.slow_start ? link_slow_start_ms(n_bytes, w->flow_mbps, s->link.rtt_ms) : 0.0;

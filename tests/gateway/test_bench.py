@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""bench/testbed and bench/tables, whole and small: a replayed pair over one link, its report, and the page that is made of it."""
+"""bench/testbed and bench/tables, whole and small: a replayed pair over one link, its report, and the tables that are kept of it."""
 import json
 import os
 import re
@@ -12,7 +12,6 @@ from conftest import MOAOFF
 from test_replay import pair  # noqa: F401: a fixture
 
 BENCH = os.path.join(local.ROOT, "bench")
-PAGE = "before\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nafter\n"
 
 
 def run(*command):
@@ -24,7 +23,7 @@ def test_testbed_and_results_end_to_end(pair, tmp_path):
     if subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode != 0:
         pytest.skip("no network namespaces here")
     profile = os.path.join(local.ROOT, "models", "profiles", "qwen2-vl-2b-h100.yaml")
-    out, page = tmp_path / "out", tmp_path / "page.md"
+    out, kept = tmp_path / "out", tmp_path / "kept.json"
     options = ("--sets", pair, "--records", "%s/small-mmbench.jsonl,%s/large-mmbench.jsonl" % (pair, pair), "--profiles",
                "%s,%s" % (profile, profile), "--links", "300", "--seeds", "1", "--limit", "8", "--survey", "12", "--loads", "20",
                "--capacity-requests", "4", "--policies", "edge,cloud,paper", "--out", out)
@@ -38,31 +37,19 @@ def test_testbed_and_results_end_to_end(pair, tmp_path):
     again = run(BENCH + "/testbed", *options)
     assert again.returncode == 0 and "7/7" not in again.stderr  # nothing is left to do
 
-    page.write_text(PAGE)
-    made = run(BENCH + "/tables", out, "--repeat", out, "--page", page)
+    made = run(BENCH + "/tables", out, "--repeat", out, "--out", kept)
     assert made.returncode == 0, made.stderr
-    text = page.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n") and "\nold\n" not in text
-    assert "7 passes, 64 requests, 0 of them without an answer" in text
-    repeated = re.search(r"\| Accuracy \| jsonl, rate=20 \| (\d+) \| (\d+) \| (\d+) \| 1.00 \| 0 \|", text)
+    with open(kept) as f:
+        said = json.load(f)
+    parts = dict(said["parts"])
+    assert "7 passes, 64 requests, 0 of them without an answer" in parts["The run"]
+    repeated = re.search(r"\| Accuracy \| jsonl, rate=20 \| (\d+) \| (\d+) \| (\d+) \| 1.00 \| 0 \|", parts["The run repeated"])
     assert repeated and repeated.group(1) == repeated.group(2) == repeated.group(3) == "5"
-    assert "### Failures" in text and "| cloud |" in text
-
-
-def test_results_needs_a_page_with_marks(tmp_path):
-    (tmp_path / "testbed.json").write_text(json.dumps({"plan": [["s", 2, 5]], "answers_per_s": {"s": {"edge": 3}}, "calibrated": {
-        "s": {"paper": {"tau_image": 0.5}}}, "machine": {"cpu": ["x"], "cores": 2, "kernel": "6"}}))
-    (tmp_path / "passes.jsonl").write_text(json.dumps({"dataset": "s", "policy": "edge", "load": "rate=2", "seed": 1, "done": 1, "failed": 0,
-                                                       "wall_s": 60}) + "\n")
-    (tmp_path / "requests.jsonl").write_text(json.dumps({"dataset": "s", "policy": "edge", "load": "rate=2", "seed": 1, "item": "1", "ok": True,
-                                                         "correct": 1, "plan": "edge", "total_ms": 5, "scheduled_s": 0}) + "\n")
-    page = tmp_path / "page.md"
-    page.write_text("no marks\n")
-    assert "has no marks" in run(BENCH + "/tables", tmp_path, "--page", page).stderr
-    assert page.read_text() == "no marks\n"
-    page.write_text(PAGE)
-    assert run(BENCH + "/tables", tmp_path, "--page", page).returncode == 0
-    assert "x, 2 cores, Linux 6. 1 passes, 1 requests" in page.read_text() and "| `paper.tau_image` | 0.5 |" in page.read_text()
+    assert "Failures" in parts and "| cloud |" in parts["Decisions"]
+    of = {(c["load"], c["policy"]): c for c in said["computing"]}
+    # A picture through the cloud's tower alone: 2 x 2.58e6 x 144 operations; engines that replay say no parameters.
+    assert of["rate=20", "cloud"]["cloud_gflop"] == 0.743 and of["rate=20", "cloud"]["edge_gflop"] == 0
+    assert of["rate=20", "edge"]["edge_gflop"] == 0.00704
 
 
 def test_testbed_says_what_is_missing(tmp_path):

@@ -125,27 +125,28 @@ static void draw_everything(struct chart *chart)
     chart_bar(chart, 5, 1, 0, 0.5, "#000");
     chart_tick(chart, 5, "t&t");
     for (int i = 0; i < 4; i++)
-        chart_legend(chart, "l", "#123");
+        chart_legend(chart, "l<l", "#123");
 }
 
-/* The frame is from (58, 306) to (550, 34). */
+/* The frame is from (50, 262) to (390, 12). */
 static void everything_stays_in_the_frame(void **unused)
 {
     (void)unused;
     char *text =
         draw((struct chart_axis){"x", 0, 10}, (struct chart_axis){"y", 0, 1}, draw_everything);
-    assert_non_null(strstr(text, "points=\"58.0,306.0 304.0,170.0 550.0,306.0 \""));
+    assert_non_null(strstr(text, "points=\"50.0,262.0 220.0,137.0 390.0,262.0 \""));
     assert_non_null(strstr(text, "stroke-dasharray"));
-    assert_non_null(strstr(text, "<circle cx=\"550.0\" cy=\"34.0\""));
+    assert_non_null(strstr(text, "<circle cx=\"390.0\" cy=\"12.0\""));
     assert_non_null(strstr(text, "text-anchor=\"end\">a&lt;b</text>"));
-    assert_non_null(strstr(text, "<rect x=\"254.8\" y=\"170.0\" width=\"98.4\" height=\"136.0\""));
+    assert_non_null(strstr(text, "<rect x=\"186.0\" y=\"137.0\" width=\"68.0\" height=\"125.0\""));
     assert_non_null(strstr(text, ">t&amp;t<"));
+    assert_non_null(strstr(text, "<i style=\"background:#123\"></i>l&lt;l</span>"));
     free(text);
-    for (size_t i = 0; i < 10; i++) {
+    for (size_t i = 0; i < CHART_COLORS; i++) {
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(chart_color(i), chart_color(k));
     }
-    assert_string_equal(chart_color(10), chart_color(0));
+    assert_string_equal(chart_color(CHART_COLORS), chart_color(0));
 }
 
 int main(void)

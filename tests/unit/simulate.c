@@ -268,8 +268,9 @@ static void adaptive_is_certified_and_audits(void **unused)
     assert_true(r.all.differs / r.all.n <= 0.03);
     assert_true(r.audits > 1000 && r.alarms == 0);
     /* A tenth of what is kept is sent by audits alone. */
-    const double by_audits = r.cloud_calls - r.escalated;
-    assert_true(r.all.to_cloud == r.cloud_calls && by_audits > 0.05 * 0.5 * r.all.n);
+    const double by_audits = r.calls[MOA_CLOUD] - r.escalated;
+    assert_true(r.all.to_cloud == r.calls[MOA_CLOUD] && by_audits > 0.05 * 0.5 * r.all.n);
+    assert_true(r.calls[MOA_EDGE] == r.all.n);
     const struct simulate_result again =
         with_records("adaptive:audit=0.1", "requests=40000", "cloud.service_ms=1000");
     assert_memory_equal(&r.all, &again.all, sizeof(r.all));
