@@ -38,7 +38,7 @@ const struct dialect dialect_chat = {
     .error_event = chat_error_event,
 };
 
-static const struct dialect *const dialects[] = {&dialect_chat};
+static const struct dialect *const dialects[] = {&dialect_chat, &dialect_messages};
 
 /* It, or below it; what a client asks behind a ? is no part of it. */
 static bool is_at(const char *path, const char *root)
@@ -225,14 +225,18 @@ static int read_completion(struct dialect_answer *a, yyjson_val *root, const cha
     return begin(a, root) || say_message(a, yyjson_obj_get(choice, part)) ? -1 : 0;
 }
 
-/* An engine's error in the middle of its answer. */
-static int say_error(struct dialect_answer *a, yyjson_val *error)
+/* The words of an error in the middle of an answer. */
+static const char *words_of(yyjson_val *error)
 {
     yyjson_val *message = yyjson_obj_get(error, "message");
     const char *words = yyjson_get_str(message ? message : error);
+    return words ? words : "an error";
+}
+
+static int say_error(struct dialect_answer *a, const char *words)
+{
     struct http_error said;
-    http_fail(&said, 502, "upstream_failed", "The answer of the engine broke off: %s.",
-              words ? words : "an error");
+    http_fail(&said, 502, "upstream_failed", "The answer of the engine broke off: %s.", words);
     size_t n;
     char *event = a->dialect->error_event(&said, &n);
     if (event)
@@ -249,16 +253,19 @@ static int read_data(struct dialect_answer *a, struct moa_bytes data, const char
     yyjson_val *error = yyjson_obj_get(root, "error");
     int result = 0;
     if (error && !yyjson_is_null(error))
-        result = say_error(a, error);
+        result = say_error(a, words_of(error));
     else if (yyjson_is_obj(root))
         result = read_completion(a, root, part);
+    else if (data.n > 0) /* what is left out would be missed by nobody */
+        result = say_error(a, "an event that is no JSON");
     yyjson_doc_free(doc);
     return result || a->out.failed ? -1 : 0;
 }
 
 int dialect_answer_event(struct dialect_answer *answer, struct moa_bytes data)
 {
-    return answer->has_failed ? 0 : read_data(answer, data, "delta");
+    const bool is_done = data.n >= 6 && memcmp(data.p, "[DONE]", 6) == 0;
+    return answer->has_failed || is_done ? 0 : read_data(answer, data, "delta");
 }
 
 int dialect_answer_whole(struct dialect_answer *answer, struct moa_bytes completion)

@@ -125,6 +125,7 @@ struct dialect {
 };
 
 extern const struct dialect dialect_chat;
+extern const struct dialect dialect_messages; /* Anthropic's */
 
 /** That of a path of the gateway, chat completions if it is no other's. */
 const struct dialect *dialect_of_path(const char *path);

@@ -256,7 +256,7 @@ static int read_head(struct exchange *x, struct http_error *error)
     return read_key(x, error) || read_pin(x, error) ? -1 : 0;
 }
 
-enum errand { ERRAND_CHAT, ERRAND_DECIDE, ERRAND_FORWARD };
+enum errand { ERRAND_CHAT, ERRAND_DECIDE, ERRAND_COUNT, ERRAND_FORWARD };
 
 static void exchange_start(struct server_request *request, struct gateway *gateway,
                            enum errand errand)
@@ -272,7 +272,8 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->settings = settings_use(gateway->settings);
     x->request = request;
     x->dialect = dialect_of_path(server_request_path(request));
-    x->dry_run = errand == ERRAND_DECIDE;
+    x->only_counts = errand == ERRAND_COUNT;
+    x->dry_run = errand == ERRAND_DECIDE || errand == ERRAND_COUNT;
     x->arrived_us = server_request_arrived_us(request);
     x->score = NAN;
     x->memory_age_us = -1;
@@ -299,6 +300,11 @@ void exchange_chat(struct server_request *request, void *arg)
 void exchange_decide(struct server_request *request, void *arg)
 {
     exchange_start(request, arg, ERRAND_DECIDE);
+}
+
+void exchange_count(struct server_request *request, void *arg)
+{
+    exchange_start(request, arg, ERRAND_COUNT);
 }
 
 void exchange_forward(struct server_request *request, void *arg)
@@ -340,10 +346,23 @@ static void perceive(struct exchange *x)
 
 /* ---- 3. decide ---- */
 
+/* As the limit of a tier's context is checked: an estimate, which no engine is asked for. */
+static char *count_json(const struct exchange *x, size_t *ret_n)
+{
+    char *json;
+    const double tokens =
+        perceive_tokens(&x->perceived, &x->settings->config->tier[answering_tier(x)]);
+    const int n = asprintf(&json, "{\"input_tokens\":%.0f}", tokens);
+    *ret_n = n < 0 ? 0 : (size_t)n;
+    return n < 0 ? NULL : json;
+}
+
 static void reply_decision(struct exchange *x)
 {
     size_t n;
-    char *json = perceive_decision_json(&x->perceived, exchange_scores(x), &x->state, &n);
+    char *json = x->only_counts
+                     ? count_json(x, &n)
+                     : perceive_decision_json(&x->perceived, exchange_scores(x), &x->state, &n);
     if (!json) {
         exchange_fail_memory(x);
         return;

@@ -30,6 +30,10 @@ bool exchange_label_audit(struct gateway *gateway, const char *id, const char *k
 /** There are no more audits, and those under way are dropped. */
 void exchange_end_audits(struct gateway *gateway);
 
+/** POST /v1/messages/count_tokens: how many tokens it is estimated to be for the tier that would
+ * answer. */
+void exchange_count(struct server_request *request, void *arg);
+
 /** A page of an engine's that carries no chat (embeddings, say): to one tier, as it is. */
 void exchange_forward(struct server_request *request, void *arg);
 

@@ -330,6 +330,8 @@ static void handle_decisions(struct server_request *request, void *arg)
 const struct server_route routes_table[] = {
     {"POST", "/v1/chat/completions", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/chat/completions", exchange_chat, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/v1/messages", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/v1/messages/count_tokens", exchange_count, ACCESS_CLIENT, true, SERVER_BODY_ANY},
     {"POST", "/v1/completions", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/embeddings", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/rerank", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},

@@ -226,7 +226,8 @@ class Handler(BaseHTTPRequestHandler):
             return [{"role": "assistant", "content": None}] + [
                 {"tool_calls": [dict(piece, index=0)]} for piece in pieces] + [{}]
         words = self.engine.answer.split(" ")
-        return [{"role": "assistant", "content": ""}] + [
+        thoughts = [{"reasoning_content": self.engine.reasoning}] if self.engine.reasoning else []
+        return [{"role": "assistant", "content": ""}] + thoughts + [
             {"content": word if i == 0 else " " + word} for i, word in enumerate(words)] + [{}]
 
     def stream(self, mode, with_usage):

@@ -110,7 +110,6 @@ static void streams(void **state)
         "{\"name\":\"f\",\"arguments\":\"\"}}]}}]}",
         "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
         "\"{\"}}]}}]}",
-        "not JSON",
         "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\",\"stop_reason\":\"END\"}]}",
         "{\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}",
         "[DONE]",
@@ -121,6 +120,11 @@ static void streams(void **state)
                                          "{\"choices\":[{\"delta\":{\"content\":\"b\"}}]}", NULL};
     assert_told(true, broken,
                 "begin(mine,) text(a) error(The answer of the engine broke off: Out of slots.)");
+    static const char *const odd[] = {"{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}", "",
+                                      "{\"choices\":[{\"del", NULL};
+    assert_told(true, odd,
+                "begin(mine,) text(a) error(The answer of the engine broke off: an event that is "
+                "no JSON.)");
     static const char *const nothing[] = {NULL};
     assert_told(true, nothing, "begin(mine,) end(0,,-1,-1)");
 }
@@ -157,6 +161,10 @@ static void paths_name_dialects(void **state)
 {
     (void)state;
     assert_ptr_equal(dialect_of_path("/v1/chat/completions"), &dialect_chat);
+    assert_ptr_equal(dialect_of_path("/v1/messages"), &dialect_messages);
+    assert_ptr_equal(dialect_of_path("/v1/messages/count_tokens"), &dialect_messages);
+    assert_ptr_equal(dialect_of_path("/v1/messages?beta=true"), &dialect_messages);
+    assert_ptr_equal(dialect_of_path("/v1/messages2"), &dialect_chat);
     assert_ptr_equal(dialect_of_path("/elsewhere"), &dialect_chat);
     assert_ptr_equal(dialect_of_path(""), &dialect_chat);
 }

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What readers of dialects have in common; see dialect_reader.h.
+ */
+#include "dialect_reader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+/* ---- errors ---- */
+
+int reader_fail(const struct reader *r, const char *place, const char *what)
+{
+    http_fail(r->error, 400, "invalid_value", "%s %s.", place, what);
+    return http_fail_at(r->error, "%s", place);
+}
+
+int reader_fail_memory(const struct reader *r)
+{
+    return http_fail(r->error, 503, "out_of_memory", "Out of memory.");
+}
+
+int reader_fail_foreign(const struct reader *r, const char *place, const char *what)
+{
+    http_fail(r->error, 400, "not_translatable",
+              "%s%s%s: there is nothing like it in a chat completion, which is what engines are "
+              "asked for.",
+              place, what[0] ? " " : "", what);
+    return http_fail_at(r->error, "%s", place);
+}
+
+struct place place_below(const char *place, const char *member)
+{
+    struct place p;
+    snprintf(p.name, sizeof(p.name), "%.40s%s%.22s", place, place[0] ? "." : "", member);
+    return p;
+}
+
+struct place place_entry(const char *place, size_t i)
+{
+    struct place p;
+    snprintf(p.name, sizeof(p.name), "%.50s[%u]", place, (unsigned)i);
+    return p;
+}
+
+int reader_note_origin(struct reader *r, const char *place)
+{
+    struct chat_origin origin;
+    snprintf(origin.name, sizeof(origin.name), "%s", place);
+    return dialect_note_origin(r->to, origin) ? reader_fail_memory(r) : 0;
+}
+
+/* ---- members ---- */
+
+/* What may stand anywhere, and tells whoever bills by tokens what to keep: engines know that for
+ * themselves. */
+static bool is_hint(yyjson_val *key)
+{
+    return yyjson_equals_str(key, "cache_control");
+}
+
+int reader_members(const struct reader *r, yyjson_val *object, const char *place,
+                   const char *const *names, struct members *ret_members)
+{
+    *ret_members = (struct members){{NULL}, {NULL}};
+    if (!yyjson_is_obj(object))
+        return reader_fail(r, place[0] ? place : "The body", "must be an object");
+    size_t i, n;
+    yyjson_val *key, *value;
+    yyjson_obj_foreach(object, i, n, key, value)
+    {
+        size_t k = 0;
+        while (names[k] && !yyjson_equals_str(key, names[k]))
+            k++;
+        const struct place at = place_below(place, yyjson_get_str(key));
+        if (!names[k] && is_hint(key))
+            continue;
+        if (!names[k])
+            return reader_fail_foreign(r, at.name, "");
+        if (ret_members->keys[k])
+            return reader_fail(r, at.name, "appears twice");
+        ret_members->keys[k] = key;
+        ret_members->values[k] = yyjson_is_null(value) ? NULL : value;
+    }
+    return 0;
+}
+
+/* ---- writing what was read ---- */
+
+static void put_span(struct reader *r, struct span span)
+{
+    json_put_bytes(r->out, (struct moa_bytes){(const char *)r->text.body.p + span.begin,
+                                              span.end - span.begin});
+}
+
+/* A string as it stands, without its quotes. */
+void reader_put_inside(struct reader *r, yyjson_val *string)
+{
+    put_span(r, json_string_span(&r->text, string));
+}
+
+void reader_put_string(struct reader *r, yyjson_val *string)
+{
+    json_put(r->out, "\"");
+    reader_put_inside(r, string);
+    json_put(r->out, "\"");
+}
+
+struct moa_bytes reader_object_text(const struct reader *r, yyjson_val *object)
+{
+    if (yyjson_obj_size(object) == 0)
+        return (struct moa_bytes){"{}", 2};
+    const struct span span = json_object_span(&r->text, object);
+    return (struct moa_bytes){(const char *)r->text.body.p + span.begin, span.end - span.begin};
+}
+
+/* The value of a member that is no list. */
+static void put_value(struct reader *r, yyjson_val *key, yyjson_val *value)
+{
+    if (yyjson_is_str(value))
+        reader_put_string(r, value);
+    else if (yyjson_is_obj(value))
+        json_put_bytes(r->out, reader_object_text(r, value));
+    else
+        put_span(r, json_word_span(&r->text, key));
+}
+
+/* Behind another member. */
+void reader_put_member(struct reader *r, const char *name, yyjson_val *key, yyjson_val *value)
+{
+    json_put(r->out, ",\"");
+    json_put(r->out, name);
+    json_put(r->out, "\":");
+    put_value(r, key, value);
+}
+
+void reader_put_next(struct reader *r, struct list *list)
+{
+    json_put(r->out, list->n++ > 0 ? "," : list->before);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What readers of dialects have in common: the members of objects, each known by its name or
+ * refused; strings, numbers and objects copied into the chat as they stand in the body; lists;
+ * errors that name what the client wrote. Pure.
+ */
+#ifndef MOA_GATEWAY_DIALECT_READER_H
+#define MOA_GATEWAY_DIALECT_READER_H
+
+#include "dialect.h"
+#include "json_text.h"
+
+struct reader {
+    struct json_text text;
+    struct dialect_body *to;
+    struct json_out *out; /* the chat */
+    struct http_error *error;
+};
+
+/* ---- errors: each returns -1 ---- */
+
+/** "PLACE WHAT." */
+int reader_fail(const struct reader *r, const char *place, const char *what);
+int reader_fail_memory(const struct reader *r);
+/** What stands at `place` cannot be said in a chat completion; `what` it is, or "". */
+int reader_fail_foreign(const struct reader *r, const char *place, const char *what);
+
+/** A place in the body, as errors name it: "messages[0].content[1]". */
+struct place {
+    char name[64];
+};
+
+struct place place_below(const char *place, const char *member);
+struct place place_entry(const char *place, size_t i);
+
+/** The next part of the chat that is no text stands at `place` of the body. */
+int reader_note_origin(struct reader *r, const char *place);
+
+/* ---- members ---- */
+
+#define MEMBERS_MAX 40
+
+/** The members of an object by the names that it may have; values that are null are not there. */
+struct members {
+    struct yyjson_val *keys[MEMBERS_MAX], *values[MEMBERS_MAX];
+};
+
+/** Reads `object`. A member that has none of the `names` (at most MEMBERS_MAX, NULL behind the
+ * last) or that appears twice is refused. */
+int reader_members(const struct reader *r, struct yyjson_val *object, const char *place,
+                   const char *const *names, struct members *ret_members);
+
+/* ---- writing what was read ---- */
+
+/** A string as it stands in the body, with and without its quotes. */
+void reader_put_string(struct reader *r, struct yyjson_val *string);
+void reader_put_inside(struct reader *r, struct yyjson_val *string);
+/** The text of an object. */
+struct moa_bytes reader_object_text(const struct reader *r, struct yyjson_val *object);
+/** `,"name":value` of a member that is no list. */
+void reader_put_member(struct reader *r, const char *name, struct yyjson_val *key,
+                       struct yyjson_val *value);
+
+/** A list, which begins with the first of its entries. */
+struct list {
+    size_t n;
+    const char *before; /* the first */
+};
+
+void reader_put_next(struct reader *r, struct list *list);
+
+#endif
