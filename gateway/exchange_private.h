@@ -59,7 +59,7 @@ struct exchange {
     unsigned pins;            /* see pins.h */
     bool pinned;              /* something of it is */
     bool dry_run;
-    bool only_counts; /* a dry run that is answered with its tokens */
+    bool only_counts;              /* a dry run that is answered with its tokens */
     struct forwarding *forwarding; /* a page of an engine's that is no chat; NULL: a chat */
     bool entered;                  /* the request counts among those of its key */
     bool model_is_ours;            /* what it names is no engine's */
