@@ -83,10 +83,9 @@ static void read_choice(struct completion *c, yyjson_val *choice, const char *pa
     read_calls(c, message);
 }
 
-static void read_choices(struct completion *c, struct moa_bytes json, const char *part)
+static void read_choices(struct completion *c, yyjson_val *json, const char *part)
 {
-    yyjson_doc *doc = yyjson_read(json.p, json.n, YYJSON_READ_NOFLAG);
-    yyjson_val *choices = yyjson_obj_get(yyjson_doc_get_root(doc), "choices");
+    yyjson_val *choices = yyjson_obj_get(json, "choices");
     size_t i, n;
     yyjson_val *choice;
     yyjson_arr_foreach(choices, i, n, choice)
@@ -94,15 +93,14 @@ static void read_choices(struct completion *c, struct moa_bytes json, const char
         read_choice(c, choice, part);
     }
     c->is_beyond |= yyjson_arr_size(choices) > 1;
-    yyjson_doc_free(doc);
 }
 
-void completion_read(struct completion *completion, struct moa_bytes json)
+void completion_read(struct completion *completion, yyjson_val *json)
 {
     read_choices(completion, json, "message");
 }
 
-void completion_read_event(struct completion *completion, struct moa_bytes data)
+void completion_read_event(struct completion *completion, yyjson_val *data)
 {
     read_choices(completion, data, "delta");
 }

@@ -33,11 +33,13 @@ struct completion {
 void completion_init(struct completion *ret_completion);
 void completion_done(struct completion *completion);
 
+struct yyjson_val;
+
 /** Takes in a whole completion; what is none says nothing. */
-void completion_read(struct completion *completion, struct moa_bytes json);
+void completion_read(struct completion *completion, struct yyjson_val *json);
 
 /** Takes in the data of one event of a stream. */
-void completion_read_event(struct completion *completion, struct moa_bytes data);
+void completion_read_event(struct completion *completion, struct yyjson_val *data);
 
 /**
  * Whether both say the same: texts by moa_answers_agree(), texts that are JSON and the arguments of

@@ -278,7 +278,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     x->score = NAN;
     x->memory_age_us = -1;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
-        x->usage[tier] = (struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0};
+        x->usage[tier] = USAGE_NONE;
     x->stage_began_us = x->arrived_us;
     LIST_INSERT_HEAD(&gateway->exchanges, x, others);
     gateway->n_exchanges++;

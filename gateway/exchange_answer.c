@@ -191,14 +191,12 @@ static void end_whole(struct exchange *x, struct engine_call *c)
         return;
     }
     char *events = sse_of_completion(whole, !x->chat.usage_options);
-    struct usage usage;
-    usage_of_completion(whole, &usage);
     if (!x->begun)
         exchange_reply_begin(x, 200, x->dialect->stream_type, NULL);
     begin_answer(x, &whole);
     if (events) {
         exchange_reply_events(x, (struct moa_bytes){events, strlen(events)});
-        exchange_reply_end(x, &usage);
+        exchange_reply_end(x, &c->opinion.usage);
     } else {
         server_reply_cut(x->request);
         x->request = NULL;

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <yyjson.h>
+
 #include "exchange_private.h"
 #include "guarantee.h"
 #include "log.h"
@@ -218,7 +220,7 @@ void engine_call_reject(struct engine_call *c, const char *why)
 
 /* ---- the answer as it comes ---- */
 
-static enum verdict judge(struct engine_call *c, enum answer_extent extent)
+static enum verdict judge(struct engine_call *c, enum answer_extent extent, yyjson_val *json)
 {
     const struct exchange *x = c->exchange;
     const struct engine_answer answer = {
@@ -226,6 +228,7 @@ static enum verdict judge(struct engine_call *c, enum answer_extent extent)
         .content_type = c->content_type,
         .extent = extent,
         .body = buffer_bytes(&c->held),
+        .json = json,
         .sse = c->is_stream && c->status == 200 ? &c->sse : NULL,
         .asks_stream = c->kind != CALL_PERCEPTION && x->chat.stream,
         .model_is_ours = x->model_is_ours || x->settings->config->tier[c->tier].model[0],
@@ -260,9 +263,8 @@ void engine_call_take(struct engine_call *c, size_t n)
 
 /* Listens to the JSON at `at` of what is held, `n` bytes, and takes log-probabilities out that the
  * client did not ask for. Returns how many bytes were taken out. */
-static size_t hear(struct engine_call *c, size_t at, size_t n)
+static size_t hear(struct engine_call *c, yyjson_val *json, size_t at, size_t n)
 {
-    const struct moa_bytes json = {c->held.p + at, n};
     if (c->completion && c->is_stream)
         completion_read_event(c->completion, json);
     else if (c->completion)
@@ -273,9 +275,20 @@ static size_t hear(struct engine_call *c, size_t at, size_t n)
         logprobs_read_event(c->logprobs, json);
     else
         logprobs_read(c->logprobs, json);
-    const size_t left = c->cuts_logprobs ? logprobs_cut(c->held.p + at, n) : n;
+    const size_t left = c->cuts_logprobs ? logprobs_cut(json, c->held.p + at, n) : n;
     take_out(&c->held, at + left, n - left);
     return n - left;
+}
+
+static size_t hear_data(struct engine_call *c, struct moa_bytes data)
+{
+    if (!c->completion && !c->logprobs)
+        return 0;
+    yyjson_doc *doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
+    const size_t at = (size_t)((const char *)data.p - c->held.p);
+    const size_t n_cut = hear(c, yyjson_doc_get_root(doc), at, data.n);
+    yyjson_doc_free(doc);
+    return n_cut;
 }
 
 /* One whole event behind those that are ready. */
@@ -284,8 +297,8 @@ static void read_event(struct engine_call *c, size_t n)
     const struct moa_bytes event = {c->held.p + c->n_ready, n};
     enum sse_kind kind = sse_read(&c->sse, event);
     const struct moa_bytes data = sse_data(event);
-    if (kind == SSE_CONTENT || kind == SSE_NOTHING)
-        n -= data.p ? hear(c, (size_t)((const char *)data.p - c->held.p), data.n) : 0;
+    if (data.p && (kind == SSE_CONTENT || kind == SSE_NOTHING))
+        n -= hear_data(c, data);
     if (kind == SSE_USAGE && c->asks_usage)
         take_out(&c->held, c->n_ready, n);
     else
@@ -305,7 +318,7 @@ static void read_events(struct engine_call *c)
             return;
         }
         read_event(c, from + n - c->n_ready);
-        if (!is_answered(c) && judge(c, ANSWER_COMING) > VERDICT_ANSWERED)
+        if (!is_answered(c) && judge(c, ANSWER_COMING, NULL) > VERDICT_ANSWERED)
             return;
     }
 }
@@ -346,7 +359,7 @@ static bool pass_on(struct engine_call *c, enum upstream_flow *ret_flow)
 static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes)
 {
     if (c->opinion.verdict == VERDICT_OPEN)
-        judge(c, ANSWER_LONG);
+        judge(c, ANSWER_LONG, NULL);
     if (!is_answered(c) || hold(c, true) != HOLD_KEEP) {
         hang_up(c);
         return UPSTREAM_GO;
@@ -402,7 +415,7 @@ static void on_head(const struct upstream_head *head, void *arg)
     x->retry_after_s = head->retry_after_s;
     if (c->kind == CALL_ANSWER)
         exchange_keep_limits(x, head);
-    if (judge(c, ANSWER_COMING) > VERDICT_ANSWERED)
+    if (judge(c, ANSWER_COMING, NULL) > VERDICT_ANSWERED)
         hang_up(c);
 }
 
@@ -411,6 +424,21 @@ static void read_rest(struct engine_call *c)
 {
     if (c->is_stream && c->status == 200 && c->held.n > c->n_ready)
         read_event(c, c->held.n - c->n_ready);
+}
+
+/* All has come: what is no stream is parsed once, for everybody. */
+static void end_whole(struct engine_call *c)
+{
+    read_rest(c);
+    yyjson_doc *doc = c->is_stream ? NULL : yyjson_read(c->held.p, c->held.n, YYJSON_READ_NOFLAG);
+    yyjson_val *json = yyjson_doc_get_root(doc);
+    if (!is_answered(c))
+        judge(c, ANSWER_WHOLE, json);
+    if (is_answered(c) && !c->is_stream)
+        hear(c, json, 0, c->held.n);
+    yyjson_doc_free(doc);
+    if (is_answered(c))
+        (void)hold(c, true);
 }
 
 static void on_done(const struct upstream_result *result, void *arg)
@@ -428,14 +456,9 @@ static void on_done(const struct upstream_result *result, void *arg)
     if (c->kind == CALL_SHADOW)
         x->gateway->metrics.shadow_received_bytes_total[c->tier] += result->bytes_down;
     if (whole)
-        read_rest(c);
-    if (!is_answered(c) && judge(c, whole ? ANSWER_WHOLE : ANSWER_CUT) == VERDICT_FAILED && !whole)
+        end_whole(c);
+    else if (!is_answered(c) && judge(c, ANSWER_CUT, NULL) == VERDICT_FAILED)
         snprintf(c->opinion.what, sizeof(c->opinion.what), "%.79s", c->why);
-    if (whole && is_answered(c)) {
-        if (!c->is_stream)
-            hear(c, 0, c->held.n);
-        (void)hold(c, true);
-    }
     settle(c);
 }
 

@@ -244,9 +244,7 @@ void exchange_keep_limits(struct exchange *x, const struct upstream_head *head)
 void exchange_count_call(struct exchange *x, const struct engine_call *c)
 {
     const enum moa_tier tier = c->tier;
-    struct usage usage = c->sse.usage;
-    if (!c->is_stream)
-        usage_of_completion(buffer_bytes(&c->held), &usage);
+    const struct usage usage = c->is_stream ? c->sse.usage : c->opinion.usage;
     if (c->kind == CALL_SHADOW)
         metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage.prompt_tokens,
                        usage.completion_tokens);

@@ -129,29 +129,26 @@ static void read_choice(struct logprobs *l, yyjson_val *choice, const char *part
     l->is_cut |= reason && (strcmp(reason, "length") == 0 || strcmp(reason, "content_filter") == 0);
 }
 
-static bool read_choices(struct logprobs *l, struct moa_bytes json, const char *part)
+static bool read_choices(struct logprobs *l, yyjson_val *json, const char *part)
 {
-    yyjson_doc *doc = yyjson_read(json.p, json.n, YYJSON_READ_NOFLAG);
-    yyjson_val *choices = yyjson_obj_get(yyjson_doc_get_root(doc), "choices");
+    yyjson_val *choices = yyjson_obj_get(json, "choices");
     size_t i, n;
     yyjson_val *choice;
     yyjson_arr_foreach(choices, i, n, choice)
     {
         read_choice(l, choice, part);
     }
-    const bool is_one = yyjson_arr_size(choices) > 0;
-    yyjson_doc_free(doc);
-    return is_one;
+    return yyjson_arr_size(choices) > 0;
 }
 
-bool logprobs_read(struct logprobs *logprobs, struct moa_bytes completion)
+bool logprobs_read(struct logprobs *logprobs, yyjson_val *completion)
 {
     const bool is_one = read_choices(logprobs, completion, "message");
     logprobs->ended |= is_one;
     return is_one;
 }
 
-void logprobs_read_event(struct logprobs *logprobs, struct moa_bytes data)
+void logprobs_read_event(struct logprobs *logprobs, yyjson_val *data)
 {
     read_choices(logprobs, data, "delta");
 }
@@ -251,8 +248,12 @@ void logprobs_answer(const struct logprobs *logprobs, bool sampled, struct moa_a
 
 /* ---- cutting ---- */
 
-/* What follows is for JSON that is known to be valid: every function takes a place in it and
- * returns one behind what it skipped. */
+/* JSON that was parsed once need not be searched again: yyjson leaves every string at its offset in
+ * the copy that it parsed, so that keys tell where their values stand. */
+struct text {
+    const char *p, *end;
+    const char *copy; /* what a string of the parsed value less this is its offset in `p` */
+};
 
 static const char *skip_space(const char *p, const char *end)
 {
@@ -268,79 +269,105 @@ static const char *skip_string(const char *p, const char *end)
     return p < end ? p + 1 : end;
 }
 
-static const char *skip_value(const char *p, const char *end)
+/* Behind a value of which `p` is inside, `depth` brackets deep; or which begins at `p`. */
+static const char *skip_value(const char *p, const char *end, size_t depth)
 {
-    static const bool is_structure[256] = {
-        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true, [','] = true};
-    size_t depth = 0;
     while (p < end) {
-        while (p < end && !is_structure[(unsigned char)*p])
-            p++;
-        if (p == end)
-            break;
-        if (*p == '"') {
-            p = skip_string(p, end);
-        } else if (*p == '{' || *p == '[') {
+        if (*p == '"')
+            p = skip_string(p, end) - 1;
+        else if (*p == '{' || *p == '[')
             depth++;
-            p++;
-        } else if (*p == '}' || *p == ']' || *p == ',') {
-            if (depth == 0)
-                return p;
-            depth -= *p != ',';
-            p++;
-        }
-        if (depth == 0)
+        else if (depth == 0 && (*p == ',' || *p == '}' || *p == ']'))
+            return p;
+        else if (*p == '}' || *p == ']')
+            depth--;
+        p++;
+        if (depth == 0 && (p[-1] == '"' || p[-1] == '}' || p[-1] == ']'))
             return p;
     }
     return end;
 }
 
-/* A member of an object, and the comma that would be too many without it. */
-struct member {
-    const char *begin, *value, *end;
-};
-
-/* The member `name` of the object that `p` begins; `begin` is NULL if there is none. */
-static struct member find_member(const char *p, const char *end, const char *name)
+/* The opening quote of a string. */
+static const char *quote_of(const struct text *t, yyjson_val *string)
 {
-    const size_t n = strlen(name);
-    const char *comma = NULL;
-    for (p = skip_space(p + 1, end); p < end && *p == '"'; p = skip_space(p + 1, end)) {
-        const char *key = p, *after = skip_string(p, end);
-        const bool found = (size_t)(after - key) == n + 2 && memcmp(key + 1, name, n) == 0;
-        const char *value = skip_space(skip_space(after, end) + 1, end);
-        p = skip_space(skip_value(value, end), end);
-        if (found)
-            return (struct member){comma ? comma : key, value,
-                                   comma || p == end || *p != ',' ? p : p + 1};
-        if (p == end || *p != ',')
-            break;
-        comma = p;
-    }
-    return (struct member){NULL, NULL, NULL};
+    return t->p + (yyjson_get_str(string) - t->copy) - 1;
 }
 
-size_t logprobs_cut(char *json, size_t n)
+static yyjson_val *last_key(yyjson_val *object)
 {
-    const char *end = json + n;
-    const char *root = skip_space(json, end);
-    struct member choices = {NULL, NULL, NULL};
-    if (root < end && *root == '{')
-        choices = find_member(root, end, "choices");
-    if (!choices.begin || choices.value == end || *choices.value != '[')
-        return n;
-    const char *p = skip_space(choices.value + 1, end);
-    while (p < end && *p == '{') {
-        const struct member cut = find_member(p, end, "logprobs");
-        if (cut.begin) {
-            const size_t at = (size_t)(cut.begin - json);
-            memmove(json + at, cut.end, (size_t)(end - cut.end));
-            end -= cut.end - cut.begin;
+    yyjson_val *last = NULL;
+    yyjson_obj_iter members = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members));)
+        last = key;
+    return last;
+}
+
+/* Behind the value of `key`: only what follows the last key in it is gone through. */
+static const char *value_end(const struct text *t, yyjson_val *key)
+{
+    yyjson_val *last = key, *value = yyjson_obj_iter_get_val(key);
+    size_t depth = 0, deep = 0;
+    for (; yyjson_arr_size(value) + yyjson_obj_size(value) > 0; deep++) {
+        if (yyjson_is_arr(value)) {
+            value = yyjson_arr_get_last(value);
+        } else {
+            last = last_key(value);
+            value = yyjson_obj_iter_get_val(last);
+            depth = deep + 1;
         }
-        p = skip_space(skip_value(p, end), end);
-        if (p == end || *p != ',')
-            break;
-        p = skip_space(p + 1, end);
     }
-    return (size_t)(end - json);
+    const char *p = skip_string(quote_of(t, last), t->end);
+    p = skip_space(skip_space(p, t->end) + 1, t->end); /* the colon */
+    return skip_space(skip_value(p, t->end, depth), t->end);
+}
+
+/* A member of an object, with the comma that would be too many without it. */
+struct cut {
+    const char *begin, *end;
+};
+
+static struct cut member_of(const struct text *t, yyjson_val *key, bool is_first)
+{
+    const char *end = value_end(t, key), *begin = quote_of(t, key);
+    if (is_first)
+        return (struct cut){begin, end < t->end && *end == ',' ? end + 1 : end};
+    while (*begin != ',')
+        begin--;
+    return (struct cut){begin, end};
+}
+
+/* Of the choice; of length 0 at `from` if it has none. */
+static struct cut find_logprobs(const struct text *t, yyjson_val *choice, const char *from)
+{
+    bool is_first = true;
+    yyjson_obj_iter members = yyjson_obj_iter_with(choice);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&members)); is_first = false) {
+        if (yyjson_equals_str(key, "logprobs"))
+            return member_of(t, key, is_first);
+    }
+    return (struct cut){from, from};
+}
+
+size_t logprobs_cut(yyjson_val *root, char *json, size_t n)
+{
+    yyjson_obj_iter members = yyjson_obj_iter_with(root);
+    yyjson_val *first = yyjson_obj_iter_next(&members);
+    if (!first)
+        return n;
+    const char *quote = memchr(json, '"', n);
+    const struct text t = {json, json + n, yyjson_get_str(first) - (quote + 1 - json)};
+    char *to = json;
+    const char *from = json;
+    size_t i, count;
+    yyjson_val *choice;
+    yyjson_arr_foreach(yyjson_obj_get(root, "choices"), i, count, choice)
+    {
+        const struct cut cut = find_logprobs(&t, choice, from);
+        memmove(to, from, (size_t)(cut.begin - from));
+        to += cut.begin - from;
+        from = cut.end;
+    }
+    memmove(to, from, (size_t)(t.end - from));
+    return (size_t)(to - json) + (size_t)(t.end - from);
 }

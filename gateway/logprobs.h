@@ -34,17 +34,20 @@ struct logprobs {
 
 void logprobs_init(struct logprobs *ret_logprobs, uint32_t letters, bool wants_json);
 
+struct yyjson_val;
+
 /** Takes in a whole completion. False if it is none. */
-bool logprobs_read(struct logprobs *logprobs, struct moa_bytes completion);
+bool logprobs_read(struct logprobs *logprobs, struct yyjson_val *completion);
 
 /** Takes in the data of one event of a stream; what is no JSON object says nothing. */
-void logprobs_read_event(struct logprobs *logprobs, struct moa_bytes data);
+void logprobs_read_event(struct logprobs *logprobs, struct yyjson_val *data);
 
 /** What is known by now. `sampled`: at a temperature above 0. */
 void logprobs_answer(const struct logprobs *logprobs, bool sampled, struct moa_answer *ret_answer);
 
 /** Cuts the member "logprobs" out of every choice, for a client that did not ask for it: of a
- * completion, or of the JSON of one event. `json` is valid JSON. Returns how long it is now. */
-size_t logprobs_cut(char *json, size_t n);
+ * completion, or of the JSON of one event. `root` is what the `n` bytes of `json` were parsed to,
+ * by yyjson_read(). Returns how many are left. */
+size_t logprobs_cut(struct yyjson_val *root, char *json, size_t n);
 
 #endif

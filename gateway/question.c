@@ -30,9 +30,10 @@ uint32_t question_letters(const char *text)
     uint32_t letters = 0;
     const char *at = text;
     for (unsigned i = 0; i < 26; i++) {
-        while (*at && !is_option(text, at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]))
+        const char letter = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i];
+        while ((at = strchr(at, letter)) && !is_option(text, at, letter))
             at++;
-        if (!*at)
+        if (!at)
             break;
         letters |= 1u << i;
         at++;

@@ -11,8 +11,6 @@
 #define TOKENS_MAX ((uint64_t)1 << 40)
 #define MS_MAX 86400000.0
 
-static const struct usage unknown = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0};
-
 static int64_t tokens_of(yyjson_val *object, const char *name)
 {
     yyjson_val *value = yyjson_obj_get(object, name);
@@ -22,7 +20,7 @@ static int64_t tokens_of(yyjson_val *object, const char *name)
 
 bool usage_of_object(yyjson_val *object, struct usage *ret_usage)
 {
-    *ret_usage = unknown;
+    *ret_usage = USAGE_NONE;
     ret_usage->prompt_tokens = tokens_of(object, "prompt_tokens");
     ret_usage->completion_tokens = tokens_of(object, "completion_tokens");
     return ret_usage->prompt_tokens >= 0 || ret_usage->completion_tokens >= 0;
@@ -43,15 +41,10 @@ void usage_read_times(yyjson_val *root, struct usage *usage)
     usage->completion_ms = ms_of(timings, "predicted_ms");
 }
 
-bool usage_of_completion(struct moa_bytes completion, struct usage *ret_usage)
+void usage_read(yyjson_val *completion, struct usage *ret_usage)
 {
-    yyjson_doc *doc = yyjson_read(completion.p, completion.n, YYJSON_READ_NOFLAG);
-    *ret_usage = unknown;
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    bool found = usage_of_object(yyjson_obj_get(root, "usage"), ret_usage);
-    usage_read_times(root, ret_usage);
-    yyjson_doc_free(doc);
-    return found;
+    usage_of_object(yyjson_obj_get(completion, "usage"), ret_usage);
+    usage_read_times(completion, ret_usage);
 }
 
 static void add(int64_t *sum, int64_t value)

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include <moaoff/base.h>
+#include <stdint.h>
 
 #define USAGE_UNKNOWN (-1)
 
@@ -19,10 +19,13 @@ struct usage {
     double prompt_ms, completion_ms; /* what they took, as llama-server tells; 0: it was not told */
 };
 
-/** Reads the usage of a chat completion. False, and unknown, if it has none. */
-bool usage_of_completion(struct moa_bytes completion, struct usage *ret_usage);
+#define USAGE_NONE ((struct usage){USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0})
 
-/** The same of the `usage` object itself, or of what stands in its place. */
+/** Reads usage and times of a chat completion, of which NULL is none. */
+void usage_read(struct yyjson_val *completion, struct usage *ret_usage);
+
+/** Reads the `usage` object itself, or what stands in its place. False, and unknown, if it says
+ * nothing. */
 bool usage_of_object(struct yyjson_val *object, struct usage *ret_usage);
 
 /** Reads the times of a chat completion, or of one event of a stream, into `usage`, if it has any.

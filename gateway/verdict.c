@@ -335,15 +335,17 @@ static enum verdict judge_stream(const struct engine_answer *a, struct engine_op
 
 static enum verdict judge_whole(const struct engine_answer *a, struct engine_opinion *o)
 {
-    yyjson_doc *doc = yyjson_read(a->body.p, a->body.n, YYJSON_READ_NOFLAG);
-    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_doc *doc = a->json ? NULL : yyjson_read(a->body.p, a->body.n, YYJSON_READ_NOFLAG);
+    yyjson_val *root = a->json ? a->json : yyjson_doc_get_root(doc);
     yyjson_val *error = yyjson_obj_get(root, "error");
     const bool complains = error && !yyjson_is_null(error);
     const bool answers =
         yyjson_is_obj(yyjson_arr_get_first(yyjson_obj_get(root, "choices"))) && !complains;
-    const bool is_json = doc != NULL;
-    if (answers)
+    const bool is_json = root != NULL;
+    if (answers) {
         identity_sign(root, &o->signature);
+        usage_read(root, &o->usage);
+    }
     yyjson_doc_free(doc);
     if (answers)
         return VERDICT_ANSWERED;
@@ -414,7 +416,7 @@ static enum verdict judge(const struct engine_answer *a, struct engine_opinion *
 
 enum verdict engine_verdict(const struct engine_answer *answer, struct engine_opinion *ret_opinion)
 {
-    *ret_opinion = (struct engine_opinion){0};
+    *ret_opinion = (struct engine_opinion){.usage = USAGE_NONE};
     ret_opinion->verdict = judge(answer, ret_opinion);
     return ret_opinion->verdict;
 }

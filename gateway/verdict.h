@@ -13,6 +13,7 @@
 #include <moaoff/base.h>
 
 #include "sse.h"
+#include "usage.h"
 
 enum verdict {
     VERDICT_OPEN,          /* not known yet: more of the answer must come */
@@ -40,10 +41,11 @@ struct engine_answer {
     int status;               /* of HTTP; 0: no head has come */
     const char *content_type; /* "" if it named none */
     enum answer_extent extent;
-    struct moa_bytes body; /* of answers that are no stream, and of those that are errors */
-    const struct sse *sse; /* what has come of a stream; NULL: it is none */
-    bool asks_stream;      /* the request asked for one */
-    bool model_is_ours;    /* the model that was asked for is not of the client's choice */
+    struct moa_bytes body;   /* of answers that are no stream, and of those that are errors */
+    struct yyjson_val *json; /* the same, parsed; NULL: it was not, or it is no JSON */
+    const struct sse *sse;   /* what has come of a stream; NULL: it is none */
+    bool asks_stream;        /* the request asked for one */
+    bool model_is_ours;      /* the model that was asked for is not of the client's choice */
 };
 
 #define ENGINE_WORDS_BYTES 256
@@ -55,7 +57,8 @@ struct engine_opinion {
     char words[ENGINE_WORDS_BYTES]; /* the engine's own, valid UTF-8; "" if it said none */
     bool is_too_large;              /* unfit for its size, not for its kind */
     bool is_error_object;           /* the whole body is an error as OpenAI's API has them */
-    struct identity_signature signature; /* of an answer that came whole */
+    struct identity_signature signature; /* of an answer that came whole, */
+    struct usage usage;                  /* and what it took */
 };
 
 /** VERDICT_OPEN comes only while more may come. */

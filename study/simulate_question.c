@@ -80,7 +80,9 @@ static bool read_answer(const struct answer *answer, struct moa_answer *ret_answ
     if (!json)
         return false;
     logprobs_init(&logprobs, question_letters(answer->prompt), false);
-    logprobs_read(&logprobs, (struct moa_bytes){json, strlen(json)});
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    logprobs_read(&logprobs, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
     logprobs_answer(&logprobs, false, ret_answer);
     free(json);
     return true;
@@ -122,7 +124,9 @@ static bool read_begin(const struct answer *answer, struct question *q)
         char *json = event_of(token, i + 1 == n);
         if (!json)
             return false;
-        logprobs_read_event(&logprobs, (struct moa_bytes){json, strlen(json)});
+        yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+        logprobs_read_event(&logprobs, yyjson_doc_get_root(doc));
+        yyjson_doc_free(doc);
         logprobs_answer(&logprobs, false, &q->held[q->n_held++]);
         free(json);
     }

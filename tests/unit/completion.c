@@ -8,11 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "test.h"
 
-static struct moa_bytes bytes_of(const char *text)
+static void read_whole(struct completion *c, const char *json)
 {
-    return (struct moa_bytes){text, strlen(text)};
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    completion_read(c, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+}
+
+static void read_event(struct completion *c, const char *json)
+{
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    completion_read_event(c, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
 }
 
 /* A whole completion with this message and reason. */
@@ -23,7 +34,7 @@ static struct completion of_message(const char *message, const char *reason)
     snprintf(json, sizeof(json), "{\"choices\":[{\"message\":%s,\"finish_reason\":\"%s\"}]}",
              message, reason);
     completion_init(&c);
-    completion_read(&c, bytes_of(json));
+    read_whole(&c, json);
     return c;
 }
 
@@ -122,12 +133,12 @@ static void a_stream_says_what_a_whole_answer_says(void **state)
     struct completion streamed, whole = of_message(CALL("look", "{\\\"x\\\": 1}"), "tool_calls");
     completion_init(&streamed);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-        completion_read_event(&streamed, bytes_of(events[i]));
+        read_event(&streamed, events[i]);
     assert_true(completions_agree(&streamed, &whole));
     completion_done(&streamed);
     completion_init(&streamed);
-    completion_read_event(&streamed, bytes_of("{\"choices\":[{\"delta\":{\"content\":\"re\"}}]}"));
-    completion_read_event(&streamed, bytes_of("{\"choices\":[{\"delta\":{\"content\":\"d\"}}]}"));
+    read_event(&streamed, "{\"choices\":[{\"delta\":{\"content\":\"re\"}}]}");
+    read_event(&streamed, "{\"choices\":[{\"delta\":{\"content\":\"d\"}}]}");
     assert_int_equal(completion_text(&streamed).n, 3);
     assert_memory_equal(completion_text(&streamed).p, "red", 3);
     completion_done(&streamed);
@@ -149,8 +160,8 @@ static void what_is_not_whole_differs(void **state)
     assert_false(agree("{\"content\":\"red\"}", "{\"content\":\"red\",\"refusal\":\"No.\"}"));
     struct completion two;
     completion_init(&two);
-    completion_read(&two, bytes_of("{\"choices\":[{\"index\":0,\"message\":{\"content\":\"red\"}},"
-                                   "{\"index\":1,\"message\":{\"content\":\"red\"}}]}"));
+    read_whole(&two, "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"red\"}},"
+                     "{\"index\":1,\"message\":{\"content\":\"red\"}}]}");
     assert_false(completions_agree(&two, &two));
     completion_done(&two);
 }
@@ -166,9 +177,9 @@ static void more_than_is_kept_differs(void **state)
     struct completion c;
     completion_init(&c);
     for (size_t i = 0; i < 16; i++)
-        completion_read_event(&c, bytes_of(event));
+        read_event(&c, event);
     assert_true(completions_agree(&c, &c));
-    completion_read_event(&c, bytes_of(event));
+    read_event(&c, event);
     assert_false(completions_agree(&c, &c));
     assert_true(c.n_bytes <= COMPLETION_BYTES_MAX);
     completion_done(&c);
@@ -186,7 +197,7 @@ static void a_call_out_of_order_is_beyond(void **state)
                  "{\"name\":\"look\"}}]}}]}",
                  indexes[i]);
         completion_init(&c);
-        completion_read_event(&c, bytes_of(event));
+        read_event(&c, event);
         assert_true(c.is_beyond || strcmp(indexes[i], "-1") == 0);
         completion_done(&c);
     }

@@ -10,13 +10,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "test.h"
 
 #define ABCD 15u
 
-static struct moa_bytes bytes_of(const char *text)
+static bool read_whole(struct logprobs *l, const char *json)
 {
-    return (struct moa_bytes){text, strlen(text)};
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    const bool is_one = logprobs_read(l, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return is_one;
+}
+
+static void read_event(struct logprobs *l, const char *json)
+{
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    logprobs_read_event(l, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+}
+
+static size_t cut(char *json)
+{
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    const size_t n = logprobs_cut(yyjson_doc_get_root(doc), json, strlen(json));
+    yyjson_doc_free(doc);
+    return n;
 }
 
 static struct moa_answer answer_of(const char *completion, uint32_t letters)
@@ -24,7 +44,7 @@ static struct moa_answer answer_of(const char *completion, uint32_t letters)
     struct logprobs l;
     struct moa_answer answer;
     logprobs_init(&l, letters, false);
-    assert_true(logprobs_read(&l, bytes_of(completion)));
+    assert_true(read_whole(&l, completion));
     logprobs_answer(&l, false, &answer);
     return answer;
 }
@@ -139,18 +159,18 @@ static void a_stream_is_scored_by_what_has_come(void **state)
     struct moa_answer a;
     logprobs_init(&l, 0, false);
     for (size_t i = 0; i < 4; i++)
-        logprobs_read_event(&l, bytes_of(events[i]));
+        read_event(&l, events[i]);
     logprobs_answer(&l, true, &a);
     assert_true(a.streamed && a.sampled);
     assert_int_equal(a.form, MOA_ANSWER_LONG); /* more may follow */
     assert_int_equal(a.n_tokens, 2);
     assert_true(fabs(a.p_min - exp(-0.7)) < 1e-12);
-    logprobs_read_event(&l, bytes_of(events[4]));
+    read_event(&l, events[4]);
     logprobs_answer(&l, true, &a);
     assert_false(a.streamed);
     assert_int_equal(a.form, MOA_ANSWER_SHORT);
     assert_false(l.is_cut);
-    logprobs_read_event(&l, bytes_of("{\"choices\":[{\"finish_reason\":\"length\"}]}"));
+    read_event(&l, "{\"choices\":[{\"finish_reason\":\"length\"}]}");
     assert_true(l.is_cut);
 }
 
@@ -168,8 +188,8 @@ static void odd_numbers(void **state)
     assert_true(a.p_top5 == 1);
     struct logprobs l;
     logprobs_init(&l, 0, false);
-    assert_false(logprobs_read(&l, bytes_of("{\"error\":{}}")));
-    assert_false(logprobs_read(&l, bytes_of("no JSON")));
+    assert_false(read_whole(&l, "{\"error\":{}}"));
+    assert_false(read_whole(&l, "no JSON"));
 }
 
 /* Every choice's is cut, wherever it stands in it; nothing else is, whatever it is called. */
@@ -187,6 +207,15 @@ static void cutting(void **state)
          "{ \"choices\" : [ { \"a\" : \"logprobs\" } ] }"},
         {"{\"logprobs\":1,\"choices\":[{\"message\":{\"logprobs\":2}}]}",
          "{\"logprobs\":1,\"choices\":[{\"message\":{\"logprobs\":2}}]}"},
+        {"{\"choices\":[{\"a\":[1],\"logprobs\":{\"content\":[{\"token\":\"]}\",\"top\":[{\"t\":\"}"
+         "\","
+         "\"b\":[125,[93]]},{\"t\":\"\\\"]\",\"p\":-1.5e3}]}],\"refusal\":null} }],\"u\":[]}",
+         "{\"choices\":[{\"a\":[1]}],\"u\":[]}"},
+        {"{\"choices\":[{\"a\":1,\"logprobs\":{\"content\":[{\"t\":[{}, []]}]}, \"b\":\"\"}, "
+         "{\"logprobs\" : \"}\", \"c\":3}, 4, {}, {\"d\":4,\"logprobs\":[[],{\"x\":[]}]}]}",
+         "{\"choices\":[{\"a\":1, \"b\":\"\"}, { \"c\":3}, 4, {}, {\"d\":4}]}"},
+        {"{\"id\":\"\\u00e4\",\"choices\":[{\"log\\u0070robs\":{\"\":0}}]}",
+         "{\"id\":\"\\u00e4\",\"choices\":[{}]}"},
         {"{\"choices\":[]}", "{\"choices\":[]}"},
         {"{\"choices\":{\"logprobs\":1}}", "{\"choices\":{\"logprobs\":1}}"},
         {"[1]", "[1]"},
@@ -195,10 +224,11 @@ static void cutting(void **state)
     };
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         char *text = strdup(cases[i][0]);
-        const size_t n = logprobs_cut(text, strlen(text));
+        const size_t n = cut(text);
         assert_int_equal(n, strlen(cases[i][1]));
         assert_memory_equal(text, cases[i][1], n);
-        assert_int_equal(logprobs_cut(text, n), n);
+        text[n] = '\0';
+        assert_int_equal(cut(text), n);
         free(text);
     }
 }

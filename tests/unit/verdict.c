@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include <yyjson.h>
+
 #include "gateway/verdict.h"
 
 #include "test.h"
@@ -21,6 +23,27 @@ static enum verdict judge(int status, const char *body, struct engine_opinion *o
                                    .body = bytes_of(body),
                                    .model_is_ours = true};
     return engine_verdict(&answer, opinion);
+}
+
+/* Whoever has parsed the answer already is spared its being parsed again. */
+static void an_answer_says_what_it_took(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"choices\":[{}],\"usage\":{\"prompt_tokens\":7}}";
+    struct engine_opinion opinion;
+    assert_int_equal(judge(200, json, &opinion), VERDICT_ANSWERED);
+    assert_int_equal(opinion.usage.prompt_tokens, 7);
+    assert_int_equal(opinion.usage.completion_tokens, USAGE_UNKNOWN);
+    yyjson_doc *doc = yyjson_read(json, strlen(json), YYJSON_READ_NOFLAG);
+    const struct engine_answer answer = {.status = 200,
+                                         .content_type = "application/json",
+                                         .extent = ANSWER_WHOLE,
+                                         .json = yyjson_doc_get_root(doc)};
+    assert_int_equal(engine_verdict(&answer, &opinion), VERDICT_ANSWERED);
+    assert_int_equal(opinion.usage.prompt_tokens, 7);
+    yyjson_doc_free(doc);
+    assert_int_equal(judge(400, json, &opinion), VERDICT_CLIENT);
+    assert_int_equal(opinion.usage.prompt_tokens, USAGE_UNKNOWN);
 }
 
 static void whole_answers(void **state)
@@ -383,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_answers),
+        cmocka_unit_test(an_answer_says_what_it_took),
         cmocka_unit_test(bodies_of_engines),
         cmocka_unit_test(words_stand_further_below),
         cmocka_unit_test(a_model_that_the_client_named_is_no_fault_of_ours),
