@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "adaptive.h"
+#include "policies.h"
 #include "policy.h"
 
 struct moa_policy {
@@ -20,18 +21,6 @@ struct moa_policy {
     uint64_t n_outcomes, n_violations;
     _Alignas(max_align_t) unsigned char memory[];
 };
-
-/* In the order of moa_policy_name(). ROW(x) is moa_policy_kind_x of policy_<name>.c. */
-#define POLICIES(ROW)                                                                              \
-    ROW(paper)                                                                                     \
-    ROW(edge)                                                                                      \
-    ROW(cloud)                                                                                     \
-    ROW(edge_first)                                                                                \
-    ROW(adaptive)                                                                                  \
-    ROW(paper_no_modality)                                                                         \
-    ROW(paper_no_state)                                                                            \
-    ROW(perllm)                                                                                    \
-    ROW(perllm_accuracy)
 
 #define DECLARE(x) extern const struct policy_kind moa_policy_kind_##x;
 POLICIES(DECLARE)

@@ -2,7 +2,7 @@
  *
  * Inside of a policy: what policy.c needs from each policy_<name>.c. A policy states its wish for
  * each modality; policy.c checks what came in, applies pins and outages, and derives the plan. A
- * new policy is one file, which defines moa_policy_kind_NAME, and one row of POLICIES in policy.c.
+ * new policy is one file, which defines moa_policy_kind_NAME, and one row of policies.h.
  */
 #ifndef MOA_SRC_POLICY_H
 #define MOA_SRC_POLICY_H
