@@ -73,7 +73,7 @@ def test_metrics_count_requests(duo):
     assert page.status == 200 and page.headers["content-type"].startswith("text/plain")
     lines = page.body.decode().splitlines()
     samples = [line for line in lines if line and not line.startswith("#")]
-    assert samples and all(re.fullmatch(r'moaoff_\w+(\{[^}]*\})? [-+.\deE]+|moaoff_\w+(\{[^}]*\})? (NaN|\+Inf)', s)
+    assert samples and all(re.fullmatch(r'(moaoff|process)_\w+(\{[^}]*\})? ([-+.\deE]+|NaN|\+Inf)', s)
                            for s in samples), samples
     typed = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     assert {re.match(r"\w+", s).group(0) for s in samples} <= {
