@@ -10,14 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include <yyjson.h>
-
 #include <moaoff/moaoff.h>
 
 #include "gateway/config.h"
-#include "gateway/journal.h"
-#include "gateway/json_number.h"
-#include "study/hindsight.h"
+#include "study/redecide.h"
 
 #include "command.h"
 #include "since.h"
@@ -70,135 +66,6 @@ static const struct option_row rows[] = {
      .help = "the journal; without it the configuration's",
      .text = &arguments.journal_path},
 };
-
-/* ---- reading ---- */
-
-struct named_audit {
-    char *id;
-    int64_t time_ms;
-    struct hindsight_audit audit;
-};
-
-struct redecision {
-    struct hindsight *hindsight;
-    struct moa_docket_room *room;
-    struct named_audit *audits;
-    size_t n_audits, audits_room;
-    size_t n_rows, n_without, n_unreadable; /* dockets */
-    char unreadable[120];                   /* why, of the last */
-    int64_t first_ms, last_ms;
-    bool failed;
-};
-
-static bool is_known(const struct moa_call_times *times)
-{
-    return !isnan(times->prompt_ms) || !isnan(times->answer_ms);
-}
-
-static int take_audit(const struct journal_audit *row, void *arg)
-{
-    struct redecision *r = arg;
-    if (r->n_audits == r->audits_room) {
-        r->audits_room = r->audits_room > 0 ? 2 * r->audits_room : 256;
-        struct named_audit *audits = realloc(r->audits, r->audits_room * sizeof(*audits));
-        if (!audits)
-            return r->failed = true;
-        r->audits = audits;
-    }
-    struct named_audit *a = &r->audits[r->n_audits];
-    *a = (struct named_audit){
-        .id = strdup(row->id),
-        .time_ms = row->time_ms,
-        .audit = {.lost = row->lost != 0,
-                  .answer = {.form = (enum moa_answer_form)row->form,
-                             .streamed = row->streamed == 1,
-                             .sampled = row->sampled == 1,
-                             .n_tokens = row->tokens > 0 ? (size_t)row->tokens : 0,
-                             .p_min = row->p_min,
-                             .p_first = row->p_first,
-                             .p_top5 = row->p_top5},
-                  .called = {is_known(&row->edge_times), is_known(&row->cloud_times)},
-                  .times = {row->edge_times, row->cloud_times}},
-    };
-    r->n_audits += a->id != NULL;
-    r->failed |= !a->id;
-    return r->failed;
-}
-
-static int compare_audits(const void *a, const void *b)
-{
-    const struct named_audit *x = a, *y = b;
-    return x->time_ms != y->time_ms ? (x->time_ms > y->time_ms) - (x->time_ms < y->time_ms)
-                                    : strcmp(x->id, y->id);
-}
-
-static const struct hindsight_audit *audit_of(const struct redecision *r,
-                                              const struct journal_row *row)
-{
-    const struct named_audit key = {.id = (char *)(uintptr_t)row->id, .time_ms = row->time_ms};
-    const struct named_audit *found =
-        r->n_audits > 0 ? bsearch(&key, r->audits, r->n_audits, sizeof(key), compare_audits) : NULL;
-    return found ? &found->audit : NULL;
-}
-
-static enum moa_plan plan_of(const char *name)
-{
-    for (int plan = 0; plan < MOA_PLANS; plan++) {
-        if (strcmp(name, moa_plan_name((enum moa_plan)plan)) == 0)
-            return (enum moa_plan)plan;
-    }
-    return MOA_PLAN_EDGE;
-}
-
-static double known(int64_t count)
-{
-    return count == JOURNAL_UNKNOWN ? (double)NAN : (double)count;
-}
-
-static int take_row(const struct journal_row *row, void *arg)
-{
-    struct redecision *r = arg;
-    struct moa_docket docket;
-    struct moa_error error;
-    r->first_ms = r->n_rows++ == 0 ? row->time_ms : r->first_ms;
-    r->last_ms = row->time_ms;
-    if (row->docket.n == 0) {
-        r->n_without++;
-        return 0;
-    }
-    if (moa_docket_read(row->docket, r->room, &docket, &error)) {
-        r->n_unreadable++;
-        snprintf(r->unreadable, sizeof(r->unreadable), "%s", error.message);
-        return 0;
-    }
-    const struct hindsight_row past = {
-        .policy = row->policy,
-        .words = row->settings,
-        .docket = &docket,
-        .done = plan_of(row->plan),
-        .tier = strncmp(row->decision, "text=cloud", 10) == 0 ? MOA_CLOUD : MOA_EDGE,
-        .total_ms = row->status == 200 ? (double)row->total_us / 1000 : (double)NAN,
-        .cloud_bytes = (double)row->cloud_bytes_up,
-        .cloud_prompt_tokens = known(row->cloud_prompt_tokens),
-        .cloud_completion_tokens = known(row->cloud_completion_tokens),
-        .audit = audit_of(r, row),
-    };
-    return r->failed = hindsight_take(r->hindsight, &past) != 0;
-}
-
-static int read_journal(struct redecision *r, const char *path)
-{
-    char why[512];
-    struct journal_filter filter = journal_filter_all(HINDSIGHT_ROWS_MAX);
-    filter.since_ms = arguments.since_ms;
-    int result = journal_read_audits(path, arguments.since_ms, take_audit, r, why, sizeof(why));
-    if (r->n_audits > 0)
-        qsort(r->audits, r->n_audits, sizeof(*r->audits), compare_audits);
-    result = result || journal_read(path, &filter, take_row, r, why, sizeof(why));
-    if (result || r->failed)
-        fprintf(stderr, "moaoff replay: %s\n", result ? why : "out of memory, or too many rows");
-    return result || r->failed ? -1 : 0;
-}
 
 /* ---- printing ---- */
 
@@ -349,72 +216,17 @@ static void print_table(const struct redecision *r)
              "audits.");
 }
 
-static void add_figures(yyjson_mut_doc *doc, yyjson_mut_val *list,
-                        const struct hindsight_figures *f)
+static int print_json(const struct redecision *r)
 {
-    static const char *const paths[HINDSIGHT_PATHS] = {"edge", "escalated", "cloud", "split"};
-    yyjson_mut_val *o = yyjson_mut_arr_add_obj(doc, list);
-    yyjson_mut_obj_add_strcpy(doc, o, "policy", f->label ? f->label : "as it was");
-    yyjson_mut_obj_add_uint(doc, o, "requests", f->n);
-    for (int path = 0; path < HINDSIGHT_PATHS; path++)
-        yyjson_mut_obj_add_uint(doc, o, paths[path], f->n_of[path]);
-    yyjson_mut_obj_add_uint(doc, o, "score_drawn", f->n_drawn);
-    yyjson_mut_obj_add_uint(doc, o, "score_unknown", f->n_unknown);
-    yyjson_mut_obj_add_uint(doc, o, "otherwise", f->n_otherwise);
-    json_add_number(doc, o, "bytes_up", f->bytes_up);
-    json_add_number(doc, o, "cost", f->cost);
-    json_add_number(doc, o, "mean_ms", f->mean_ms);
-    json_add_number(doc, o, "p95_ms", f->p95_ms);
-    yyjson_mut_obj_add_uint(doc, o, "timed", f->n_timed);
-    yyjson_mut_obj_add_uint(doc, o, "measured", f->n_measured);
-    json_add_number(doc, o, "agreement", f->agreement.value);
-    json_add_number(doc, o, "agreement_low", f->agreement.low);
-    json_add_number(doc, o, "agreement_high", f->agreement.high);
-    yyjson_mut_obj_add_uint(doc, o, "audits", f->n_audits);
-}
-
-static void print_json(const struct redecision *r)
-{
-    struct hindsight_again again;
-    struct hindsight_figures f;
-    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
-    yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
-    if (!root) {
-        yyjson_mut_doc_free(doc);
-        return;
-    }
-    yyjson_mut_doc_set_root(doc, root);
-    hindsight_again(r->hindsight, &again);
-    yyjson_mut_obj_add_uint(doc, root, "requests", r->n_rows);
-    yyjson_mut_obj_add_uint(doc, root, "without_docket", r->n_without);
-    yyjson_mut_obj_add_uint(doc, root, "unreadable", r->n_unreadable);
-    yyjson_mut_obj_add_uint(doc, root, "of_learning_policies", again.n_learning);
-    yyjson_mut_obj_add_uint(doc, root, "decided_again", again.n);
-    yyjson_mut_obj_add_uint(doc, root, "differ", again.n_differ);
-    yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, root, "policies");
-    for (size_t i = 0; hindsight_figures(r->hindsight, i, &f); i++)
-        add_figures(doc, list, &f);
-    char *json = yyjson_mut_write(doc, YYJSON_WRITE_PRETTY, NULL);
+    size_t n = 0;
+    char *json = redecision_json(r, true, &n);
     if (json)
         puts(json);
     free(json);
-    yyjson_mut_doc_free(doc);
+    return json ? EXIT_FINE : EXIT_FAILED;
 }
 
 /* ---- all of it ---- */
-
-/* "NAME" or "NAME:KEY=VALUE,...". */
-static int ask(struct redecision *r, const char *argument, const struct config *config)
-{
-    char name[64], why[256];
-    const size_t n = strcspn(argument, ":");
-    snprintf(name, sizeof(name), "%.*s", (int)(n < sizeof(name) ? n : sizeof(name)), argument);
-    const char *words = argument[n] ? argument + n + 1 : "";
-    if (!hindsight_ask(r->hindsight, name, words, config->policy_settings, why, sizeof(why)))
-        return 0;
-    fprintf(stderr, "moaoff replay: --policy %s: %s\n", argument, why);
-    return -1;
-}
 
 static struct budget_terms prices_of(const struct config *config)
 {
@@ -428,28 +240,38 @@ static struct budget_terms prices_of(const struct config *config)
     return prices;
 }
 
+static struct journal_filter rows_asked_for(void)
+{
+    struct journal_filter filter = journal_filter_all(HINDSIGHT_ROWS_MAX);
+    filter.since_ms = arguments.since_ms;
+    return filter;
+}
+
+static int fail(const char *what, const char *why, int status)
+{
+    fprintf(stderr, "moaoff replay: %s%s\n", what, why);
+    return status;
+}
+
 static int replay(struct redecision *r, const struct config *config)
 {
     const char *path = arguments.journal_path ? arguments.journal_path : config->journal_path;
     const struct budget_terms prices = prices_of(config);
+    const struct journal_filter filter = rows_asked_for();
+    char why[512];
     if (!path[0])
         return options_usage(&replay_command, "which journal? Name one, or give --config.");
-    r->hindsight = hindsight_new(&prices);
-    r->room = malloc(sizeof(*r->room));
-    if (!r->hindsight || !r->room) {
-        fputs("moaoff replay: out of memory\n", stderr);
-        return EXIT_FAILED;
-    }
+    if (redecision_init(r, &prices))
+        return fail("", "out of memory", EXIT_FAILED);
     for (size_t i = 0; i < arguments.policies.n; i++) {
-        if (ask(r, arguments.policies.items[i], config))
-            return EXIT_USAGE;
+        if (redecision_ask(r, arguments.policies.items[i], config, why, sizeof(why)))
+            return fail("--policy ", why, EXIT_USAGE);
     }
-    if (read_journal(r, path))
-        return EXIT_FAILED;
+    if (redecision_read(r, path, &filter, why, sizeof(why)))
+        return fail("", why, EXIT_FAILED);
     if (arguments.json)
-        print_json(r);
-    else
-        print_table(r);
+        return print_json(r);
+    print_table(r);
     return EXIT_FINE;
 }
 
@@ -460,11 +282,7 @@ static int run(void)
         return EXIT_FAILED;
     struct redecision r = {.hindsight = NULL};
     const int status = replay(&r, config);
-    for (size_t i = 0; i < r.n_audits; i++)
-        free(r.audits[i].id);
-    free(r.audits);
-    free(r.room);
-    hindsight_free(r.hindsight);
+    redecision_done(&r);
     config_free(config);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "gateway/config.h"
 #include "gateway/doctor.h"
 #include "gateway/serve.h"
+#include "study/redecide.h"
 
 #include "command.h"
 
@@ -92,7 +93,7 @@ static int run(void)
     if (!config)
         return EXIT_FAILED;
     if (!arguments.check)
-        return serve_run(path, overrides, config);
+        return serve_run(path, overrides, config, redecide);
     char why[512];
     const unsigned n_wrong = arguments.online ? doctor_run(config, stdout) : 0;
     if (serve_check(config, why, sizeof(why)) == 0)

@@ -17,6 +17,7 @@
 #include "memory.h"
 #include "metrics.h"
 #include "metrics_genai.h"
+#include "rerun.h"
 #include "sense.h"
 #include "settings.h"
 
@@ -40,6 +41,8 @@ struct gateway {
     struct keys *keys;             /* NULL: no key is asked for */
     struct journal *journal;       /* NULL: none */
     struct watch *watch;
+    rerun_function *rerun; /* for GET /v1/replay, */
+    bool is_rerunning;     /* one at a time */
     struct sense sense;
     struct metrics metrics;
     struct genai genai;

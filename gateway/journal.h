@@ -131,7 +131,8 @@ void journal_kept_done(struct journal_kept *kept);
 /* ---- reading ---- */
 
 struct journal_filter {
-    int64_t after_sequence; /* 0: from the first */
+    int64_t after_sequence;  /* 0: from the first */
+    int64_t before_sequence; /* 0: to the last */
     int64_t since_ms;
     const char *key, *plan; /* NULL: any */
     int64_t status_min, status_max;

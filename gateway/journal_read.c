@@ -23,6 +23,7 @@ static char *select_sql(sqlite3 *db, bool newest_first)
                           "SELECT %s FROM (SELECT * FROM requests WHERE sequence > ?1"
                           " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"
                           " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"
+                          " AND (?9 = 0 OR sequence < ?9)"
                           " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8)"
                           " ORDER BY sequence %s",
                           names, newest_first ? "DESC" : "ASC") < 0)
@@ -41,6 +42,7 @@ static void bind(sqlite3_stmt *select, const struct journal_filter *f)
     sqlite3_bind_int64(select, 6, f->status_max);
     sqlite3_bind_int(select, 7, f->fallback_only);
     sqlite3_bind_int64(select, 8, (int64_t)f->limit);
+    sqlite3_bind_int64(select, 9, f->before_sequence);
 }
 
 static int read_rows(sqlite3 *db, const struct journal_filter *filter,

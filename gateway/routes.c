@@ -4,7 +4,6 @@
  */
 #include "routes.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,15 @@
 #include "exchange.h"
 #include "gateway.h"
 #include "guarantee.h"
-#include "journal.h"
 #include "keys.h"
+#include "routes_journal.h"
 #include "routes_models.h"
+#include "routes_page.h"
+#include "routes_policies.h"
 #include "server.h"
 #include "state.h"
-#include "worker.h"
 
 #define FEEDBACK_BYTES_MAX 4096
-#define DECISIONS_DEFAULT 100
-#define DECISIONS_MAX 1000
 #define EXCHANGES_MAX 1000
 
 enum access {
@@ -201,129 +199,6 @@ static void handle_feedback(struct server_request *request, void *arg)
         handle_health(request, arg);
 }
 
-/* ---- GET /v1/decisions: read on a worker, since a disk may be slow ---- */
-
-struct decisions {
-    struct worker_job job; /* first: a worker_job is a struct decisions */
-    struct worker_line line;
-    struct server_request *request; /* NULL once the client has left */
-    struct settings *settings;
-    struct journal_filter filter;
-    char *json;
-    size_t n, rows;
-    FILE *out;
-    char why[256];
-};
-
-static int take_row(const struct journal_row *row, void *arg)
-{
-    struct decisions *d = arg;
-    fputs(d->rows++ > 0 ? "," : "", d->out);
-    journal_print_json(row, false, d->out);
-    return 0;
-}
-
-static void run_decisions(struct worker_job *job)
-{
-    struct decisions *d = (struct decisions *)job;
-    d->out = open_memstream(&d->json, &d->n);
-    if (!d->out) {
-        snprintf(d->why, sizeof(d->why), "out of memory");
-        return;
-    }
-    fputs("{\"object\":\"list\",\"data\":[", d->out);
-    int result = journal_read(d->settings->config->journal_path, &d->filter, take_row, d, d->why,
-                              sizeof(d->why));
-    fputs("]}", d->out);
-    fclose(d->out);
-    if (result) {
-        free(d->json);
-        d->json = NULL;
-    }
-}
-
-static void on_decisions(struct worker_job *job)
-{
-    struct decisions *d = (struct decisions *)job;
-    struct http_error error;
-    struct server_head head = {.status = 200, .content_type = "application/json"};
-    http_fail(&error, 503, "journal_unavailable", "The journal cannot be read: %s.", d->why);
-    if (d->request && d->json)
-        server_reply(d->request, &head, (struct moa_bytes){d->json, d->n});
-    else if (d->request)
-        server_reply_error(d->request, &error, NULL, 0);
-    settings_leave(d->settings);
-    free(d->json);
-    free(d);
-}
-
-static void on_decisions_gone(void *arg)
-{
-    ((struct decisions *)arg)->request = NULL;
-}
-
-/* A whole number of the query; `fallback` if it is not there. -1 if it is none, or out of range. */
-static int read_number(const struct server_request *request, const char *name, int64_t min,
-                       int64_t max, int64_t *ret_number, struct http_error *error)
-{
-    char text[24];
-    if (server_request_query(request, name, text, sizeof(text)))
-        return 0;
-    size_t n = strspn(text, "0123456789");
-    long long number = n > 0 && n < 17 && !text[n] ? strtoll(text, NULL, 10) : -1;
-    if (number < min || number > max) {
-        http_fail(error, 400, "invalid_value",
-                  "%s must be a whole number of %" PRId64 " to %" PRId64 ".", name, min, max);
-        return http_fail_at(error, "%s", name);
-    }
-    *ret_number = number;
-    return 0;
-}
-
-static int read_filter(const struct server_request *request, struct journal_filter *ret_filter,
-                       struct http_error *error)
-{
-    int64_t limit = DECISIONS_DEFAULT, since_s = 0, after = 0;
-    if (read_number(request, "limit", 1, DECISIONS_MAX, &limit, error) ||
-        read_number(request, "since", 0, INT64_C(1) << 40, &since_s, error) ||
-        read_number(request, "after", 0, INT64_C(1) << 53, &after, error))
-        return -1;
-    *ret_filter = journal_filter_all((size_t)limit);
-    ret_filter->since_ms = since_s * 1000;
-    ret_filter->after_sequence = after;
-    ret_filter->newest_first = true;
-    return 0;
-}
-
-static void handle_decisions(struct server_request *request, void *arg)
-{
-    static const struct server_watch watch = {.on_gone = on_decisions_gone};
-    struct gateway *g = arg;
-    struct http_error error;
-    struct journal_filter filter;
-    if (!g->journal) {
-        http_fail(&error, 404, "no_journal", "There is no journal; see journal.path.");
-        server_reply_error(request, &error, NULL, 0);
-        return;
-    }
-    if (read_filter(request, &filter, &error)) {
-        server_reply_error(request, &error, NULL, 0);
-        return;
-    }
-    struct decisions *d = calloc(1, sizeof(*d));
-    if (!d) {
-        http_fail(&error, 503, "out_of_memory", "Out of memory.");
-        server_reply_error(request, &error, NULL, 0);
-        return;
-    }
-    d->job = (struct worker_job){.run = run_decisions, .done = on_decisions};
-    d->request = request;
-    d->settings = settings_use(g->settings);
-    d->filter = filter;
-    server_request_watch(request, &watch, d);
-    worker_submit(g->workers, &d->line, &d->job);
-}
-
 /* ---- the table ---- */
 
 /* Base URLs are pasted with and without /v1, and engines have paths of their own for the same. */
@@ -348,13 +223,17 @@ const struct server_route routes_table[] = {
     {"GET", "/props", routes_props, ACCESS_CLIENT, true, 0},
     {"GET", "/v1/state", handle_state, ACCESS_OBSERVER, false, 0},
     {"GET", "/v1/guarantee", handle_guarantee, ACCESS_OBSERVER, false, 0},
-    {"GET", "/v1/decisions", handle_decisions, ACCESS_OBSERVER, false, 0},
+    {"GET", "/v1/decisions", routes_decisions, ACCESS_OBSERVER, false, 0},
+    {"GET", "/v1/policies", routes_policies, ACCESS_OBSERVER, false, 0},
+    {"GET", "/v1/replay", routes_replay, ACCESS_OBSERVER, false, 0},
     {"GET", "/v1/exchanges", handle_exchanges, ACCESS_OBSERVER, false, 0},
     {"GET", "/healthz", handle_health, ACCESS_OPEN, false, 0},
     {"GET", "/health", handle_health, ACCESS_OPEN, true, 0},
     {"GET", "/v1/health", handle_health, ACCESS_OPEN, true, 0},
     {"GET", "/readyz", handle_ready, ACCESS_OPEN, false, 0},
     {"GET", "/metrics", handle_metrics, ACCESS_OBSERVER, false, 0},
+    {"GET", "/ui", routes_page, ACCESS_OPEN, false, 0},
+    {"GET", "/ui/*", routes_page, ACCESS_OPEN, true, 0},
     {NULL, NULL, NULL, 0, false, 0},
 };
 

@@ -469,9 +469,10 @@ static void keep_memory(void)
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
-int serve_run(const char *path, const struct config_override *overrides, struct config *config)
+int serve_run(const char *path, const struct config_override *overrides, struct config *config,
+              rerun_function *rerun)
 {
-    struct gateway g = {.config_path = path, .overrides = overrides};
+    struct gateway g = {.config_path = path, .overrides = overrides, .rerun = rerun};
     char why[WHY_BYTES];
     log_set_level((enum log_level)config->log_level);
     log_set_format((enum log_format)config->log_format);

@@ -111,7 +111,8 @@ const char *server_request_header_again(const struct server_request *request, co
                                         size_t k);
 /** The value of the header x-api-key, or api-key, or NULL. */
 const char *server_request_api_key(const struct server_request *request);
-/** The value of `name` in the query, unescaped. -1 if there is none, or it needs more `room`. */
+/** The value of `name` in the query, unescaped. -1 if there is none, 1 if it needs more
+ * `room`. */
 int server_request_query(const struct server_request *request, const char *name, char *ret_value,
                          size_t room);
 /** When its last byte arrived, monotonic microseconds. */

@@ -19,6 +19,7 @@ static const char *reason_of(int status)
         const char *reason;
     } known[] = {
         {200, "OK"},
+        {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -156,8 +157,9 @@ void server_reply(struct server_request *request, const struct server_head *head
                   struct moa_bytes body)
 {
     struct connection *c = request->connection;
-    char framing[48];
-    print_length(framing, sizeof(framing), body.n);
+    char framing[48] = "";
+    if (head->status != 304) /* which has no body, and would have to tell the length of another */
+        print_length(framing, sizeof(framing), body.n);
     if (reserve(c, head, body.n)) {
         add_head(c, head, framing, request->keep_alive);
         if (c->parser.method != HTTP_HEAD)

@@ -120,7 +120,7 @@ int server_request_query(const struct server_request *request, const char *name,
     at += name_n + 1;
     const size_t n = strcspn(at, "&");
     if (n + 1 > room)
-        return -1;
+        return 1;
     memcpy(ret_value, at, n);
     ret_value[n] = '\0';
     server_unescape(ret_value);
