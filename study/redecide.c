@@ -251,17 +251,15 @@ int redecide(const struct rerun_question *question, char **ret_json, size_t *ret
     filter.since_ms = question->since_ms;
     filter.after_sequence = question->after;
     filter.before_sequence = question->before;
-    int status = 200;
+    int status = 503;
     snprintf(why, n, "out of memory");
     *ret_json = NULL;
-    if (redecision_init(&r, &question->config->budget))
-        status = 503;
-    else if (ask_each(&r, question, why, n))
-        status = 400;
-    else if (redecision_read(&r, question->config->journal_path, &filter, why, n))
-        status = 503;
-    else
-        *ret_json = redecision_json(&r, false, ret_n);
+    if (!redecision_init(&r, &question->config->budget)) {
+        if (ask_each(&r, question, why, n))
+            status = 400;
+        else if (!redecision_read(&r, question->config->journal_path, &filter, why, n))
+            *ret_json = redecision_json(&r, false, ret_n);
+    }
     redecision_done(&r);
-    return status == 200 && !*ret_json ? 503 : status;
+    return *ret_json ? 200 : status;
 }
