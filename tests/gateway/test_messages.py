@@ -533,3 +533,27 @@ def test_a_picture_in_an_odd_place_stays_too(duo, edge, cloud, mode):
         answer = send(gateway, body, **{"x-moaoff-pin": "image"})
         assert answer.status in (200, 400, 502, 503), (hidden, answer)
         assert not [1 for request in cloud.requests if SECRET in request.body], hidden
+
+
+# ---- a request as agents write code with it ----
+
+def test_what_an_agent_sends(duo, edge):
+    body = {
+        "model": "moaoff", "max_tokens": 32000, "stream": True, "temperature": 1,
+        "system": [dict(words("You are an agent."), cache_control={"type": "ephemeral"}), words("Be brief.")],
+        "metadata": {"user_id": "user_%s_account__session_%s" % ("0" * 64, "1" * 36)},
+        "thinking": {"type": "enabled", "budget_tokens": 31999},
+        "tools": [dict(TOOL, cache_control={"type": "ephemeral", "ttl": "1h"})],
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "messages": [
+            {"role": "user", "content": [dict(words("<system-reminder>Today.</system-reminder>")), words("Point.")]},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm", "signature": ""},
+                                              {"type": "tool_use", "id": "call_1", "name": "point_at", "input": {}}]},
+            {"role": "user", "content": [{"tool_use_id": "call_1", "type": "tool_result", "content": "Done.", "is_error": False,
+                                          "cache_control": {"type": "ephemeral"}}]}]}
+    answer = send(duo({"policy": "edge"}), body, "/v1/messages?beta=true", **{"anthropic-beta": "claude-code-20250219", "x-api-key": "any"})
+    assert answer.status == 200 and told(events(answer.body))["content"] == [words("the answer of edge")]
+    sent = edge.requests[0].json
+    assert [message["role"] for message in sent["messages"]] == ["system", "user", "assistant", "tool"]
+    assert set(sent) == {"model", "max_tokens", "stream", "temperature", "messages", "user", "tools", "chat_template_kwargs",
+                         "thinking_budget_tokens", "stream_options"}
