@@ -11,8 +11,8 @@
 
 #include "siphash.h"
 
-/* Of distinct scenes, while nothing could be certified. */
-#define AUDIT_UNCERTIFIED 0.25
+/* Of distinct scenes, while nothing could be certified, and while a certificate is young. */
+#define AUDIT_EARLY 0.25
 /* While the edge is watched the cloud is asked, unless as many of our calls are there, in multiples
  * of its slots: a queue that is made then is paid for by all who come after. */
 #define SHADOW_CALLS_MAX 3.0
@@ -35,6 +35,9 @@ static const struct policy_param rows[] = {
           "largest share of distinct requests with an edge answer that differs from the cloud's"),
     PARAM(delta, "", 0.0001, 0.5, 0.1, "how likely a certificate may be wrong"),
     PARAM(audit, "", 0, 1, 0.05, "share of distinct requests that both tiers answer; 0: none"),
+    PARAM(audits_early, "audits", 0, GENERATION_OVERLAP, 600,
+          "of one distinct request in four until a first certificate rests on as many: each lets "
+          "more be kept; then adaptive.audit"),
     PARAM(shadow, "requests", 0, 1e6, 600,
           "at first the cloud answers and the edge is watched, until something is certified or as "
           "many have gone by"),
@@ -106,14 +109,24 @@ static const struct generation *current(const struct moa_adaptive *a)
     return g;
 }
 
+/* Few audits certify a strict threshold only. More of them cost the same calls later or now, since
+ * it is their number that counts, and what more is kept because of them is kept from then on. */
+static bool is_young(const struct moa_adaptive *a)
+{
+    return a->params.audit > 0.0 && !a->generations[1].serial &&
+           (double)a->generations[0].n_tested < a->params.audits_early;
+}
+
 static double share_now(const struct moa_adaptive *a)
 {
     switch (standing_of(a)) {
     case MOA_STANDING_SHADOW:
         return 1.0;
     case MOA_STANDING_UNCERTIFIED:
-        return a->params.audit > 0.0 ? fmax(a->params.audit, AUDIT_UNCERTIFIED) : 0.0;
+        return a->params.audit > 0.0 ? fmax(a->params.audit, AUDIT_EARLY) : 0.0;
     default:
+        if (is_young(a))
+            return fmax(a->params.audit, AUDIT_EARLY);
         /* What the owner allows is divided among the generations. */
         return a->params.audit / (a->generations[1].serial ? 2.0 : 1.0);
     }

@@ -20,6 +20,7 @@ struct adaptive_params {
     double alpha;
     double delta;
     double audit;
+    double audits_early;
     double shadow;
     double threshold;
     double cloud_share_max;

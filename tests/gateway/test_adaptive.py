@@ -123,7 +123,7 @@ def test_the_owner_says_what_decides_before(duo, edge, cloud, before, reasons):
 # ---- with one ----
 
 def test_a_certificate_lets_the_edge_answer_first(duo, edge, cloud):
-    running = duo({"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "label_wait": 0}})
+    running = duo({"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "audits_early": 0, "label_wait": 0}})
     n = certified(running, edge, cloud)
     assert 200 < n < 300  # the grid's scores, and a few dozen audits without a loss
     decided = running.decide(chat("And now?")).json
@@ -141,7 +141,7 @@ def test_a_certificate_lets_the_edge_answer_first(duo, edge, cloud):
 
 
 def test_a_reload_forgets_nothing_unless_the_claim_is_another(duo, edge, cloud):
-    config = {"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "label_wait": 0}}
+    config = {"policy": "adaptive", "adaptive": {"alpha": 0.1, "audit": 0.02, "audits_early": 0, "label_wait": 0}}
     running = duo(config)
     certified(running, edge, cloud)
     edge.probabilities = [0.999] * 5

@@ -16,7 +16,7 @@ from bodies import chat
 from conftest import MOAOFF, FaultEngine, RunningGateway, merged
 
 # Certified after 200 audits for the grid and ten or so without a loss among the surest.
-LAX = {"policy": "adaptive", "adaptive": {"alpha": 0.2, "delta": 0.2, "shadow": 100000, "audit": 0.001, "label_wait": 0}}
+LAX = {"policy": "adaptive", "adaptive": {"alpha": 0.2, "delta": 0.2, "shadow": 100000, "audit": 0.001, "audits_early": 0, "label_wait": 0}}
 PATIENCE_S = 60
 
 

@@ -296,7 +296,7 @@ static void another_claim_starts_again_and_another_budget_does_not(void **unused
     assert_int_equal(moa_adaptive_configure(a, share), MOA_OK);
     assert_true(guarantee_of(a).certified);
     tell_any(a, &seed);
-    assert_true(a->generations[0].share == 0.05); /* never raised */
+    assert_true(a->generations[0].share == 0.25); /* never raised */
     assert_int_equal(moa_adaptive_configure(a, claim), MOA_OK);
     assert_false(guarantee_of(a).certified);
     moa_adaptive_free(a);
@@ -384,6 +384,39 @@ static void coins_are_fair_and_of_their_generation(void **unused)
     moa_adaptive_free(a);
 }
 
+/* Few audits certify little: a first certificate goes on to be audited more, until it rests on as
+ * many as the owner says, then as the owner says. */
+static void a_young_certificate_is_audited_more(void **unused)
+{
+    (void)unused;
+    for (int early = 0; early <= 600; early += 600) {
+        const struct moa_policy_setting settings[] = {{"adaptive.audits_early", early}, {NULL, 0}};
+        struct moa_adaptive *a = adaptive_of(settings);
+        uint64_t seed = 71;
+        certify(a, &seed);
+        const double first = guarantee_of(a).threshold;
+        while (guarantee_of(a).n_audits < 600) {
+            assert_true(guarantee_of(a).audit == (early ? 0.25 : 0.05));
+            assert_true(a->generations[0].share == (early ? 0.25 : 0.05));
+            tell_any(a, &seed);
+        }
+        assert_true(guarantee_of(a).audit == 0.05 && guarantee_of(a).threshold <= first);
+        tell_any(a, &seed);
+        assert_true(a->generations[0].share == 0.05);
+        moa_adaptive_free(a);
+    }
+    /* Whoever wants no audits gets none. */
+    static const struct moa_policy_setting none[] = {{"adaptive.audit", 0}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(NULL);
+    uint64_t seed = 73;
+    certify(a, &seed);
+    assert_int_equal(moa_adaptive_configure(a, none), MOA_OK);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(tell_any(a, &seed).audit, 0);
+    assert_true(guarantee_of(a).certified);
+    moa_adaptive_free(a);
+}
+
 /* Two generations live together: between them they audit what the owner allows. */
 static void generations_share_the_audits(void **unused)
 {
@@ -429,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_scene_has_one_coin),
         cmocka_unit_test(a_scene_counts_once_however_many_audits_of_it_are_on_their_way),
         cmocka_unit_test(coins_are_fair_and_of_their_generation),
+        cmocka_unit_test(a_young_certificate_is_audited_more),
         cmocka_unit_test(generations_share_the_audits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
