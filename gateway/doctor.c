@@ -325,6 +325,11 @@ static void check_words(struct patient *p)
     else
         say(p, FINE, "answers words in %.0f ms, %s log-probabilities", answer.took_ms,
             logprobs ? "with" : "without");
+    if (!wrong && !logprobs && p->which == MOA_EDGE &&
+        strcmp(p->doctor->config->policy, "adaptive") == 0)
+        say(p, WARNING,
+            "without log-probabilities the policy adaptive cannot tell which answers to keep: the "
+            "cloud answers, unless audits allow to keep all");
     doctor_answer_done(&answer);
 }
 
@@ -426,8 +431,12 @@ static void say_meaning(struct doctor *d)
                 state.edge_up ? "edge" : "cloud");
     else
         say_everything(d, policy, &state);
-    say_decision(d, policy, &state, "a simple picture with a short question (c = 0.1)", 0.1);
-    say_decision(d, policy, &state, "a detailed picture with a long text (c = 0.8)", 0.8);
+    if (moa_policy_adaptive(policy)) {
+        say_decision(d, policy, &state, "any request, at first", 0.5);
+    } else {
+        say_decision(d, policy, &state, "a simple picture with a short question (c = 0.1)", 0.1);
+        say_decision(d, policy, &state, "a detailed picture with a long text (c = 0.8)", 0.8);
+    }
     moa_policy_free(policy);
 }
 

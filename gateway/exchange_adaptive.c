@@ -68,7 +68,9 @@ static double known(int64_t tokens)
     return tokens >= 0 ? (double)tokens : (double)NAN;
 }
 
-/* Whoever had to wait for a slot knows only what the engine tells. */
+/* Whoever had to wait for a slot knows only what the engine tells. An engine that tells does so at
+ * the end: of a stream that was cut off before, nothing is learned, as the time to its first byte
+ * is not the time to read. */
 static void read_times(const struct exchange *x, const struct engine_call *c,
                        const struct usage *usage, struct moa_call_times *ret_times)
 {
@@ -84,7 +86,7 @@ static void read_times(const struct exchange *x, const struct engine_call *c,
         t->answer_ms = usage->completion_ms;
         if (!c->is_queued)
             t->fixed_ms = fmax(0.0, all_ms - t->prompt_ms - t->answer_ms);
-    } else if (!c->is_queued && c->is_stream) {
+    } else if (!c->is_queued && c->is_stream && !x->gateway->tells_times[c->tier]) {
         t->prompt_ms = fmax(0.0, begin_ms);
         t->answer_ms = has_end ? all_ms - begin_ms : NAN;
     } else if (!c->is_queued) {
@@ -110,6 +112,7 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
     struct moa_call_times *t = &o->times[c->tier];
     if (!x->perceived.decision.is_routed || c->kind == CALL_PERCEPTION || c->answered_us == 0)
         return;
+    x->gateway->tells_times[c->tier] |= usage->prompt_ms > 0;
     read_times(x, c, usage, t);
     o->called[c->tier] = !isnan(t->prompt_ms) || !isnan(t->answer_ms);
     if (c->kind != CALL_SHADOW)

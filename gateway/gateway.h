@@ -57,6 +57,7 @@ struct gateway {
     size_t n_audits;              /* exchanges that are audited, of both lists */
     struct exchange *edge_shadow; /* whose shadow call the edge works on; NULL: none */
     bool no_audits;               /* no more of them: the gateway ends */
+    bool tells_times[2];          /* by tier: its answers end with how long they took */
     int64_t freed_us; /* when a request's body was freed; 0: its memory is the system's again */
 };
 

@@ -81,7 +81,11 @@ static void say_what_is_missing(yyjson_mut_doc *doc, yyjson_mut_val *list,
 static void say_where_engines_stand(yyjson_mut_doc *doc, yyjson_mut_val *list,
                                     const struct guarantee_page *p)
 {
-    if (p->edge_mute)
+    if (p->edge_mute && p->promise->certified && p->promise->threshold <= 0.0)
+        say(doc, list,
+            "the edge gives no log-probabilities: its answers are kept all the same, as all are, "
+            "and audits go on counting them");
+    else if (p->edge_mute)
         say(doc, list,
             "the edge gives no log-probabilities: no answer of it can be scored, and little or "
             "nothing is kept");

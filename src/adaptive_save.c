@@ -11,7 +11,7 @@
 #include "adaptive.h"
 #include "siphash.h"
 
-#define MAGIC UINT64_C(0x31746461616f6d) /* "moaadt1": the version is in it */
+#define MAGIC UINT64_C(0x32746461616f6d) /* "moaadt2": the version is in it */
 
 enum { COUNT, SAVE, LOAD };
 
@@ -184,6 +184,9 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_running(w, &t->answer_ms);
         walk_running(w, &t->answer_tokens);
         walk_running(w, &t->service_ms);
+        walk_running(w, &t->tokens_variance);
+        walk_double(w, &t->tokens_ms_covariance.mean); /* of either sign */
+        walk_quantity(w, &t->tokens_ms_covariance.n);
     }
     walk_rate(w, &p->all);
     for (size_t i = 0; i < MOA_QUESTION_KINDS; i++) {

@@ -74,7 +74,7 @@ bool moa_confidence_valid(const struct moa_answer *a)
 double moa_confidence_score(const struct confidence *c, const struct moa_answer *answer)
 {
     struct phi phi;
-    if (!moa_confidence_valid(answer))
+    if (!moa_confidence_valid(answer) || answer->n_tokens == 0)
         return 0.0;
     phi_of(answer, &phi);
     const double s = 1.0 / (1.0 + exp(-dot(c->w, &phi)));

@@ -7,6 +7,10 @@
 #include <math.h>
 
 #define RUNNING_LEAST 0.05
+#define SLOPE_LEAST 0.005
+/* Until so many prompts were seen whose tokens vary by a quarter, time is as their tokens. */
+#define SLOPE_PRIOR 5.0
+#define SLOPE_SPREAD 0.25
 #define RATE_KEPT (1.0 - 1.0 / 500.0)
 /* A kind of question is as all questions are until this many of it were seen. */
 #define KIND_PRIOR 5.0
@@ -18,12 +22,28 @@
 
 /* ---- learning ---- */
 
-static void see(struct running *r, double value)
+static void see_slowly(struct running *r, double value, double least)
 {
     if (!isfinite(value))
         return;
     r->n += 1.0;
-    r->mean += (value - r->mean) * fmax(1.0 / r->n, RUNNING_LEAST);
+    r->mean += (value - r->mean) * fmax(1.0 / r->n, least);
+}
+
+static void see(struct running *r, double value)
+{
+    see_slowly(r, value, RUNNING_LEAST);
+}
+
+/* Before the means move. */
+static void see_slope(struct predict_tier *tier, const struct moa_call_times *t)
+{
+    const double tokens = t->prompt_tokens - tier->prompt_tokens.mean;
+    const double ms = t->prompt_ms - tier->prompt_ms.mean;
+    if (tier->prompt_tokens.n < 1.0 || tier->prompt_ms.n < 1.0 || !isfinite(tokens * ms))
+        return;
+    see_slowly(&tier->tokens_variance, tokens * tokens, SLOPE_LEAST);
+    see_slowly(&tier->tokens_ms_covariance, tokens * ms, SLOPE_LEAST);
 }
 
 static double known_or_0(double value)
@@ -33,6 +53,7 @@ static double known_or_0(double value)
 
 static void see_times(struct predict_tier *tier, const struct moa_call_times *t)
 {
+    see_slope(tier, t);
     see(&tier->fixed_ms, t->fixed_ms);
     see(&tier->prompt_ms, t->prompt_ms);
     see(&tier->prompt_tokens, t->prompt_tokens);
@@ -102,12 +123,25 @@ double moa_predict_upload_ms(double bytes, double mbps, double rtt_ms, bool cold
     return known_or_0(ms) + known_or_0(bytes * 8e-3 / mbps);
 }
 
-/* Time per token from the means, times tokens; what was never seen costs nothing. */
+/* ms per token, between none and all of the time being due to tokens: what a picture costs may
+ * hardly depend on how many tokens we take it for. */
+static double slope_of(const struct predict_tier *tier)
+{
+    const double all = tier->prompt_ms.mean / tier->prompt_tokens.mean;
+    const double spread = SLOPE_SPREAD * tier->prompt_tokens.mean;
+    const double n = fmin(tier->tokens_variance.n, 1.0 / SLOPE_LEAST);
+    const double prior = SLOPE_PRIOR * spread * spread;
+    const double slope = (n * tier->tokens_ms_covariance.mean + prior * all) /
+                         (n * tier->tokens_variance.mean + prior);
+    return fmin(fmax(slope, 0.0), all);
+}
+
+/* A line through the means; what was never seen costs nothing. */
 static double reading_ms(const struct predict_tier *tier, double prompt_tokens)
 {
     if (!isfinite(prompt_tokens) || tier->prompt_tokens.mean <= 0.0)
         return tier->prompt_ms.mean;
-    return tier->prompt_ms.mean * prompt_tokens / tier->prompt_tokens.mean;
+    return tier->prompt_ms.mean + slope_of(tier) * (prompt_tokens - tier->prompt_tokens.mean);
 }
 
 static double writing_ms(const struct predict_tier *tier, const struct running *answer_tokens)

@@ -16,6 +16,8 @@ struct running {
 
 struct predict_tier {
     struct running fixed_ms, prompt_ms, prompt_tokens, answer_ms, answer_tokens, service_ms;
+    /* How the time to read a prompt varies with its tokens, of about the last two hundred. */
+    struct running tokens_variance, tokens_ms_covariance;
 };
 
 /** Of requests whose edge answer was scored: how many went on to the cloud, about the last 500. */

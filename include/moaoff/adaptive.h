@@ -215,8 +215,8 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_decide(const struct moa_adapti
                                                          const struct moa_question *question,
                                                          struct moa_routing *ret_routing);
 
-/** s in [0, 1]: the estimated probability that the cloud says the same. 0 for an answer that cannot
- * be (a probability above 1 or below 0, an unknown form). */
+/** s in [0, 1]: the estimated probability that the cloud says the same. 0 for an answer of which
+ * nothing is known, or that cannot be (a probability above 1 or below 0, an unknown form). */
 MOA_API double moa_adaptive_score(const struct moa_adaptive *adaptive,
                                   const struct moa_answer *answer);
 

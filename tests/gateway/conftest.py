@@ -168,8 +168,8 @@ def gateway(tmp_path):
     running = []
 
     def start(config, env=None, ca=None):
-        # Audits count at once; only tests of labels wait for them.
-        base = {"listen": {"host": "127.0.0.1", "port": 0}, "adaptive": {"label_wait": 0}}
+        # What decides by default learns; a test that wants it says so. Audits count at once; only tests of labels wait.
+        base = {"listen": {"host": "127.0.0.1", "port": 0}, "policy": "paper", "adaptive": {"label_wait": 0}}
         config = merged(base, config)
         started = RunningGateway(json.dumps(config, indent=1), str(tmp_path / ("gateway%d" % len(running))), MOAOFF,
                                  dict(os.environ, **(env or {})))

@@ -20,7 +20,7 @@ def decide(body, *options):
 @pytest.mark.parametrize("plan", TAUS)
 def test_same_as_the_gateway(duo, tmp_path, plan):
     config = tmp_path / "moaoff.yaml"
-    config.write_text(json.dumps({"paper": TAUS[plan]}))
+    config.write_text(json.dumps({"policy": "paper", "paper": TAUS[plan]}))
     body = chat("Is the boat from Kiel, built in 1998, longer than 20 m?", PIXELS, data_uri(picture(seed=3), "png"))
     status, decided, _ = decide(body, "--config", str(config))
     assert status == 0 and decided["plan"] == plan
@@ -31,7 +31,7 @@ def test_same_as_the_gateway(duo, tmp_path, plan):
 
 @pytest.mark.parametrize("model,plan", [("private-x", "edge"), ("moaoff/edge", "edge"), ("any", "cloud")])
 def test_pinned_models_named_policies_and_fuse_count(duo, tmp_path, model, plan):
-    options = {"paper": TAUS["perceive-cloud"], "split": "fuse", "pin_models": "private-*"}
+    options = {"policy": "paper", "paper": TAUS["perceive-cloud"], "split": "fuse", "pin_models": "private-*"}
     config = tmp_path / "moaoff.yaml"
     config.write_text(json.dumps(options))
     body = dict(chat("What is it?", PIXELS), model=model)
@@ -42,7 +42,7 @@ def test_pinned_models_named_policies_and_fuse_count(duo, tmp_path, model, plan)
 
 
 def test_why():
-    status, decided, said = decide(chat("What is it?", PIXELS), "--why", "--edge-load", "0.9")
+    status, decided, said = decide(chat("What is it?", PIXELS), "--policy", "paper", "--why", "--edge-load", "0.9")
     assert status == 0 and decided["plan"] == "cloud"
     lines = said.splitlines()
     assert lines[0] == "text: cloud (edge-busy): edge load 0.900 is above paper.edge_load_max = 0.850"
@@ -82,7 +82,7 @@ BODIES = [
 @pytest.mark.parametrize("plan", TAUS)
 def test_all_that_decide_say_the_same(duo, tmp_path, plan):
     """The route, the command and what a request is answered with: one road, byte for byte."""
-    options = {"paper": TAUS[plan], "pin_models": "private-*", "edge": {"poll_ms": 0, "slots": 1}, "cloud": {"uplink_mbps": 123.456, "uplink_uploads": 0},
+    options = {"policy": "paper", "paper": TAUS[plan], "pin_models": "private-*", "edge": {"poll_ms": 0, "slots": 1}, "cloud": {"uplink_mbps": 123.456, "uplink_uploads": 0},
                "cache": {"bytes": 0}}  # what is remembered is not sent, and not decided here
     config = tmp_path / "moaoff.yaml"
     config.write_text(json.dumps(options))

@@ -86,7 +86,7 @@ def doctor(tmp_path, service):
     """doctor({"edge": {...}}) → what it says and its exit status; both tiers are in order if nothing else is said."""
     def run(config, command=("doctor",), env=None):
         good = service({"/v1/models": models("m")})
-        whole = {"edge": {"url": good.url}, "cloud": {"url": good.url}}
+        whole = {"policy": "paper", "edge": {"url": good.url}, "cloud": {"url": good.url}}
         for key, value in config.items():
             whole[key] = dict(whole.get(key, {}), **value) if isinstance(value, dict) else value
         (tmp_path / "m.yaml").write_text(json.dumps(whole))
@@ -212,6 +212,9 @@ def test_what_the_uplink_means(doctor):
     assert "The uplink carries 500 Mbit/s, as cloud.uplink_mbps says." in out
     out, _ = doctor({"policy": "edge"})
     assert "Everything goes to the edge: that is what the policy edge does." in out, out
+    out, _ = doctor({"policy": "adaptive"})
+    assert "any request, at first: cloud, because nothing is certified yet" in out and "c = 0.1" not in out, out
+    assert out.count("adaptive cannot tell which answers to keep") == 1, out  # this edge gives no log-probabilities
 
 
 def test_serve_checks_online(doctor):

@@ -42,7 +42,7 @@ static void before_anything_is_known_the_score_is_the_probability(void **unused)
     assert_true(moa_confidence_score(&c, &lost) < 0.00001);
     /* An engine that gives no probabilities: nothing speaks for the answer, nothing against it. */
     const struct moa_answer mute = {.form = MOA_ANSWER_LONG, .p_min = NAN};
-    assert_true(moa_confidence_score(&c, &mute) == 0.5);
+    assert_true(moa_confidence_score(&c, &mute) == 0.0);
 }
 
 static void what_cannot_be_has_no_score(void **unused)

@@ -110,6 +110,31 @@ static void times_follow_tokens_load_and_uplink(void **unused)
     assert_true(is(r.predicted_ms[MOA_CLOUD], 20 + 175));
 }
 
+/* An engine that brings every picture to one size reads all prompts in the same time, whatever we
+ * take them for; another one reads as long as they are. */
+static void time_follows_tokens_as_far_as_it_does(void **unused)
+{
+    (void)unused;
+    for (int per_token = 0; per_token <= 1; per_token++) {
+        struct predict p = {.kappa_ms = 0};
+        struct moa_question q = alone;
+        struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+        for (int i = 0; i < 300; i++) {
+            const double tokens = 50 + 37 * i % 500;
+            const struct moa_adaptive_outcome o = {
+                .called = {true, false},
+                .times = {{10, per_token ? tokens : 100, tokens, 5, 2}, {0, 0, 0, 0, 0}},
+            };
+            moa_predict_observe(&p, &o, 1.0);
+        }
+        for (double tokens = 60; tokens < 600; tokens += 100) {
+            q.load[MOA_EDGE].prompt_tokens = tokens;
+            moa_predict(&p, &q, &r);
+            assert_true(fabs(r.predicted_ms[MOA_EDGE] - 15 - (per_token ? tokens : 100)) < 5);
+        }
+    }
+}
+
 static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **unused)
 {
     (void)unused;
@@ -134,6 +159,7 @@ int main(void)
         cmocka_unit_test(uploading),
         cmocka_unit_test(rates_start_from_that_of_all_and_become_their_own),
         cmocka_unit_test(times_follow_tokens_load_and_uplink),
+        cmocka_unit_test(time_follows_tokens_as_far_as_it_does),
         cmocka_unit_test(kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
