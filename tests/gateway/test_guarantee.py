@@ -290,6 +290,25 @@ def test_without_log_probabilities_nothing_is_kept_and_it_stays(taught, pair):
     assert now["certified"] and any("no log-probabilities" in o for o in now["obstacles"])
 
 
+def test_where_all_is_kept_no_log_probabilities_are_needed(gateway, pair):
+    running = gateway(merged(merged(LAX, pair.urls), {"adaptive": {"audit": 1}}))
+    for i in range(300):
+        assert running.chat(chat("How many of %d?" % i, temperature=0)).status == 200
+        wait_until(lambda: counted(running) > i)
+        if i > 200 and page(running)["certified"]:
+            break
+    assert page(running)["threshold"] == 0 and page(running)["kept"] == 1
+    pair.edge.probabilities = None
+    before = counted(running)
+    for i in range(5):
+        answer = running.chat(chat("What of %d?" % i, temperature=0))
+        assert answer.status == 200 and answer.plan == "edge" and answer.decision == {"text": "edge"}
+    wait_until(lambda: counted(running) == before + 5)  # they go on being counted, as answers that are kept
+    now = page(running)
+    assert now["certified"] and now["curve"][-1]["kept"] == 1 and now["curve"][-2]["kept"] < 1
+    assert any("kept all the same" in o for o in now["obstacles"]), now["obstacles"]
+
+
 def test_with_a_dead_cloud_the_edge_answers_and_it_stays(taught, pair):
     running = taught({"breaker": {"failures": 1, "retry_ms": 600000}})
     pair.cloud.mode, pair.edge.probabilities = "cut-early", [0.3, 0.99]
