@@ -11,12 +11,11 @@
 #include <yyjson.h>
 
 #include "gateway/config.h"
-#include "gateway/doctor_ask.h"
 #include "gateway/journal.h"
 
+#include "ask.h"
 #include "command.h"
 
-#define TIMEOUT_MS 10000
 #define CURVE_STEP 0.08 /* of the share kept, between two lines */
 
 static struct {
@@ -74,38 +73,6 @@ static char *page_of_config(const char *path)
                 "--url\n",
                 path);
     config_free(config);
-    return page;
-}
-
-static char *page_of_gateway(const char *url)
-{
-    const char *key = getenv("MOAOFF_API_KEY");
-    struct tier_config tier = {.api_key = (char *)(uintptr_t)(key ? key : ""),
-                               .ca_file =
-                                   (char *)(uintptr_t)(arguments.ca_file ? arguments.ca_file : "")};
-    char *address, *page = NULL;
-    size_t n = strlen(url);
-    while (n > 0 && url[n - 1] == '/')
-        n--;
-    if (n > 3 && strncmp(url + n - 3, "/v1", 3) == 0)
-        n -= 3;
-    if (asprintf(&address, "%.*s/v1/guarantee", (int)n, url) < 0)
-        return NULL;
-    struct doctor_answer answer;
-    const struct doctor_question question = {
-        .tier = &tier, .direct = true, .url = address, .timeout_ms = TIMEOUT_MS};
-    doctor_ask(&question, &answer);
-    if (answer.status == 200)
-        page = strndup(answer.body.p, answer.body.n);
-    else if (answer.status > 0)
-        fprintf(stderr, "moaoff guarantee: %s: status %ld%s\n", address, answer.status,
-                answer.status == 401   ? "; MOAOFF_API_KEY must hold a key"
-                : answer.status == 403 ? "; the key in MOAOFF_API_KEY may not observe"
-                                       : "");
-    else
-        fprintf(stderr, "moaoff guarantee: %s: %s\n", address, answer.why);
-    doctor_answer_done(&answer);
-    free(address);
     return page;
 }
 
@@ -214,7 +181,8 @@ static int run(void)
                         (arguments.journal_path != NULL);
     if (n_named != 1)
         return options_usage(&guarantee_command, "which gateway? Give --config, --url or JOURNAL.");
-    char *page = arguments.url           ? page_of_gateway(arguments.url)
+    char *page = arguments.url           ? ask_gateway("guarantee", arguments.url, "/v1/guarantee",
+                                                       arguments.ca_file, NULL)
                  : arguments.config_path ? page_of_config(arguments.config_path)
                                          : page_of_journal(arguments.journal_path);
     int status = page ? EXIT_FINE : EXIT_FAILED;
