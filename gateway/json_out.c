@@ -36,7 +36,7 @@ static void put_escape(struct json_out *out, unsigned char byte)
 {
     static const char special[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
     const char *at = byte ? strchr(special, byte) : NULL;
-    const char escape[2] = {'\\', at ? letters[at - special] : 'u'};
+    const char escape[2] = {'\\', letters[at ? at - special : 0]};
     if (at)
         json_put_bytes(out, (struct moa_bytes){escape, 2});
     else

@@ -449,6 +449,27 @@ def test_an_answer_without_end_is_a_failure(duo, edge, cloud):
     assert answer.status == 200 and answer.json["content"] == [words("the answer of cloud")], answer
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_from_memory(duo, edge, stream):
+    gateway = duo({"policy": "edge", "memory": {"seconds": 60}})
+    for n in (1, 2):
+        answer = send(gateway, asked("What is it?", picture_block(), stream=stream))
+        message = told(events(answer.body)) if stream else answer.json
+        assert message["content"] == [words("the answer of edge")] and message["stop_reason"] == "end_turn", message
+        assert ("x-moaoff-memory" in answer.headers) == (n == 2)
+    assert len(edge.requests) == 1
+
+
+def test_an_audit_answers_as_if_there_were_none(duo, edge, cloud):
+    edge.probabilities = [0.99] * 5
+    gateway = duo({"policy": "adaptive"})
+    for seed in range(6):
+        answer = send(gateway, asked("What is it?", picture_block(base64.b64encode(picture(seed=60 + seed)).decode()), stream=seed % 2 == 0))
+        message = told(events(answer.body)) if seed % 2 == 0 else answer.json
+        assert message["content"][0]["text"].startswith("the answer of"), message
+    assert edge.requests and cloud.requests
+
+
 def test_tokens_are_counted(duo, edge, cloud):
     gateway = duo({"policy": "edge"})
     few = send(gateway, asked("Hi."), "/v1/messages/count_tokens")
