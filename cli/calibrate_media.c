@@ -27,10 +27,10 @@ int calibrate_media_add(struct media_items *items, const struct media_item *item
 {
     if (item->is_sound) {
         items->n_sounds++;
-        return buffer_add(&items->sounds, item, sizeof(*item));
+        return buffer_add(&items->sounds, item, sizeof(*item)) ? -1 : 0;
     }
     items->n_films++;
-    return buffer_add(&items->films, item, sizeof(*item));
+    return buffer_add(&items->films, item, sizeof(*item)) ? -1 : 0;
 }
 
 void calibrate_media_done(struct media_items *items)

@@ -38,7 +38,9 @@ const struct dialect dialect_chat = {
     .error_event = chat_error_event,
 };
 
-static const struct dialect *const dialects[] = {&dialect_chat, &dialect_messages};
+static const struct dialect *const dialects[] = {&dialect_chat, &dialect_messages,
+                                                 &dialect_responses, &dialect_ollama_chat,
+                                                 &dialect_ollama_generate};
 
 /* It, or below it; what a client asks behind a ? is no part of it. */
 static bool is_at(const char *path, const char *root)
@@ -141,6 +143,7 @@ static int begin(struct dialect_answer *a, yyjson_val *root)
     a->has_begun = true;
     copy_text(yyjson_obj_get(root, "id"), a->id, sizeof(a->id));
     copy_text(yyjson_obj_get(root, "model"), a->model, sizeof(a->model));
+    a->created_s = yyjson_get_sint(yyjson_obj_get(root, "created"));
     return a->dialect->begin(a);
 }
 

@@ -78,7 +78,8 @@ struct dialect_answer {
     bool has_begun;         /* begin() was called */
     bool has_failed;        /* an error was said in its place: no end() follows */
     char id[96];            /* the completion's, else as given; */
-    char model[128];        /* and its model, "" if it names none: known from begin() on */
+    char model[128];        /* and its model, "" if it names none, */
+    int64_t created_s;      /* and when it was made, 0 if that is not told: from begin() on */
     enum dialect_stop stop; /* known at end(), */
     char stop_sequence[96]; /* as the engine tells it; "" if it does not, */
     struct usage usage;     /* and the tokens, as far as they were told */
@@ -125,7 +126,9 @@ struct dialect {
 };
 
 extern const struct dialect dialect_chat;
-extern const struct dialect dialect_messages; /* Anthropic's */
+extern const struct dialect dialect_messages;  /* Anthropic's */
+extern const struct dialect dialect_responses; /* OpenAI's, the other one */
+extern const struct dialect dialect_ollama_chat, dialect_ollama_generate;
 
 /** That of a path of the gateway, chat completions if it is no other's. */
 const struct dialect *dialect_of_path(const char *path);

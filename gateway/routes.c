@@ -17,6 +17,7 @@
 #include "keys.h"
 #include "routes_journal.h"
 #include "routes_models.h"
+#include "routes_ollama.h"
 #include "routes_page.h"
 #include "routes_policies.h"
 #include "server.h"
@@ -207,6 +208,14 @@ const struct server_route routes_table[] = {
     {"POST", "/chat/completions", exchange_chat, ACCESS_CLIENT, true, SERVER_BODY_ANY},
     {"POST", "/v1/messages", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/messages/count_tokens", exchange_count, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/v1/responses", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/responses", exchange_chat, ACCESS_CLIENT, true, SERVER_BODY_ANY},
+    {"POST", "/api/chat", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"POST", "/api/generate", exchange_chat, ACCESS_CLIENT, false, SERVER_BODY_ANY},
+    {"GET", "/api/tags", routes_ollama_tags, ACCESS_CLIENT, false, 0},
+    {"POST", "/api/show", routes_ollama_show, ACCESS_CLIENT, false, ROUTES_OLLAMA_BYTES_MAX},
+    {"GET", "/api/version", routes_ollama_version, ACCESS_CLIENT, false, 0},
+    {"GET", "/api/ps", routes_ollama_ps, ACCESS_CLIENT, false, 0},
     {"POST", "/v1/completions", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/embeddings", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},
     {"POST", "/v1/rerank", exchange_forward, ACCESS_CLIENT, false, SERVER_BODY_ANY},

@@ -37,7 +37,7 @@ static void add_takes(const struct gateway *g, enum moa_tier tier, struct probe_
 
 /* A request goes to a tier that takes it: together they take what one of them takes. A model that
  * is one tier takes what that one does. */
-static struct probe_takes takes_of(const struct gateway *g, const char *id)
+struct probe_takes routes_models_takes(const struct gateway *g, const char *id)
 {
     struct probe_takes takes = {0};
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
@@ -65,7 +65,7 @@ static void add_kinds(yyjson_mut_doc *doc, yyjson_mut_val *object, unsigned kind
 /* OpenAI's members, and where llama-server and others say what a model takes. */
 static yyjson_mut_val *model_of(yyjson_mut_doc *doc, const struct gateway *g, const char *id)
 {
-    const struct probe_takes takes = takes_of(g, id);
+    const struct probe_takes takes = routes_models_takes(g, id);
     yyjson_mut_val *model = yyjson_mut_obj(doc);
     yyjson_mut_obj_add_strcpy(doc, model, "id", id);
     yyjson_mut_obj_add_str(doc, model, "object", "model");
@@ -84,8 +84,7 @@ static yyjson_mut_val *model_of(yyjson_mut_doc *doc, const struct gateway *g, co
     return model;
 }
 
-/* Frees `doc`, which may be NULL: out of memory. */
-static void reply_json(struct server_request *request, yyjson_mut_doc *doc)
+void routes_models_reply(struct server_request *request, yyjson_mut_doc *doc)
 {
     size_t n = 0;
     char *text = doc ? yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, &n) : NULL;
@@ -101,7 +100,7 @@ static void reply_json(struct server_request *request, yyjson_mut_doc *doc)
 }
 
 /* A menu of models shows what is there to serve; who knows the name of another may ask for it. */
-static bool is_listed(const struct gateway *g, const char *policy)
+bool routes_models_lists(const struct gateway *g, const char *policy)
 {
     return g->config->list_policies || !moa_policy_is_research(policy) ||
            strcmp(policy, g->config->policy) == 0;
@@ -118,16 +117,16 @@ void routes_models(struct server_request *request, void *arg)
         yyjson_mut_arr_append(list, model_of(doc, arg, OURS));
         for (size_t i = 0; moa_policy_name(i); i++) {
             char id[64];
-            if (!is_listed(arg, moa_policy_name(i)))
+            if (!routes_models_lists(arg, moa_policy_name(i)))
                 continue;
             snprintf(id, sizeof(id), OURS "/%s", moa_policy_name(i));
             yyjson_mut_arr_append(list, model_of(doc, arg, id));
         }
     }
-    reply_json(request, doc);
+    routes_models_reply(request, doc);
 }
 
-static bool is_model(const char *id)
+bool routes_models_has(const char *id)
 {
     static const char prefix[] = OURS "/";
     const size_t n = sizeof(prefix) - 1;
@@ -144,7 +143,7 @@ void routes_model(struct server_request *request, void *arg)
     snprintf(id, sizeof(id), "%s",
              strstr(server_request_path(request), before) + sizeof(before) - 1);
     server_unescape(id);
-    if (!is_model(id)) {
+    if (!routes_models_has(id)) {
         struct http_error error;
         http_fail(&error, 404, "model_not_found", "There is no model \"%s\"; see /v1/models.", id);
         http_fail_at(&error, "model");
@@ -154,7 +153,7 @@ void routes_model(struct server_request *request, void *arg)
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (doc)
         yyjson_mut_doc_set_root(doc, model_of(doc, arg, id));
-    reply_json(request, doc);
+    routes_models_reply(request, doc);
 }
 
 /* ---- properties ---- */
@@ -164,7 +163,7 @@ void routes_model(struct server_request *request, void *arg)
 void routes_props(struct server_request *request, void *arg)
 {
     const struct gateway *g = arg;
-    const struct probe_takes takes = takes_of(g, OURS);
+    const struct probe_takes takes = routes_models_takes(g, OURS);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (doc) {
         yyjson_mut_val *root = yyjson_mut_obj(doc);
@@ -181,5 +180,5 @@ void routes_props(struct server_request *request, void *arg)
         yyjson_mut_obj_add_bool(doc, modalities, "video", takes.kinds & (1u << MOA_VIDEO));
         yyjson_mut_obj_add_str(doc, root, "build_info", OURS " " MOA_VERSION);
     }
-    reply_json(request, doc);
+    routes_models_reply(request, doc);
 }

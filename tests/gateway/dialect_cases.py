@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of dialects share: conversations in no form of their own, as chat completions; their clients."""
+import json
+import os
+import random
+import subprocess
+
+from bodies import data_uri, picture
+from conftest import HERE
+
+PICTURES = [data_uri(picture(16, 12, kind, seed=i), kind) for i, kind in enumerate(["png", "jpeg", "gif", "webp"])]
+TOOL = {"name": "point_at", "description": "Points the arm at a color.",
+        "parameters": {"type": "object", "properties": {"color": {"type": "string", "enum": ["red", "purple"]}, "why": {"type": "string"}},
+                       "required": ["color"], "additionalProperties": False}}
+CALL = "point_at", '{"color": "purple", "why": "caf\\u00e9"}'
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+WORDS = ["What is it?", "caf\u00e9 \u2615 \U0001f408\u200d\u2b1b", "line\nand \"quotes\" \\ and \t tab", "", "\u4f60\u597d", "x" * 3000, "</s>{}[]", "data:image/png;base64,"]
+
+
+def ask(client, url, *asked):
+    """What the client makes of each answer."""
+    assert os.path.isdir(os.path.join(HERE, "dialects", "node_modules", "openai")), "run tools/setup --test"
+    env = dict(os.environ, NO_PROXY="*", no_proxy="*", OPENAI_AGENTS_DISABLE_TRACING="1")
+    done = subprocess.run(["node", os.path.join(HERE, "dialects", "client.mjs"), client, url],
+                          input=json.dumps(asked), capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(asked)
+    return answers
+
+
+def conversations(n, seed=20251127):
+    """Turns: ("system"|"user", [parts]), ("assistant", thought, text, calls), ("tool", id, text). Parts: str, or ("image", uri)."""
+    rng = random.Random(seed)
+    for _ in range(n):
+        turns, calls = [], 0
+        if rng.random() < 0.4:
+            turns.append(("system", [rng.choice(WORDS)]))
+        for _ in range(rng.randrange(1, 4)):
+            parts = [rng.choice(WORDS) if rng.random() < 0.6 else ("image", rng.choice(PICTURES)) for _ in range(rng.randrange(1, 4))]
+            turns.append(("user", parts))
+            if rng.random() < 0.6:
+                made = [("call_%d" % (calls + k), rng.choice(["a", "b"]) + str(k), {"x": rng.choice(WORDS), "n": rng.random()})
+                        for k in range(rng.randrange(0, 3))]
+                calls += len(made)
+                turns.append(("assistant", rng.choice([None, "hm\n\"so\""]), rng.choice(WORDS[:3] + [None]) or ("" if made else "ok"), made))
+                turns += [("tool", call_id, name, rng.choice(WORDS)) for call_id, name, _ in made]
+        turns.append(("user", [rng.choice(WORDS[:3])]))
+        yield turns, {
+            "temperature": rng.choice([None, 0, 0.7, 1e-3]), "top_p": rng.choice([None, 0.9]), "seed": rng.choice([None, 7]),
+            "max": rng.choice([None, 5, 4096]), "stop": rng.choice([None, ["a\n", "\u2615"]]), "stream": rng.choice([None, False, True]),
+            "schema": rng.choice([None, SCHEMA]), "tools": rng.choice([None, [TOOL]]),
+        }
