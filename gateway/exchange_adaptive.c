@@ -107,7 +107,8 @@ static void tell(const struct exchange *x, const struct moa_adaptive_outcome *ou
 
 void exchange_note_times(struct exchange *x, const struct engine_call *c, const struct usage *usage)
 {
-    struct moa_adaptive_outcome again = {.kind = x->perceived.question.kind, .is_again = true};
+    struct moa_adaptive_outcome again = {
+        .kind = x->perceived.question.kind, .is_again = true, .n_ahead = {NAN, NAN}};
     struct moa_adaptive_outcome *o = c->kind == CALL_SHADOW ? &again : &x->outcome;
     struct moa_call_times *t = &o->times[c->tier];
     if (!x->perceived.decision.is_routed || c->kind == CALL_PERCEPTION || c->answered_us == 0)
@@ -138,6 +139,8 @@ void exchange_tell_adaptive(struct exchange *x)
     if (!x->has_decision || !d->is_routed || x->dry_run || x->status == 0 || is_outside(x))
         return;
     o->kind = x->perceived.question.kind;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        o->n_ahead[tier] = moa_load_ahead(&x->perceived.question.load[tier]);
     o->edge_first = !isnan(x->score);
     o->escalated = x->score < d->routing.threshold;
     exchange_aim(x);

@@ -280,6 +280,11 @@ bool moa_question_valid(const struct moa_question *question)
     return q->kind < MOA_QUESTION_KINDS && !(q->load[0].slots < 1.0) && !(q->load[1].slots < 1.0);
 }
 
+double moa_load_ahead(const struct moa_tier_load *load)
+{
+    return load && !(load->n_in_flight >= load->slots) ? load->n_in_flight : (double)NAN;
+}
+
 /* What pins and outages decide alone. */
 static bool is_forced(const struct moa_question *q, struct moa_routing *r)
 {
@@ -390,6 +395,8 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
         return MOA_ERR_ARGUMENT;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const struct moa_call_times *t = &outcome->times[tier];
+        if (!is_quantity(outcome->n_ahead[tier]))
+            return MOA_ERR_ARGUMENT;
         if (outcome->called[tier] && !(is_quantity(t->fixed_ms) && is_quantity(t->prompt_ms) &&
                                        is_quantity(t->prompt_tokens) && is_quantity(t->answer_ms) &&
                                        is_quantity(t->answer_tokens)))

@@ -187,6 +187,12 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_running(w, &t->tokens_variance);
         walk_double(w, &t->tokens_ms_covariance.mean); /* of either sign */
         walk_quantity(w, &t->tokens_ms_covariance.n);
+        walk_running(w, &t->ahead);
+        walk_quantity(w, &t->slope.n);
+        walk_quantity(w, &t->slope.mean_ahead);
+        walk_quantity(w, &t->slope.mean_ms);
+        walk_quantity(w, &t->slope.variance);
+        walk_double(w, &t->slope.covariance);
     }
     walk_rate(w, &p->all);
     for (size_t i = 0; i < MOA_QUESTION_KINDS; i++) {

@@ -30,7 +30,7 @@ IS_WHOLE(moa_question, 120);
 IS_WHOLE(moa_routing, 72);
 IS_WHOLE(moa_answer, 40);
 IS_WHOLE(moa_call_times, 40);
-IS_WHOLE(moa_adaptive_outcome, 96);
+IS_WHOLE(moa_adaptive_outcome, 112);
 
 struct docket_walk {
     bool reads;
@@ -398,6 +398,9 @@ static void point_to(struct moa_docket *d, unsigned which, const struct docket_p
     d->decision.is_routed = which & PART_ROUTING;
     d->answer = which & PART_ANSWER ? &room->answer : NULL;
     d->outcome = which & PART_OUTCOME ? &room->outcome : NULL;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        room->outcome.n_ahead[tier] =
+            which & PART_QUESTION ? moa_load_ahead(&room->question.load[tier]) : (double)NAN;
 }
 
 enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *room,

@@ -11,6 +11,10 @@
 /* Until so many prompts were seen whose tokens vary by a quarter, time is as their tokens. */
 #define SLOPE_PRIOR 5.0
 #define SLOPE_SPREAD 0.25
+/* The line of times over calls, and what its slope is held back by: seen calls count as many as
+ * these did in squared calls. */
+#define COMPANY_LEAST 0.01
+#define COMPANY_PRIOR 2.0
 #define RATE_KEPT (1.0 - 1.0 / 500.0)
 /* A kind of question is as all questions are until this many of it were seen. */
 #define KIND_PRIOR 5.0
@@ -51,7 +55,19 @@ static double known_or_0(double value)
     return isfinite(value) ? value : 0.0;
 }
 
-static void see_times(struct predict_tier *tier, const struct moa_call_times *t)
+static void see_company(struct predict_slope *s, double ahead, double ms)
+{
+    s->n += 1.0;
+    const double share = fmax(1.0 / s->n, COMPANY_LEAST);
+    const double more_ahead = ahead - s->mean_ahead;
+    const double more_ms = ms - s->mean_ms;
+    s->mean_ahead += share * more_ahead;
+    s->mean_ms += share * more_ms;
+    s->variance = (1.0 - share) * (s->variance + share * more_ahead * more_ahead);
+    s->covariance = (1.0 - share) * (s->covariance + share * more_ahead * more_ms);
+}
+
+static void see_times(struct predict_tier *tier, const struct moa_call_times *t, double ahead)
 {
     see_slope(tier, t);
     see(&tier->fixed_ms, t->fixed_ms);
@@ -59,8 +75,13 @@ static void see_times(struct predict_tier *tier, const struct moa_call_times *t)
     see(&tier->prompt_tokens, t->prompt_tokens);
     see(&tier->answer_ms, t->answer_ms);
     see(&tier->answer_tokens, t->answer_tokens);
-    see(&tier->service_ms,
-        known_or_0(t->fixed_ms) + known_or_0(t->prompt_ms) + known_or_0(t->answer_ms));
+    const double all_ms =
+        known_or_0(t->fixed_ms) + known_or_0(t->prompt_ms) + known_or_0(t->answer_ms);
+    see(&tier->service_ms, all_ms);
+    if (!isfinite(ahead))
+        return;
+    see(&tier->ahead, ahead);
+    see_company(&tier->slope, ahead, all_ms);
 }
 
 static void see_escalation(struct predict_rate *rate, bool escalated)
@@ -85,7 +106,7 @@ void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *o
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         if (!outcome->called[tier])
             continue;
-        see_times(&p->tier[tier], &outcome->times[tier]);
+        see_times(&p->tier[tier], &outcome->times[tier], outcome->n_ahead[tier]);
         see(&p->answer_tokens[outcome->kind], outcome->times[tier].answer_tokens);
     }
     if (outcome->is_again)
@@ -113,6 +134,12 @@ double moa_predict_wait_ms(double n, double slots, double service_ms)
 {
     const double begun = n >= slots ? service_ms / 2.0 : 0.0;
     return fmax(0.0, service_ms * (n + 1.0 - slots) / slots - begun);
+}
+
+double moa_predict_slope_ms(const struct predict_slope *slope)
+{
+    const double held = slope->variance + COMPANY_PRIOR / fmax(slope->n, 1.0);
+    return fmax(0.0, slope->covariance / held);
 }
 
 double moa_predict_upload_ms(double bytes, double mbps, double rtt_ms, bool cold)
@@ -151,15 +178,25 @@ static double writing_ms(const struct predict_tier *tier, const struct running *
     return tier->answer_ms.mean * answer_tokens->mean / tier->answer_tokens.mean;
 }
 
+/* More or fewer of our calls are there than were when the times were seen. Those that wait for a
+ * slot are counted by moa_predict_wait_ms(). */
+static double company_ms(const struct predict_tier *tier, const struct moa_tier_load *load)
+{
+    const double n =
+        fmin(load->n_in_flight, load->slots - 1.0); /* of one number and NaN the number */
+    return known_or_0(moa_predict_slope_ms(&tier->slope) * (n - tier->ahead.mean));
+}
+
 static double answer_ms(const struct predict *p, const struct moa_question *q, enum moa_tier which)
 {
     const struct predict_tier *tier = &p->tier[which];
     const struct moa_tier_load *load = &q->load[which];
     if (tier->service_ms.n < 1.0)
         return NAN;
+    const double work_ms = tier->fixed_ms.mean + reading_ms(tier, load->prompt_tokens) +
+                           writing_ms(tier, &p->answer_tokens[q->kind]);
     return moa_predict_wait_ms(load->n_in_flight, load->slots, tier->service_ms.mean) +
-           tier->fixed_ms.mean + reading_ms(tier, load->prompt_tokens) +
-           writing_ms(tier, &p->answer_tokens[q->kind]);
+           fmax(0.0, work_ms + company_ms(tier, load));
 }
 
 void moa_predict(const struct predict *p, const struct moa_question *question,

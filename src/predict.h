@@ -14,10 +14,19 @@ struct running {
     double n;
 };
 
+/** What each call that is there already adds to the time of another one: a line through about the
+ * last hundred. */
+struct predict_slope {
+    double n;
+    double mean_ahead, mean_ms;
+    double variance, covariance;
+};
+
 struct predict_tier {
-    struct running fixed_ms, prompt_ms, prompt_tokens, answer_ms, answer_tokens, service_ms;
+    struct running fixed_ms, prompt_ms, prompt_tokens, answer_ms, answer_tokens, service_ms, ahead;
     /* How the time to read a prompt varies with its tokens, of about the last two hundred. */
     struct running tokens_variance, tokens_ms_covariance;
+    struct predict_slope slope;
 };
 
 /** Of requests whose edge answer was scored: how many went on to the cloud, about the last 500. */
@@ -42,6 +51,9 @@ double moa_predict_rate(const struct predict *p, unsigned kind);
 
 /** Mean wait for one of `slots` with `n` calls before it and a service time of `service_ms`. */
 double moa_predict_wait_ms(double n, double slots, double service_ms);
+
+/** Milliseconds a call, >= 0; 0 as long as little is known. */
+double moa_predict_slope_ms(const struct predict_slope *slope);
 
 /** Until the last byte of a request has reached the cloud. What is unknown costs nothing: it is in
  * the fixed time of the calls that were seen. */

@@ -304,7 +304,8 @@ static struct hindsight_choice choose(const struct hindsight_view *v,
 static void tell_audit(struct moa_adaptive *adaptive, const struct hindsight_audit *found,
                        const struct moa_question *q, const struct moa_decision *d)
 {
-    struct moa_adaptive_outcome again = {.kind = q ? q->kind : 0, .is_again = true};
+    struct moa_adaptive_outcome again = {
+        .kind = q ? q->kind : 0, .is_again = true, .n_ahead = {NAN, NAN}};
     memcpy(again.called, found->called, sizeof(again.called));
     memcpy(again.times, found->times, sizeof(again.times));
     if (again.called[MOA_EDGE] || again.called[MOA_CLOUD])
@@ -323,7 +324,7 @@ static void tell_adaptive(struct moa_adaptive *adaptive, const struct hindsight_
 {
     const struct moa_docket *docket = row->docket;
     const struct moa_question *q = docket->request.question;
-    struct moa_adaptive_outcome o = {.kind = q ? q->kind : 0};
+    struct moa_adaptive_outcome o = {.kind = q ? q->kind : 0, .n_ahead = {NAN, NAN}};
     if (docket->outcome)
         o = *docket->outcome;
     if (!docket->outcome || c->otherwise) {

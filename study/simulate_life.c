@@ -75,8 +75,12 @@ static void decide(struct sim_world *w, struct sim_request *r)
     r->plan = d.plan;
     r->threshold = d.threshold;
     r->choice = d.choices[0];
-    if (d.is_routed)
-        r->routing = d.routing;
+    if (!d.is_routed)
+        return;
+    r->routing = d.routing;
+    r->sending_ms = moa_adaptive_sending_ms(&question);
+    for (int t = MOA_EDGE; t <= MOA_CLOUD; t++)
+        r->n_ahead[t] = moa_load_ahead(&question.load[t]);
 }
 
 /* ---- how sure the edge is ---- */
@@ -242,6 +246,8 @@ static void call(struct sim_world *w, struct sim_request *r, enum moa_tier tier)
     r->called[tier] = true;
     r->box->n_calls[tier]++;
     w->result->calls[tier]++;
+    r->sent_us[tier] = w->now_us;
+    r->queued[tier] = r->box->n_calls[tier] > s->tier[tier].slots * s->tier[tier].engines;
     if (tier == MOA_EDGE) {
         reach(w, r, MOA_EDGE);
         return;
@@ -282,12 +288,17 @@ void sim_reached(struct sim_world *w, struct sim_request *r)
     reach(w, r, MOA_CLOUD);
 }
 
-/* As an engine tells it: the prompt, then the answer; without the wait before. */
+/* As an engine tells it: the prompt, then the answer. What was before that, but for sending as it
+ * was expected and for the wait for a slot, is the fixed time. */
 static struct moa_call_times times_of(const struct sim_world *w, const struct sim_request *r,
                                       enum moa_tier tier)
 {
     const struct tier_job *j = &r->job;
-    return (struct moa_call_times){.fixed_ms = 0,
+    const double back_us = tier == MOA_CLOUD ? half_rtt_us(w) : 0.0;
+    const double sending_ms = tier == MOA_CLOUD ? r->sending_ms : 0.0;
+    const double before_ms =
+        ((double)(j->begun_us - r->sent_us[tier]) + back_us) / 1e3 - sending_ms;
+    return (struct moa_call_times){.fixed_ms = r->queued[tier] ? (double)NAN : fmax(0.0, before_ms),
                                    .prompt_ms = (double)(j->first_us - j->begun_us) / 1e3,
                                    .prompt_tokens = prompt_tokens(w, r, tier),
                                    .answer_ms = (double)(j->ended_us - j->first_us) / 1e3,
@@ -349,7 +360,8 @@ static void tell(struct sim_world *w, struct sim_request *r, bool failed)
 /* What a call for an audit alone took. */
 static void tell_again(const struct sim_request *r, enum moa_tier tier)
 {
-    struct moa_adaptive_outcome o = {.kind = r->question->kind, .is_again = true};
+    struct moa_adaptive_outcome o = {
+        .kind = r->question->kind, .is_again = true, .n_ahead = {NAN, NAN}};
     o.called[tier] = true;
     o.times[tier] = r->times[tier];
     if (moa_adaptive_observe(r->box->adaptive, &o))
@@ -365,7 +377,8 @@ static void tell_adaptive(const struct sim_request *r)
                                            .escalated = r->escalated,
                                            .cloud = r->called[MOA_CLOUD] || r->audited,
                                            .called = {r->got[MOA_EDGE], r->got[MOA_CLOUD]},
-                                           .times = {r->times[0], r->times[1]}};
+                                           .times = {r->times[0], r->times[1]},
+                                           .n_ahead = {r->n_ahead[0], r->n_ahead[1]}};
     if (moa_adaptive_observe(r->box->adaptive, &o))
         abort();
 }

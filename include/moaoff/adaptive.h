@@ -159,7 +159,12 @@ struct moa_adaptive_outcome {
     bool called[2];  /**< by enum moa_tier: `times` says something */
     bool is_again;   /**< no other request, but more times of one that was told already */
     struct moa_call_times times[2];
+    double n_ahead[2]; /**< moa_load_ahead() when it was decided; NaN: unknown */
 };
+
+/** Our calls that a tier is at work on; NaN: unknown, or as many as
+ * it takes at once, so that this one had to wait. */
+MOA_API double moa_load_ahead(const struct moa_tier_load *load);
 
 /* ---- the policy's state ---- */
 

@@ -135,6 +135,55 @@ static void time_follows_tokens_as_far_as_it_does(void **unused)
     }
 }
 
+/* A tier that takes eight at once, each of which adds 60 ms to the others' 80. */
+static void calls_that_are_there_slow_others_down(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+    struct moa_question q = alone;
+    for (int i = 0; i < 200; i++) {
+        const struct moa_adaptive_outcome o = {
+            .cloud = true,
+            .called = {false, true},
+            .times = {[MOA_CLOUD] = {80 + 60 * (i % 3), 0, NAN, 0, 1}},
+            .n_ahead = {NAN, i % 3}};
+        moa_predict_observe(&p, &o, 1.0);
+    }
+    assert_true(fabs(moa_predict_slope_ms(&p.tier[MOA_CLOUD].slope) - 60) < 3);
+    assert_true(moa_predict_slope_ms(&p.tier[MOA_EDGE].slope) == 0);
+    for (int n = 0; n < 8; n++) {
+        q.load[MOA_CLOUD].n_in_flight = n;
+        moa_predict(&p, &q, &r);
+        assert_true(fabs(r.predicted_ms[MOA_CLOUD] - (120 + 80 + 60 * n)) < 25);
+    }
+    const double full_ms = r.predicted_ms[MOA_CLOUD];
+    q.load[MOA_CLOUD].n_in_flight = 8; /* those that wait for a slot are not at work */
+    moa_predict(&p, &q, &r);
+    assert_true(is(r.predicted_ms[MOA_CLOUD] - full_ms,
+                   moa_predict_wait_ms(8, 8, p.tier[MOA_CLOUD].service_ms.mean)));
+    q.load[MOA_CLOUD].n_in_flight = NAN;
+    moa_predict(&p, &q, &r);
+    assert_true(isfinite(r.predicted_ms[MOA_CLOUD]));
+    q.load[MOA_CLOUD] = (struct moa_tier_load){3, NAN, NAN}; /* nobody said how many it takes */
+    moa_predict(&p, &q, &r);
+    assert_true(fabs(r.predicted_ms[MOA_CLOUD] - (120 + 80 + 180)) < 25);
+}
+
+/* What falls while more calls are there does so for another reason. */
+static void company_is_never_an_advantage(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    for (int i = 0; i < 100; i++) {
+        const struct moa_adaptive_outcome o = {.called = {true, false},
+                                               .times = {{100 - 20 * (i % 3), 0, NAN, 0, 1}},
+                                               .n_ahead = {i % 3, NAN}};
+        moa_predict_observe(&p, &o, 1.0);
+    }
+    assert_true(moa_predict_slope_ms(&p.tier[MOA_EDGE].slope) == 0);
+}
+
 static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **unused)
 {
     (void)unused;
@@ -160,6 +209,8 @@ int main(void)
         cmocka_unit_test(rates_start_from_that_of_all_and_become_their_own),
         cmocka_unit_test(times_follow_tokens_load_and_uplink),
         cmocka_unit_test(time_follows_tokens_as_far_as_it_does),
+        cmocka_unit_test(calls_that_are_there_slow_others_down),
+        cmocka_unit_test(company_is_never_an_advantage),
         cmocka_unit_test(kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
