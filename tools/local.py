@@ -70,6 +70,20 @@ class Engine(Process):
         self.url = line
 
 
+class ReplayEngine(Process):
+    """One `moaoff engine` that answers from records in the time of a profile. Ready after wait(), which returns its URL."""
+
+    def __init__(self, name, records, profile, folder, binary):
+        command = [binary, "engine", "--records", records, "--profile", profile]
+        super().__init__("engine " + name, command, os.path.join(folder, name + "-engine.log"))
+
+    def wait(self):
+        line = self.process.stdout.readline().decode().strip()
+        if not line:
+            raise self.failed("did not start")
+        return line
+
+
 class Gateway(Process):
     """One `moaoff serve` with a configuration given as YAML text. Ready after wait()."""
 

@@ -81,18 +81,37 @@ class Programs(unittest.TestCase):
         self.assertRegex(table, r"\| small \| 40 \| 100 \| edge-first \| 8 \| \d")
         self.assertRegex(table, r"of 2 cells")
 
+    def write_source(self, folder):
+        """Sixty questions and the logits of two models, as tools/records reads them."""
+        with open(os.path.join(folder, "mmbench-questions.tsv"), "w") as f:
+            f.write("id\tquestion\tA\tB\tC\tD\tanswer\tcategory\thint\n")
+            f.writelines("%d\tWhich is %d?\tred\tblue\tgreen\tpink\tA\tx\t\n" % (i, i) for i in range(60))
+        with gzip.open(os.path.join(folder, "mmbench-logits.tsv.gz"), "wt") as f:
+            f.write("model\trow\tA\tB\tC\tD\tE\tF\n")
+            f.writelines("%s\t%d\t%g\t2\t0\t0\t0\t0\n" % (model, i, i / 10 + bonus)
+                         for model, bonus in (("small", 0), ("large", 2)) for i in range(60))
+
     def test_links(self):
         with tempfile.TemporaryDirectory() as folder:
-            with open(os.path.join(folder, "mmbench-questions.tsv"), "w") as f:
-                f.write("id\tquestion\tA\tB\tC\tD\tanswer\tcategory\thint\n")
-                f.writelines("%d\tWhich is %d?\tred\tblue\tgreen\tpink\tA\tx\t\n" % (i, i) for i in range(60))
-            with gzip.open(os.path.join(folder, "mmbench-logits.tsv.gz"), "wt") as f:
-                f.write("model\trow\tA\tB\tC\tD\tE\tF\n")
-                f.writelines("%s\t%d\t%g\t2\t0\t0\t0\t0\n" % (model, i, i / 10 + bonus)
-                             for model, bonus in (("small", 0), ("large", 2)) for i in range(60))
+            self.write_source(folder)
             table = self.script("links", folder, "--out", folder, "--edge", "small", "--cloud", "large", "--requests", "6000")
         self.assertEqual(len([line for line in table.splitlines() if line.startswith("| 20 | 9.5")]), 3)
         self.assertIn("without the first 5,000", table)
+
+    def test_served(self):
+        """Two short cells through a gateway, one of them over a link; again, nothing is left to do."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_source(folder)
+            options = (folder, "--out", folder, "--smoke", "--edge", "small", "--cloud", "large")
+            table = self.script("served", *options)
+            with open(os.path.join(folder, "cells.jsonl")) as f:
+                cells = [json.loads(line) for line in f]
+            self.assertEqual(self.script("served", *options), table)
+        self.assertEqual({c["policy"]: (c["n"], c["failed"]) for c in cells}, {"edge": (20, 0), "adaptive from nothing": (20, 0)})
+        edge, adaptive = sorted(cells, key=lambda c: c["policy"], reverse=True)
+        self.assertEqual((edge["cloud_share"], len(edge["blocks"]), len(adaptive["blocks"])), (0, 1, 2))
+        self.assertGreater(adaptive["blocks"][0]["cloud_share"], 0.5)
+        self.assertEqual(len(table.splitlines()), 5)
 
     def test_reference(self):
         reference = ctypes.CDLL(os.path.join(BUILD, "libbench-reference.so"))
