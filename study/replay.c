@@ -39,7 +39,6 @@ struct replay_call {
     struct server_request *request;
     struct slots_job job;
     struct replay_reply reply;
-    int64_t begun_us;
     bool stream;
 };
 
@@ -83,7 +82,8 @@ static void send_whole(struct replay_call *call)
 
 static void on_token(struct replay_call *call, const struct slots_token *token)
 {
-    double ms = (double)(token->due_us - call->begun_us) / 1e3;
+    /* As llama-server tells them: from when the prompt was begun, without the wait before. */
+    const double ms = (double)(token->due_us - token->begun_us) / 1e3;
     if (token->n_tokens == 1)
         call->reply.first_ms = ms;
     call->reply.total_ms = ms;
@@ -172,8 +172,7 @@ static void start(struct replay *r, struct server_request *request,
     const struct slots_work work = slots_work_of(&r->profile, asked->image_tokens, asked->n_images,
                                                  text_tokens, cut ? asked->max_tokens : n_tokens);
     if (call) {
-        *call = (struct replay_call){
-            .replay = r, .request = request, .begun_us = server_now_us(), .stream = asked->stream};
+        *call = (struct replay_call){.replay = r, .request = request, .stream = asked->stream};
         call->reply = (struct replay_reply){.dialect = r->options->dialect,
                                             .model = r->model,
                                             .answer = answer,
@@ -186,7 +185,7 @@ static void start(struct replay *r, struct server_request *request,
                                             .prompt_tokens = work.prompt_tokens};
         snprintf(call->reply.id, sizeof(call->reply.id), "chatcmpl-replay-%llu",
                  (unsigned long long)++r->n_requests);
-        slots_add(r->slots, &call->job, &work, call, call->begun_us);
+        slots_add(r->slots, &call->job, &work, call, server_now_us());
     } else {
         struct http_error error;
         http_fail(&error, 503, "out_of_memory", "Out of memory.");

@@ -208,6 +208,21 @@ def test_tokens_are_never_earlier_than_the_profile_says(replay, tmp_path):
     assert all(len(times) == 4 for times in together)
 
 
+def test_timings_are_without_the_wait_for_a_slot(replay, tmp_path):
+    """As llama-server's are. They are times of the profile, whatever the machine does."""
+    (tmp_path / "slow.yaml").write_text(SLOW.replace("slots: 4", "slots: 1"))
+    (tmp_path / "any.jsonl").write_text(json.dumps({"item": "*", "answer": "one"}) + "\n")
+    engine = replay("--records", tmp_path / "any.jsonl", "--profile", tmp_path / "slow.yaml")
+    body = json.dumps({"messages": [{"role": "user", "content": "Q?"}]}).encode()
+
+    def ask(_):
+        request = urllib.request.Request(engine.url + "/v1/chat/completions", body, {"content-type": "application/json"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return json.load(answer)["timings"]["prompt_ms"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(ask, range(4))) < 1.01 * ask(0) + 0.1
+
+
 def test_engine_sheds_who_leaves(replay, tmp_path):
     (tmp_path / "slow.yaml").write_text(SLOW.replace("slots: 4", "slots: 1").replace("[1, 30]", "[1, 600]"))
     (tmp_path / "any.jsonl").write_text(json.dumps({"item": "*", "answer": "one"}) + "\n")
