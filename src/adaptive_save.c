@@ -202,6 +202,7 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
     walk_quantity(w, &p->kappa_ms);
     walk_quantity(w, &p->n_window);
     walk_quantity(w, &p->n_to_cloud);
+    walk_quantity(w, &p->n_at_once);
 }
 
 static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)

@@ -19,6 +19,7 @@
 /* A kind of question is as all questions are until this many of it were seen. */
 #define KIND_PRIOR 5.0
 #define KAPPA_EVERY 100.0
+#define KAPPA_GAIN 3.0
 /* The largest kappa, in mean calls to the cloud: beyond it nothing goes there unless escalated. */
 #define KAPPA_CALLS_MAX 20.0
 /* The initial window of a TCP connection, ten segments. */
@@ -90,14 +91,17 @@ static void see_escalation(struct predict_rate *rate, bool escalated)
     rate->escalated = rate->escalated * RATE_KEPT + escalated;
 }
 
-/* An integral controller: every hundred requests kappa moves by the excess share times the mean
- * time of a call to the cloud. */
+/* An integral controller: every hundred requests kappa moves by the excess share times what it is
+ * and the mean time of a call to the cloud. Where nothing goes to the cloud but what the edge is not
+ * sure of, more of it would change nothing now, and take long to fall later. */
 static void move_kappa(struct predict *p, double cloud_share_max)
 {
     const double excess = p->n_to_cloud / p->n_window - cloud_share_max;
     const double call_ms = p->tier[MOA_CLOUD].service_ms.mean;
-    p->kappa_ms = fmin(fmax(p->kappa_ms + excess * call_ms, 0.0), KAPPA_CALLS_MAX * call_ms);
-    p->n_window = p->n_to_cloud = 0.0;
+    const double moved_ms = p->kappa_ms + KAPPA_GAIN * excess * (p->kappa_ms + call_ms);
+    if (excess < 0.0 || p->n_at_once > 0.0)
+        p->kappa_ms = fmin(fmax(moved_ms, 0.0), KAPPA_CALLS_MAX * call_ms);
+    p->n_window = p->n_to_cloud = p->n_at_once = 0.0;
 }
 
 void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *outcome,
@@ -117,6 +121,7 @@ void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *o
     }
     p->n_window += 1.0;
     p->n_to_cloud += outcome->cloud;
+    p->n_at_once += outcome->cloud && !outcome->edge_first;
     if (p->n_window >= KAPPA_EVERY)
         move_kappa(p, cloud_share_max);
 }

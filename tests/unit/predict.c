@@ -188,12 +188,23 @@ static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **
 {
     (void)unused;
     struct predict p = {.kappa_ms = 0};
+    const struct moa_adaptive_outcome at_once = {.cloud = true};
     for (int i = 0; i < 99; i++)
         teach(&p, 0.4);
     assert_true(is(p.kappa_ms, 0));
     teach(&p, 0.4);
-    assert_true(is(p.kappa_ms, 0.6 * 175));
+    assert_true(is(p.kappa_ms, 0)); /* all of them were escalated: nothing goes there at once */
+    for (int i = 0; i < 100; i++)
+        moa_predict_observe(&p, &at_once, 0.4);
+    assert_true(is(p.kappa_ms, 3 * 0.6 * 175));
+    const double before_ms = p.kappa_ms;
+    for (int i = 0; i < 100; i++)
+        moa_predict_observe(&p, &at_once, 0.9);
+    assert_true(is(p.kappa_ms, before_ms + 3 * 0.1 * (before_ms + 175)));
     for (int i = 0; i < 10000; i++)
+        moa_predict_observe(&p, &at_once, 0.4);
+    assert_true(is(p.kappa_ms, 20 * 175));
+    for (int i = 0; i < 100; i++)
         teach(&p, 0.4);
     assert_true(is(p.kappa_ms, 20 * 175));
     for (int i = 0; i < 10000; i++)
