@@ -14,12 +14,16 @@ class Relay:
     """Sends up at a rate, which its connections share chunk by chunk, and delays both ways."""
 
     def __init__(self, host, port, rtt_ms, mbps=math.inf):
-        self.host, self.port, self.bytes_per_s, self.delay_s, self.free_s = host, port, mbps * 125000, rtt_ms / 2000, 0
+        self.host, self.port, self.free_s = host, port, 0
+        self.set(rtt_ms, mbps)
         self.loop = asyncio.new_event_loop()
         self.server = self.loop.run_until_complete(asyncio.start_server(self.connect, "127.0.0.1", 0, limit=CHUNK_BYTES))
         self.url = "http://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
+
+    def set(self, rtt_ms, mbps=math.inf):
+        self.bytes_per_s, self.delay_s = mbps * 125000, rtt_ms / 2000
 
     async def connect(self, reader, writer):
         try:
@@ -33,8 +37,8 @@ class Relay:
         while data := await reader.read(CHUNK_BYTES):
             now = self.loop.time()
             if up:
-                # Who is woken late makes up for it: the rate holds over a few chunks.
-                self.free_s = max(self.free_s, now - LATE_S) + len(data) / self.bytes_per_s
+                # Who is woken late makes up for it: the rate holds over a few chunks. A link that was idle has nothing to make up.
+                self.free_s = (self.free_s if now - self.free_s < LATE_S else now) + len(data) / self.bytes_per_s
                 await asyncio.sleep(self.free_s - now)
             self.loop.call_later(self.delay_s, writer.write, data)
         self.loop.call_later(self.delay_s, writer.close)
