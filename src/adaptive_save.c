@@ -11,7 +11,7 @@
 #include "adaptive.h"
 #include "siphash.h"
 
-#define MAGIC UINT64_C(0x32746461616f6d) /* "moaadt2": the version is in it */
+#define MAGIC UINT64_C(0x33746461616f6d) /* "moaadt3": the version is in it */
 
 enum { COUNT, SAVE, LOAD };
 
