@@ -92,8 +92,8 @@ static void see_escalation(struct predict_rate *rate, bool escalated)
 }
 
 /* An integral controller: every hundred requests kappa moves by the excess share times what it is
- * and the mean time of a call to the cloud. Where nothing goes to the cloud but what the edge is not
- * sure of, more of it would change nothing now, and take long to fall later. */
+ * and the mean time of a call to the cloud. Where nothing goes to the cloud but what the edge is
+ * not sure of, more of it would change nothing now, and take long to fall later. */
 static void move_kappa(struct predict *p, double cloud_share_max)
 {
     const double excess = p->n_to_cloud / p->n_window - cloud_share_max;

@@ -38,8 +38,9 @@ struct predict {
     struct predict_tier tier[2];
     struct running answer_tokens[MOA_QUESTION_KINDS];
     struct predict_rate all, kind[MOA_QUESTION_KINDS];
-    double kappa_ms;             /* what a call to the cloud may cost */
-    double n_window, n_to_cloud, n_at_once; /* since kappa was last set; the last, without the edge */
+    double kappa_ms; /* what a call to the cloud may cost */
+    double n_window, n_to_cloud,
+        n_at_once; /* since kappa was last set; the last, without the edge */
 };
 
 /** Zeroed memory has seen nothing. `cloud_share_max` is what kappa aims at; 1: no limit. */
