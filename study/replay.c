@@ -327,6 +327,12 @@ static int read_files(struct replay *r, char *why, size_t n)
     return 0;
 }
 
+static char *error_json(const char *path, const struct http_error *error, size_t *ret_n)
+{
+    (void)path;
+    return http_error_json(error, ret_n);
+}
+
 static int listen_on(struct replay *r, char *why, size_t n)
 {
     const struct replay_options *o = r->options;
@@ -342,6 +348,7 @@ static int listen_on(struct replay *r, char *why, size_t n)
                                                       .body_total_ms = 300000},
                                            .bodies = &r->bodies,
                                            .routes = routes,
+                                           .error_json = error_json,
                                            .arg = r};
     snprintf(why, n, "out of memory");
     r->base = event_base_new();
