@@ -91,14 +91,14 @@ static void see_escalation(struct predict_rate *rate, bool escalated)
     rate->escalated = rate->escalated * RATE_KEPT + escalated;
 }
 
-/* An integral controller: every hundred requests kappa moves by the excess share times what it is
- * and the mean time of a call to the cloud. Where nothing goes to the cloud but what the edge is
- * not sure of, more of it would change nothing now, and take long to fall later. */
+/* An integral controller: every hundred requests kappa moves by the excess share times the mean
+ * time of a call to the cloud. Where nothing goes there but what the edge is not sure of, more of
+ * it would change nothing now, and take long to fall later. */
 static void move_kappa(struct predict *p, double cloud_share_max)
 {
     const double excess = p->n_to_cloud / p->n_window - cloud_share_max;
     const double call_ms = p->tier[MOA_CLOUD].service_ms.mean;
-    const double moved_ms = p->kappa_ms + KAPPA_GAIN * excess * (p->kappa_ms + call_ms);
+    const double moved_ms = p->kappa_ms + KAPPA_GAIN * excess * call_ms;
     if (excess < 0.0 || p->n_at_once > 0.0)
         p->kappa_ms = fmin(fmax(moved_ms, 0.0), KAPPA_CALLS_MAX * call_ms);
     p->n_window = p->n_to_cloud = p->n_at_once = 0.0;

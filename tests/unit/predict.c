@@ -200,7 +200,7 @@ static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **
     const double before_ms = p.kappa_ms;
     for (int i = 0; i < 100; i++)
         moa_predict_observe(&p, &at_once, 0.9);
-    assert_true(is(p.kappa_ms, before_ms + 3 * 0.1 * (before_ms + 175)));
+    assert_true(is(p.kappa_ms, before_ms + 3 * 0.1 * 175));
     for (int i = 0; i < 10000; i++)
         moa_predict_observe(&p, &at_once, 0.4);
     assert_true(is(p.kappa_ms, 20 * 175));
