@@ -156,10 +156,10 @@ static unsigned sets_of(const uint8_t *word, size_t n)
 {
     if (n >= WORD_SIZE)
         return 0;
-    char small[WORD_SIZE] = {0};
+    uint8_t small[WORD_SIZE] = {0};
     memcpy(small, word, n);
     for (size_t i = 0; i < WORD_SIZE; i++)
-        small[i] |= (char)(small[i] >= 'A' && small[i] <= 'Z' ? 'a' - 'A' : 0);
+        small[i] |= small[i] >= 'A' && small[i] <= 'Z' ? 0x20 : 0;
     struct word_key key;
     memcpy(&key, small, sizeof(key));
     return slot_sets[slot_of(&key)];
