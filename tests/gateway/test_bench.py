@@ -52,6 +52,12 @@ def test_testbed_and_results_end_to_end(pair, tmp_path):
     assert of["rate=20", "edge"]["edge_gflop"] == 0.00704
 
 
+def test_pages_are_what_the_outputs_say():
+    """docs/results*.md are made by bench/claims from bench/results, and nobody has changed either alone."""
+    made = run(BENCH + "/claims", "--check")
+    assert made.returncode == 0, made.stderr
+
+
 def test_testbed_says_what_is_missing(tmp_path):
     made = run(BENCH + "/testbed", "--records", "one.jsonl")
     assert made.returncode == 2 and "two files" in made.stderr
