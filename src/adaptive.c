@@ -35,7 +35,7 @@ static const struct policy_param rows[] = {
           "largest share of distinct requests with an edge answer that differs from the cloud's"),
     PARAM(delta, "", 0.0001, 0.5, 0.1, "how likely a certificate may be wrong"),
     PARAM(audit, "", 0, 1, 0.05, "share of distinct requests that both tiers answer; 0: none"),
-    PARAM(audits_early, "audits", 0, GENERATION_OVERLAP, 600,
+    PARAM(audits_early, "audits", 0, (double)GENERATION_OVERLAP, 600,
           "of one distinct request in four until a first certificate rests on as many: each lets "
           "more be kept; then adaptive.audit"),
     PARAM(shadow, "requests", 0, 1e6, 600,
