@@ -89,7 +89,7 @@ static void read_times(const struct exchange *x, const struct engine_call *c,
     } else if (!c->is_queued && c->is_stream && !x->gateway->tells_times[c->tier]) {
         t->prompt_ms = fmax(0.0, begin_ms);
         t->answer_ms = has_end ? all_ms - begin_ms : NAN;
-    } else if (!c->is_queued) {
+    } else if (!c->is_queued && !c->is_stream) {
         t->answer_ms = fmax(0.0, all_ms);
     }
     if (has_end)

@@ -19,7 +19,7 @@
 /* The cloud is taken at once if that costs less than this of what edge first costs. */
 #define HYSTERESIS 0.9
 /* A new generation begins at this many audits of the other one. */
-#define GENERATION_OVERLAP (GENERATION_AUDITS / 2)
+#define GENERATION_OVERLAP 1200
 
 /* ---- parameters ---- */
 
