@@ -154,6 +154,10 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits,
 int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes url,
                            const char *model, const char *prompt, unsigned max_tokens,
                            const char *extra, struct chat_body *ret_body);
+/** A new body that asks `prompt` alone, for as many tokens at temperature 0. `extra` as above; the
+ * pins are none: what is in the prompt is the caller's to know. */
+int chat_render_prompt(const char *model, const char *prompt, unsigned max_tokens,
+                       const char *extra, struct chat_body *ret_body);
 void chat_body_done(struct chat_body *body);
 
 /**

@@ -312,8 +312,8 @@ static void put_extra(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *ext
     yyjson_doc_free(more);
 }
 
-/* The members of a request for a description as a JSON object. */
-static char *perception_members(const char *model, unsigned max_tokens, const char *extra)
+/* The members of a request of our own as a JSON object. */
+static char *members_of(const char *model, unsigned max_tokens, const char *extra)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
@@ -337,7 +337,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
     struct chat_body body;
     if (body_init(&body, 5 + 2 * chat->n_fixes, 2))
         goto out_of_memory;
-    char *members = perception_members(model, max_tokens, extra);
+    char *members = members_of(model, max_tokens, extra);
     size_t n = members ? strlen(members) : 1;
     char *head =
         members ? print("%.*s,\"messages\":[{\"role\":\"user\",\"content\":[", (int)n - 1, members)
@@ -358,6 +358,27 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
 out_of_memory:
     chat_body_done(&body);
     return -1;
+}
+
+int chat_render_prompt(const char *model, const char *prompt, unsigned max_tokens,
+                       const char *extra, struct chat_body *ret_body)
+{
+    struct chat_body body;
+    if (body_init(&body, 1, 1))
+        return -1;
+    char *members = members_of(model, max_tokens, extra), *quoted = json_quote(prompt);
+    char *text = members && quoted
+                     ? print("%.*s,\"messages\":[{\"role\":\"user\",\"content\":%s}]}",
+                             (int)strlen(members) - 1, members, quoted)
+                     : NULL;
+    free(members);
+    free(quoted);
+    if (body_add_owned(&body, text)) {
+        chat_body_done(&body);
+        return -1;
+    }
+    *ret_body = body;
+    return 0;
 }
 
 /* ---- templates and answers ---- */

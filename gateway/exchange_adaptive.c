@@ -111,7 +111,8 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
         .kind = x->perceived.question.kind, .is_again = true, .n_ahead = {NAN, NAN}};
     struct moa_adaptive_outcome *o = c->kind == CALL_SHADOW ? &again : &x->outcome;
     struct moa_call_times *t = &o->times[c->tier];
-    if (!x->perceived.decision.is_routed || c->kind == CALL_PERCEPTION || c->answered_us == 0)
+    if (!x->perceived.decision.is_routed || c->kind == CALL_PERCEPTION || c->kind == CALL_JUDGE ||
+        c->answered_us == 0)
         return;
     x->gateway->tells_times[c->tier] |= usage->prompt_ms > 0;
     read_times(x, c, usage, t);

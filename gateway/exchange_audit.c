@@ -6,6 +6,7 @@
  * the exchange goes on in STAGE_SHADOW until both tiers have spoken:
  *
  *     begin -> listen, score, note, [set aside] -> goes on -> [ask the other tier] -> conclude
+ *           -> [ask the cloud whether both mean the same] -> finish
  *
  * Whether an audit is dropped is decided by nothing that depends on its answers: it takes its place
  * before any tier is asked. What is pinned is never audited.
@@ -23,6 +24,7 @@
 #include "keys.h"
 #include "label.h"
 #include "log.h"
+#include "meaning.h"
 
 #define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
 #define ATTEMPTS_MAX 4        /* of a tier that refuses what we add to a request */
@@ -48,6 +50,7 @@ struct audit {
     unsigned attempts;
     bool kept; /* the client got the edge's answer */
     bool is_scored;
+    bool is_judging;  /* it has come to the keeper, who waits for what the cloud says of both */
     bool is_over;     /* dropped, as soon as the workers are done with its pictures */
     int64_t since_us; /* that it waits for the edge; 0: it does not */
 };
@@ -281,30 +284,117 @@ static struct moa_bytes text_of(const struct audit *a, enum moa_tier tier)
     return a->part[tier] == PART_HERE ? completion_text(&a->said[tier]) : (struct moa_bytes){0};
 }
 
-static void conclude(struct exchange *x)
+/* To the keeper, who counts in the order of these calls: also what is still to be judged. */
+static void hand_over(struct exchange *x)
 {
-    struct gateway *g = x->gateway;
-    struct audit *a = x->audit;
-    a->found.lost = a->part[MOA_EDGE] != PART_HERE || a->part[MOA_CLOUD] != PART_HERE ||
-                    !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
-    const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
-    log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f", x->trace.id,
-              a->found.lost ? "true" : "false",
-              a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
-              a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered", score);
-    exchange_journal_audit(x, &a->found, score, a->took_ms[MOA_EDGE], a->took_ms[MOA_CLOUD]);
-    g->metrics.audits_differing_total += a->found.lost;
+    const struct audit *a = x->audit;
     const struct label_audit audit = {
         .id = x->trace.id,
         .key = a->key,
         .audit = a->found,
         .text = {text_of(a, MOA_EDGE), text_of(a, MOA_CLOUD)},
         .kept = a->kept,
+        .time_ms = x->journal_ms,
+        .is_open = a->is_judging,
     };
-    guarantee_audit(g->guarantee, &audit);
+    guarantee_audit(x->gateway->guarantee, &audit);
+}
+
+/* It is known whether the answers differ. */
+static void finish(struct exchange *x, const char *judged)
+{
+    struct gateway *g = x->gateway;
+    struct audit *a = x->audit;
+    const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
+    log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f judged=%s",
+              x->trace.id, a->found.lost ? "true" : "false",
+              a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",
+              a->part[MOA_CLOUD] == PART_FAILED ? "failed" : "answered", score, judged);
+    exchange_journal_audit(x, &a->found, score, a->took_ms[MOA_EDGE], a->took_ms[MOA_CLOUD]);
+    g->metrics.audits_differing_total += a->found.lost;
+    if (!a->is_judging)
+        hand_over(x);
     if (a->truth)
         guarantee_label(g->guarantee, x->trace.id, a->key, a->truth);
+    if (a->is_judging)
+        guarantee_judged(g->guarantee, &a->found, !a->found.lost);
     end(x);
+}
+
+/* ---- whether long answers mean the same ---- */
+
+static void take_verdict(struct exchange *x, enum meaning meaning)
+{
+    static const char *const names[] = {
+        [MEANING_SAME] = "same", [MEANING_OTHER] = "different", [MEANING_UNCLEAR] = "unclear"};
+    x->gateway->metrics.audits_judged_total[meaning]++;
+    x->audit->found.lost = meaning != MEANING_SAME;
+    finish(x, names[meaning]);
+}
+
+static void on_judge_over(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    const bool is_answer = c->opinion.verdict == VERDICT_ANSWERED && !c->why[0];
+    exchange_count_call(x, c);
+    take_verdict(x, is_answer ? meaning_read(buffer_bytes(&c->held)) : MEANING_UNCLEAR);
+}
+
+static enum upstream_flow on_judge_bytes(struct engine_call *c)
+{
+    (void)c;
+    return UPSTREAM_GO;
+}
+
+static const struct engine_call_events judge_events = {on_judge_bytes, on_judge_over, NULL, NULL};
+
+/* The question as the user put it last, without pictures: whether two answers say the same can be
+ * read in them. Which of them stands first, its coin says: models favour a place. */
+static int render_judge(struct exchange *x, struct chat_body *ret_body)
+{
+    const struct audit *a = x->audit;
+    const struct config *config = x->settings->config;
+    const char *model = config->tier[MOA_CLOUD].model;
+    const uint64_t coin[] = {a->found.scene, a->found.text};
+    const enum moa_tier first = (enum moa_tier)(moa_adaptive_hash(a->adaptive, coin, 2) & 1);
+    char *prompt =
+        meaning_prompt(x->chat.last_turn ? x->chat.last_turn : "", completion_text(&a->said[first]),
+                       completion_text(&a->said[!first]));
+    const int result = prompt ? chat_render_prompt(model[0] ? model : x->chat.model_name, prompt,
+                                                   MEANING_TOKENS, config->perceive_extra, ret_body)
+                              : -1;
+    free(prompt);
+    return result;
+}
+
+/* False: it is not asked, and the answers differ. */
+static bool ask_judge(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    struct engine_call *c = &x->answers[MOA_CLOUD];
+    if (moa_policy_value(x->policy, "adaptive.long") == 0.0 || x->gateway->no_audits ||
+        !meaning_is_a_question(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]))
+        return false;
+    assert(!x->pinned);
+    engine_call_done(c);
+    engine_call_init(c, x, CALL_JUDGE, MOA_CLOUD, &judge_events);
+    if (!render_judge(x, &c->body) && exchange_may_judge(x, c->body.total_bytes, MEANING_TOKENS) &&
+        !engine_call_send(c))
+        return true;
+    x->gateway->metrics.audits_judged_total[METRICS_MEANING_UNASKED]++;
+    return false;
+}
+
+static void conclude(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    const bool is_whole = a->part[MOA_EDGE] == PART_HERE && a->part[MOA_CLOUD] == PART_HERE;
+    a->found.lost = !is_whole || !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
+    a->is_judging = is_whole && a->found.lost && ask_judge(x);
+    if (a->is_judging)
+        hand_over(x);
+    else
+        finish(x, "no");
 }
 
 /* The edge's own load comes first; who has waited long goes all the same. */
@@ -440,6 +530,10 @@ void exchange_end_audits(struct gateway *g)
         next = LIST_NEXT(x, others);
         if (x->audit->is_over)
             continue;
+        if (x->audit->is_judging) { /* it counts: what is not judged differs */
+            take_verdict(x, MEANING_UNCLEAR);
+            continue;
+        }
         drop(x, METRICS_DROP_DRAINING);
         x->audit->is_over = true;
         if (x->audit->is_preparing)

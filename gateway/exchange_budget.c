@@ -13,6 +13,7 @@
 #include "keys.h"
 
 #define SECOND_US INT64_C(1000000)
+#define BYTES_A_TOKEN 4.0 /* of words, about */
 
 static const struct budget_terms *terms_of(const struct exchange *x)
 {
@@ -203,6 +204,23 @@ bool exchange_may_audit(struct exchange *x)
     return may;
 }
 
+/* What was asked before is over, and paid here. */
+bool exchange_may_judge(struct exchange *x, uint64_t bytes, double tokens)
+{
+    struct budget_bill both = x->estimate;
+    exchange_pay(x, true);
+    const struct budget_bill bill = {.bytes = (double)bytes,
+                                     .calls = 1.0,
+                                     .prompt_tokens = (double)bytes / BYTES_A_TOKEN,
+                                     .completion_tokens = tokens};
+    const bool may = claim_bill(x, bill, BUDGET_AUDIT);
+    both.prompt_tokens += bill.prompt_tokens;
+    both.completion_tokens += bill.completion_tokens;
+    x->estimate = both; /* of all that may be billed */
+    x->over_budget = false;
+    return may;
+}
+
 void exchange_aim(struct exchange *x)
 {
     const double share = budget_share(&x->gateway->budget, terms_of(x), server_now_us());
@@ -220,6 +238,8 @@ void exchange_bill_call(struct exchange *x, const struct engine_call *c, uint64_
         return;
     x->bill.bytes += (double)bytes;
     x->bill.calls += 1.0;
+    if (c->kind == CALL_JUDGE)
+        return;
     if (c->kind == CALL_PERCEPTION) {
         x->bill.pictures += x->chat.parts[c->part].kind == MOA_IMAGE;
         return;

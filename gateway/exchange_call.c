@@ -35,7 +35,7 @@ static void count_sent(const struct engine_call *c, uint64_t bytes)
     exchange_bill_call(c->exchange, c, bytes);
     c->exchange->question_left |= c->tells_question && bytes > 0;
     c->exchange->gateway->metrics.sent_bytes_total[c->tier] += bytes;
-    if (c->kind == CALL_SHADOW)
+    if (call_is_shadow(c->kind))
         c->exchange->gateway->metrics.shadow_sent_bytes_total[c->tier] += bytes;
 }
 
@@ -230,7 +230,7 @@ static enum verdict judge(struct engine_call *c, enum answer_extent extent, yyjs
         .body = buffer_bytes(&c->held),
         .json = json,
         .sse = c->is_stream && c->status == 200 ? &c->sse : NULL,
-        .asks_stream = c->kind != CALL_PERCEPTION && x->chat.stream,
+        .asks_stream = c->kind != CALL_PERCEPTION && c->kind != CALL_JUDGE && x->chat.stream,
         .model_is_ours = x->model_is_ours || x->settings->config->tier[c->tier].model[0],
     };
     enum verdict verdict = engine_verdict(&answer, &c->opinion);
@@ -453,7 +453,7 @@ static void on_done(const struct upstream_result *result, void *arg)
     sense_rtt(&x->gateway->sense, result->rtt_us, server_now_us());
     count_sent(c, result->bytes_up);
     x->gateway->metrics.received_bytes_total[c->tier] += result->bytes_down;
-    if (c->kind == CALL_SHADOW)
+    if (call_is_shadow(c->kind))
         x->gateway->metrics.shadow_received_bytes_total[c->tier] += result->bytes_down;
     if (whole)
         end_whole(c);

@@ -194,6 +194,9 @@ void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint
  * it.
  */
 bool exchange_may_audit(struct exchange *x);
+/* Whether the budget has room to ask the cloud whether two answers of an audit mean the same, and
+ * if so, claims it. */
+bool exchange_may_judge(struct exchange *x, uint64_t bytes, double tokens);
 /* Tells the policy `adaptive` what share of requests the budget allows the cloud. */
 void exchange_aim(struct exchange *x);
 /* What was billed and is not paid yet, as what it was claimed for, or as an audit. */

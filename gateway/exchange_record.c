@@ -195,8 +195,10 @@ void exchange_note_aside(struct exchange *x, struct engine_call *c)
 
 void exchange_note_call(struct exchange *x, const struct engine_call *c)
 {
-    static const char *const kinds[] = {
-        [CALL_ANSWER] = "answer", [CALL_PERCEPTION] = "perception", [CALL_SHADOW] = "shadow"};
+    static const char *const kinds[] = {[CALL_ANSWER] = "answer",
+                                        [CALL_PERCEPTION] = "perception",
+                                        [CALL_SHADOW] = "shadow",
+                                        [CALL_JUDGE] = "judge"};
     const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
     const enum verdict outcome = broke ? VERDICT_BROKEN : c->opinion.verdict;
     const char *verdict = verdict_name(outcome);
@@ -204,7 +206,7 @@ void exchange_note_call(struct exchange *x, const struct engine_call *c)
     x->gateway->metrics.calls_total[c->tier][outcome]++;
     if (c->is_noted && changed)
         x->n_call_bytes = c->noted_at; /* it was the last */
-    if (c->kind != CALL_SHADOW && (!c->is_noted || changed))
+    if (!call_is_shadow(c->kind) && (!c->is_noted || changed))
         add_note(x, c, verdict);
     struct log_line line;
     if (!log_begin(&line, LOG_LEVEL_DEBUG, "call-over"))
@@ -245,7 +247,7 @@ void exchange_count_call(struct exchange *x, const struct engine_call *c)
 {
     const enum moa_tier tier = c->tier;
     const struct usage usage = c->is_stream ? c->sse.usage : c->opinion.usage;
-    if (c->kind == CALL_SHADOW)
+    if (call_is_shadow(c->kind))
         metrics_tokens(x->gateway->metrics.shadow_tokens_total[tier], usage.prompt_tokens,
                        usage.completion_tokens);
     usage_add(&x->usage[tier], &usage);

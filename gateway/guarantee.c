@@ -145,6 +145,10 @@ static void count(struct guarantee *k, const struct label_found *found)
         return;
     }
     m->audits_counted_total++;
+    if (found->has_label && k->gateway->journal)
+        journal_add_label(k->gateway->journal, &(struct journal_label){.time_ms = found->time_ms,
+                                                                       .id = found->id,
+                                                                       .lost = audit->lost});
     uint64_t mark;
     struct guarantee_scene *s = scene_at(k, audit->scene, audit->text, &mark);
     *s = (struct guarantee_scene){mark, audit->lost};
@@ -173,12 +177,18 @@ void guarantee_audit(struct guarantee *k, const struct label_audit *audit)
     const int64_t now_us = server_now_us();
     struct label_found oldest;
     bool waits = label_wait(&k->labels, audit, now_us);
-    if (!waits && label_next(&k->labels, INT64_MAX, &oldest)) { /* too many wait */
+    if (!waits && label_next(&k->labels, LABEL_ANY, &oldest)) { /* too many wait */
         count(k, &oldest);
         waits = label_wait(&k->labels, audit, now_us);
     }
     if (!waits)
         count(k, &(struct label_found){.audit = audit->audit, .kept = audit->kept});
+    count_due(k, due_us(k));
+}
+
+void guarantee_judged(struct guarantee *k, const struct moa_audit *audit, bool same)
+{
+    label_judged(&k->labels, audit->scene, audit->text, same);
     count_due(k, due_us(k));
 }
 
@@ -402,7 +412,7 @@ void guarantee_free(struct guarantee *k)
     if (!k)
         return;
     event_del(&k->timer);
-    count_due(k, INT64_MAX);
+    count_due(k, LABEL_ANY);
     if (k->is_urgent || moa_adaptive_changes(k->adaptive) != k->saved_changes)
         save(k);
     labels_done(&k->labels);
@@ -430,6 +440,7 @@ char *guarantee_json(struct guarantee *k, size_t *ret_n)
         .promise = guarantee_now(k),
         .policy = g->config->policy,
         .before = befores[(size_t)value(k, "adaptive.before") % 3],
+        .is_judged = value(k, "adaptive.long") > 0.0,
         .audit_share = value(k, "adaptive.audit"),
         .threshold = value(k, "adaptive.threshold"),
         .since_s = k->head.since_s,

@@ -33,6 +33,9 @@ void guarantee_configured(struct guarantee *guarantee);
  */
 void guarantee_audit(struct guarantee *guarantee, const struct label_audit *audit);
 
+/** The verdict on an audit that came open: whether both answers mean the same. */
+void guarantee_judged(struct guarantee *guarantee, const struct moa_audit *audit, bool same);
+
 /** Whether an audit of this scene and question waits: another one would not count. */
 bool guarantee_waits(const struct guarantee *guarantee, uint64_t scene, uint64_t text);
 

@@ -32,15 +32,18 @@ static double percent(double share)
 static void add_claim(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct guarantee_page *p)
 {
     const struct moa_guarantee *g = p->promise;
-    char text[400];
+    char text[500];
     const char *differs = p->n_labels > 0
                               ? "that differs from the cloud's, and is wrong beside a right one "
                                 "where labels say so"
                               : "that differs from the cloud's";
     snprintf(text, sizeof(text),
              "With confidence %g %%, at most %g %% of the distinct unpinned requests get an answer "
-             "of the edge %s.",
-             percent(1.0 - g->delta), percent(g->alpha), differs);
+             "of the edge %s%s.",
+             percent(1.0 - g->delta), percent(g->alpha), differs,
+             p->is_judged ? "; of long answers the cloud's model itself judges whether they mean "
+                            "the same"
+                          : "");
     yyjson_mut_obj_add_strcpy(doc, root, "claim", text);
 }
 
@@ -129,6 +132,7 @@ static void add_promise(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
         yyjson_mut_obj_add_int(doc, root, "since", p->since_s);
     else
         yyjson_mut_obj_add_null(doc, root, "since");
+    yyjson_mut_obj_add_str(doc, root, "long", p->is_judged ? "judge" : "differs");
     add_number(doc, root, "alpha", g->alpha);
     add_number(doc, root, "delta", g->delta);
     add_number(doc, root, "threshold", g->threshold);

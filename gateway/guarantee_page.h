@@ -16,6 +16,7 @@ struct guarantee_page {
     const struct moa_guarantee *promise;
     const char *policy;       /* what decides by default */
     const char *before;       /* adaptive.before */
+    bool is_judged;           /* adaptive.long is judge */
     double audit_share;       /* adaptive.audit */
     double threshold;         /* adaptive.threshold */
     int64_t since_s;          /* Unix time since which it is certified; 0: it is not */

@@ -29,9 +29,9 @@
 #define GATHER_MS 50 /* rows that come close together are one transaction */
 #define DELETE_ROUNDS_MAX 16
 
-enum { REQUESTS, AUDITS, SPENDING, TABLES };
+enum { REQUESTS, AUDITS, SPENDING, LABELS, TABLES };
 static const struct journal_table *const tables[TABLES] = {&journal_requests, &journal_audits,
-                                                           &journal_spendings};
+                                                           &journal_spendings, &journal_labels};
 
 struct journal_item {
     int table;
@@ -215,7 +215,7 @@ static void *write_rows(void *arg)
         bool failed = n > 0 && write_batch(j, items, n);
         size_t n_rows = 0;
         for (size_t i = 0; i < n; i++) {
-            n_rows += items[i].table != SPENDING; /* which belongs to the row of a request */
+            n_rows += items[i].table == REQUESTS || items[i].table == AUDITS;
             free(items[i].row);
         }
         if (keeps)
@@ -254,9 +254,11 @@ static int make_file(const char *path, char *why, size_t n)
  */
 static int prepare_table(struct journal *j, int i, bool is_old)
 {
-    char *schema = journal_row_schema(tables[i]), *sql = journal_row_insert(tables[i]);
+    const bool is_change = tables[i]->change != NULL; /* of a table that is there */
+    char *schema = is_change ? strdup("") : journal_row_schema(tables[i]);
+    char *sql = journal_row_insert(tables[i]);
     int err = schema && sql ? sqlite3_exec(j->db, schema, NULL, NULL, NULL) : SQLITE_NOMEM;
-    if (!err && is_old)
+    if (!err && is_old && !is_change)
         err = journal_row_upgrade(tables[i], j->db);
     if (!err)
         err = sqlite3_prepare_v2(j->db, sql, -1, &j->insert[i], NULL);
@@ -398,6 +400,11 @@ void journal_add(struct journal *j, const struct journal_row *row)
 void journal_add_audit(struct journal *j, const struct journal_audit *audit)
 {
     add(j, AUDITS, audit);
+}
+
+void journal_add_label(struct journal *j, const struct journal_label *label)
+{
+    add(j, LABELS, label);
 }
 
 void journal_add_spending(struct journal *j, const struct journal_spending *spending)

@@ -67,6 +67,14 @@ struct journal_audit {
     struct moa_call_times edge_times, cloud_times;
 };
 
+/** What somebody said was right for an audit: what its row says of `lost` from then on. */
+struct journal_label {
+    int64_t sequence; /* unused */
+    int64_t time_ms;  /* of the audit's row */
+    const char *id;   /* the same */
+    int64_t lost;
+};
+
 /** What the cloud took in a minute for one purpose, all requests together, so that a budget goes on
  * after a restart. */
 struct journal_spending {
@@ -107,6 +115,9 @@ void journal_add(struct journal *journal, const struct journal_row *row);
 
 /** The same for what an audit found, in any order with the rows of requests. */
 void journal_add_audit(struct journal *journal, const struct journal_audit *audit);
+
+/** Changes the row of an audit that was added before. */
+void journal_add_label(struct journal *journal, const struct journal_label *label);
 
 /** Adds to what was spent in its minute, which is that of `time_ms`. */
 void journal_add_spending(struct journal *journal, const struct journal_spending *spending);

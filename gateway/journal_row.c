@@ -99,14 +99,34 @@ static const struct journal_column spending_columns[] = {
 };
 #undef COLUMN
 
+#define COLUMN(kind, field)                                                                        \
+    {                                                                                              \
+#field, kind, offsetof(struct journal_label, field)                                        \
+    }
+static const struct journal_column label_columns[] = {
+    COLUMN(JOURNAL_COUNT, sequence),
+    COLUMN(JOURNAL_COUNT, time_ms),
+    COLUMN(JOURNAL_TEXT, id),
+    COLUMN(JOURNAL_FLAG, lost),
+};
+#undef COLUMN
+
 #define N_COLUMNS(columns) (sizeof(columns) / sizeof((columns)[0]))
 
 const struct journal_table journal_requests = {
-    "requests", request_columns, N_COLUMNS(request_columns), sizeof(struct journal_row), 0};
-const struct journal_table journal_audits = {"audits", audit_columns, N_COLUMNS(audit_columns),
-                                             sizeof(struct journal_audit), 0};
+    "requests", request_columns, N_COLUMNS(request_columns), sizeof(struct journal_row), 0, NULL};
+const struct journal_table journal_audits = {
+    "audits", audit_columns, N_COLUMNS(audit_columns), sizeof(struct journal_audit), 0, NULL};
 const struct journal_table journal_spendings = {
-    "spending", spending_columns, N_COLUMNS(spending_columns), sizeof(struct journal_spending), 2};
+    "spending", spending_columns, N_COLUMNS(spending_columns), sizeof(struct journal_spending), 2,
+    NULL};
+const struct journal_table journal_labels = {
+    "audits",
+    label_columns,
+    N_COLUMNS(label_columns),
+    sizeof(struct journal_label),
+    0,
+    "UPDATE audits SET lost = ?3, labelled = 1 WHERE time_ms = ?1 AND id = ?2"};
 
 /* ---- a value ---- */
 
@@ -221,6 +241,8 @@ char *journal_row_insert(const struct journal_table *table)
 {
     char *text;
     size_t n;
+    if (table->change)
+        return strdup(table->change);
     FILE *out = open_sql(&text, &n);
     if (!out)
         return NULL;

@@ -36,17 +36,21 @@ struct journal_table {
     size_t n_row_bytes; /* of the struct */
     size_t n_key;       /* rows that are equal in so many columns behind the sequence are one, whose
                          * other columns are added up; 0: each is its own */
+    const char *change; /* the statement that takes the columns instead: it changes rows of
+                         * another table; NULL: they are inserted */
 };
 
 extern const struct journal_table journal_requests;  /* of struct journal_row */
 extern const struct journal_table journal_audits;    /* of struct journal_audit */
 extern const struct journal_table journal_spendings; /* of struct journal_spending */
+extern const struct journal_table journal_labels;    /* of struct journal_label */
 
 /** SQL that makes the table unless it is there. To be freed; NULL if out of memory. */
 char *journal_row_schema(const struct journal_table *table);
 /** Adds the columns that a table of an older version lacks. An error of SQLite's. */
 int journal_row_upgrade(const struct journal_table *table, sqlite3 *db);
-/** INSERT with one parameter for each column but the sequence. To be freed. */
+/** INSERT with one parameter for each column but the sequence, or the table's own statement. To be
+ * freed. */
 char *journal_row_insert(const struct journal_table *table);
 /** The names of all columns, separated by commas, NULL in place of those that the table of `db`
  * does not have (`db` NULL: it has all). To be freed. */

@@ -9,8 +9,9 @@
 #include <string.h>
 
 struct label_entry {
-    char id[65], key[64];
+    char key[64];
     struct label_found found;
+    bool is_open;
     char *text[2]; /* NULL: none that could be compared */
     size_t n[2];
     int64_t came_us;
@@ -35,9 +36,11 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
     if (!labels->entries || labels->n == LABELS_MAX)
         return false;
     struct label_entry *e = at(labels, labels->n);
-    *e = (struct label_entry){.found = {.audit = audit->audit, .kept = audit->kept},
-                              .came_us = now_us};
-    snprintf(e->id, sizeof(e->id), "%s", audit->id);
+    *e = (struct label_entry){
+        .found = {.time_ms = audit->time_ms, .audit = audit->audit, .kept = audit->kept},
+        .is_open = audit->is_open,
+        .came_us = now_us};
+    snprintf(e->found.id, sizeof(e->found.id), "%s", audit->id);
     snprintf(e->key, sizeof(e->key), "%s", audit->key);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const struct moa_bytes text = audit->text[tier];
@@ -49,14 +52,29 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
     return true;
 }
 
-bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text)
+/* No two wait for the same scene and question. */
+static struct label_entry *find(const struct labels *labels, uint64_t scene, uint64_t text)
 {
     for (size_t i = 0; i < labels->n; i++) {
-        const struct moa_audit *audit = &at(labels, i)->found.audit;
-        if (audit->scene == scene && audit->text == text)
-            return true;
+        struct label_entry *e = at(labels, i);
+        if (e->found.audit.scene == scene && e->found.audit.text == text)
+            return e;
     }
-    return false;
+    return NULL;
+}
+
+bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text)
+{
+    return find(labels, scene, text) != NULL;
+}
+
+void label_judged(struct labels *labels, uint64_t scene, uint64_t text, bool same)
+{
+    struct label_entry *e = find(labels, scene, text);
+    if (!e || !e->is_open)
+        return;
+    e->is_open = false;
+    e->found.audit.lost = e->found.audit.lost && !same;
 }
 
 static bool agrees(const struct label_entry *e, enum moa_tier tier, const char *truth)
@@ -76,7 +94,7 @@ bool label_tell(struct labels *labels, const char *id, const char *key, const ch
 {
     for (size_t i = labels->n; i-- > 0;) {
         struct label_entry *e = at(labels, i);
-        if (e->found.has_label || strcmp(e->id, id) != 0 || strcmp(e->key, key) != 0)
+        if (e->found.has_label || strcmp(e->found.id, id) != 0 || strcmp(e->key, key) != 0)
             continue;
         const bool edge_right = agrees(e, MOA_EDGE, truth);
         const bool cloud_wrong = is_short(e, MOA_CLOUD) && !agrees(e, MOA_CLOUD, truth);
@@ -90,7 +108,8 @@ bool label_tell(struct labels *labels, const char *id, const char *key, const ch
 bool label_next(struct labels *labels, int64_t due_us, struct label_found *ret_found)
 {
     struct label_entry *e = labels->n > 0 ? at(labels, 0) : NULL;
-    if (!e || (!e->found.has_label && e->came_us > due_us))
+    const bool is_ready = e && !e->is_open && (e->found.has_label || e->came_us <= due_us);
+    if (!e || (!is_ready && due_us != LABEL_ANY))
         return false;
     *ret_found = e->found;
     entry_done(e);

@@ -23,10 +23,14 @@ struct label_audit {
     struct moa_audit audit;   /* `lost`: edge and cloud differ */
     struct moa_bytes text[2]; /* of the answers, by enum moa_tier; p NULL: an error, a tool call */
     bool kept;                /* the client got the edge's answer */
+    int64_t time_ms;          /* of its row in the journal */
+    bool is_open;             /* they differ as texts; label_judged() says whether in meaning too */
 };
 
 /** The same, when it leaves. */
 struct label_found {
+    char id[65];
+    int64_t time_ms;
     struct moa_audit audit;
     bool has_label, kept;
 };
@@ -51,7 +55,12 @@ bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text);
  */
 bool label_tell(struct labels *labels, const char *id, const char *key, const char *truth);
 
-/** Takes the oldest if it has its label or has come before `due_us`; false: none has. */
+/** What was said of one that is open: not lost if both mean the same. Nothing if none waits. */
+void label_judged(struct labels *labels, uint64_t scene, uint64_t text, bool same);
+
+/** Takes the oldest if it is not open, and has its label or has come before `due_us`; LABEL_ANY:
+ * whatever it waits for. False: there is none such. */
+#define LABEL_ANY INT64_MAX
 bool label_next(struct labels *labels, int64_t due_us, struct label_found *ret_found);
 
 void labels_done(struct labels *labels);

@@ -36,6 +36,12 @@ enum metrics_drop {
     METRICS_DROP_FAILED,   /* the client got an error */
     METRICS_DROP_DRAINING, /* the gateway ends */
 };
+enum metrics_meaning {
+    METRICS_MEANING_SAME, /* as enum meaning */
+    METRICS_MEANING_OTHER,
+    METRICS_MEANING_UNCLEAR,
+    METRICS_MEANING_UNASKED, /* no budget or no memory for it */
+};
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Of the label `code`: 0 is a client that left before it had the whole answer. */

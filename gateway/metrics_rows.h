@@ -47,6 +47,7 @@ LABEL(PURPOSE, "purpose", BUDGET_PURPOSES, budget_purpose_name((enum budget_purp
 LABEL(WINDOW, "window", BUDGET_WINDOWS, budget_window_name((enum budget_window)i))
 LABEL(DROP, "reason", 8,
       ONE_OF("full", "memory", "unfit", "budget", "known", "left", "failed", "draining"))
+LABEL(MEANING, "verdict", 4, ONE_OF("same", "different", "unclear", "not-asked"))
 LABEL(STANDING, "state", 3, moa_standing_name((enum moa_standing)i))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
 
@@ -64,6 +65,9 @@ ROW(audits_total, COUNTER, "Requests that were to be audited.")
 ROW1(audits_dropped_total, COUNTER, "Audits that were given up, by the reason.", DROP)
 ROW(audits_counted_total, COUNTER, "Audits that counted.")
 ROW(audits_differing_total, COUNTER, "Audits in which the tiers' answers differ.")
+ROW1(audits_judged_total, COUNTER,
+     "Audits with long answers that are not equal, by whether they mean the same to the cloud.",
+     MEANING)
 ROW(audits_in_flight, GAUGE, "Audits whose answers are not all there.")
 ROW1(shadow_sent_bytes_total, COUNTER,
      "Request body bytes sent for audits alone; part of sent_bytes.", TIER)

@@ -24,6 +24,7 @@
 /* ---- parameters ---- */
 
 static const char *const before_names[] = {"threshold", "cloud", "paper", NULL};
+static const char *const long_names[] = {"differs", "judge", NULL};
 
 #define PARAM(field, unit, min, max, fallback, help)                                               \
     {                                                                                              \
@@ -53,6 +54,12 @@ static const struct policy_param rows[] = {
       "if nothing can be certified: keep by adaptive.threshold, ask the cloud, or decide as paper",
       "", BEFORE_THRESHOLD, BEFORE_PAPER, BEFORE_THRESHOLD, before_names},
      offsetof(struct adaptive_params, before)},
+    {{"adaptive.long",
+      "answers of an audit in more than three words that are not equal: they count as different, "
+      "or "
+      "the cloud's model is asked whether they mean the same",
+      "", LONG_DIFFERS, LONG_JUDGE, LONG_DIFFERS, long_names},
+     offsetof(struct adaptive_params, long_answers)},
 };
 #undef PARAM
 
@@ -62,6 +69,12 @@ const struct policy_params moa_adaptive_params = {rows, sizeof(rows) / sizeof(ro
 const struct moa_policy_param *moa_adaptive_param(size_t i)
 {
     return i < moa_adaptive_params.n ? &rows[i].row : NULL;
+}
+
+bool moa_adaptive_same_claim(const struct adaptive_params *one, const struct adaptive_params *other)
+{
+    return one->alpha == other->alpha && one->delta == other->delta &&
+           one->long_answers == other->long_answers;
 }
 
 enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
@@ -77,7 +90,7 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
             return MOA_ERR_ARGUMENT;
     }
     moa_policy_params_store(&moa_adaptive_params, settings, &a->params);
-    if (a->params.alpha != former.alpha || a->params.delta != former.delta) {
+    if (!moa_adaptive_same_claim(&a->params, &former)) {
         moa_certify_bets(a->params.alpha, &a->bets);
         a->bar = log(1.0 / a->params.delta);
         moa_adaptive_begin_again(a);

@@ -14,6 +14,7 @@
 #include "param_table.h"
 #include "predict.h"
 
+enum adaptive_long { LONG_DIFFERS, LONG_JUDGE };
 enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };
 
 struct adaptive_params {
@@ -28,6 +29,7 @@ struct adaptive_params {
     double label_wait;  /* s, for the program that counts audits */
     double hold_tokens; /* read by who holds the answer */
     int before;         /* enum adaptive_before */
+    int long_answers;   /* enum adaptive_long; obeyed by who audits */
 };
 
 enum { ADAPTIVE_REMEMBERED = 2048 };
@@ -59,6 +61,10 @@ extern const struct policy_params moa_adaptive_params;
 
 /** Its quantities are in range. */
 bool moa_question_valid(const struct moa_question *question);
+
+/** What is counted under the one is evidence under the other. */
+bool moa_adaptive_same_claim(const struct adaptive_params *one,
+                             const struct adaptive_params *other);
 
 /** Forgets all that is about answers: no certificate, no audits, the prior weights. */
 void moa_adaptive_begin_again(struct moa_adaptive *a);

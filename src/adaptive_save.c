@@ -11,7 +11,10 @@
 #include "adaptive.h"
 #include "siphash.h"
 
-#define MAGIC UINT64_C(0x33746461616f6d) /* "moaadt3": the version is in it */
+/* "moaadt" and the version. The first had no slopes of times over tokens, the second none over calls
+ * in flight, the third no way to compare long answers, and watched no scores. */
+#define MAGIC UINT64_C(0x746461616f6d)
+#define VERSION 4
 
 enum { COUNT, SAVE, LOAD };
 
@@ -22,7 +25,13 @@ struct adaptive_walk {
     size_t n, at; /* bytes there are, bytes walked */
     uint64_t sum; /* of the words so far */
     bool wrong;   /* a value that cannot be */
+    unsigned version;
 };
+
+static uint64_t magic_of(unsigned version)
+{
+    return MAGIC | (uint64_t)('0' + version) << 48;
+}
 
 static void put(unsigned char *p, uint64_t word)
 {
@@ -184,9 +193,13 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_running(w, &t->answer_ms);
         walk_running(w, &t->answer_tokens);
         walk_running(w, &t->service_ms);
+        if (w->version < 2)
+            continue;
         walk_running(w, &t->tokens_variance);
         walk_double(w, &t->tokens_ms_covariance.mean); /* of either sign */
         walk_quantity(w, &t->tokens_ms_covariance.n);
+        if (w->version < 3)
+            continue;
         walk_running(w, &t->ahead);
         walk_quantity(w, &t->slope.n);
         walk_quantity(w, &t->slope.mean_ahead);
@@ -202,15 +215,19 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
     walk_quantity(w, &p->kappa_ms);
     walk_quantity(w, &p->n_window);
     walk_quantity(w, &p->n_to_cloud);
-    walk_quantity(w, &p->n_at_once);
+    if (w->version >= 3)
+        walk_quantity(w, &p->n_at_once);
 }
 
 static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
 {
-    uint64_t magic = MAGIC;
+    uint64_t magic = magic_of(VERSION);
     walk_word(w, &magic);
+    w->version = (unsigned)(magic >> 48) - '0';
     walk_double(w, &a->params.alpha);
     walk_double(w, &a->params.delta);
+    if (w->version >= 4)
+        a->params.long_answers = (int)walk_count(w, (uint64_t)a->params.long_answers, LONG_JUDGE);
     walk_word(w, &a->key[0]);
     walk_word(w, &a->key[1]);
     walk_word(w, &a->identity);
@@ -269,7 +286,8 @@ static enum moa_err load(struct moa_bytes saved, struct moa_adaptive *ret_loaded
 {
     if (saved.n < 8)
         return MOA_ERR_TRUNCATED;
-    if (get(saved.p) != MAGIC)
+    if (get(saved.p) < magic_of(1) || get(saved.p) > magic_of(VERSION) ||
+        get(saved.p) << 16 != magic_of(1) << 16)
         return MOA_ERR_FORMAT;
     struct adaptive_walk w = {.what = LOAD, .in = saved.p, .n = saved.n - 8};
     walk_all(&w, ret_loaded);
@@ -292,8 +310,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
     const enum moa_err err = load(saved, loaded);
     if (!err) {
         const struct adaptive_params params = adaptive->params;
-        const bool same_claim =
-            loaded->params.alpha == params.alpha && loaded->params.delta == params.delta;
+        const bool same_claim = moa_adaptive_same_claim(&loaded->params, &params);
         loaded->params = params;
         loaded->budget_share = adaptive->budget_share;
         loaded->bets = adaptive->bets;

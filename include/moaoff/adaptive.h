@@ -189,9 +189,9 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_set_key(struct moa_adaptive *a
                                                           const uint64_t key[2]);
 
 /**
- * Other parameters. Another alpha or delta starts everything again, since it is another claim; a
- * larger share of audits counts from the next generation on. Errors: MOA_ERR_ARGUMENT, and nothing
- * has changed.
+ * Other parameters. Another alpha or delta, or another way to compare long answers, starts
+ * everything again, since it is another claim; a larger share of audits counts from the next
+ * generation on. Errors: MOA_ERR_ARGUMENT, and nothing has changed.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_adaptive_configure(struct moa_adaptive *adaptive, const struct moa_policy_setting *settings);
@@ -318,8 +318,9 @@ MOA_API size_t moa_adaptive_save(const struct moa_adaptive *adaptive, void *ret_
 
 /**
  * Takes up what was saved, the key too, since coins that were tossed stay as they fell; parameters
- * stay. If alpha or delta were others then, only times and rates are taken. Errors: MOA_ERR_FORMAT
- * (another version), MOA_ERR_TRUNCATED, MOA_ERR_CORRUPT, MOA_ERR_MEMORY; nothing has changed then.
+ * stay. If the claim was another one then, only times and rates are taken. What an older version
+ * saved is read. Errors: MOA_ERR_FORMAT (a newer version), MOA_ERR_TRUNCATED, MOA_ERR_CORRUPT,
+ * MOA_ERR_MEMORY; nothing has changed then.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive,
                                                        struct moa_bytes saved);

@@ -34,6 +34,7 @@ An engine with `reasoning` thinks aloud beside its answer, and one with another 
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 One with `probabilities`, a list for the words of its answer and the end token, or a function of a request's JSON
 that gives it, tells them to who asks with one of its `fields`, and refuses the others of ("logprobs", "n_probs"). One with `timings` tells them with its end.
+One with a `judgement` says that, in `judge_mode`, to who asks whether two answers mean the same.
 One with `n_answers` answers so many requests and is silent from then on.
 """
 import gzip
@@ -84,7 +85,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        mode = self.engine.mode
+        self.is_judge = self.engine.judgement is not None and b"Do A and B mean the same" in body
+        mode = self.engine.judge_mode if self.is_judge else self.engine.mode
         if self.engine.closing.is_set() or mode == "once" and self.answered:  # kept connections outlive the server
             self.close_connection = True
             return
@@ -187,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def whole(self, mode):
-        message = {"role": "assistant", "content": self.engine.answer}
+        message = {"role": "assistant", "content": self.engine.judgement if self.is_judge else self.engine.answer}
         if self.engine.reasoning:
             message["reasoning_content"] = self.engine.reasoning
         if self.engine.tool_call:
@@ -299,6 +301,7 @@ class FaultEngine:
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
         self.reasoning, self.finish_reason = None, "stop"
         self.probabilities, self.fields, self.timings = None, None, None
+        self.judgement, self.judge_mode = None, "ok"
         self.retry_after = None  # the header's value, with 429, 503 and the like
         self.requests, self.hangups = [], []
         self.n_answers, self.lock = None, threading.Lock()

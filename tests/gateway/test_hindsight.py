@@ -157,6 +157,19 @@ def test_audits_say_how_often_answers_agree(duo, edge, path):
     assert "by 20 audits with 95 % intervals" in replay(path)
 
 
+def test_labels_are_replayed(duo, edge, cloud, path):
+    """An edge that was right beside a wrong cloud has lost nothing."""
+    edge.answer, cloud.answer, edge.probabilities = "blue", "red", [0.99, 0.98]
+    gateway = duo({"policy": "adaptive", "journal": {"path": path}, "adaptive": {"shadow": 0, "audit": 1, "label_wait": 3600}})
+    ids = [gateway.chat(chat("Which, %d?" % n)).headers["x-request-id"] for n in range(4)]
+    for i, id_ in enumerate(ids[:3]):
+        gateway.logged("msg=audit id=" + id_)
+        assert gateway.request("POST", "/v1/feedback", {"id": id_, "truth": "red" if i == 0 else "blue"}).status == 200
+    gateway.stop()
+    _, figures = replayed(path, "--policy", "edge")
+    assert figures["edge"]["audits"] == 4 and figures["edge"]["agreement"] == 0.5
+
+
 def test_what_cannot_be_replayed_is_said(duo, path, tmp_path):
     gateway = duo({"policy": "edge", "journal": {"path": path}})
     gateway.chat(chat("Hello."))

@@ -2,6 +2,7 @@
  *
  * The state of moaoff/adaptive.h over restarts: all of it comes back, and nothing that was damaged.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "adaptive_pair.h"
@@ -89,11 +90,46 @@ static void what_was_not_saved_is_not_loaded(void **unused)
     moa_adaptive_free(c);
 }
 
+/* Written by the program before long answers could be judged: 340 requests, 127 audits tested. */
+static void an_older_state_is_read(void **unused)
+{
+    (void)unused;
+    static char saved[40000], again[80000];
+    FILE *in = fopen(TEST_DATA "/adaptive-state-1", "rb");
+    assert_non_null(in);
+    const size_t n = fread(saved, 1, sizeof(saved), in);
+    fclose(in);
+    struct moa_adaptive *a = adaptive_of(NULL);
+    assert_int_equal(moa_adaptive_load(a, (struct moa_bytes){saved, n}), MOA_OK);
+    const struct moa_guarantee g = guarantee_of(a);
+    assert_true(g.certified && g.n_audits == 127 && g.n_lost == 12 && g.n_requests == 340);
+    assert_true(g.threshold == 0.46633663366336636);
+    const size_t n_again = moa_adaptive_save(a, again, sizeof(again));
+    assert_int_equal(moa_adaptive_load(a, (struct moa_bytes){again, n_again}), MOA_OK);
+    assert_true(guarantee_of(a).certified);
+    for (size_t cut = 8; cut < n; cut += 401)
+        assert_true(moa_adaptive_load(a, (struct moa_bytes){saved, cut}) != MOA_OK);
+
+    const struct moa_policy_setting judged[] = {{"adaptive.long", 1}, {NULL, 0}};
+    struct moa_adaptive *b = adaptive_of(judged);
+    assert_int_equal(moa_adaptive_load(b, (struct moa_bytes){again, n_again}), MOA_OK);
+    assert_false(guarantee_of(b).certified);
+    assert_true(moa_adaptive_save(b, again, sizeof(again)) > 0);
+    assert_int_equal(moa_adaptive_configure(a, judged), MOA_OK);
+    assert_false(guarantee_of(a).certified);
+    const uint64_t generation = guarantee_of(a).generation;
+    assert_int_equal(moa_adaptive_configure(a, judged), MOA_OK);
+    assert_true(guarantee_of(a).generation == generation);
+    moa_adaptive_free(a);
+    moa_adaptive_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost_by_a_restart),
         cmocka_unit_test(what_was_not_saved_is_not_loaded),
+        cmocka_unit_test(an_older_state_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,12 +120,48 @@ static void who_waits_is_known_by_scene_and_question(void **state)
     labels_done(&l);
 }
 
+/* Nothing overtakes one that is open, and what nobody judged is lost. */
+static void what_is_judged_keeps_its_place(void **state)
+{
+    (void)state;
+    struct labels l = {.n = 0};
+    struct label_found found;
+    static const char edge[] = "a red barn on a hill", cloud[] = "on a hill stands a barn";
+    for (int64_t us = 1; us <= 3; us++) {
+        const struct label_audit audit = {.id = "x",
+                                          .key = "",
+                                          .time_ms = 70 + us,
+                                          .audit = {.scene = (uint64_t)us, .lost = us != 2},
+                                          .text = {{edge, strlen(edge)}, {cloud, strlen(cloud)}},
+                                          .is_open = us != 2};
+        assert_true(label_wait(&l, &audit, us));
+    }
+    assert_false(label_next(&l, 99, &found));
+    label_judged(&l, 2, 0, false); /* it is not open */
+    label_judged(&l, 7, 0, true);  /* it is not there */
+    assert_false(label_next(&l, 99, &found));
+    label_judged(&l, 1, 0, true);
+    label_judged(&l, 1, 0, false); /* once */
+    assert_true(label_next(&l, 99, &found));
+    assert_true(found.audit.scene == 1 && !found.audit.lost && !found.has_label);
+    assert_true(found.time_ms == 71 && strcmp(found.id, "x") == 0);
+    assert_true(label_next(&l, 99, &found));
+    assert_true(found.audit.scene == 2 && !found.audit.lost);
+    assert_false(label_next(&l, 99, &found));
+    assert_true(label_tell(&l, "x", "", "something else"));
+    assert_false(label_next(&l, 99, &found)); /* its label came first */
+    assert_true(label_next(&l, LABEL_ANY, &found));
+    assert_true(found.audit.scene == 3 && found.audit.lost && found.has_label);
+    labels_done(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_is_known_by_scene_and_question),
         cmocka_unit_test(harm_is_a_wrong_edge_beside_a_right_cloud),
         cmocka_unit_test(they_leave_in_order),
+        cmocka_unit_test(what_is_judged_keeps_its_place),
         cmocka_unit_test(there_is_room_for_so_many_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
