@@ -126,14 +126,19 @@ static bool is_same(const struct kept_frame *kept, const struct recall_frame *fr
            mean <= RECALL_DISTANCE_MEAN;
 }
 
-bool recall_find(struct recall_store *recall, const struct recall_key *key,
-                 const struct recall_frame *frames, size_t n_frames, int64_t since_us,
-                 struct recall_answer *ret_answer)
+void recall_expire(struct recall_store *recall, int64_t since_us)
 {
     struct recalled *entry = TAILQ_FIRST(&recall->ages);
     while (entry && entry->answer.given_us < since_us)
         entry = forget(recall, entry);
-    entry = entry_of(recall, key);
+}
+
+bool recall_find(struct recall_store *recall, const struct recall_key *key,
+                 const struct recall_frame *frames, size_t n_frames, int64_t since_us,
+                 struct recall_answer *ret_answer)
+{
+    recall_expire(recall, since_us);
+    const struct recalled *entry = entry_of(recall, key);
     if (!entry || entry->n_frames != n_frames || entry->answer.given_us < since_us)
         return false;
     for (size_t i = 0; i < n_frames; i++) {

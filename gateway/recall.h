@@ -42,6 +42,9 @@ struct recall_store *recall_new(size_t max_bytes);
 /** NULL is allowed. */
 void recall_free(struct recall_store *recall);
 
+/** Forgets what was given before `since_us`. */
+void recall_expire(struct recall_store *recall, int64_t since_us);
+
 /** Forgets everything. */
 void recall_clear(struct recall_store *recall);
 

@@ -22,6 +22,7 @@
 #include "guarantee.h"
 #include "journal.h"
 #include "log.h"
+#include "recall.h"
 #include "server.h"
 #include "upstream.h"
 
@@ -406,6 +407,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     read_pressure(w, now_us);
     give_memory_back(w->gateway, now_us);
     write_spending(w->gateway);
+    recall_expire(w->gateway->recall, now_us - w->gateway->config->memory_seconds * 1000000);
     ask_takes(w, now_us);
     if (poll_due(w, now_us))
         poll_edge(w, now_us);

@@ -63,8 +63,16 @@ static void same_frame_same_question(void **state)
     keep(recall, &key, &f, 9, "shut"); /* the last answer counts */
     assert_true(recall_find(recall, &key, &frame, 1, 0, &answer));
     assert_memory_equal(answer.text.p, "shut", 4);
+    const struct recall_key later = key_of(recall, "gate", "a question");
+    keep(recall, &later, &f, 20, "shut");
+    const size_t n_both = recall_bytes(recall);
+    recall_expire(recall, 9);
+    assert_int_equal(recall_bytes(recall), n_both);
+    recall_expire(recall, 10); /* the older one */
+    assert_int_equal(recall_bytes(recall), n_both / 2);
+    assert_true(finds(recall, &later, &f, 0) && !finds(recall, &key, &f, 0));
     recall_clear(recall);
-    assert_false(finds(recall, &key, &f, 0));
+    assert_false(finds(recall, &later, &f, 0));
     assert_int_equal(recall_bytes(recall), 0);
     recall_free(recall);
 }
