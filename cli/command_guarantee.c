@@ -120,8 +120,9 @@ static void print_numbers(yyjson_val *root)
         printf("  by requests  %.1f %% of %.0f got an answer that differs (an estimate, not "
                "certified)\n",
                100 * number(requests, "share"), number(requests, "seen"));
-    printf("  drift        %.1f, alarm at %.0f; %.0f so far\n", number(drift, "mean"),
-           number(drift, "alarm_at"), number(drift, "alarms"));
+    printf("  drift        %.1f, alarm at %.0f; %.0f so far, and %.0f shifts of scores\n",
+           number(drift, "mean"), number(drift, "alarm_at"), number(drift, "alarms"),
+           number(drift, "shifts"));
 }
 
 static void print_obstacles(yyjson_val *root)

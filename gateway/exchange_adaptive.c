@@ -5,6 +5,7 @@
  * the edge first the score is the probability of the least probable token. See exchange_private.h.
  */
 #include <math.h>
+#include <time.h>
 
 #include "exchange_private.h"
 #include "log.h"
@@ -133,6 +134,18 @@ static bool is_outside(const struct exchange *x)
            why == MOA_WHY_EDGE_DOWN;
 }
 
+/* Also of an answer that was not kept. */
+static void see_score(const struct exchange *x)
+{
+    const struct moa_routing *r = &x->perceived.decision.routing;
+    const struct moa_question *q = x->perceived.request.question;
+    if (!q || isnan(x->score) || r->route != MOA_ROUTE_EDGE_FIRST || r->why != MOA_WHY_CERTIFIED)
+        return;
+    const struct moa_sighting sighting = {
+        .scene = q->scene, .text = q->text, .score = x->score, .hour = (int64_t)time(NULL) / 3600};
+    moa_adaptive_see(moa_policy_adaptive(x->policy), &sighting);
+}
+
 void exchange_tell_adaptive(struct exchange *x)
 {
     const struct moa_decision *d = &x->perceived.decision;
@@ -148,4 +161,5 @@ void exchange_tell_adaptive(struct exchange *x)
     o->cloud = x->bytes_up[MOA_CLOUD] > 0 || d->routing.audit_of[0] || d->routing.audit_of[1];
     tell(x, o);
     x->has_told = true;
+    see_score(x);
 }

@@ -95,6 +95,16 @@ static void note_void(struct guarantee *k, const char *why)
               log_quote("nothing is certified until enough audits have been counted anew").s);
 }
 
+static void note_shift(struct guarantee *k)
+{
+    k->is_urgent = true;
+    log_event(LOG_LEVEL_WARN, "scores-shifted", "shifts=%llu share=%g hint=%s",
+              (unsigned long long)k->now.n_shifts, k->now.audit,
+              log_quote("the edge is surer or less sure than at the same hours of other days; the "
+                        "certificate holds, and a new one is counted by more audits")
+                  .s);
+}
+
 /* Something was counted, tended, configured or found: `why`, if all began again. */
 static void look(struct guarantee *k, const char *why)
 {
@@ -102,10 +112,14 @@ static void look(struct guarantee *k, const char *why)
     if (changes == k->now_changes)
         return;
     const bool had_audits = has_audits(&k->now);
+    const bool is_first = k->now_changes == UINT64_MAX; /* what was saved is no news */
+    const uint64_t n_shifts = k->now.n_shifts;
     moa_adaptive_guarantee(k->adaptive, &k->now);
     k->now_changes = changes;
     if (had_audits && !has_audits(&k->now))
         forget(k);
+    if (!is_first && k->now.is_hastened && k->now.n_shifts > n_shifts)
+        note_shift(k);
     if (k->now.certified && k->now.generation != k->head.generation)
         note_certified(k);
     else if (!k->now.certified && k->head.generation)

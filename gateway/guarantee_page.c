@@ -116,6 +116,11 @@ static void add_obstacles(yyjson_mut_doc *doc, yyjson_mut_val *root, const struc
         say(doc, list,
             "edge and cloud differ on %.0f %% of the audits; at most %.0f %% can be kept",
             100.0 * (double)g->n_lost / (double)g->n_audits, 100.0 * g->reach);
+    if (g->is_hastened)
+        say(doc, list,
+            "scores have shifted since this certificate was counted: %.0f %% of the distinct "
+            "requests are audited until the next one certifies something",
+            100.0 * g->audit);
     say_where_engines_stand(doc, list, p);
     if (!p->is_kept)
         say(doc, list, "there is no journal: a restart forgets all of this");
@@ -196,6 +201,7 @@ char *guarantee_page_json(const struct guarantee_page *page, size_t *ret_n)
     add_number(doc, drift, "mean", g->drift);
     add_number(doc, drift, "alarm_at", ALARM_AT);
     yyjson_mut_obj_add_uint(doc, drift, "alarms", g->n_alarms);
+    yyjson_mut_obj_add_uint(doc, drift, "shifts", g->n_shifts);
     yyjson_mut_obj_add_uint(doc, root, "engines_changed", page->n_engines);
     yyjson_mut_obj_add_str(doc, root, "policy", page->policy);
     add_curve(doc, root, g);

@@ -128,6 +128,7 @@ ROW(guarantee_audits, GAUGE, "Audits that its certificate rests on.")
 ROW(guarantee_lost, GAUGE, "Of them, those whose answers differ, or are harm by their label.")
 ROW(guarantee_drift, GAUGE, "The detector of drift; alarm at 5,000.")
 ROW(guarantee_alarms_total, TOTAL, "Alarms of the detector of drift.")
+ROW(guarantee_shifts_total, TOTAL, "Times that the edge's scores had shifted.")
 ROW(guarantee_engines_total, TOTAL, "Times that another engine was found in a tier.")
 ROW(guarantee_labels_waiting, GAUGE, "Audits that wait for a label.")
 ROW(clock_moved_seconds, GAUGE,

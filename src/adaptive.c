@@ -145,13 +145,36 @@ static double share_now(const struct moa_adaptive *a)
     }
 }
 
+/* What is to succeed a certificate whose scores have shifted is to come soon. */
+static double share_of(const struct moa_adaptive *a, const struct generation *g)
+{
+    const double share = share_now(a);
+    const bool is_hastened = a->hastened && g->serial == a->hastened && a->params.audit > 0.0;
+    return is_hastened ? fmax(share, AUDIT_EARLY) : share;
+}
+
 /* A share that rose would audit scenes that had been seen and passed over, the common ones first.
  */
 void moa_adaptive_lower_shares(struct moa_adaptive *a)
 {
-    const double share = share_now(a);
-    for (size_t i = 0; i < MOA_GENERATIONS; i++)
-        a->generations[i].share = fmin(a->generations[i].share, share);
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        struct generation *g = &a->generations[i];
+        g->share = fmin(g->share, share_of(a, g));
+    }
+}
+
+/* By scores that every answer is heard to the end for, however much more is certified later: those
+ * from the threshold on. */
+void moa_adaptive_watch(struct moa_adaptive *a)
+{
+    const struct generation *g = current(a);
+    if (a->shift_of == a->in_force)
+        return;
+    a->shift_of = a->in_force;
+    a->shift = (struct score_shift){.is_watching = false};
+    if (a->in_force)
+        moa_shift_begin(&a->shift, moa_generation_threshold(g),
+                        g->threshold[(g->n_certified - 1) / 2]);
 }
 
 /* One certificate at a time, and no choosing between two, since each has its own delta: the one in
@@ -167,6 +190,7 @@ static void settle(struct moa_adaptive *a)
     if (serial != a->in_force)
         a->drift = (struct drift){.r = {0}};
     a->in_force = serial;
+    moa_adaptive_watch(a);
     moa_adaptive_lower_shares(a);
 }
 
@@ -183,8 +207,9 @@ void moa_adaptive_begin_again(struct moa_adaptive *a)
     moa_confidence_prior(&prior);
     memset(a->generations, 0, sizeof(a->generations));
     a->drift = (struct drift){.r = {0}};
-    a->n_requests = a->in_force = a->n_remembered = 0;
+    a->n_requests = a->in_force = a->n_remembered = a->hastened = 0;
     a->n_changes++;
+    moa_adaptive_watch(a);
     begin_generation(a, 0, &prior, NULL, 0);
 }
 
@@ -431,6 +456,17 @@ enum moa_err moa_adaptive_aim(struct moa_adaptive *adaptive, double share)
     return MOA_OK;
 }
 
+void moa_adaptive_see(struct moa_adaptive *adaptive, const struct moa_sighting *sighting)
+{
+    struct moa_adaptive *a = adaptive;
+    const struct moa_sighting *s = sighting;
+    if (!a || !s || !(s->score >= 0.0 && s->score <= 1.0) || s->hour < 0 || !a->in_force ||
+        a->hastened || a->params.audit <= 0.0)
+        return;
+    moa_shift_see(&a->shift, mark_of(a, s->scene, s->text), s->score, s->hour);
+    a->n_changes++;
+}
+
 static void remember(struct moa_adaptive *a, const struct moa_audit *audit)
 {
     a->remembered[a->n_remembered++ % ADAPTIVE_REMEMBERED] =
@@ -484,8 +520,9 @@ static bool older_has_ended(const struct moa_adaptive *a)
 {
     const struct generation *older = &a->generations[0];
     const struct generation *younger = &a->generations[1];
-    return younger->serial && (older->n_audits >= GENERATION_LAST ||
-                               (older->n_audits >= GENERATION_AUDITS && younger->n_certified > 0));
+    const bool is_due = older->n_audits >= GENERATION_AUDITS || younger->serial == a->hastened;
+    return younger->serial &&
+           (older->n_audits >= GENERATION_LAST || (is_due && younger->n_certified > 0));
 }
 
 /* Weights from all audits that are remembered, which are not among those that will certify them. */
@@ -502,16 +539,38 @@ static void begin_younger(struct moa_adaptive *a)
     begin_generation(a, 1, &fitted, scores, n);
 }
 
+static void end_older(struct moa_adaptive *a)
+{
+    a->generations[0] = a->generations[1];
+    memset(&a->generations[1], 0, sizeof(a->generations[1]));
+    a->hastened = 0;
+    a->n_changes++;
+}
+
+/* A generation beside the one in force, in the place of any other. It takes over as soon as it has
+ * certified something: when that is, its own audits say and no comparison. */
+static void hasten(struct moa_adaptive *a)
+{
+    if (a->generations[1].serial == a->in_force)
+        end_older(a);
+    a->n_shifts++;
+    a->hastened = a->n_serials + 1;
+    begin_younger(a);
+    a->n_changes++;
+}
+
 bool moa_adaptive_tend(struct moa_adaptive *adaptive)
 {
     struct moa_adaptive *a = adaptive;
     if (!a)
         return false;
     if (older_has_ended(a)) {
-        a->generations[0] = a->generations[1];
-        memset(&a->generations[1], 0, sizeof(a->generations[1]));
-        a->n_changes++;
+        end_older(a);
         settle(a);
+    }
+    if (a->in_force && a->shift.is_found && !a->hastened) {
+        hasten(a);
+        return true;
     }
     if (a->generations[1].serial || a->generations[0].n_audits < GENERATION_OVERLAP)
         return false;
@@ -574,7 +633,9 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
         .n_requests = a->n_requests,
         .n_scores = g->n_audits - g->n_tested,
         .is_reachable = true,
-        .audit = share_now(a),
+        .audit = a->hastened ? share_of(a, &a->generations[1]) : share_now(a),
+        .n_shifts = a->n_shifts,
+        .is_hastened = a->hastened != 0,
         .drift = moa_drift_mean(&a->drift),
         .n_alarms = a->n_alarms,
         .n_curve = g->has_grid ? MOA_THRESHOLDS : 0,

@@ -13,6 +13,7 @@
 #include "generation.h"
 #include "param_table.h"
 #include "predict.h"
+#include "shift.h"
 
 enum adaptive_long { LONG_DIFFERS, LONG_JUDGE };
 enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };
@@ -53,6 +54,11 @@ struct moa_adaptive {
     struct confidence_sample remembered[ADAPTIVE_REMEMBERED];
     uint64_t n_remembered; /* ever; the next one goes to its remainder */
 
+    struct score_shift shift;
+    uint64_t shift_of; /* serial of the generation that it is about: the one in force */
+    uint64_t n_shifts; /* that were found */
+    uint64_t hastened; /* serial of the younger generation, if it began for a shift; 0: none */
+
     struct predict predict;
     double budget_share; /* moa_adaptive_aim() */
 };
@@ -68,6 +74,9 @@ bool moa_adaptive_same_claim(const struct adaptive_params *one,
 
 /** Forgets all that is about answers: no certificate, no audits, the prior weights. */
 void moa_adaptive_begin_again(struct moa_adaptive *a);
+
+/** Watches the scores of the generation in force, if it has not done so yet. */
+void moa_adaptive_watch(struct moa_adaptive *a);
 
 /** To what the parameters allow now; see adaptive.c. */
 void moa_adaptive_lower_shares(struct moa_adaptive *a);

@@ -11,10 +11,14 @@
 #include "adaptive.h"
 #include "siphash.h"
 
-/* "moaadt" and the version. The first had no slopes of times over tokens, the second none over calls
- * in flight, the third no way to compare long answers, and watched no scores. */
+/* "moaadt" and the version. The first had no slopes of times over tokens, the second none over
+ * calls in flight, the third no way to compare long answers, and watched no scores. */
 #define MAGIC UINT64_C(0x746461616f6d)
 #define VERSION 4
+#define MAGIC UINT64_C(0x746461616f6d)
+#define VERSION 4
+
+#define HOUR_MAX (UINT64_C(1) << 40)
 
 enum { COUNT, SAVE, LOAD };
 
@@ -219,6 +223,36 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_quantity(w, &p->n_at_once);
 }
 
+static void walk_hour(struct adaptive_walk *w, int64_t *hour)
+{
+    *hour = (int64_t)walk_count(w, (uint64_t)(*hour + 1), HOUR_MAX) - 1;
+}
+
+static void walk_shift(struct adaptive_walk *w, struct score_shift *s)
+{
+    walk_bool(w, &s->is_watching);
+    if (!s->is_watching)
+        return;
+    walk_bool(w, &s->is_found);
+    walk_doubles(w, s->cut, SHIFT_CELLS - 1);
+    walk_hour(w, &s->hour);
+    walk_hour(w, &s->day);
+    walk_hour(w, &s->began_hour);
+    walk_u32(w, &s->n_scenes, UINT32_MAX);
+    for (int h = 0; h < SHIFT_HOURS; h++) {
+        for (int c = 0; c < SHIFT_CELLS; c++) {
+            walk_quantity(w, &s->window[h][c]);
+            walk_quantity(w, &s->reference[h][c]);
+        }
+    }
+    for (int i = 0; i < SHIFT_MARKS; i += 2) {
+        uint64_t two = s->marks[i] | (uint64_t)s->marks[i + 1] << 32;
+        walk_word(w, &two);
+        s->marks[i] = (uint32_t)two;
+        s->marks[i + 1] = (uint32_t)(two >> 32);
+    }
+}
+
 static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
 {
     uint64_t magic = magic_of(VERSION);
@@ -242,6 +276,12 @@ static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
     walk_word(w, &a->n_remembered);
     for (size_t i = 0; i < ADAPTIVE_REMEMBERED && i < a->n_remembered; i++)
         walk_sample(w, &a->remembered[i]);
+    if (w->version < 4)
+        return;
+    walk_word(w, &a->n_shifts);
+    walk_word(w, &a->shift_of);
+    walk_word(w, &a->hastened);
+    walk_shift(w, &a->shift);
 }
 
 /* Counting and saving only read. */
@@ -279,6 +319,8 @@ static bool holds_together(const struct moa_adaptive *a)
             return false;
         in_force |= g[i].serial == a->in_force && g[i].n_certified > 0;
     }
+    if (a->hastened && a->hastened != g[1].serial)
+        return false;
     return in_force && g[0].serial > 0;
 }
 
@@ -319,6 +361,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
         *adaptive = *loaded;
         if (!same_claim)
             moa_adaptive_begin_again(adaptive);
+        moa_adaptive_watch(adaptive);
         moa_adaptive_lower_shares(adaptive);
     }
     free(loaded);

@@ -132,6 +132,13 @@ struct moa_audit {
     bool lost;
 };
 
+/** A score of the edge's answer, whatever became of it, to a request that is not pinned. */
+struct moa_sighting {
+    uint64_t scene, text; /**< of the question */
+    double score;         /**< moa_adaptive_score() */
+    int64_t hour;         /**< of the wall clock, since 1970, UTC */
+};
+
 /** What counting an audit led to: bits. */
 enum {
     MOA_AUDIT_COUNTED = 1,   /**< it was new to a generation that lives */
@@ -249,6 +256,13 @@ moa_adaptive_observe(struct moa_adaptive *adaptive, const struct moa_adaptive_ou
  */
 MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_aim(struct moa_adaptive *adaptive, double share);
 
+/**
+ * Watches whether scores shift against those of the same hours of other days, by what a certified
+ * threshold had decided: where every answer was asked of the edge first. Costs nothing else. If
+ * they have, moa_adaptive_tend() begins a generation at a larger share of audits.
+ */
+MOA_API void moa_adaptive_see(struct moa_adaptive *adaptive, const struct moa_sighting *sighting);
+
 /** Counts an audit; returns bits as above, 0 if it came too late or its scene was counted before.
  */
 MOA_API unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audit *audit);
@@ -297,7 +311,9 @@ struct moa_guarantee {
     double reach;        /**< largest share kept of which not more than alpha was lost so far */
     double drift;        /**< the detector's mean; alarm at 5,000 */
     uint64_t n_alarms;
-    size_t n_curve;                             /**< 0 until the grid is made */
+    uint64_t n_shifts; /**< times that scores had shifted; nothing is void for that, but */
+    bool is_hastened;  /**< audits are more frequent until a new generation certifies something */
+    size_t n_curve;    /**< 0 until the grid is made */
     struct moa_threshold curve[MOA_THRESHOLDS]; /**< strictest first */
 };
 

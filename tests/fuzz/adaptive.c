@@ -50,6 +50,8 @@ static void live(struct moa_adaptive *a, uint64_t from, uint64_t to)
         FUZZ_ASSERT(moa_adaptive_observe(a, &o) == MOA_OK);
         memcpy(audit.audit_of, r.audit_of, sizeof(audit.audit_of));
         moa_adaptive_audit(a, &audit);
+        const struct moa_sighting sighting = {.scene = i, .score = s, .hour = (int64_t)(i / 8)};
+        moa_adaptive_see(a, &sighting);
         moa_adaptive_tend(a);
     }
 }

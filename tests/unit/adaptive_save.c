@@ -13,11 +13,15 @@ static void nothing_is_lost_by_a_restart(void **unused)
     const struct moa_policy_setting settings[] = {{"adaptive.audit", 0.5}, {NULL, 0}};
     struct moa_adaptive *a = adaptive_of(settings);
     uint64_t seed = 71;
+    int n_hours = 0;
     for (int stop = 0; stop < 8; stop++) {
         static const int lengths[] = {0, 90, 150, 300, 800, 1500, 1500, 4000};
         for (int i = 0; i < lengths[stop]; i++) {
             tell_any(a, &seed);
             moa_adaptive_tend(a);
+            moa_adaptive_see(a, &(struct moa_sighting){.scene = next(&seed),
+                                                       .score = uniform(&seed),
+                                                       .hour = 1000 + n_hours++ / 60});
         }
         static const uint64_t other_key[2] = {1, 2};
         struct moa_adaptive *b;
@@ -34,6 +38,10 @@ static void nothing_is_lost_by_a_restart(void **unused)
         assert_true(x.threshold == y.threshold && x.drift == y.drift && x.n_alarms == y.n_alarms);
         assert_true(x.generation == y.generation && x.n_audits == y.n_audits);
         assert_memory_equal(x.curve, y.curve, sizeof(x.curve));
+        assert_memory_equal(a->shift.reference, b->shift.reference, sizeof(a->shift.reference));
+        assert_memory_equal(a->shift.window, b->shift.window, sizeof(a->shift.window));
+        assert_memory_equal(a->shift.marks, b->shift.marks, sizeof(a->shift.marks));
+        assert_true(a->shift.hour == b->shift.hour && a->shift.n_scenes == b->shift.n_scenes);
         assert_memory_equal(&a->predict, &b->predict, sizeof(a->predict));
         for (size_t i = 0; i < ADAPTIVE_REMEMBERED; i++)
             assert_true(a->remembered[i].answer.p_min == b->remembered[i].answer.p_min &&
@@ -49,7 +57,7 @@ static void nothing_is_lost_by_a_restart(void **unused)
         free(again);
         moa_adaptive_free(b);
     }
-    assert_true(a->n_serials >= 3);
+    assert_true(a->n_serials >= 3 && a->shift.began_hour > 0);
     moa_adaptive_free(a);
 }
 
