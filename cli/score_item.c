@@ -273,7 +273,7 @@ static struct item_result score_media(const char *path, struct moa_bytes file, c
 {
     struct moa_media media;
     moa_media_probe(file, &media);
-    if (!media.format)
+    if (!media.format || !(media.duration_s > 0 || media.width_px > 0))
         return failed(why);
     return media.width_px > 0 ? score_film(path, file, &media, json)
                               : score_sound(path, file, &media, json);

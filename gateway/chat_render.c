@@ -365,7 +365,7 @@ int chat_render_prompt(const char *model, const char *prompt, unsigned max_token
 {
     struct chat_body body;
     if (body_init(&body, 1, 1))
-        return -1;
+        goto out_of_memory;
     char *members = members_of(model, max_tokens, extra), *quoted = json_quote(prompt);
     char *text = members && quoted
                      ? print("%.*s,\"messages\":[{\"role\":\"user\",\"content\":%s}]}",
@@ -373,12 +373,14 @@ int chat_render_prompt(const char *model, const char *prompt, unsigned max_token
                      : NULL;
     free(members);
     free(quoted);
-    if (body_add_owned(&body, text)) {
-        chat_body_done(&body);
-        return -1;
-    }
+    if (body_add_owned(&body, text))
+        goto out_of_memory;
     *ret_body = body;
     return 0;
+
+out_of_memory:
+    chat_body_done(&body);
+    return -1;
 }
 
 /* ---- templates and answers ---- */

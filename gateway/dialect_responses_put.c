@@ -18,10 +18,6 @@ struct item_run {
     size_t from, n; /* of the input */
 };
 
-#define FOREACH_ITEM(run, iter, i, item)                                                           \
-    for (yyjson_arr_iter iter = (run)->at; i < (run)->n && (item = yyjson_arr_iter_next(&iter));   \
-         i++)
-
 static const char *type_of_item(yyjson_val *item)
 {
     const char *type = yyjson_get_str(yyjson_obj_get(item, "type"));
@@ -329,10 +325,9 @@ typedef int put_fn(struct reader *r, struct list *list, yyjson_val *item, const 
 static int put_all(struct reader *r, const struct item_run *run, const char *type,
                    struct list *list, put_fn *put)
 {
-    size_t i = 0;
+    yyjson_arr_iter at = run->at;
     yyjson_val *item;
-    FOREACH_ITEM(run, iter, i, item)
-    {
+    for (size_t i = 0; i < run->n && (item = yyjson_arr_iter_next(&at)); i++) {
         if (is_item(item, type) && put(r, list, item, item_place(run->from + i).name))
             return -1;
     }

@@ -250,7 +250,7 @@ void logprobs_answer(const struct logprobs *logprobs, bool sampled, struct moa_a
 
 /* JSON that was parsed once need not be searched again: yyjson leaves every string at its offset in
  * the copy that it parsed, so that keys tell where their values stand. */
-struct text {
+struct source_text {
     const char *p, *end;
     const char *copy; /* what a string of the parsed value less this is its offset in `p` */
 };
@@ -289,7 +289,7 @@ static const char *skip_value(const char *p, const char *end, size_t depth)
 }
 
 /* The opening quote of a string. */
-static const char *quote_of(const struct text *t, yyjson_val *string)
+static const char *quote_of(const struct source_text *t, yyjson_val *string)
 {
     return t->p + (yyjson_get_str(string) - t->copy) - 1;
 }
@@ -304,7 +304,7 @@ static yyjson_val *last_key(yyjson_val *object)
 }
 
 /* Behind the value of `key`: only what follows the last key in it is gone through. */
-static const char *value_end(const struct text *t, yyjson_val *key)
+static const char *value_end(const struct source_text *t, yyjson_val *key)
 {
     yyjson_val *last = key, *value = yyjson_obj_iter_get_val(key);
     size_t depth = 0, deep = 0;
@@ -327,7 +327,7 @@ struct cut {
     const char *begin, *end;
 };
 
-static struct cut member_of(const struct text *t, yyjson_val *key, bool is_first)
+static struct cut member_of(const struct source_text *t, yyjson_val *key, bool is_first)
 {
     const char *end = value_end(t, key), *begin = quote_of(t, key);
     if (is_first)
@@ -338,7 +338,7 @@ static struct cut member_of(const struct text *t, yyjson_val *key, bool is_first
 }
 
 /* Of the choice; of length 0 at `from` if it has none. */
-static struct cut find_logprobs(const struct text *t, yyjson_val *choice, const char *from)
+static struct cut find_logprobs(const struct source_text *t, yyjson_val *choice, const char *from)
 {
     bool is_first = true;
     yyjson_obj_iter members = yyjson_obj_iter_with(choice);
@@ -356,7 +356,7 @@ size_t logprobs_cut(yyjson_val *root, char *json, size_t n)
     if (!first)
         return n;
     const char *quote = memchr(json, '"', n);
-    const struct text t = {json, json + n, yyjson_get_str(first) - (quote + 1 - json)};
+    const struct source_text t = {json, json + n, yyjson_get_str(first) - (quote + 1 - json)};
     char *to = json;
     const char *from = json;
     size_t i, count;

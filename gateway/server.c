@@ -64,7 +64,7 @@ static int fail_route(const struct connection *c, const char *allowed, struct ht
     const char *method = method_of(c), *path = c->request->head.p;
     if (allowed)
         return http_fail(error, 405, "method_not_allowed", "%s does not take %s.", path, method);
-    char known[240] = "";
+    char known[288] = ""; /* with the rest within the message of an error */
     size_t n = 0;
     for (const struct server_route *route = c->server->options.routes; route->method; route++) {
         const char *before = n > 0 ? ", " : "";

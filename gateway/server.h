@@ -25,7 +25,7 @@ struct server_route {
     const char *path; /* without the query; one that ends with a star takes all below */
     void (*handle)(struct server_request *request, void *arg);
     int access;            /* for `admit` */
-    bool is_alias;         /* another path for another route: not named to who looks for one */
+    bool is_alias;         /* another path, or one that tools find: no 404 names it */
     size_t max_body_bytes; /* 0: it takes none; at most limits.max_body_bytes in any case */
 };
 

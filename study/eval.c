@@ -249,17 +249,19 @@ static int check_gateway(const struct eval_options *options)
         fprintf(stderr, "%s: no gateway answers at %s\n", options->dataset.log_name, options->url);
         return -1;
     }
+    free(models);
     int failed = 0;
     for (size_t i = 0; i < options->n_policies; i++) {
-        char id[128];
-        snprintf(id, sizeof(id), "\"moaoff/%s\"", options->policies[i].name);
-        if (!strstr(models, id)) {
+        snprintf(url, sizeof(url), "%s/v1/models/moaoff/%s", options->url,
+                 options->policies[i].name);
+        char *model = engine_get(url, options->api_key); /* of those for research, too */
+        free(model);
+        if (!model) {
             fprintf(stderr, "%s: the gateway at %s has no policy \"%s\"\n",
                     options->dataset.log_name, options->url, options->policies[i].name);
             failed = -1;
         }
     }
-    free(models);
     return failed;
 }
 

@@ -100,14 +100,14 @@ void report_cost(struct page *page, const struct analysis *analysis, const struc
 
 /* ---- reasons ---- */
 
-struct reason {
+struct reason_cost {
     char words[96];
     size_t n, n_scored;
     double right;
 };
 
 struct reasons {
-    struct reason p[REASONS_MAX];
+    struct reason_cost p[REASONS_MAX];
     size_t n, n_requests;
 };
 
@@ -135,7 +135,7 @@ static void add_reason(struct reasons *all, const struct record *r)
     if (i == REASONS_MAX)
         return;
     if (i == all->n) {
-        all->p[all->n++] = (struct reason){.n = 0};
+        all->p[all->n++] = (struct reason_cost){.n = 0};
         snprintf(all->p[i].words, sizeof(all->p[i].words), "%s", words);
     }
     all->p[i].n++;
@@ -147,8 +147,8 @@ static void add_reason(struct reasons *all, const struct record *r)
 
 static int compare_reasons(const void *a, const void *b)
 {
-    const struct reason *x = a;
-    const struct reason *y = b;
+    const struct reason_cost *x = a;
+    const struct reason_cost *y = b;
     return x->n != y->n ? (x->n < y->n ? 1 : -1) : strcmp(x->words, y->words);
 }
 
@@ -167,7 +167,7 @@ static void reason_rows(struct page *page, const struct analysis *a, const char 
     }
     qsort(all->p, all->n, sizeof(*all->p), compare_reasons);
     for (size_t i = 0; i < all->n && i < REASONS_SHOWN; i++) {
-        const struct reason *r = &all->p[i];
+        const struct reason_cost *r = &all->p[i];
         page_cell(page, "%s", i == 0 ? policy : "");
         page_words(page, "%s", r->words);
         page_number(page, 100.0 * (double)r->n / (double)all->n_requests, 1);

@@ -81,11 +81,11 @@ def test_health(duo, path):
     assert duo().get(path).json == {"status": "ok"}
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", "/", "/v1", "/v1/chat/completion", "/v1/models*", "/x" * 2000, "/%F0%9F"])
+@pytest.mark.parametrize("path", ["/v1/answers", "/", "/v1", "/v1/chat/completion", "/v1/models*", "/x" * 2000, "/%F0%9F"])
 def test_a_path_that_is_not_there_names_those_that_are(duo, path):
     answer = duo().request("POST", path, {"input": "Hello."})
     assert answer.status == 404 and answer.error["code"] == "unknown_url"
-    for known in ("/v1/chat/completions", "/v1/models", "/metrics"):
+    for known in ("/v1/chat/completions", "/v1/models", "/metrics", "/ui"):
         assert known in answer.error["message"]
 
 
