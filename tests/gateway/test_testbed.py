@@ -58,7 +58,7 @@ def test_command_finds_the_gateway_and_nothing_is_left(tmp_path):
     script = "curl -s $URL/v1/models; echo; cat /proc/$EDGE_PID/cmdline | tr '\\0' ' '; ip -br link; exit 7"
     made = run(tmp_path, ["sh", "-c", script], "--links", "100")
     assert made.returncode == 7, made.stderr
-    assert '"moaoff/perllm"' in made.stdout and "edge0" in made.stdout and "edge.gguf" in made.stdout
+    assert '"moaoff/adaptive"' in made.stdout and "edge0" in made.stdout and "edge.gguf" in made.stdout
     assert "edge0" not in subprocess.run(["ip", "-br", "link"], capture_output=True, text=True).stdout
     left = [p for p in os.listdir("/proc") if p.isdigit() and str(tmp_path) in command_line(p)]
     assert not left
