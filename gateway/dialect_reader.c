@@ -25,8 +25,8 @@ int reader_fail_memory(const struct reader *r)
 int reader_fail_foreign(const struct reader *r, const char *place, const char *what)
 {
     http_fail(r->error, 400, "not_translatable",
-              "%s%s%s: there is nothing like it in a chat completion, which is what engines are "
-              "asked for.",
+              "%s%s%s: there is nothing like it in /v1/chat/completions, which is what engines "
+              "are asked for.",
               place, what[0] ? " " : "", what);
     return http_fail_at(r->error, "%s", place);
 }

@@ -14,7 +14,6 @@ static void write_all(struct page *page, const struct analysis *analysis,
     page_begin(page, "MoA-Off: evaluation");
     report_verdict(page, analysis, records);
     report_missing(page, analysis, records);
-    report_run_facts(page, records);
     page_heading(page, 2, "How to read it");
     page_text(page,
               "Every figure is from the requests in requests.jsonl beside this file. In brackets: "
@@ -29,6 +28,7 @@ static void write_all(struct page *page, const struct analysis *analysis,
     report_decisions(page, analysis);
     report_reasons(page, analysis);
     report_cost(page, analysis, records, options);
+    report_run_facts(page, records);
     report_scores(page, analysis);
     report_figures(page, analysis);
     report_latency_detail(page, analysis);
