@@ -6,58 +6,21 @@
  */
 #include "dialect_messages.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <yyjson.h>
 
 /* ---- tools ---- */
 
-enum { TOOL_NAME, TOOL_DESCRIPTION, TOOL_SCHEMA, TOOL_TYPE, TOOL_STRICT, TOOL_EAGER };
-
 /* Tools that a server runs, or that a model was trained on, are known to nobody here. */
 static int put_tool(struct reader *r, struct list *list, yyjson_val *tool, const char *place)
 {
     static const char *const names[] = {
-        "name", "description", "input_schema", "type", "strict", "eager_input_streaming", NULL};
-    struct members m;
+        "name", "description", "input_schema", "strict", "type", "eager_input_streaming", NULL};
     yyjson_val *type = yyjson_obj_get(tool, "type");
     if (yyjson_is_str(type) && !yyjson_equals_str(type, "custom"))
         return reader_fail_foreign(r, place_below(place, "type").name, yyjson_get_str(type));
-    if (reader_members(r, tool, place, names, &m))
-        return -1;
-    yyjson_val *description = m.values[TOOL_DESCRIPTION], *schema = m.values[TOOL_SCHEMA];
-    if (!yyjson_is_str(m.values[TOOL_NAME]) || (description && !yyjson_is_str(description)))
-        return reader_fail(r, place, "must have strings for name and description");
-    if (schema && !yyjson_is_obj(schema))
-        return reader_fail(r, place_below(place, "input_schema").name, "must be an object");
-    reader_put_next(r, list);
-    json_put(r->out, "{\"type\":\"function\",\"function\":{\"name\":");
-    reader_put_string(r, m.values[TOOL_NAME]);
-    if (description)
-        reader_put_member(r, "description", m.keys[TOOL_DESCRIPTION], description);
-    if (schema)
-        reader_put_member(r, "parameters", m.keys[TOOL_SCHEMA], schema);
-    if (yyjson_is_bool(m.values[TOOL_STRICT]))
-        reader_put_member(r, "strict", m.keys[TOOL_STRICT], m.values[TOOL_STRICT]);
-    json_put(r->out, "}}");
-    return 0;
-}
-
-static int put_tools(struct reader *r, yyjson_val *tools)
-{
-    struct list list = {.before = ",\"tools\":["};
-    size_t i, n;
-    yyjson_val *tool;
-    if (tools && !yyjson_is_arr(tools))
-        return reader_fail(r, "tools", "must be an array");
-    yyjson_arr_foreach(tools, i, n, tool)
-    {
-        if (put_tool(r, &list, tool, place_entry("tools", i).name))
-            return -1;
-    }
-    json_put(r->out, list.n > 0 ? "]" : "");
-    return 0;
+    return reader_put_function(r, list, tool, place, names);
 }
 
 static int put_tool_choice(struct reader *r, yyjson_val *choice)
@@ -87,26 +50,17 @@ static int put_tool_choice(struct reader *r, yyjson_val *choice)
 
 /* ---- what stands beside messages and tools ---- */
 
-static int put_stops(struct reader *r, yyjson_val *stops)
+static int put_stops(struct reader *r, yyjson_val *key, yyjson_val *stops)
 {
-    struct list list = {.before = ",\"stop\":["};
     const size_t from = r->out->text.n;
-    size_t i, n;
-    yyjson_val *stop;
     if (stops && !yyjson_is_arr(stops))
         return reader_fail(r, "stop_sequences", "must be an array");
-    yyjson_arr_foreach(stops, i, n, stop)
-    {
-        if (!yyjson_is_str(stop))
-            return reader_fail(r, place_entry("stop_sequences", i).name, "must be a string");
-        reader_put_next(r, &list);
-        reader_put_string(r, stop);
-    }
-    if (list.n == 0 || r->out->failed)
+    if (reader_put_stop(r, key, stops, "stop_sequences"))
+        return -1;
+    if (yyjson_arr_size(stops) == 0 || r->out->failed)
         return 0;
-    json_put(r->out, "]");
     /* An answer names the one at which it has ended. */
-    r->to->echo = r->out->failed ? NULL : strdup(r->out->text.p + from + strlen(",\"stop\":"));
+    r->to->echo = strdup(r->out->text.p + from + strlen(",\"stop\":"));
     return r->to->echo ? 0 : reader_fail_memory(r);
 }
 
@@ -247,8 +201,9 @@ static int put_body(struct reader *r, const struct members *m)
         reader_put_member(r, "model", m->keys[BODY_MODEL], model);
     if (stream)
         reader_put_member(r, "stream", m->keys[BODY_STREAM], stream);
-    if (put_same(r, m) || put_stops(r, m->values[BODY_STOPS]) ||
-        put_tools(r, m->values[BODY_TOOLS]) || put_tool_choice(r, m->values[BODY_TOOL_CHOICE]) ||
+    if (put_same(r, m) || put_stops(r, m->keys[BODY_STOPS], m->values[BODY_STOPS]) ||
+        reader_put_tools(r, m->values[BODY_TOOLS], put_tool) ||
+        put_tool_choice(r, m->values[BODY_TOOL_CHOICE]) ||
         put_thinking(r, m->values[BODY_THINKING], m->values[BODY_KWARGS] != NULL) ||
         put_output(r, m->values[BODY_OUTPUT], m->values[BODY_FORMAT]) ||
         put_metadata(r, m->values[BODY_METADATA]))

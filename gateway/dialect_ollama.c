@@ -224,21 +224,12 @@ static int put_messages(struct reader *r, yyjson_val *messages)
 
 /* ---- tools: as in a chat completion ---- */
 
-static int put_tools(struct reader *r, yyjson_val *tools)
+static int put_tool(struct reader *r, struct list *list, yyjson_val *tool, const char *place)
 {
-    struct list list = {.before = ",\"tools\":["};
-    size_t i, n;
-    yyjson_val *tool;
-    if (tools && !yyjson_is_arr(tools))
-        return reader_fail(r, "tools", "must be an array");
-    yyjson_arr_foreach(tools, i, n, tool)
-    {
-        if (!yyjson_is_obj(tool))
-            return reader_fail(r, place_entry("tools", i).name, "must be an object");
-        reader_put_next(r, &list);
-        json_put_bytes(r->out, reader_object_text(r, tool));
-    }
-    json_put(r->out, list.n > 0 ? "]" : "");
+    if (!yyjson_is_obj(tool))
+        return reader_fail(r, place, "must be an object");
+    reader_put_next(r, list);
+    json_put_bytes(r->out, reader_object_text(r, tool));
     return 0;
 }
 
@@ -254,26 +245,6 @@ static const char *const option_names[] = {
     /* How the engine is to be started. */
     "num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap",
     "use_mlock", "low_vram", "numa", "vocab_only", "f16_kv", "logits_all", "embedding_only", NULL};
-
-static int put_stop(struct reader *r, yyjson_val *key, yyjson_val *stop)
-{
-    struct list list = {.before = ",\"stop\":["};
-    size_t i, n;
-    yyjson_val *one;
-    if (yyjson_is_str(stop))
-        reader_put_member(r, "stop", key, stop);
-    else if (stop && !yyjson_is_arr(stop))
-        return reader_fail(r, "options.stop", "must be an array");
-    yyjson_arr_foreach(stop, i, n, one)
-    {
-        if (!yyjson_is_str(one))
-            return reader_fail(r, place_entry("options.stop", i).name, "must be a string");
-        reader_put_next(r, &list);
-        reader_put_string(r, one);
-    }
-    json_put(r->out, list.n > 0 ? "]" : "");
-    return 0;
-}
 
 static int put_options(struct reader *r, yyjson_val *options)
 {
@@ -294,7 +265,7 @@ static int put_options(struct reader *r, yyjson_val *options)
         return reader_fail(r, "options.num_predict", "must be a number of tokens");
     if (yyjson_get_sint(predict) > 0) /* else without end */
         reader_put_member(r, "max_tokens", m.keys[OPTION_PREDICT], predict);
-    return put_stop(r, m.keys[OPTION_STOP], m.values[OPTION_STOP]);
+    return reader_put_stop(r, m.keys[OPTION_STOP], m.values[OPTION_STOP], "options.stop");
 }
 
 static int put_format(struct reader *r, yyjson_val *format)
@@ -386,7 +357,7 @@ static int put_chat(struct reader *r)
         return -1;
     json_put(r->out, "{");
     return put_messages(r, m.values[BODY_OWN]) || put_common(r, &m) ||
-                   put_tools(r, m.values[BODY_OWN + 1])
+                   reader_put_tools(r, m.values[BODY_OWN + 1], put_tool)
                ? -1
                : 0;
 }

@@ -140,3 +140,65 @@ void reader_put_next(struct reader *r, struct list *list)
 {
     json_put(r->out, list->n++ > 0 ? "," : list->before);
 }
+
+/* ---- what dialects say in nearly the same words ---- */
+
+int reader_put_tools(struct reader *r, yyjson_val *tools, reader_tool_fn *put)
+{
+    struct list list = {.before = ",\"tools\":["};
+    size_t i, n;
+    yyjson_val *tool;
+    if (tools && !yyjson_is_arr(tools))
+        return reader_fail(r, "tools", "must be an array");
+    yyjson_arr_foreach(tools, i, n, tool)
+    {
+        if (put(r, &list, tool, place_entry("tools", i).name))
+            return -1;
+    }
+    json_put(r->out, list.n > 0 ? "]" : "");
+    return 0;
+}
+
+int reader_put_function(struct reader *r, struct list *list, yyjson_val *tool, const char *place,
+                        const char *const *names)
+{
+    struct members m;
+    if (reader_members(r, tool, place, names, &m))
+        return -1;
+    yyjson_val *description = m.values[FUNCTION_DESCRIPTION], *schema = m.values[FUNCTION_SCHEMA];
+    if (!yyjson_is_str(m.values[FUNCTION_NAME]) || (description && !yyjson_is_str(description)))
+        return reader_fail(r, place, "must have strings for name and description");
+    if (schema && !yyjson_is_obj(schema))
+        return reader_fail(r, place_below(place, names[FUNCTION_SCHEMA]).name, "must be an object");
+    reader_put_next(r, list);
+    json_put(r->out, "{\"type\":\"function\",\"function\":{\"name\":");
+    reader_put_string(r, m.values[FUNCTION_NAME]);
+    if (description)
+        reader_put_member(r, "description", m.keys[FUNCTION_DESCRIPTION], description);
+    if (schema)
+        reader_put_member(r, "parameters", m.keys[FUNCTION_SCHEMA], schema);
+    if (yyjson_is_bool(m.values[FUNCTION_STRICT]))
+        reader_put_member(r, "strict", m.keys[FUNCTION_STRICT], m.values[FUNCTION_STRICT]);
+    json_put(r->out, "}}");
+    return 0;
+}
+
+int reader_put_stop(struct reader *r, yyjson_val *key, yyjson_val *stop, const char *place)
+{
+    struct list list = {.before = ",\"stop\":["};
+    size_t i, n;
+    yyjson_val *one;
+    if (yyjson_is_str(stop))
+        reader_put_member(r, "stop", key, stop);
+    else if (stop && !yyjson_is_arr(stop))
+        return reader_fail(r, place, "must be a string or an array");
+    yyjson_arr_foreach(stop, i, n, one)
+    {
+        if (!yyjson_is_str(one))
+            return reader_fail(r, place_entry(place, i).name, "must be a string");
+        reader_put_next(r, &list);
+        reader_put_string(r, one);
+    }
+    json_put(r->out, list.n > 0 ? "]" : "");
+    return 0;
+}

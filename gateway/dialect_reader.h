@@ -69,4 +69,22 @@ struct list {
 
 void reader_put_next(struct reader *r, struct list *list);
 
+/* ---- what dialects say in nearly the same words ---- */
+
+/** An entry of a list of tools; 0, or -1 with the error. */
+typedef int reader_tool_fn(struct reader *r, struct list *list, struct yyjson_val *tool,
+                           const char *place);
+/** `,"tools":[...]` of `tools`, which may be NULL, if there is one. */
+int reader_put_tools(struct reader *r, struct yyjson_val *tools, reader_tool_fn *put);
+
+/** Where the members of a function stand in the names of a tool. */
+enum { FUNCTION_NAME, FUNCTION_DESCRIPTION, FUNCTION_SCHEMA, FUNCTION_STRICT };
+/** A tool that is a function, by a reader_tool_fn that knows its other members. */
+int reader_put_function(struct reader *r, struct list *list, struct yyjson_val *tool,
+                        const char *place, const char *const *names);
+
+/** `,"stop":` of a string or strings, if there are any; `key` and `stop` may be NULL. */
+int reader_put_stop(struct reader *r, struct yyjson_val *key, struct yyjson_val *stop,
+                    const char *place);
+
 #endif

@@ -6,60 +6,23 @@
  */
 #include "dialect_responses.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <yyjson.h>
 
 /* ---- tools ---- */
 
-enum { TOOL_TYPE, TOOL_NAME, TOOL_DESCRIPTION, TOOL_PARAMETERS, TOOL_STRICT };
-
 static int put_tool(struct reader *r, struct list *list, yyjson_val *tool, const char *place)
 {
-    static const char *const names[] = {"type",       "name",   "description",
-                                        "parameters", "strict", NULL};
-    struct members m;
+    static const char *const names[] = {"name",   "description", "parameters",
+                                        "strict", "type",        NULL};
     const char *type = yyjson_get_str(yyjson_obj_get(tool, "type"));
     const struct place at = place_below(place, "type");
     if (!type)
         return reader_fail(r, at.name, "must be a string");
     if (strcmp(type, "function") != 0)
         return reader_fail_foreign(r, at.name, type);
-    if (reader_members(r, tool, place, names, &m))
-        return -1;
-    yyjson_val *description = m.values[TOOL_DESCRIPTION], *schema = m.values[TOOL_PARAMETERS];
-    if (!yyjson_is_str(m.values[TOOL_NAME]) || (description && !yyjson_is_str(description)))
-        return reader_fail(r, place, "must have strings for name and description");
-    if (schema && !yyjson_is_obj(schema))
-        return reader_fail(r, place_below(place, "parameters").name, "must be an object");
-    reader_put_next(r, list);
-    json_put(r->out, "{\"type\":\"function\",\"function\":{\"name\":");
-    reader_put_string(r, m.values[TOOL_NAME]);
-    if (description)
-        reader_put_member(r, "description", m.keys[TOOL_DESCRIPTION], description);
-    if (schema)
-        reader_put_member(r, "parameters", m.keys[TOOL_PARAMETERS], schema);
-    if (yyjson_is_bool(m.values[TOOL_STRICT]))
-        reader_put_member(r, "strict", m.keys[TOOL_STRICT], m.values[TOOL_STRICT]);
-    json_put(r->out, "}}");
-    return 0;
-}
-
-static int put_tools(struct reader *r, yyjson_val *tools)
-{
-    struct list list = {.before = ",\"tools\":["};
-    size_t i, n;
-    yyjson_val *tool;
-    if (tools && !yyjson_is_arr(tools))
-        return reader_fail(r, "tools", "must be an array");
-    yyjson_arr_foreach(tools, i, n, tool)
-    {
-        if (put_tool(r, &list, tool, place_entry("tools", i).name))
-            return -1;
-    }
-    json_put(r->out, list.n > 0 ? "]" : "");
-    return 0;
+    return reader_put_function(r, list, tool, place, names);
 }
 
 static int put_tool_choice(struct reader *r, yyjson_val *choice)
@@ -144,26 +107,6 @@ static int put_reasoning(struct reader *r, yyjson_val *reasoning)
         return reader_fail(r, "reasoning.effort", "must be a string");
     if (m.values[0])
         reader_put_member(r, "reasoning_effort", m.keys[0], m.values[0]);
-    return 0;
-}
-
-static int put_stop(struct reader *r, yyjson_val *key, yyjson_val *stop)
-{
-    struct list list = {.before = ",\"stop\":["};
-    size_t i, n;
-    yyjson_val *one;
-    if (yyjson_is_str(stop))
-        reader_put_member(r, "stop", key, stop);
-    else if (stop && !yyjson_is_arr(stop))
-        return reader_fail(r, "stop", "must be a string or an array");
-    yyjson_arr_foreach(stop, i, n, one)
-    {
-        if (!yyjson_is_str(one))
-            return reader_fail(r, place_entry("stop", i).name, "must be a string");
-        reader_put_next(r, &list);
-        reader_put_string(r, one);
-    }
-    json_put(r->out, list.n > 0 ? "]" : "");
     return 0;
 }
 
@@ -289,8 +232,9 @@ static int put_body(struct reader *r, const struct members *m)
         reader_put_member(r, "stream", m->keys[BODY_STREAM], stream);
     if (m->values[BODY_MAX_TOKENS])
         reader_put_member(r, "max_tokens", m->keys[BODY_MAX_TOKENS], m->values[BODY_MAX_TOKENS]);
-    if (put_same(r, m) || put_stop(r, m->keys[BODY_STOP], m->values[BODY_STOP]) ||
-        put_tools(r, m->values[BODY_TOOLS]) || put_tool_choice(r, m->values[BODY_TOOL_CHOICE]) ||
+    if (put_same(r, m) || reader_put_stop(r, m->keys[BODY_STOP], m->values[BODY_STOP], "stop") ||
+        reader_put_tools(r, m->values[BODY_TOOLS], put_tool) ||
+        put_tool_choice(r, m->values[BODY_TOOL_CHOICE]) ||
         put_text_config(r, m->values[BODY_TEXT]) || put_reasoning(r, m->values[BODY_REASONING]))
         return -1;
     json_put(r->out, "}");

@@ -119,9 +119,9 @@ function draw(to, store) {
     return;
   }
   if (!to.querySelector(".why-view")) {
-    const search = h("input", { type: "search", id: "search", placeholder: "id, policy, reason, key, status", oninput: (event) => { words = event.target.value; show(to.querySelector(".list"), list(to, store)); } });
+    const search = h("input", { type: "search", id: "search", oninput: (event) => { words = event.target.value; show(to.querySelector(".list"), list(to, store)); } });
     search.value = words;
-    show(to, h("h1", null, "Why"), h("div", { class: "why-view" }, h("div", { class: "side" }, h("label", { for: "search" }, "Find a request"), search, h("div", { class: "list" })), h("div", { class: "detail" })));
+    show(to, h("h1", null, "Why"), h("div", { class: "why-view" }, h("div", { class: "side" }, h("label", { for: "search" }, "Find a request by id, policy, reason, key or status"), search, h("div", { class: "list" })), h("div", { class: "detail" })));
   }
   if (chosen === null && store.rows.last) chosen = store.rows.last.sequence;
   const box = to.querySelector(".list");
