@@ -50,13 +50,19 @@ static const struct media_item *item_at(const struct buffer *list, size_t i)
 
 typedef double measure_fn(const struct media_item *item, const struct media_items *of);
 
-/* Leaves the measures of a list in `values`, sorted. */
-static void gather(const struct media_items *of, const struct buffer *list, size_t n,
-                   measure_fn *measure, double *values)
+/* Leaves the measures of a list in `values`, sorted. Returns how many there are: what has none
+ * (NaN) is left out. */
+static size_t gather(const struct media_items *of, const struct buffer *list, size_t n,
+                     measure_fn *measure, double *values)
 {
-    for (size_t i = 0; i < n; i++)
-        values[i] = measure(item_at(list, i), of);
-    stats_sort(values, n);
+    size_t n_values = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double value = measure(item_at(list, i), of);
+        if (!isnan(value))
+            values[n_values++] = value;
+    }
+    stats_sort(values, n_values);
+    return n_values;
 }
 
 static double seconds(const struct media_item *item, const struct media_items *of)
@@ -75,13 +81,13 @@ static double pixels(const struct media_item *item, const struct media_items *of
 static double level(const struct media_item *item, const struct media_items *of)
 {
     (void)of;
-    return item->sound.level_dbfs;
+    return item->sound.silence_share < 1.0 ? item->sound.level_dbfs : NAN;
 }
 
 static double flatness(const struct media_item *item, const struct media_items *of)
 {
     (void)of;
-    return item->sound.flatness_db;
+    return item->sound.silence_share < 1.0 ? item->sound.flatness_db : NAN;
 }
 
 static struct moa_sound_complexity sound_of(const struct media_item *item,
@@ -144,12 +150,16 @@ static void reckon_sounds(struct media_items *m, FILE *out)
     const size_t n = m->n_sounds;
     gather(m, &m->sounds, n, seconds, values);
     p->reference_s = fmax(0.001, stats_quantile(values, n, HIGH));
-    gather(m, &m->sounds, n, level, values);
-    p->level_p5_dbfs = stats_quantile(values, n, LOW);
-    p->level_p95_dbfs = stats_quantile(values, n, HIGH);
-    gather(m, &m->sounds, n, flatness, values);
-    p->flatness_p5_db = stats_quantile(values, n, LOW);
-    p->flatness_p95_db = stats_quantile(values, n, HIGH);
+    size_t n_heard = gather(m, &m->sounds, n, level, values);
+    if (n_heard > 0) {
+        p->level_p5_dbfs = stats_quantile(values, n_heard, LOW);
+        p->level_p95_dbfs = stats_quantile(values, n_heard, HIGH);
+    }
+    n_heard = gather(m, &m->sounds, n, flatness, values);
+    if (n_heard > 0) {
+        p->flatness_p5_db = stats_quantile(values, n_heard, LOW);
+        p->flatness_p95_db = stats_quantile(values, n_heard, HIGH);
+    }
     fprintf(out, "# and of %zu sounds:\n", n);
     write_all(m, &m->sounds, n, sound_indicators, values, out);
 }

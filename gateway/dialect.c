@@ -39,10 +39,10 @@ const struct dialect dialect_chat = {
 };
 
 static const struct dialect *const dialects[] = {&dialect_chat, &dialect_messages,
-                                                 &dialect_responses, &dialect_ollama_chat,
-                                                 &dialect_ollama_generate};
+                                                 &dialect_responses, &dialect_ollama_generate,
+                                                 &dialect_ollama_chat};
 
-/* It, or below it; what a client asks behind a ? is no part of it. */
+/* Searched in this order: a path, or below it; what a client asks behind a ? is no part of it. */
 static bool is_at(const char *path, const char *root)
 {
     const size_t n = strlen(root);
@@ -67,6 +67,8 @@ const struct dialect *dialect_of_path(const char *path)
 
 int dialect_note_origin(struct dialect_body *body, struct chat_origin origin)
 {
+    if (body->n_origins > CHAT_PARTS_MAX)
+        return 0; /* the chat is refused for its parts */
     if (body->n_origins == body->origins_room) {
         const size_t room = body->origins_room ? 2 * body->origins_room : 4;
         struct chat_origin *grown = realloc(body->origins, room * sizeof(*grown));
@@ -115,7 +117,7 @@ void dialect_answer_init(struct dialect_answer *answer, const struct dialect *di
     *answer = (struct dialect_answer){.dialect = dialect,
                                       .echo = echo,
                                       .is_stream = is_stream,
-                                      .usage = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0},
+                                      .usage = USAGE_NONE,
                                       .out = json_out_of(ANSWER_BYTES_MAX)};
     snprintf(answer->id, sizeof(answer->id), "%s", id);
 }
@@ -220,7 +222,8 @@ static int read_completion(struct dialect_answer *a, yyjson_val *root, const cha
 {
     yyjson_val *choice = yyjson_arr_get_first(yyjson_obj_get(root, "choices"));
     struct usage usage;
-    if (usage_of_object(yyjson_obj_get(root, "usage"), &usage))
+    usage_read(root, &usage);
+    if (usage.prompt_tokens >= 0 || usage.completion_tokens >= 0)
         a->usage = usage;
     if (!choice)
         return 0;
@@ -262,13 +265,16 @@ static int read_data(struct dialect_answer *a, struct moa_bytes data, const char
     else if (data.n > 0) /* what is left out would be missed by nobody */
         result = say_error(a, "an event that is no JSON");
     yyjson_doc_free(doc);
-    return result || a->out.failed ? -1 : 0;
+    a->out.failed = a->out.failed || result;
+    return a->out.failed ? -1 : 0;
 }
 
 int dialect_answer_event(struct dialect_answer *answer, struct moa_bytes data)
 {
     const bool is_done = data.n >= 6 && memcmp(data.p, "[DONE]", 6) == 0;
-    return answer->has_failed || is_done ? 0 : read_data(answer, data, "delta");
+    if (answer->has_failed || is_done)
+        return 0;
+    return answer->out.failed ? -1 : read_data(answer, data, "delta");
 }
 
 int dialect_answer_whole(struct dialect_answer *answer, struct moa_bytes completion)
@@ -280,7 +286,10 @@ int dialect_answer_end(struct dialect_answer *a, const struct usage *usage)
 {
     if (a->has_failed)
         return 0;
+    if (a->out.failed) /* what was said before is not whole */
+        return -1;
     if (usage->prompt_tokens >= 0 || usage->completion_tokens >= 0)
         a->usage = *usage;
-    return begin(a, NULL) || a->dialect->end(a) || a->out.failed ? -1 : 0;
+    a->out.failed = begin(a, NULL) || a->dialect->end(a) || a->out.failed;
+    return a->out.failed ? -1 : 0;
 }

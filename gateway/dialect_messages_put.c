@@ -266,9 +266,9 @@ static int put_results(struct reader *r, yyjson_val *content, const char *place,
     return 0;
 }
 
-/* What is not text in results, then what the user says beside them. */
+/* What is not text in results, if such were put, then what is said beside them. */
 static int put_beside_results(struct reader *r, yyjson_val *content, const char *place,
-                              struct list *parts)
+                              bool has_results, struct list *parts)
 {
     size_t i, n;
     yyjson_val *block;
@@ -276,14 +276,14 @@ static int put_beside_results(struct reader *r, yyjson_val *content, const char 
     yyjson_arr_foreach(content, i, n, block)
     {
         const struct place at = place_entry(place, i);
-        if (is_of_type(block, "tool_result") &&
+        if (has_results && is_of_type(block, "tool_result") &&
             put_result_blocks(r, &media, yyjson_obj_get(block, "content"),
                               place_below(at.name, "content").name))
             return -1;
     }
     yyjson_arr_foreach(content, i, n, block)
     {
-        if (!is_of_type(block, "tool_result") &&
+        if (!(has_results && is_of_type(block, "tool_result")) &&
             put_block(r, &all, block, place_entry(place, i).name))
             return -1;
     }
@@ -295,13 +295,14 @@ static int put_said(struct reader *r, yyjson_val *content, const char *role, con
 {
     if (yyjson_arr_size(content) == 0)
         return reader_fail(r, place, "must have at least one block");
-    if (strcmp(role, "user") == 0 && put_results(r, content, place, list))
+    const bool has_results = strcmp(role, "user") == 0;
+    if (has_results && put_results(r, content, place, list))
         return -1;
     char before[64];
     snprintf(before, sizeof(before), "%s{\"role\":\"%s\",\"content\":[",
              list->n > 0 ? "," : list->before, role);
     struct list parts = {.before = before};
-    if (put_beside_results(r, content, place, &parts))
+    if (put_beside_results(r, content, place, has_results, &parts))
         return -1;
     if (parts.n > 0) {
         json_put(r->out, "]}");

@@ -224,9 +224,8 @@ static char *error_event(const struct http_error *error, size_t *ret_n)
     return write_error(error, "}\n", ret_n);
 }
 
-/* Also those of which nothing is translated but errors. */
-static const char *const chat_paths[] = {"/api/chat", "/api/tags",  "/api/show", "/api/version",
-                                         "/api/ps",   "/api/embed", NULL};
+/* And errors of all there is below. */
+static const char *const chat_paths[] = {"/api", NULL};
 static const char *const generate_paths[] = {"/api/generate", NULL};
 
 /* A line of a stream has no place for a comment: what says nothing is an empty piece. */

@@ -34,14 +34,14 @@ int reader_fail_foreign(const struct reader *r, const char *place, const char *w
 struct place place_below(const char *place, const char *member)
 {
     struct place p;
-    snprintf(p.name, sizeof(p.name), "%.40s%s%.22s", place, place[0] ? "." : "", member);
+    snprintf(p.name, sizeof(p.name), "%.70s%s%.24s", place, place[0] ? "." : "", member);
     return p;
 }
 
 struct place place_entry(const char *place, size_t i)
 {
     struct place p;
-    snprintf(p.name, sizeof(p.name), "%.50s[%u]", place, (unsigned)i);
+    snprintf(p.name, sizeof(p.name), "%.80s[%u]", place, (unsigned)i);
     return p;
 }
 
@@ -74,15 +74,14 @@ int reader_members(const struct reader *r, yyjson_val *object, const char *place
         size_t k = 0;
         while (names[k] && !yyjson_equals_str(key, names[k]))
             k++;
-        const struct place at = place_below(place, yyjson_get_str(key));
-        if (!names[k] && is_hint(key))
-            continue;
-        if (!names[k])
-            return reader_fail_foreign(r, at.name, "");
-        if (ret_members->keys[k])
-            return reader_fail(r, at.name, "appears twice");
-        ret_members->keys[k] = key;
-        ret_members->values[k] = yyjson_is_null(value) ? NULL : value;
+        if (names[k] && !ret_members->keys[k]) {
+            ret_members->keys[k] = key;
+            ret_members->values[k] = yyjson_is_null(value) ? NULL : value;
+        } else if (names[k]) {
+            return reader_fail(r, place_below(place, yyjson_get_str(key)).name, "appears twice");
+        } else if (!is_hint(key)) {
+            return reader_fail_foreign(r, place_below(place, yyjson_get_str(key)).name, "");
+        }
     }
     return 0;
 }

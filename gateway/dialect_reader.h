@@ -27,7 +27,7 @@ int reader_fail_foreign(const struct reader *r, const char *place, const char *w
 
 /** A place in the body, as errors name it: "messages[0].content[1]". */
 struct place {
-    char name[64];
+    char name[96];
 };
 
 struct place place_below(const char *place, const char *member);

@@ -62,6 +62,10 @@ static int put_schema(struct reader *r, yyjson_val *format)
         return -1;
     if (!yyjson_is_str(m.values[1]) || !yyjson_is_obj(m.values[2]))
         return reader_fail(r, "text.format", "must have a name and a schema");
+    if (m.values[3] && !yyjson_is_str(m.values[3]))
+        return reader_fail(r, "text.format.description", "must be a string");
+    if (m.values[4] && !yyjson_is_bool(m.values[4]))
+        return reader_fail(r, "text.format.strict", "must be true or false");
     json_put(r->out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
     reader_put_string(r, m.values[1]);
     for (size_t i = 2; names[i]; i++) {
@@ -80,6 +84,8 @@ static int put_text_config(struct reader *r, yyjson_val *text)
         return 0;
     if (reader_members(r, text, "text", names, &m))
         return -1;
+    if (m.values[1] && !yyjson_is_str(m.values[1]))
+        return reader_fail(r, "text.verbosity", "must be a string");
     if (m.values[1])
         reader_put_member(r, "verbosity", m.keys[1], m.values[1]);
     if (!m.values[0])

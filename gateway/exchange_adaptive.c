@@ -87,7 +87,7 @@ static void read_times(const struct exchange *x, const struct engine_call *c,
         t->answer_ms = usage->completion_ms;
         if (!c->is_queued)
             t->fixed_ms = fmax(0.0, all_ms - t->prompt_ms - t->answer_ms);
-    } else if (!c->is_queued && c->is_stream && !x->gateway->tells_times[c->tier]) {
+    } else if (!c->is_queued && c->is_stream && (has_end || !x->gateway->tells_times[c->tier])) {
         t->prompt_ms = fmax(0.0, begin_ms);
         t->answer_ms = has_end ? all_ms - begin_ms : NAN;
     } else if (!c->is_queued && !c->is_stream) {

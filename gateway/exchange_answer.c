@@ -151,7 +151,6 @@ static size_t relay(struct exchange *x, struct engine_call *c)
         begin_answer(x, NULL);
     const size_t n = c->n_ready;
     const size_t waiting = n > 0 ? exchange_reply_events(x, (struct moa_bytes){c->held.p, n}) : 0;
-    x->last_byte_us = server_now_us();
     engine_call_take(c, n);
     return waiting;
 }

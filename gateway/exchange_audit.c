@@ -67,14 +67,25 @@ static void drop(struct exchange *x, enum metrics_drop why)
     log_event(LOG_LEVEL_DEBUG, "audit-dropped", "id=%s reason=%s", x->trace.id, names[why]);
 }
 
-/* A scene and a question count once, and one that has answered already waits to be counted. */
+static bool has_audit_of(const struct exchange *x, const struct moa_question *question)
+{
+    return x->audit && x->audit->found.scene == question->scene &&
+           x->audit->found.text == question->text;
+}
+
+/* A scene and a question count once: it is asked by another client now, its second tier answers, or
+ * it has answered and waits to be counted. */
 static bool is_known(const struct gateway *g, const struct moa_question *question)
 {
     const struct exchange *x;
+    LIST_FOREACH(x, &g->exchanges, others)
+    {
+        if (has_audit_of(x, question))
+            return true;
+    }
     LIST_FOREACH(x, &g->shadows, others)
     {
-        const struct moa_audit *other = &x->audit->found;
-        if (other->scene == question->scene && other->text == question->text)
+        if (has_audit_of(x, question))
             return true;
     }
     return guarantee_waits(g->guarantee, question->scene, question->text);

@@ -280,25 +280,16 @@ static size_t hear(struct engine_call *c, yyjson_val *json, size_t at, size_t n)
     return n - left;
 }
 
-static size_t hear_data(struct engine_call *c, struct moa_bytes data)
-{
-    if (!c->completion && !c->logprobs)
-        return 0;
-    yyjson_doc *doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
-    const size_t at = (size_t)((const char *)data.p - c->held.p);
-    const size_t n_cut = hear(c, yyjson_doc_get_root(doc), at, data.n);
-    yyjson_doc_free(doc);
-    return n_cut;
-}
-
 /* One whole event behind those that are ready. */
 static void read_event(struct engine_call *c, size_t n)
 {
     const struct moa_bytes event = {c->held.p + c->n_ready, n};
-    enum sse_kind kind = sse_read(&c->sse, event);
+    yyjson_doc *doc;
+    enum sse_kind kind = sse_read(&c->sse, event, &doc);
     const struct moa_bytes data = sse_data(event);
-    if (data.p && (kind == SSE_CONTENT || kind == SSE_NOTHING))
-        n -= hear_data(c, data);
+    if (data.p && (c->completion || c->logprobs) && (kind == SSE_CONTENT || kind == SSE_NOTHING))
+        n -= hear(c, yyjson_doc_get_root(doc), (size_t)((const char *)data.p - c->held.p), data.n);
+    yyjson_doc_free(doc);
     if (kind == SSE_USAGE && c->asks_usage)
         take_out(&c->held, c->n_ready, n);
     else

@@ -98,15 +98,20 @@ void exchange_reply_begin(struct exchange *x, int status, const char *content_ty
 static size_t write_told(struct exchange *x)
 {
     struct buffer *out = &x->told.out.text;
-    const size_t waiting = out->n > 0 ? server_reply_write(x->request, buffer_bytes(out)) : 0;
+    if (out->n == 0) /* nothing of what the engine said is anything yet: the client waits on */
+        return 0;
+    const size_t waiting = server_reply_write(x->request, buffer_bytes(out));
+    x->last_byte_us = server_now_us();
     out->n = 0;
     return waiting;
 }
 
 size_t exchange_reply_events(struct exchange *x, struct moa_bytes events)
 {
-    if (!is_translated(x))
+    if (!is_translated(x)) {
+        x->last_byte_us = server_now_us();
         return server_reply_write(x->request, events);
+    }
     tell_events(x, events);
     return write_told(x);
 }

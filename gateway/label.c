@@ -52,29 +52,29 @@ bool label_wait(struct labels *labels, const struct label_audit *audit, int64_t 
     return true;
 }
 
-/* No two wait for the same scene and question. */
-static struct label_entry *find(const struct labels *labels, uint64_t scene, uint64_t text)
+static bool is_of(const struct label_entry *e, uint64_t scene, uint64_t text)
 {
-    for (size_t i = 0; i < labels->n; i++) {
-        struct label_entry *e = at(labels, i);
-        if (e->found.audit.scene == scene && e->found.audit.text == text)
-            return e;
-    }
-    return NULL;
+    return e->found.audit.scene == scene && e->found.audit.text == text;
 }
 
 bool label_waits(const struct labels *labels, uint64_t scene, uint64_t text)
 {
-    return find(labels, scene, text) != NULL;
+    size_t i = 0;
+    while (i < labels->n && !is_of(at(labels, i), scene, text))
+        i++;
+    return i < labels->n;
 }
 
 void label_judged(struct labels *labels, uint64_t scene, uint64_t text, bool same)
 {
-    struct label_entry *e = find(labels, scene, text);
-    if (!e || !e->is_open)
+    for (size_t i = 0; i < labels->n; i++) {
+        struct label_entry *e = at(labels, i);
+        if (!e->is_open || !is_of(e, scene, text))
+            continue;
+        e->is_open = false;
+        e->found.audit.lost = e->found.audit.lost && !same;
         return;
-    e->is_open = false;
-    e->found.audit.lost = e->found.audit.lost && !same;
+    }
 }
 
 static bool agrees(const struct label_entry *e, enum moa_tier tier, const char *truth)

@@ -11,6 +11,7 @@
 
 #include "gateway.h"
 #include "json_number.h"
+#include "routes_models.h"
 #include "server.h"
 
 static double value_of(const struct config *config, const struct moa_policy_param *param)
@@ -40,7 +41,7 @@ static void add_param(yyjson_mut_doc *doc, yyjson_mut_val *list, const struct co
         yyjson_mut_arr_add_str(doc, choices, param->choices[i]);
 }
 
-static char *policies_json(const struct config *config, size_t *ret_n)
+static yyjson_mut_doc *policies_doc(const struct config *config)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     if (!doc)
@@ -61,18 +62,11 @@ static char *policies_json(const struct config *config, size_t *ret_n)
         for (size_t k = 0; (param = moa_policy_param(name, k)); k++)
             add_param(doc, params, config, param);
     }
-    char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, ret_n);
-    yyjson_mut_doc_free(doc);
-    return text;
+    return doc;
 }
 
 void routes_policies(struct server_request *request, void *arg)
 {
     const struct gateway *g = arg;
-    size_t n = 0;
-    char *text = policies_json(g->config, &n);
-    const struct server_head head = {.status = text ? 200 : 503,
-                                     .content_type = "application/json"};
-    server_reply(request, &head, (struct moa_bytes){text, n});
-    free(text);
+    routes_models_reply(request, policies_doc(g->config));
 }

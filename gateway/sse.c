@@ -116,23 +116,27 @@ static enum sse_kind read_object(struct sse *sse, yyjson_val *root)
     return counted && yyjson_is_arr(choices) && yyjson_arr_size(choices) == 0 ? SSE_USAGE : kind;
 }
 
-static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data)
+static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data, yyjson_doc **ret_doc)
 {
+    *ret_doc = NULL;
     if (!data.p || data.n == 0)
         return SSE_NOTHING;
     if (data.n >= 6 && memcmp(data.p, "[DONE]", 6) == 0)
         return SSE_DONE;
-    yyjson_doc *doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    enum sse_kind kind = yyjson_is_obj(root) ? read_object(sse, root) : SSE_OTHER;
-    yyjson_doc_free(doc);
-    return kind;
+    *ret_doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
+    yyjson_val *root = yyjson_doc_get_root(*ret_doc);
+    return yyjson_is_obj(root) ? read_object(sse, root) : SSE_OTHER;
 }
 
-enum sse_kind sse_read(struct sse *sse, struct moa_bytes event)
+enum sse_kind sse_read(struct sse *sse, struct moa_bytes event, yyjson_doc **ret_doc)
 {
     struct moa_bytes data = sse_data(event);
-    enum sse_kind kind = kind_of(sse, data);
+    yyjson_doc *doc;
+    enum sse_kind kind = kind_of(sse, data, &doc);
+    if (ret_doc)
+        *ret_doc = doc;
+    else
+        yyjson_doc_free(doc);
     sse->begun |= kind == SSE_CONTENT;
     sse->ended |= kind == SSE_DONE;
     if (kind == SSE_ERROR || (kind == SSE_OTHER && !sse->begun)) {

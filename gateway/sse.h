@@ -12,6 +12,8 @@
 #include "identity.h"
 #include "usage.h"
 
+struct yyjson_doc;
+
 enum sse_kind {
     SSE_NOTHING, /* a comment, or JSON without a word of the answer */
     SSE_CONTENT, /* a part of the answer, or its end */
@@ -40,8 +42,9 @@ size_t sse_next(struct moa_bytes bytes);
  * JSON on one line. */
 struct moa_bytes sse_data(struct moa_bytes event);
 
-/** Takes in one whole event. */
-enum sse_kind sse_read(struct sse *sse, struct moa_bytes event);
+/** Takes in one whole event. `ret_doc`, unless NULL, gets the JSON of its data, to be freed with
+ * yyjson_doc_free(); NULL if it has none. */
+enum sse_kind sse_read(struct sse *sse, struct moa_bytes event, struct yyjson_doc **ret_doc);
 
 /**
  * The events of a stream that says at once what `completion` says whole, for who asked for a stream

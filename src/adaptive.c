@@ -460,8 +460,8 @@ void moa_adaptive_see(struct moa_adaptive *adaptive, const struct moa_sighting *
 {
     struct moa_adaptive *a = adaptive;
     const struct moa_sighting *s = sighting;
-    if (!a || !s || !(s->score >= 0.0 && s->score <= 1.0) || s->hour < 0 || !a->in_force ||
-        a->hastened || a->params.audit <= 0.0)
+    if (!a || !s || !(s->score >= 0.0 && s->score <= 1.0) || s->hour < 0 ||
+        s->hour >= SHIFT_HOUR_MAX || !a->in_force || a->hastened || a->params.audit <= 0.0)
         return;
     moa_shift_see(&a->shift, mark_of(a, s->scene, s->text), s->score, s->hour);
     a->n_changes++;

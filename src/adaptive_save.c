@@ -15,10 +15,6 @@
  * calls in flight, the third no way to compare long answers, and watched no scores. */
 #define MAGIC UINT64_C(0x746461616f6d)
 #define VERSION 4
-#define MAGIC UINT64_C(0x746461616f6d)
-#define VERSION 4
-
-#define HOUR_MAX (UINT64_C(1) << 40)
 
 enum { COUNT, SAVE, LOAD };
 
@@ -225,7 +221,7 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
 
 static void walk_hour(struct adaptive_walk *w, int64_t *hour)
 {
-    *hour = (int64_t)walk_count(w, (uint64_t)(*hour + 1), HOUR_MAX) - 1;
+    *hour = (int64_t)walk_count(w, (uint64_t)(*hour + 1), SHIFT_HOUR_MAX) - 1;
 }
 
 static void walk_shift(struct adaptive_walk *w, struct score_shift *s)

@@ -187,6 +187,8 @@ static double writing_ms(const struct predict_tier *tier, const struct running *
  * slot are counted by moa_predict_wait_ms(). */
 static double company_ms(const struct predict_tier *tier, const struct moa_tier_load *load)
 {
+    if (isnan(load->n_in_flight))
+        return 0.0;
     const double n =
         fmin(load->n_in_flight, load->slots - 1.0); /* of one number and NaN the number */
     return known_or_0(moa_predict_slope_ms(&tier->slope) * (n - tier->ahead.mean));

@@ -18,6 +18,8 @@ enum {
     SHIFT_MARKS = 4096, /* scenes of a day that are told apart */
 };
 
+#define SHIFT_HOUR_MAX (INT64_C(1) << 40)
+
 /** Zeroed memory watches nothing. */
 struct score_shift {
     bool is_watching, is_found;
@@ -36,9 +38,9 @@ struct score_shift {
 void moa_shift_begin(struct score_shift *s, double kept, double better);
 
 /**
- * A score of the scene and question of `mark`, in the hour `hour` since 1970 (UTC, not negative).
- * The hour may jump; it then waits for the next day. True if scores have shifted; from then on it
- * watches nothing.
+ * A score of the scene and question of `mark`, in the hour `hour` since 1970 (UTC; not negative,
+ * below SHIFT_HOUR_MAX). The hour may jump; it then waits for the next day. True if scores have
+ * shifted; from then on it watches nothing.
  */
 bool moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t hour);
 

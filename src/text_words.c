@@ -139,7 +139,13 @@ static void put_list(const char (*list)[WORD_SIZE], size_t n, enum word_set set)
     }
 }
 
-#define PUT_LIST(list, set) put_list(list, sizeof(list) / sizeof((list)[0]), set)
+#define N_OF(list) (sizeof(list) / sizeof((list)[0]))
+#define PUT_LIST(list, set) put_list(list, N_OF(list), set)
+
+_Static_assert(2 * (N_OF(common) + N_OF(abbreviations) + N_OF(particles) + N_OF(noun_signs) +
+                    N_OF(noun_hints) + N_OF(months)) <
+                   SLOTS,
+               "a search ends, since most slots are free");
 
 /* When the library is loaded: no thread ever meets a table that is half filled. */
 __attribute__((constructor)) static void fill_table(void)

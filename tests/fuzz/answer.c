@@ -41,7 +41,7 @@ static size_t follow(struct moa_bytes bytes, size_t piece, struct sse *sse)
         size_t n;
         while ((n = sse_next((struct moa_bytes){(const char *)bytes.p + read, come - read})) > 0) {
             FUZZ_ASSERT(n <= come - read);
-            sse_read(sse, (struct moa_bytes){(const char *)bytes.p + read, n});
+            sse_read(sse, (struct moa_bytes){(const char *)bytes.p + read, n}, NULL);
             read += n;
         }
     }

@@ -325,6 +325,8 @@ REFUSED = {
     "a tool of a server": (dict(said(words("a")), tools=[{"type": "web_search_20250305", "name": "web_search"}]), "not_translatable",
                            "tools[0].type"),
     "servers of tools": (dict(said(words("a")), mcp_servers=[{"url": "http://a"}]), "not_translatable", "mcp_servers"),
+    "a result that is no user's": (said({"type": "tool_result", "tool_use_id": "t", "content": "a"}, role="system"), "not_translatable",
+                                   "messages[0].content[0].type"),
     "a picture as system": (dict(said(words("a")), system=[picture_block()]), "invalid_value", "system"),
     "a picture without type": (said({"type": "image", "source": {"type": "base64", "data": PIXELS}}), "invalid_value",
                                "messages[0].content[0].source.media_type"),

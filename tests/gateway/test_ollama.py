@@ -198,7 +198,8 @@ def test_what_clients_ask_before(duo):
     for wrong in ({}, {"model": "nope"}, b"", b"[]"):
         assert post(gateway, wrong, "/api/show").status == 404
     assert gateway.get("/api/version").json["version"] and gateway.get("/api/ps").json == {"models": []}
-    assert isinstance(gateway.get("/api/chat").json["error"], str)
+    for path in ("/api/chat", "/api/embeddings", "/api/pull"):
+        assert isinstance(gateway.get(path).json["error"], str)
 
 
 def test_the_client(duo, edge, cloud):

@@ -120,6 +120,24 @@ static void who_waits_is_known_by_scene_and_question(void **state)
     labels_done(&l);
 }
 
+static void of_two_alike_the_open_one_is_judged(void **state)
+{
+    (void)state;
+    struct labels l = {.n = 0};
+    struct label_found found;
+    for (int i = 0; i < 2; i++) {
+        const struct label_audit audit = {
+            .id = "x", .key = "", .audit = {.scene = 7, .lost = true}, .is_open = i == 1};
+        assert_true(label_wait(&l, &audit, i));
+    }
+    label_judged(&l, 7, 0, true);
+    assert_true(label_next(&l, 9, &found));
+    assert_true(found.audit.lost);
+    assert_true(label_next(&l, 9, &found));
+    assert_false(found.audit.lost);
+    labels_done(&l);
+}
+
 /* Nothing overtakes one that is open, and what nobody judged is lost. */
 static void what_is_judged_keeps_its_place(void **state)
 {
@@ -162,6 +180,7 @@ int main(void)
         cmocka_unit_test(harm_is_a_wrong_edge_beside_a_right_cloud),
         cmocka_unit_test(they_leave_in_order),
         cmocka_unit_test(what_is_judged_keeps_its_place),
+        cmocka_unit_test(of_two_alike_the_open_one_is_judged),
         cmocka_unit_test(there_is_room_for_so_many_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,7 @@ static void kinds_of_events(void **state)
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct sse sse;
         sse_init(&sse);
-        assert_int_equal(sse_read(&sse, bytes_of(cases[i].event)), cases[i].kind);
+        assert_int_equal(sse_read(&sse, bytes_of(cases[i].event), NULL), cases[i].kind);
         assert_int_equal(sse.begun, cases[i].kind == SSE_CONTENT);
         assert_int_equal(sse.failed, cases[i].kind == SSE_ERROR || cases[i].kind == SSE_OTHER);
     }
@@ -95,7 +95,7 @@ static void streams_in_pieces_of_every_size(void **state)
             come = come < n ? come : n;
             size_t length;
             while ((length = sse_next((struct moa_bytes){stream + read, come - read})) > 0) {
-                sse_read(&sse, (struct moa_bytes){stream + read, length});
+                sse_read(&sse, (struct moa_bytes){stream + read, length}, NULL);
                 read += length;
             }
             if (come == n)

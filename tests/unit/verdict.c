@@ -390,7 +390,7 @@ static void streams(void **state)
         struct sse sse;
         struct engine_opinion opinion;
         sse_init(&sse);
-        sse_read(&sse, bytes_of(cases[i].event));
+        sse_read(&sse, bytes_of(cases[i].event), NULL);
         struct engine_answer answer = {.status = 200,
                                        .content_type = "text/event-stream",
                                        .extent = cases[i].extent,
