@@ -450,6 +450,18 @@ def test_the_edges_own_work_comes_first(duo, edge, cloud):
     assert len(edge.requests) == 2
 
 
+def test_two_who_ask_the_same_at_once_are_one_audit(duo, edge, cloud):
+    edge.probabilities, cloud.mode = SURE, "hold"
+    running = duo(WATCH)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(running.chat, chat("Which?")) for _ in range(2)]
+        when(lambda: len(cloud.requests) == 2)
+        cloud.release.set()
+        assert all(one.result().text == "the answer of cloud" for one in asked)
+    assert settle(running, 2)[0] == 1
+    assert metric(running, "audits_dropped_total", reason="known") == 1
+
+
 def test_when_full_the_newest_is_dropped_whatever_its_score(duo, edge, cloud):
     """The share that is dropped is the same in every decile of the score."""
     edge.answer = "red"
