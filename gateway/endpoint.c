@@ -391,7 +391,7 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
     if (call->failed)
         return false;
     e->unreachable = e->unreachable && outcome == ENDPOINT_UNREACHABLE;
-    call->failed = outcome != ENDPOINT_COMPLETE && outcome != ENDPOINT_ANSWERED;
+    call->failed = outcome > ENDPOINT_SERVED;
     switch (outcome) {
     case ENDPOINT_COMPLETE:
         b->failures = 0;
@@ -403,6 +403,13 @@ bool endpoint_report(const struct endpoints *es, struct endpoint_call *call,
             b->busy_until_us = 0;
         b->n_unavailable = 0;
         call->begun_us = now_us; /* what comes now is judged from here */
+        break;
+    case ENDPOINT_SERVED:
+        /* Failures of chats stay counted: the next one opens it again. */
+        if (b->state == BREAKER_HALF_OPEN && !e->misconfigured) {
+            b->state = BREAKER_CLOSED;
+            b->trial = false;
+        }
         break;
     case ENDPOINT_BUSY:
         alive(b, now_us);

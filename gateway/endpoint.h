@@ -50,6 +50,7 @@ struct breaker {
 enum endpoint_outcome {
     ENDPOINT_COMPLETE,    /* the whole of an answer whose head was reported before */
     ENDPOINT_ANSWERED,    /* the head of an answer below 500, but not 429 */
+    ENDPOINT_SERVED,      /* a page that is no chat; how its chats are is not known by that */
     ENDPOINT_BUSY,        /* 429 */
     ENDPOINT_UNAVAILABLE, /* 503: busy, or a balancer with nothing behind it */
     ENDPOINT_FAILED,      /* another 5xx, a timeout, a cut answer, something that is no engine's */

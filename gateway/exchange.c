@@ -30,7 +30,8 @@
 
 #define PARSE_BYTES 65536     /* more than so many are a worker's: a MB may take the loop 80 ms */
 #define SKIM_BYTES (16 << 20) /* up to so many are skimmed on the loop, which takes it 2 ms */
-#define PARSE_RATIO 11        /* bytes that parsing may hold for each of a body */
+#define TRANSLATE_BYTES (1 << 20) /* the same, if it is copied besides, as other dialects are */
+#define PARSE_RATIO 11            /* bytes that parsing may hold for each of a body */
 
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
@@ -213,9 +214,11 @@ static void on_read(struct worker_job *job)
 }
 
 /* Most of a body with pictures is what the parser passes over. */
-static bool is_short(struct moa_bytes body, enum skim_kind bulk)
+static bool is_short(struct moa_bytes body, const struct dialect *dialect)
 {
-    return body.n <= PARSE_BYTES || (body.n <= SKIM_BYTES && skim_size(body, bulk) <= PARSE_BYTES);
+    const size_t most = dialect->read ? TRANSLATE_BYTES : SKIM_BYTES;
+    return body.n <= PARSE_BYTES ||
+           (body.n <= most && skim_size(body, dialect->bulk) <= PARSE_BYTES);
 }
 
 static void parse(struct exchange *x)
@@ -226,7 +229,7 @@ static void parse(struct exchange *x)
     struct moa_bytes body;
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
     x->request_bytes = body.n;
-    if (is_short(body, x->dialect->bulk)) {
+    if (is_short(body, x->dialect)) {
         struct http_error error;
         const int result =
             dialect_read(x->dialect, body, &limits, &x->translated, &x->chat, &error);

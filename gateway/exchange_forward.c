@@ -153,19 +153,18 @@ static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
                                                                        : UPSTREAM_GO;
 }
 
-/* Off the wire. A status says little of the engine here: whoever asks for a page that it does not
- * have would open its breaker for everybody. */
+/* Off the wire. An error says nothing of the engine here: whoever asks for a page that it does not
+ * have would open its breaker for everybody, and one that is answered does not mean that chats are.
+ */
 static void settle(struct exchange *x, const struct upstream_result *result)
 {
     struct forwarding *f = x->forwarding;
     const struct endpoints *es = &x->settings->endpoints[f->tier];
     f->upstream = NULL;
-    if (result->end == UPSTREAM_COMPLETE) {
-        endpoint_report(es, &f->at, ENDPOINT_ANSWERED, server_now_us());
-        endpoint_report(es, &f->at, ENDPOINT_COMPLETE, server_now_us());
-    } else if (result->unreachable) {
+    if (result->unreachable)
         endpoint_report(es, &f->at, ENDPOINT_UNREACHABLE, server_now_us());
-    }
+    else if (result->end == UPSTREAM_COMPLETE && x->status < 400)
+        endpoint_report(es, &f->at, ENDPOINT_SERVED, server_now_us());
     endpoint_end(&f->at);
     sense_leave(&x->gateway->sense, f->tier);
     x->bytes_up[f->tier] += result->bytes_up;

@@ -32,7 +32,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         engine.asked.append((self.path, dict(self.headers.items()), body))
         if engine.waits:
             engine.release.wait(20)
-        self.send_response(engine.status)
+        self.send_response(engine.status_of.get(self.path.split("/v1")[-1], engine.status))
         self.send_header("Content-Type", engine.type)
         if engine.pieces is None:
             self.send_header("Content-Length", str(len(engine.answer)))
@@ -54,7 +54,7 @@ class PageEngine:
     """Answers every POST with the same; `asked` is (path, headers, body) of each."""
 
     def __init__(self, name):
-        self.asked, self.status, self.type = [], 200, "application/json"
+        self.asked, self.status, self.status_of, self.type = [], 200, {}, "application/json"
         self.answer, self.pieces, self.breaks = json.dumps({"from": name}).encode(), None, False
         self.waits, self.release, self.closed = False, threading.Event(), False
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
@@ -175,6 +175,33 @@ def test_errors_come_back_and_open_no_breaker(forwarding, pages):
         answer = g.request("POST", "/v1/embeddings", {"input": "x"})
         assert answer.status == 501 and answer.json["error"]["message"] == "no embeddings here"
     assert g.get("/v1/state").json["edge"]["endpoints"][0]["breaker"] == "closed"
+
+
+COMPLETION = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello."}}]}
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_page_says_nothing_of_chats(forwarding, pages, status):
+    """Chats that fail open the breaker, whatever the pages between them are answered with."""
+    g = forwarding()
+    pages["edge"].status, pages["edge"].status_of = status, {"/chat/completions": 500}
+    pages["cloud"].answer = json.dumps(COMPLETION).encode()
+    for _ in range(8):
+        g.request("POST", "/v1/chat/completions", {"model": "moaoff/edge", "messages": [{"role": "user", "content": "Hello."}]})
+        g.request("POST", "/v1/embeddings", {"input": "x"})
+    assert g.get("/v1/state").json["edge"]["endpoints"][0]["breaker"] == "open"
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_page_does_not_take_back_that_a_key_is_wrong(forwarding, pages, status):
+    g = forwarding()
+    pages["edge"].status, pages["edge"].status_of = status, {"/chat/completions": 401}
+    pages["cloud"].answer = json.dumps(COMPLETION).encode()
+    for _ in range(3):
+        g.request("POST", "/v1/chat/completions", {"model": "moaoff/edge", "messages": [{"role": "user", "content": "Hello."}]})
+        g.request("POST", "/v1/embeddings", {"input": "x"})
+    assert g.get("/readyz").json["edge"] == "misconfigured"
+    assert g.log_text.count("msg=misconfigured") == 1
 
 
 def test_a_stream_comes_in_pieces(forwarding, pages):
