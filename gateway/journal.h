@@ -166,9 +166,18 @@ int journal_read(const char *path, const struct journal_filter *filter,
 /** What is kept in the file, for journal_kept_done(); all zero if nothing is. Else as above. */
 int journal_read_kept(const char *path, struct journal_kept *ret_kept, char *why, size_t n);
 
-/** The audits of requests from `since_ms` on, by time; the rest as above. None in a file of a
- * version that had no audits. */
-int journal_read_audits(const char *path, int64_t since_ms,
+struct journal_span {
+    size_t n;                  /* rows */
+    int64_t first_ms, last_ms; /* the earliest time among them, and the latest */
+};
+
+/** When those rows are of that journal_read() would read; the rest as above. */
+int journal_read_span(const char *path, const struct journal_filter *filter,
+                      struct journal_span *ret_span, char *why, size_t n);
+
+/** The audits of requests from `since_ms` until `until_ms`, both of them in, by time; the rest as
+ * above. None in a file of a version that had no audits. */
+int journal_read_audits(const char *path, int64_t since_ms, int64_t until_ms,
                         int (*take)(const struct journal_audit *audit, void *arg), void *arg,
                         char *why, size_t n);
 

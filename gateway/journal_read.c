@@ -14,19 +14,21 @@ struct journal_filter journal_filter_all(size_t limit)
     return (struct journal_filter){.status_max = 999, .limit = limit};
 }
 
-/* The newest rows that pass, then in the order asked for. */
+/* The newest rows that pass. */
+#define PASSING                                                                                    \
+    "(SELECT * FROM requests WHERE sequence > ?1"                                                  \
+    " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"                                              \
+    " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"                                  \
+    " AND (?9 = 0 OR sequence < ?9)"                                                               \
+    " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8)"
+
+/* Those, in the order asked for. */
 static char *select_sql(sqlite3 *db, bool newest_first)
 {
     char *names = journal_row_names(&journal_requests, db);
     char *sql = NULL;
-    if (names && asprintf(&sql,
-                          "SELECT %s FROM (SELECT * FROM requests WHERE sequence > ?1"
-                          " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"
-                          " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"
-                          " AND (?9 = 0 OR sequence < ?9)"
-                          " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8)"
-                          " ORDER BY sequence %s",
-                          names, newest_first ? "DESC" : "ASC") < 0)
+    if (names && asprintf(&sql, "SELECT %s FROM " PASSING " ORDER BY sequence %s", names,
+                          newest_first ? "DESC" : "ASC") < 0)
         sql = NULL;
     free(names);
     return sql;
@@ -67,17 +69,35 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
     return result == SQLITE_DONE ? 0 : -1;
 }
 
-/* The rows of a table from `since_ms` on, by time, each in `row` while `take` is called. No such
- * table: none. */
-static int read_since(sqlite3 *db, const struct journal_table *table, int64_t since_ms, void *row,
-                      int (*take)(void *arg), void *arg)
+static int read_span(sqlite3 *db, const struct journal_filter *filter,
+                     struct journal_span *ret_span)
+{
+    sqlite3_stmt *select = NULL;
+    int result = sqlite3_prepare_v2(db, "SELECT count(*), min(time_ms), max(time_ms) FROM " PASSING,
+                                    -1, &select, NULL);
+    if (result)
+        return -1;
+    bind(select, filter);
+    result = sqlite3_step(select);
+    if (result == SQLITE_ROW)
+        *ret_span = (struct journal_span){.n = (size_t)sqlite3_column_int64(select, 0),
+                                          .first_ms = sqlite3_column_int64(select, 1),
+                                          .last_ms = sqlite3_column_int64(select, 2)};
+    sqlite3_finalize(select);
+    return result == SQLITE_ROW ? 0 : -1;
+}
+
+/* The rows of a table from `since_ms` until `until_ms`, by time, each in `row` while `take` is
+ * called. No such table: none. */
+static int read_between(sqlite3 *db, const struct journal_table *table, int64_t since_ms,
+                        int64_t until_ms, void *row, int (*take)(void *arg), void *arg)
 {
     sqlite3_stmt *select = NULL;
     if (sqlite3_table_column_metadata(db, NULL, table->name, NULL, NULL, NULL, NULL, NULL, NULL))
         return 0;
     char *names = journal_row_names(table, db), *sql = NULL;
-    if (!names || asprintf(&sql, "SELECT %s FROM %s WHERE time_ms >= ? ORDER BY time_ms", names,
-                           table->name) < 0)
+    if (!names || asprintf(&sql, "SELECT %s FROM %s WHERE time_ms BETWEEN ? AND ? ORDER BY time_ms",
+                           names, table->name) < 0)
         sql = NULL;
     free(names);
     int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
@@ -85,6 +105,7 @@ static int read_since(sqlite3 *db, const struct journal_table *table, int64_t si
     if (result)
         return -1;
     sqlite3_bind_int64(select, 1, since_ms);
+    sqlite3_bind_int64(select, 2, until_ms);
     while ((result = sqlite3_step(select)) == SQLITE_ROW) {
         journal_row_take(table, select, row);
         if (take(arg)) {
@@ -124,6 +145,16 @@ int journal_read(const char *path, const struct journal_filter *filter,
     return close_file(db, path, result, why, n);
 }
 
+int journal_read_span(const char *path, const struct journal_filter *filter,
+                      struct journal_span *ret_span, char *why, size_t n)
+{
+    sqlite3 *db;
+    int result = open_file(path, &db);
+    if (!result)
+        result = read_span(db, filter, ret_span);
+    return close_file(db, path, result, why, n);
+}
+
 struct audit_reading {
     struct journal_audit row;
     int (*take)(const struct journal_audit *audit, void *arg);
@@ -136,7 +167,7 @@ static int take_audit(void *arg)
     return r->take(&r->row, r->arg);
 }
 
-int journal_read_audits(const char *path, int64_t since_ms,
+int journal_read_audits(const char *path, int64_t since_ms, int64_t until_ms,
                         int (*take)(const struct journal_audit *audit, void *arg), void *arg,
                         char *why, size_t n)
 {
@@ -144,7 +175,7 @@ int journal_read_audits(const char *path, int64_t since_ms,
     struct audit_reading r = {.take = take, .arg = arg};
     int result = open_file(path, &db);
     if (!result)
-        result = read_since(db, &journal_audits, since_ms, &r.row, take_audit, &r);
+        result = read_between(db, &journal_audits, since_ms, until_ms, &r.row, take_audit, &r);
     return close_file(db, path, result, why, n);
 }
 
@@ -168,6 +199,7 @@ int journal_read_spending(const char *path, int64_t since_ms,
     struct spending_reading r = {.take = take, .arg = arg};
     int result = open_file(path, &db);
     if (!result)
-        result = read_since(db, &journal_spendings, since_ms, &r.row, take_spending, &r);
+        result =
+            read_between(db, &journal_spendings, since_ms, INT64_MAX, &r.row, take_spending, &r);
     return close_file(db, path, result, why, n);
 }

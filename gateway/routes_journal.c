@@ -243,9 +243,9 @@ void routes_replay(struct server_request *request, void *arg)
     struct rerun *r = calloc(1, sizeof(*r));
     if (!r)
         http_fail(&error, 503, "out_of_memory", "Out of memory.");
-    else if (g->is_rerunning || !g->rerun)
+    else if (g->is_rerunning)
         http_fail(&error, 429, "too_many_requests", "Another replay is under way.");
-    if (!r || g->is_rerunning || !g->rerun || need_journal(g, &error) ||
+    if (!r || g->is_rerunning || need_journal(g, &error) ||
         read_filter(request, REPLAY_DEFAULT, REPLAY_MAX, &filter, &error) ||
         read_policies(request, r->policies, sizeof(r->policies), &error)) {
         free(r);

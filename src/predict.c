@@ -11,8 +11,9 @@
 /* Until so many prompts were seen whose tokens vary by a quarter, time is as their tokens. */
 #define SLOPE_PRIOR 5.0
 #define SLOPE_SPREAD 0.25
-/* The line of times over calls, and what its slope is held back by: seen calls count as many as
- * these did in squared calls. */
+/* The line of times over calls, and what its slope is held back by, in squared calls: as if so much
+ * had been seen that spoke against it, among those that the line is of and not among all that ever
+ * came. Otherwise one odd call after years of quiet would be believed as it stands. */
 #define COMPANY_LEAST 0.01
 #define COMPANY_PRIOR 2.0
 #define RATE_KEPT (1.0 - 1.0 / 500.0)
@@ -143,7 +144,8 @@ double moa_predict_wait_ms(double n, double slots, double service_ms)
 
 double moa_predict_slope_ms(const struct predict_slope *slope)
 {
-    const double held = slope->variance + COMPANY_PRIOR / fmax(slope->n, 1.0);
+    const double n = fmin(fmax(slope->n, 1.0), 1.0 / COMPANY_LEAST);
+    const double held = slope->variance + COMPANY_PRIOR / n;
     return fmax(0.0, slope->covariance / held);
 }
 

@@ -148,10 +148,10 @@ static bool is_new(struct score_shift *s, uint64_t mark)
     return is;
 }
 
-bool moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t hour)
+void moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t hour)
 {
     if (!s->is_watching || s->is_found || hour < 0)
-        return false;
+        return;
     if (s->hour < 0 || hour < s->hour) { /* the first, or the clock went back */
         clear_window(s);
         s->day = hour / SHIFT_HOURS + 1;
@@ -160,11 +160,10 @@ bool moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t h
     }
     s->hour = hour;
     if (s->is_found || hour / SHIFT_HOURS < s->day || !is_new(s, mark))
-        return s->is_found;
+        return;
     if (s->began_hour < 0)
         s->began_hour = hour;
     const int cell = (score >= s->cut[0]) + (score >= s->cut[1]);
     s->window[hour % SHIFT_HOURS][cell] += 1.0;
     s->n_scenes++;
-    return false;
 }

@@ -39,9 +39,9 @@ void moa_shift_begin(struct score_shift *s, double kept, double better);
 
 /**
  * A score of the scene and question of `mark`, in the hour `hour` since 1970 (UTC; not negative,
- * below SHIFT_HOUR_MAX). The hour may jump; it then waits for the next day. True if scores have
- * shifted; from then on it watches nothing.
+ * below SHIFT_HOUR_MAX). The hour may jump; it then waits for the next day. Once a shift is found
+ * it watches nothing.
  */
-bool moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t hour);
+void moa_shift_see(struct score_shift *s, uint64_t mark, double score, int64_t hour);
 
 #endif

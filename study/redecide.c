@@ -151,7 +151,10 @@ static int take_row(const struct journal_row *row, void *arg)
 int redecision_read(struct redecision *r, const char *path, const struct journal_filter *filter,
                     char *why, size_t n)
 {
-    int result = journal_read_audits(path, filter->since_ms, take_audit, r, why, n);
+    struct journal_span span = {.n = 0};
+    int result = journal_read_span(path, filter, &span, why, n);
+    if (!result && span.n > 0) /* those of other rows may be many more */
+        result = journal_read_audits(path, span.first_ms, span.last_ms, take_audit, r, why, n);
     if (r->n_audits > 0)
         qsort(r->audits, r->n_audits, sizeof(*r->audits), compare_audits);
     result = result || journal_read(path, filter, take_row, r, why, n);

@@ -184,6 +184,28 @@ static void company_is_never_an_advantage(void **unused)
     assert_true(moa_predict_slope_ms(&p.tier[MOA_EDGE].slope) == 0);
 }
 
+/* All calls are of the last hundred, also those that hold the slope back: who is alone for a long
+ * time and then once is not, learns as little from that as who has only just begun. */
+static void one_odd_call_is_one_call_however_many_came_before(void **unused)
+{
+    (void)unused;
+    double slope_ms[2];
+    for (int i = 0; i < 2; i++) {
+        struct predict p = {.kappa_ms = 0};
+        const int n_alone = i == 0 ? 100 : 20000;
+        for (int k = 0; k <= n_alone; k++) {
+            const struct moa_adaptive_outcome o = {
+                .called = {true, false},
+                .times = {{k == n_alone ? 600 : 100, 0, NAN, 0, 1}},
+                .n_ahead = {k == n_alone, NAN}};
+            moa_predict_observe(&p, &o, 1.0);
+        }
+        slope_ms[i] = moa_predict_slope_ms(&p.tier[MOA_EDGE].slope);
+    }
+    assert_true(slope_ms[0] > 0 && slope_ms[0] < 200);
+    assert_true(fabs(slope_ms[1] - slope_ms[0]) < 1);
+}
+
 static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **unused)
 {
     (void)unused;
@@ -222,6 +244,7 @@ int main(void)
         cmocka_unit_test(time_follows_tokens_as_far_as_it_does),
         cmocka_unit_test(calls_that_are_there_slow_others_down),
         cmocka_unit_test(company_is_never_an_advantage),
+        cmocka_unit_test(one_odd_call_is_one_call_however_many_came_before),
         cmocka_unit_test(kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,12 @@ static double score_at(double hours, double worse, uint64_t *seed)
     return (0.4 + 0.6 * (1.0 - u * u)) * (0.7 + 0.3 * light(hours)) * worse;
 }
 
+static bool see(struct score_shift *s, uint64_t mark, double score, int64_t hour)
+{
+    moa_shift_see(s, mark, score, hour);
+    return s->is_found;
+}
+
 /* Days until a shift was found; `n` scenes in an hour, a third as many at night. From the day
  * `until` on scores are `worse`. */
 static double days_until_found(int n_days, int n, int until, double worse, uint64_t seed)
@@ -49,7 +55,7 @@ static double days_until_found(int n_days, int n, int until, double worse, uint6
         for (int i = 0; i < n_now; i++) {
             const double at = hour + (double)i / n_now;
             const double score = score_at(at, hour / 24 >= until ? worse : 1.0, &seed);
-            if (moa_shift_see(&s, next(&seed), score, 400000 * 24 + hour))
+            if (see(&s, next(&seed), score, 400000 * 24 + hour))
                 return at / 24.0;
         }
     }
@@ -95,7 +101,7 @@ static void days_of_eighteen_hours_are(void **state)
     moa_shift_begin(&s, 0.6, 0.8);
     for (int hour = 0; hour < 24 * 4 && !found; hour++) {
         for (int i = 0; i < 200 && !found; i++)
-            found = moa_shift_see(&s, next(&seed), score_at(hour % 18 * 24 / 18, 1.0, &seed), hour);
+            found = see(&s, next(&seed), score_at(hour % 18 * 24 / 18, 1.0, &seed), hour);
     }
     assert_true(found);
 }
@@ -117,18 +123,18 @@ static void a_scene_counts_once_a_day_and_days_are_whole(void **state)
     uint64_t seed = 9;
     moa_shift_begin(&s, 0.6, 0.8);
     for (int i = 0; i < 50; i++)
-        assert_false(moa_shift_see(&s, next(&seed), 0.9, 23)); /* the day had begun */
+        assert_false(see(&s, next(&seed), 0.9, 23)); /* the day had begun */
     assert_true(n_counted(&s) == 0);
     const uint64_t wall = next(&seed);
     for (int hour = 24; hour < 72; hour++)
-        assert_false(moa_shift_see(&s, wall, 0.9, hour));
+        assert_false(see(&s, wall, 0.9, hour));
     assert_true(n_counted(&s) == 2);
-    assert_false(moa_shift_see(&s, next(&seed), 0.9, 60)); /* the clock goes back: till tomorrow */
-    assert_false(moa_shift_see(&s, next(&seed), 0.9, 71));
+    assert_false(see(&s, next(&seed), 0.9, 60)); /* the clock goes back: till tomorrow */
+    assert_false(see(&s, next(&seed), 0.9, 71));
     assert_true(n_counted(&s) == 0);
-    assert_false(moa_shift_see(&s, next(&seed), 0.9, 72));
+    assert_false(see(&s, next(&seed), 0.9, 72));
     assert_true(n_counted(&s) == 1);
-    assert_false(moa_shift_see(&s, next(&seed), 0.9, -1));
+    assert_false(see(&s, next(&seed), 0.9, -1));
     assert_true(n_counted(&s) == 1);
 }
 
@@ -143,7 +149,7 @@ static void few_scenes_of_a_new_kind_are_none(void **state)
         moa_shift_begin(&s, 0.6, 0.8);
         for (int hour = 0; hour < 24 * 5 && !found; hour++) {
             for (int i = 0; i < 500 && !found; i++)
-                found = moa_shift_see(&s, next(&seed), hour >= 96 && i < n_new ? 0.1 : 0.7, hour);
+                found = see(&s, next(&seed), hour >= 96 && i < n_new ? 0.1 : 0.7, hour);
         }
         if (found != (n_new >= 30))
             fail_msg("%d new ones: %d", n_new, found);
