@@ -272,6 +272,18 @@ static const struct config_key keys[] = {
     CHOICE("metrics.genai", metrics_genai, bool_names, "false",
            "true: /metrics has OpenTelemetry's gen_ai_* beside moaoff_*"),
 
+    TEXT("traces.endpoint", traces_endpoint, "",
+         "URL of an OpenTelemetry collector for traces, such as http://127.0.0.1:4318/v1/traces; "
+         "empty: none"),
+    NUMBER(
+        "traces.ratio", traces_ratio, 0, 1, "1",
+        "share of the requests that are traced if the client does not say; its traceparent does"),
+    TEXT("traces.headers_env", traces_headers_env, "",
+         "environment variable with headers for it, as OTEL_EXPORTER_OTLP_HEADERS: "
+         "name=value,name=value; empty: none"),
+    TEXT("traces.ca_file", traces_ca_file, "",
+         "PEM file of certificates that its https is verified against; empty: the system's"),
+
     TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none",
          .needs_restart = true),
     INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",

@@ -17,7 +17,7 @@
 #include "budget.h"
 #include "probe.h"
 
-/** At least one text. */
+/** Of URLs, at least one. */
 struct text_list {
     char **items;
     size_t n;
@@ -126,6 +126,12 @@ struct config {
     int64_t send_timeout_ms;
 
     int64_t metrics_genai; /* bool */
+
+    char *traces_endpoint;           /* of a collector, up to its page; "": no traces */
+    double traces_ratio;             /* of requests without a trace of the client's */
+    char *traces_ca_file;            /* "": the system's */
+    char *traces_headers_env;        /* variable that holds further headers; "": none */
+    struct text_list traces_headers; /* the same, as name, value, name, value, ... */
 
     char *journal_path; /* "": no journal */
     int64_t journal_max_age_days;

@@ -122,9 +122,37 @@ static int check_folder(const struct check *r, const char *path, const char *fil
     return 0;
 }
 
+static int check_collector(const struct check *r)
+{
+    struct config *c = r->config;
+    char *url, why[160];
+    if (!c->traces_endpoint[0])
+        return 0;
+    if (config_read_collector(c->traces_endpoint, &url, why, sizeof(why)))
+        return refuse(r, "traces.endpoint", "%s", why);
+    free(c->traces_endpoint);
+    c->traces_endpoint = url;
+    return 0;
+}
+
+static int read_collector_headers(const struct check *r)
+{
+    struct config *c = r->config;
+    char why[160];
+    const char *name = c->traces_headers_env;
+    const char *value = name[0] ? getenv(name) : "";
+    if (!value)
+        return refuse(r, "traces.headers_env", "names %s, which is not set", name);
+    if (config_read_headers(value, &c->traces_headers, why, sizeof(why)))
+        return refuse(r, "traces.headers_env", "names %s, which %s", name, why);
+    return 0;
+}
+
 static int read_named(const struct check *r)
 {
     const struct tier_config *tier = r->config->tier;
+    if (check_readable(r, "traces.ca_file", r->config->traces_ca_file) || read_collector_headers(r))
+        return -1;
     return read_api_key(r, MOA_EDGE, "edge.api_key_env", "edge.api_key_file") ||
                    read_api_key(r, MOA_CLOUD, "cloud.api_key_env", "cloud.api_key_file") ||
                    check_readable(r, "edge.ca_file", tier[MOA_EDGE].ca_file) ||
@@ -289,7 +317,7 @@ int config_check(struct config *config, enum config_use use, struct config_fault
     if (check_extra(r))
         return refuse(r, "perceive.extra", "is no JSON object");
     if (check_budget(r) || check_images(r) || check_policy(r) || check_pins(r) ||
-        check_patterns(r) || check_listen(r))
+        check_patterns(r) || check_listen(r) || check_collector(r))
         return -1;
     if (use == CONFIG_TO_LOOK)
         return 0;

@@ -66,4 +66,16 @@ char *config_expand(const char *text, struct config_fault *ret_fault, bool *ret_
  * should be, as words behind the key's name. */
 int config_check_url(const char *text, char *ret_why, size_t n);
 
+/** Whether `text` may be the URL of a collector's page for traces, which is /v1/traces unless it
+ * names another: 0 and the whole URL, to be freed with free(), or -1 with what is wrong, likewise.
+ */
+int config_read_collector(const char *text, char **ret_url, char *ret_why, size_t n);
+
+/** "name=value,name=value" with percent escapes, as OTEL_EXPORTER_OTLP_HEADERS has them: 0 and
+ * names and values in turns, or -1 with what is wrong, likewise. */
+int config_read_headers(const char *text, struct text_list *ret_list, char *ret_why, size_t n);
+
+/** Wipes and frees the texts. */
+void config_clear_headers(struct text_list *list);
+
 #endif

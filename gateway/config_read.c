@@ -573,5 +573,6 @@ void config_free(struct config *config)
             explicit_bzero(secret, strlen(secret));
         free(secret);
     }
+    config_clear_headers(&config->traces_headers);
     free(config);
 }

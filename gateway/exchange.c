@@ -96,13 +96,6 @@ static void on_gone(void *arg);
 static void on_drained(void *arg);
 static const struct server_watch watch = {on_gone, on_drained};
 
-static void set_trace(struct exchange *x)
-{
-    trace_begin(server_request_header(x->request, "x-request-id"),
-                server_request_header(x->request, "traceparent"),
-                server_request_header(x->request, "tracestate"), &x->trace);
-}
-
 /* Who asks: the key was right when the head came, but may have been taken away since. */
 static int read_key(struct exchange *x, struct http_error *error)
 {
@@ -286,7 +279,7 @@ static void exchange_start(struct server_request *request, struct gateway *gatew
     LIST_INSERT_HEAD(&gateway->exchanges, x, others);
     gateway->n_exchanges++;
     server_request_watch(request, &watch, x);
-    set_trace(x);
+    exchange_trace_begin(x);
     if (read_head(x, &error))
         exchange_fail(x, &error);
     else if (errand == ERRAND_FORWARD)
@@ -413,7 +406,8 @@ static void decide(struct exchange *x)
 {
     struct gateway *g = x->gateway;
     struct http_error error;
-    state_read(g, server_now_us(), &x->state);
+    x->tracing.deciding_us = server_now_us();
+    state_read(g, x->tracing.deciding_us, &x->state);
     if (judge_within_budget(x, &error)) {
         exchange_fail(x, &error);
         return;
@@ -524,6 +518,7 @@ void exchange_free(struct exchange *x)
     exchange_forward_done(x);
     exchange_audit_done(x);
     exchange_remember_done(x);
+    exchange_trace_done(x);
     exchange_pay_all(x);
     images_free(x->images);
     settings_leave(x->settings);

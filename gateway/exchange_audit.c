@@ -50,9 +50,10 @@ struct audit {
     unsigned attempts;
     bool kept; /* the client got the edge's answer */
     bool is_scored;
-    bool is_judging;  /* it has come to the keeper, who waits for what the cloud says of both */
-    bool is_over;     /* dropped, as soon as the workers are done with its pictures */
-    int64_t since_us; /* that it waits for the edge; 0: it does not */
+    bool is_concluded; /* what it found is known */
+    bool is_judging;   /* it has come to the keeper, who waits for what the cloud says of both */
+    bool is_over;      /* dropped, as soon as the workers are done with its pictures */
+    int64_t since_us;  /* that it waits for the edge; 0: it does not */
 };
 
 #define AUDIT_BYTES (sizeof(struct audit) + 2UL * COMPLETION_BYTES_MAX)
@@ -160,6 +161,7 @@ void exchange_audit_done(struct exchange *x)
         engine_call_done(&x->answers[tier]);
         completion_done(&a->said[tier]);
     }
+    exchange_trace_audit(x, a->is_concluded ? &a->found : NULL);
     if (g->edge_shadow == x)
         g->edge_shadow = NULL;
     g->n_audits--;
@@ -317,6 +319,7 @@ static void finish(struct exchange *x, const char *judged)
     struct gateway *g = x->gateway;
     struct audit *a = x->audit;
     const double score = moa_adaptive_score(a->adaptive, &a->found.answer);
+    a->is_concluded = true;
     log_event(LOG_LEVEL_INFO, "audit", "id=%s differs=%s edge=%s cloud=%s score=%.3f judged=%s",
               x->trace.id, a->found.lost ? "true" : "false",
               a->part[MOA_EDGE] == PART_HERE ? "answered" : "failed",

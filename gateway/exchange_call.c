@@ -180,6 +180,7 @@ static void settle(struct engine_call *c)
     if (x->retry_after_s > 0 && c->opinion.verdict == VERDICT_BUSY)
         endpoint_spare(&c->at, server_now_us() + (int64_t)x->retry_after_s * 1000000);
     exchange_note_call(x, c);
+    exchange_trace_call(c, false);
     endpoint_end(&c->at);
     sense_leave(&x->gateway->sense, c->tier);
     c->events->on_over(c);
@@ -199,6 +200,7 @@ void engine_call_cancel(struct engine_call *c)
         return;
     count_sent(c, upstream_cancel(c->upstream));
     c->upstream = NULL;
+    exchange_trace_call(c, true);
     endpoint_end(&c->at);
     sense_leave(&c->exchange->gateway->sense, c->tier);
 }
@@ -489,9 +491,11 @@ int engine_call_send(struct engine_call *c)
     if (c->body.has_pinned && c->tier != MOA_EDGE)
         return -1;
     const struct tier_config *t = &x->settings->config->tier[c->tier];
-    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
-                                              {"traceparent", x->trace.parent},
-                                              {"tracestate", x->trace.state}};
+    char parent[TRACE_PARENT_BYTES];
+    c->span = exchange_trace_next(x);
+    trace_parent(&x->trace, c->span, parent);
+    const struct upstream_header headers[] = {
+        {"x-request-id", x->trace.id}, {"traceparent", parent}, {"tracestate", x->trace.state}};
     reset(c);
     endpoint_begin(&x->settings->endpoints[c->tier], server_now_us(), x->failed_at, &c->at);
     const struct upstream_request request = {

@@ -72,6 +72,7 @@ struct engine_call {
 
     struct upstream_call *upstream; /* NULL: not under way */
     struct endpoint_call at;        /* where it goes */
+    uint64_t span;                  /* its own, of a trace that is sampled */
     int64_t sent_us, answered_us;   /* when it went out, and when an answer had begun; 0: not yet */
     bool is_queued;                 /* the tier had as many calls as it takes when it went out */
     int status;                     /* of the answer's head; 0: none has come */

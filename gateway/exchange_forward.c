@@ -23,7 +23,9 @@ struct forwarding {
     enum moa_tier tier;
     struct endpoint_call at;
     struct upstream_call *upstream; /* NULL: not under way */
-    char *owned;                    /* a body with another model; NULL: as it came */
+    uint64_t span;
+    int64_t sent_us;
+    char *owned; /* a body with another model; NULL: as it came */
     struct moa_bytes body;
     char *url;
     char content_type[256]; /* of the body */
@@ -165,6 +167,14 @@ static void settle(struct exchange *x, const struct upstream_result *result)
         endpoint_report(es, &f->at, ENDPOINT_UNREACHABLE, server_now_us());
     else if (result->end == UPSTREAM_COMPLETE && x->status < 400)
         endpoint_report(es, &f->at, ENDPOINT_SERVED, server_now_us());
+    const struct traced_page page = {
+        .span = f->span,
+        .tier = f->tier,
+        .endpoint = f->at.endpoint,
+        .sent_us = f->sent_us,
+        .error = result->end == UPSTREAM_COMPLETE ? NULL : upstream_end_name(result->end),
+    };
+    exchange_trace_page(x, &page);
     endpoint_end(&f->at);
     sense_leave(&x->gateway->sense, f->tier);
     x->bytes_up[f->tier] += result->bytes_up;
@@ -221,9 +231,11 @@ static int pass_on(struct exchange *x)
     assert(!x->pinned || f->tier == MOA_EDGE);
     endpoint_begin(&x->settings->endpoints[f->tier], server_now_us(), NULL, &f->at);
     f->url = url_of(f->at.endpoint->base_url, f->path);
-    const struct upstream_header headers[] = {{"x-request-id", x->trace.id},
-                                              {"traceparent", x->trace.parent},
-                                              {"tracestate", x->trace.state}};
+    char parent[TRACE_PARENT_BYTES];
+    f->span = exchange_trace_next(x);
+    trace_parent(&x->trace, f->span, parent);
+    const struct upstream_header headers[] = {
+        {"x-request-id", x->trace.id}, {"traceparent", parent}, {"tracestate", x->trace.state}};
     const struct upstream_request request = {
         .url = f->url,
         .content_type = f->content_type,
@@ -249,7 +261,8 @@ static int pass_on(struct exchange *x)
     }
     sense_enter(&x->gateway->sense, f->tier);
     x->gateway->metrics.forwards_total[f->tier]++;
-    x->overhead_us = server_now_us() - x->arrived_us;
+    f->sent_us = server_now_us();
+    x->overhead_us = f->sent_us - x->arrived_us;
     return 0;
 }
 

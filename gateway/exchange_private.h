@@ -3,8 +3,9 @@
  * The struct exchange, for the files of the hub: exchange.c leads a request from stage to stage,
  * exchange_answer.c has engines describe and answer, exchange_reply.c passes that on in the
  * client's dialect, exchange_fallback.c looks for another way when they do not, exchange_forward.c
- * passes on what is no chat, exchange_stage.c is the door between stages, exchange_record.c and
- * exchange_journal.c say what was done, to the client and to everybody who keeps count.
+ * passes on what is no chat, exchange_stage.c is the door between stages, exchange_record.c,
+ * exchange_journal.c and exchange_trace.c say what was done, to the client and to everybody who
+ * keeps count.
  * exchange_call.c knows the exchange that it calls engines for.
  */
 #ifndef MOA_GATEWAY_EXCHANGE_PRIVATE_H
@@ -18,6 +19,7 @@
 #include "exchange_call.h"
 #include "gateway.h"
 #include "images.h"
+#include "json_out.h"
 #include "perceive.h"
 #include "server.h"
 #include "trace.h"
@@ -43,6 +45,18 @@ struct refusal {
     struct endpoint_call at; /* a copy that has ended; its endpoint is held */
 };
 
+/* Spans of an exchange that is sampled; see exchange_trace.c. */
+struct tracing {
+    char path[64];       /* that was asked for */
+    int64_t ahead_us;    /* of the wall clock, against the one that everything is timed by */
+    int64_t deciding_us; /* when it began to be decided; 0: it was not */
+    int64_t audit_us;    /* when the first call for an audit went out; 0: none has */
+    uint64_t n_ids;      /* given out, besides those of the request and of its audit */
+    size_t n_spans;      /* in `spans`, which have not been handed over */
+    size_t n_lost;       /* for which there was no room */
+    struct json_out spans;
+};
+
 #define EXCHANGE_CALLS_BYTES 256
 #define EXCHANGE_LIMITS_BYTES 512
 
@@ -64,6 +78,7 @@ struct exchange {
     bool entered;                  /* the request counts among those of its key */
     bool model_is_ours;            /* what it names is no engine's */
     struct trace trace;
+    struct tracing tracing; /* unused if the trace is not sampled */
     int64_t arrived_us;
     struct moa_policy *policy;
     struct event patience; /* STAGE_WAIT ends */
@@ -340,6 +355,30 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
 
 /* The exchange is over: counts it, logs it, journals it, and tells a policy that learns. */
 void exchange_record(struct exchange *x);
+
+/* ---- exchange_trace.c ---- */
+
+/* Its request has come: takes its trace context, or begins one. */
+void exchange_trace_begin(struct exchange *x);
+/* The id of a further span. */
+uint64_t exchange_trace_next(struct exchange *x);
+/* A call is over, or was cancelled. */
+void exchange_trace_call(const struct engine_call *call, bool is_cancelled);
+/* The same, of a page that is no chat. */
+struct traced_page {
+    uint64_t span;
+    enum moa_tier tier;
+    const struct endpoint *endpoint;
+    int64_t sent_us;
+    const char *error; /* NULL: there was an answer, of whatever status */
+};
+void exchange_trace_page(struct exchange *x, const struct traced_page *page);
+/* The exchange is over: its spans are handed over. The lists are there if there is a decision. */
+void exchange_trace_end(struct exchange *x, const struct exchange_headers *lists);
+/* Its audit is over, and this is what it found; NULL: it was dropped. */
+void exchange_trace_audit(struct exchange *x, const struct moa_audit *found);
+/* The exchange is freed. */
+void exchange_trace_done(struct exchange *x);
 
 /* ---- exchange_journal.c ---- */
 

@@ -376,14 +376,15 @@ void exchange_record(struct exchange *x)
 {
     observe(x);
     exchange_tell_adaptive(x);
-    if (x->dry_run)
-        return;
-    tell_keeper(x);
-    exchange_pay(x, false);
     struct exchange_texts texts;
     texts.lists.decision[0] = texts.lists.reasons[0] = texts.lists.scores[0] = '\0';
     if (x->has_decision)
         write_lists(x, &texts.lists);
+    exchange_trace_end(x, &texts.lists);
+    if (x->dry_run)
+        return;
+    tell_keeper(x);
+    exchange_pay(x, false);
     write_stages(x, texts.stages, sizeof(texts.stages));
     count(x);
     if (x->forwarding)

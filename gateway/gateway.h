@@ -41,8 +41,9 @@ struct gateway {
     struct keys *keys;             /* NULL: no key is asked for */
     struct journal *journal;       /* NULL: none */
     struct watch *watch;
-    rerun_function *rerun; /* for GET /v1/replay, */
-    bool is_rerunning;     /* one at a time */
+    struct exporter *exporter; /* of traces */
+    rerun_function *rerun;     /* for GET /v1/replay, */
+    bool is_rerunning;         /* one at a time */
     struct sense sense;
     struct metrics metrics;
     struct genai genai;

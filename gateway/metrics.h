@@ -42,6 +42,7 @@ enum metrics_meaning {
     METRICS_MEANING_UNCLEAR,
     METRICS_MEANING_UNASKED, /* no budget or no memory for it */
 };
+enum metrics_span { METRICS_SPAN_SENT, METRICS_SPAN_DROPPED, METRICS_SPAN_REJECTED };
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Of the label `code`: 0 is a client that left before it had the whole answer. */

@@ -49,6 +49,7 @@ LABEL(DROP, "reason", 8,
       ONE_OF("full", "memory", "unfit", "budget", "known", "left", "failed", "draining"))
 LABEL(MEANING, "verdict", 4, ONE_OF("same", "different", "unclear", "not-asked"))
 LABEL(STANDING, "state", 3, moa_standing_name((enum moa_standing)i))
+LABEL(SPAN, "result", 3, ONE_OF("sent", "dropped", "rejected"))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
 
 ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
@@ -133,6 +134,8 @@ ROW(guarantee_engines_total, TOTAL, "Times that another engine was found in a ti
 ROW(guarantee_labels_waiting, GAUGE, "Audits that wait for a label.")
 ROW(clock_moved_seconds, GAUGE,
     "How far the wall clock has moved against the clock since the boot, since the start.")
+ROW1(trace_spans_total, TOTAL, "Spans of traces, by what became of them.", SPAN)
+ROW(trace_spans_waiting, GAUGE, "Spans that wait for the collector.")
 ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
 
 ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)

@@ -21,6 +21,7 @@
 
 #include "cache.h"
 #include "exchange.h"
+#include "exporter.h"
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
@@ -103,6 +104,16 @@ static struct journal_options journal_options_of(const struct config *c)
         .max_age_ms = c->journal_max_age_days * DAY_MS,
         .max_bytes = c->journal_max_bytes,
     };
+}
+
+static void aim_traces(struct gateway *g)
+{
+    const struct config *c = g->config;
+    const struct exporter_options options = {.url = c->traces_endpoint,
+                                             .ca_file = c->traces_ca_file,
+                                             .headers = c->traces_headers.items,
+                                             .n_headers = c->traces_headers.n};
+    exporter_configure(g->exporter, &options);
 }
 
 /* From here on new requests go by `parts`, which are the gateway's now. */
@@ -224,8 +235,10 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     g->watch = g->upstream ? watch_new(g) : NULL;
-    if (!g->watch)
+    g->exporter = g->watch ? exporter_new(g->base, g->upstream) : NULL;
+    if (!g->exporter)
         return -1;
+    aim_traces(g);
     upstream_set_meter(g->upstream, on_uplink, &g->sense);
     g->cache = cache_new((size_t)config->cache_bytes);
     g->recall = g->cache ? recall_new((size_t)config->memory_bytes) : NULL;
@@ -275,6 +288,7 @@ static void unmake(struct gateway *g)
     worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     watch_free(g->watch);
+    exporter_free(g->exporter);
     upstream_free(g->upstream);
     cache_free(g->cache);
     recall_free(g->recall);
@@ -364,6 +378,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
         return -1;
     }
     adopt(g, &parts);
+    aim_traces(g);
     struct server_limits limits = limits_of(config);
     struct journal_options bounds = journal_options_of(config);
     server_set_limits(g->server, &limits);
@@ -399,9 +414,15 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 
 /* ---- running ---- */
 
-static void on_all_drained(void *arg)
+static void on_flushed(void *arg)
 {
     event_base_loopbreak(arg);
+}
+
+static void on_all_drained(void *arg)
+{
+    struct gateway *g = arg;
+    exporter_flush(g->exporter, on_flushed, g->base);
 }
 
 /* First signal: finish what is open. Second: end now. */
@@ -416,7 +437,7 @@ static void on_stop(evutil_socket_t number, short what, void *arg)
     if (draining)
         event_base_loopbreak(g->base);
     else
-        server_drain(g->server, on_all_drained, g->base);
+        server_drain(g->server, on_all_drained, g);
     draining = true;
 }
 

@@ -11,6 +11,7 @@
 #include <yyjson.h>
 
 #include "cache.h"
+#include "exporter.h"
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
@@ -231,6 +232,15 @@ static void read_journal_counts(const struct gateway *g, double ret_rows[METRICS
     ret_rows[METRICS_JOURNAL_FAILED] = (double)counts.failed;
 }
 
+static void read_span_counts(const struct gateway *g, struct metrics *m)
+{
+    const struct exporter_counts counts = exporter_counts(g->exporter);
+    m->trace_spans_total[METRICS_SPAN_SENT] = (double)counts.sent;
+    m->trace_spans_total[METRICS_SPAN_DROPPED] = (double)counts.dropped;
+    m->trace_spans_total[METRICS_SPAN_REJECTED] = (double)counts.rejected;
+    m->trace_spans_waiting = (double)counts.waiting;
+}
+
 static void read_budget(struct gateway *g, int64_t now_us)
 {
     struct metrics *m = &g->metrics;
@@ -290,6 +300,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     m->rtt_seconds = s->rtt_us > 0 ? (double)s->rtt_us / 1e6 : NAN;
     m->clock_moved_seconds = process_clock_ahead_s() - g->clock_ahead_s;
     read_budget(g, now_us);
+    read_span_counts(g, m);
     read_journal_counts(g, m->journal_rows_total);
     read_guarantee(g);
 }

@@ -343,7 +343,8 @@ def test_ids_and_trace_context_reach_the_engines(kept, path, edge, cloud):
 
 
 def test_a_trace_is_begun_if_there_is_none(kept, path, edge):
-    gateway = kept({"policy": "edge"})
+    """Where traces are on: test_traces.py has what it is without."""
+    gateway = kept({"policy": "edge", "traces": {"endpoint": "http://127.0.0.1:9", "ratio": 0}})
     gateway.chat(chat("Hello."))
     gateway.request("POST", "/v1/chat/completions", chat("Hello."), {"traceparent": "nonsense", "tracestate": "a=b"})
     first, second = [r.headers for r in edge.requests]
