@@ -33,7 +33,8 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 #define CHOICE(path, field, names, fallback, help, ...)                                            \
     KEY(path, KEY_CHOICE, field, 0, 0, fallback, help, .choices = names, __VA_ARGS__)
 
-#define TIER_IMAGE_KEYS(name, i, default_tokens, default_formats, default_min_px)                  \
+#define TIER_IMAGE_KEYS(name, i, default_tokens, default_set_tokens, default_formats,              \
+                        default_min_px)                                                            \
     TEXT(                                                                                          \
         name ".modalities", tier[i].modalities, "",                                                \
         "what it takes, of text, image, audio, video, file; empty: what the engine says, or any"), \
@@ -43,6 +44,10 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
             name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                  \
             "visual tokens of an image, 28 x 28 px each; those more than a quarter larger are "    \
             "downscaled; 0: no limit"),                                                            \
+        INTEGER(name ".image_set_tokens", tier[i].image_set_tokens, 0, 1048576,                    \
+                default_set_tokens,                                                                \
+                "visual tokens of all images of a message that are of one size, as the frames of " \
+                "a camera are, together; 0: no limit"),                                            \
         TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
              "formats it reads, of" MOA_IMAGE_NAMES "; others are transcoded; empty: any"),        \
         INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
@@ -167,7 +172,7 @@ static const struct config_key keys[] = {
     NUMBER("complexity.weight_entity", text.weight_entity, 0, 1e6, "1", "beta_ner"),
 
     TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),
-    TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "jpeg, png", "0"),
+    TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "4096", "jpeg, png", "0"),
     INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
             "ms between two looks at the engine's own load while there is traffic; 0: never"),
     INTEGER("edge.patience_ms", tier[MOA_EDGE].patience_ms, 0, 3600000, "0",
@@ -175,7 +180,7 @@ static const struct config_key keys[] = {
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
            "waiting for this machine's CPU as part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
-    TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "jpeg, png, webp, gif", "28"),
+    TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "12288", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
            "what the uplink to the cloud carries, Mbit/s, until three uploads have been measured; "
            "empty: unknown"),

@@ -45,6 +45,7 @@ struct tier_config {
     int64_t context_tokens;   /* 0: what the engine says */
     struct probe_takes takes; /* the same, ready for use */
     int64_t image_tokens;     /* of one image, at most; 0: no limit */
+    int64_t image_set_tokens; /* of images that are one set, together, at most; 0: no limit */
     char *image_formats;      /* names between commas; "": any */
     int64_t image_min_px;
     int64_t image_upright;                 /* bool */

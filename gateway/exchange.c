@@ -456,7 +456,7 @@ void exchange_prepare(struct exchange *x)
 {
     enter(x, STAGE_PREPARE);
     if (x->images)
-        images_prepare(x->images, &x->perceived.decision, on_prepared);
+        images_prepare(x->images, &x->perceived, on_prepared);
     else
         exchange_execute(x);
 }

@@ -463,7 +463,7 @@ static void ask(struct exchange *x, enum moa_tier tier)
     perceive_send_all(&x->perceived.decision, tier, MOA_REASON_AUDIT);
     a->is_preparing = x->images != NULL;
     if (x->images)
-        images_prepare(x->images, &x->perceived.decision, on_shadow_prepared);
+        images_prepare(x->images, &x->perceived, on_shadow_prepared);
     else
         send_shadow(x);
 }

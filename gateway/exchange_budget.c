@@ -22,12 +22,6 @@ static const struct budget_terms *terms_of(const struct exchange *x)
 
 /* ---- before anything is sent ---- */
 
-static double tokens_at_cloud(const struct exchange *x, const struct moa_modality *m)
-{
-    const double most = (double)x->settings->config->tier[MOA_CLOUD].image_tokens;
-    return m->kind == MOA_IMAGE && most > 0 ? fmin(m->tokens, most) : m->tokens;
-}
-
 /* What a decision will take of the cloud, about; `everything`: if all of it is sent there. */
 static struct budget_bill estimate(const struct exchange *x, bool everything)
 {
@@ -44,7 +38,8 @@ static struct budget_bill estimate(const struct exchange *x, bool everything)
         bill.bytes += (double)m->bytes;
         bill.calls += 1.0;
         bill.pictures += m->kind == MOA_IMAGE;
-        bill.prompt_tokens += tokens_at_cloud(x, m);
+        bill.prompt_tokens +=
+            perceive_tokens_of(&x->perceived, i, &x->settings->config->tier[MOA_CLOUD]);
     }
     bill.completion_tokens = bill.calls * (double)x->settings->config->perceive_max_tokens;
     if (answers) {

@@ -436,9 +436,12 @@ const struct image_score *images_scores(const struct images *images)
 
 static struct moa_recode_target target_of(const struct picture *p)
 {
-    struct moa_recode_target target = p->images->config->tier[p->tier].image_target;
-    if (p->images->chat->parts[p - p->images->pictures].is_low_detail &&
-        target.max_tokens > LOW_DETAIL_TOKENS)
+    const struct images *images = p->images;
+    const struct tier_config *tier = &images->config->tier[p->tier];
+    const size_t i = (size_t)(p - images->pictures);
+    struct moa_recode_target target = tier->image_target;
+    target.max_tokens = perceive_most_tokens(tier, p->n_set);
+    if (images->chat->parts[i].is_low_detail && target.max_tokens > LOW_DETAIL_TOKENS)
         target.max_tokens = LOW_DETAIL_TOKENS;
     return target;
 }
@@ -562,13 +565,14 @@ static void prepare_one(struct picture *p, enum moa_tier tier)
     images_submit(p, run_recode, on_recoded);
 }
 
-void images_prepare(struct images *images, const struct moa_decision *decision,
-                    images_done_fn *done)
+void images_prepare(struct images *images, const struct perceived *perceived, images_done_fn *done)
 {
     begin(images, done);
     for (size_t i = 0; i < images->n; i++) {
-        if (images->chat->parts[i].kind == MOA_IMAGE)
-            prepare_one(&images->pictures[i], decision->choices[1 + i].tier);
+        if (images->chat->parts[i].kind != MOA_IMAGE)
+            continue;
+        images->pictures[i].n_set = perceived->n_set[1 + i];
+        prepare_one(&images->pictures[i], perceived->decision.choices[1 + i].tier);
     }
     images_end_one(images);
 }

@@ -35,9 +35,8 @@ void images_perceive(struct images *images, bool dry_run, images_done_fn *done);
  * images_perceive(). */
 const struct image_score *images_scores(const struct images *images);
 
-/** Makes every image ready for the tier that `decision` gives it. May be repeated. */
-void images_prepare(struct images *images, const struct moa_decision *decision,
-                    images_done_fn *done);
+/** Makes every image ready for the tier that the decision gives it. May be repeated. */
+void images_prepare(struct images *images, const struct perceived *perceived, images_done_fn *done);
 
 /** What the URL of each part is to be replaced by, for chat_render(); p == NULL where it stays. */
 const struct moa_bytes *images_urls(const struct images *images);

@@ -35,6 +35,7 @@ struct picture {
 
     bool is_known; /* its facts are from the cache */
     struct image_facts facts;
+    unsigned n_set;              /* see perceived */
     enum moa_tier tier;          /* that it is made ready for */
     struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
     char *made;

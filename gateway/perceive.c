@@ -143,13 +143,43 @@ static struct moa_modality modality_of(const struct chat_part *part,
     return m;
 }
 
+static bool is_one_set(const struct chat *chat, const struct image_score *scores, size_t a,
+                       size_t b)
+{
+    const struct moa_image_info *x = &scores[a].facts.info, *y = &scores[b].facts.info;
+    return chat->parts[b].kind == MOA_IMAGE && x->width_px == y->width_px &&
+           x->height_px == y->height_px;
+}
+
+/* Frames of one camera are of one size. Those of one message only: what a later turn brings would
+ * change what the turns before it are, and an engine would read all of them again. */
+static void count_sets(const struct chat *chat, const struct image_score *scores, unsigned *ret_n)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const size_t begin = i;
+        for (end = end > i ? end : i; end < chat->n_parts; end++) {
+            if (chat->parts[end].message != chat->parts[i].message)
+                break;
+        }
+        if (chat->parts[i].kind != MOA_IMAGE || scores[i].facts.info.width_px == 0 || ret_n[i])
+            continue;
+        unsigned n = 0;
+        for (size_t k = begin; k < end; k++)
+            n += is_one_set(chat, scores, i, k);
+        for (size_t k = begin; k < end; k++)
+            ret_n[k] = is_one_set(chat, scores, i, k) ? n : ret_n[k];
+    }
+}
+
 int perceive_request(const struct chat *chat, const struct image_score *scores,
                      const struct config *config, struct perceived *ret_perceived)
 {
     const size_t n = 1 + chat->n_parts;
     struct perceived p = {.modalities = calloc(n, sizeof(*p.modalities)),
+                          .n_set = calloc(n, sizeof(*p.n_set)),
                           .decision = {.n = n, .choices = calloc(n, sizeof(*p.decision.choices))}};
-    if (!p.modalities || !p.decision.choices) {
+    if (!p.modalities || !p.n_set || !p.decision.choices) {
         perceive_done(&p);
         return -1;
     }
@@ -160,6 +190,7 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
                                             .tokens = chat->text_all.tokens};
     for (size_t i = 0; i < chat->n_parts; i++)
         p.modalities[1 + i] = modality_of(&chat->parts[i], &scores[i], config);
+    count_sets(chat, scores, p.n_set + 1);
     for (size_t i = 0; i < n; i++)
         p.modalities[i].pinned = pins_has(chat->pins, p.modalities[i].kind);
     p.request =
@@ -171,14 +202,30 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
 void perceive_done(struct perceived *perceived)
 {
     free(perceived->modalities);
+    free(perceived->n_set);
     free(perceived->decision.choices);
     *perceived = (struct perceived){0};
 }
 
-/* What a tier gets of an image has at most so many tokens. */
-static double tokens_for(const struct moa_modality *m, const struct tier_config *tier)
+/* A thumbnail of 224 x 224 px: less than that shows nothing. */
+#define SET_TOKENS_MIN 64
+
+uint32_t perceive_most_tokens(const struct tier_config *tier, unsigned n_set)
 {
-    const double most = (double)tier->image_tokens;
+    const uint32_t most = (uint32_t)tier->image_tokens;
+    if (tier->image_set_tokens == 0 || n_set < 2)
+        return most;
+    uint32_t each = (uint32_t)tier->image_set_tokens / n_set;
+    if (each < SET_TOKENS_MIN)
+        each = SET_TOKENS_MIN;
+    return most == 0 || each < most ? each : most;
+}
+
+double perceive_tokens_of(const struct perceived *perceived, size_t i,
+                          const struct tier_config *tier)
+{
+    const struct moa_modality *m = &perceived->modalities[i];
+    const double most = perceive_most_tokens(tier, perceived->n_set[i]);
     return m->kind == MOA_IMAGE && most > 0 && m->tokens > most ? most : m->tokens;
 }
 
@@ -186,7 +233,7 @@ double perceive_tokens(const struct perceived *perceived, const struct tier_conf
 {
     double tokens = 0;
     for (size_t i = 0; i < perceived->request.n; i++)
-        tokens += tokens_for(&perceived->modalities[i], tier);
+        tokens += perceive_tokens_of(perceived, i, tier);
     return tokens;
 }
 

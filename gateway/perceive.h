@@ -66,6 +66,8 @@ struct perceived {
     struct moa_request request;
     struct moa_decision decision; /* with room for every modality */
     struct moa_modality *modalities;
+    unsigned
+        *n_set; /* of each that is an image: those of its message that have its width and height */
     struct moa_question question; /* the request's, if the policy asks for one */
     bool question_leaves;         /* as decided; see perceive_question_leaves() */
 };
@@ -78,8 +80,15 @@ int perceive_request(const struct chat *chat, const struct image_score *scores,
                      const struct config *config, struct perceived *ret_perceived);
 void perceive_done(struct perceived *perceived);
 
-/** About how many tokens the request is on a tier: an image has at most as many as the tier gets of
- * it. */
+/** The most tokens that a tier gets of an image that is one of `n_set`; 0: no limit. They share the
+ * tier's image_set_tokens, but none is made smaller than 64 tokens for it. */
+uint32_t perceive_most_tokens(const struct tier_config *tier, unsigned n_set);
+
+/** About how many tokens modality `i` is on a tier: of an image as many as the tier gets of it. */
+double perceive_tokens_of(const struct perceived *perceived, size_t i,
+                          const struct tier_config *tier);
+
+/** The same of the whole request. */
 double perceive_tokens(const struct perceived *perceived, const struct tier_config *tier);
 
 /** Notes what tiers do not take: kinds, and a request that is longer than a context. */

@@ -177,12 +177,54 @@ def test_an_image_within_the_budget_is_not_touched(duo, edge, cloud, tier):
 
 
 def test_without_limits_everything_goes_as_it_came(duo, edge):
-    free = {"image_tokens": 0, "image_formats": "", "image_upright": False, "image_flatten": False, "image_min_px": 0}
+    free = {"image_tokens": 0, "image_set_tokens": 0, "image_formats": "", "image_upright": False, "image_flatten": False, "image_min_px": 0}
     exif = Image.Exif()
     exif[0x0112] = 6
     sent = [uri(scene(1600, 1200), exif=exif), uri(scene(100, 100), "webp"), uri(scene(3, 3), "png")]
     assert duo({"policy": "edge", "edge": free}).chat(chat("What is it?", *sent)).status == 200
     assert urls(edge.requests[0]) == sent
+
+
+def frames(n, size=(896, 784)):
+    return [uri(scene(*size, colors=(10 + 4 * i, 200))) for i in range(n)]
+
+
+@pytest.mark.parametrize("tier,n,most", [("edge", 4, 896), ("edge", 5, 819), ("edge", 8, 512), ("edge", 70, 64), ("cloud", 8, 896),
+                                         ("cloud", 20, 614)])
+def test_frames_of_one_camera_share_a_budget(duo, edge, cloud, tier, n, most):
+    other = uri(scene(840, 784))
+    came = frames(n)
+    running = duo({"policy": tier, "limits": {"images": 100}})
+    assert running.chat(chat("What moves?", *came[:2], other, *came[2:])).status == 200
+    got = urls({"edge": edge, "cloud": cloud}[tier].requests[0])
+    sent = [tokens(opened(url).size) for url in got[:2] + got[3:]]
+    assert got[2] == other and len(set(sent)) == 1
+    # What is at most a quarter above its budget stays as it is.
+    assert sent[0] == 896 if 896 <= 1.25 * most else 0.7 * most < sent[0] <= most
+
+
+def test_a_later_turn_leaves_the_frames_of_earlier_ones(duo, edge):
+    running = duo({"policy": "edge"})
+    body = chat("What moves?", *frames(8))
+    assert running.chat(body).status == 200
+    body["messages"] += [{"role": "assistant", "content": "A cat."}, *chat("And now?", *frames(3))["messages"]]
+    assert running.chat(body).status == 200
+    first, second = (urls(request) for request in edge.requests)
+    assert second[:8] == first and second[8:] == frames(3)
+
+
+def test_frames_that_fit_together_are_not_too_long(duo, edge, cloud):
+    running = duo({"policy": "edge", "edge": {"context_tokens": 5000}})
+    body = chat("What moves?", *frames(8))  # 7168 tokens as they came, 4096 as they go
+    assert running.chat(body).plan == "edge" and not cloud.requests
+
+
+def test_a_set_has_the_limit_that_is_set(duo, edge):
+    limits = {"image_tokens": 0, "image_set_tokens": 400}
+    large = uri(scene(1600, 1200))
+    assert duo({"policy": "edge", "edge": limits}).chat(chat("?", large, *frames(2))).status == 200
+    sent = urls(edge.requests[0])
+    assert sent[0] == large and all(140 < tokens(opened(url).size) <= 200 for url in sent[1:])
 
 
 def test_the_fallback_has_its_own_budget(duo, edge, cloud):
