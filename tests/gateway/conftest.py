@@ -162,33 +162,50 @@ def merged(base, more):
     return result
 
 
-@pytest.fixture
-def gateway(tmp_path):
-    """gateway({"policy": "edge", ...}, env={...}) → RunningGateway, listening."""
-    running = []
+class Gateways:
+    """Those that a fixture has started; the end of each is checked."""
 
-    def start(config, env=None, ca=None):
+    def __init__(self, folder):
+        self.folder, self.running = folder, []
+
+    def start(self, config, env=None, ca=None):
         # What decides by default learns; a test that wants it says so. Audits count at once; only tests of labels wait.
         base = {"listen": {"host": "127.0.0.1", "port": 0}, "policy": "paper", "adaptive": {"label_wait": 0}}
         config = merged(base, config)
-        started = RunningGateway(json.dumps(config, indent=1), str(tmp_path / ("gateway%d" % len(running))), MOAOFF,
+        started = RunningGateway(json.dumps(config, indent=1), os.path.join(self.folder, "gateway%d" % len(self.running)), MOAOFF,
                                  dict(os.environ, **(env or {})))
         started.ca = ca
-        running.append(started)
+        self.running.append(started)
         started.wait()
         assert started.get("/healthz").status == 200
         return started
 
-    yield start
-    faults = []
-    for one in running:
-        status = one.stop()
-        found = SANITIZER.search(one.log_text)
-        if found:
-            faults.append("%s\n%s" % (found.group(0), local.tail(one.log, 60)))
-        elif status != 0:
-            faults.append("ended with status %d\n%s" % (status, local.tail(one.log)))
-    assert not faults, "\n".join(faults)
+    def stop(self):
+        faults = []
+        for one in self.running:
+            status = one.stop()
+            found = SANITIZER.search(one.log_text)
+            if found:
+                faults.append("%s\n%s" % (found.group(0), local.tail(one.log, 60)))
+            elif status != 0:
+                faults.append("ended with status %d\n%s" % (status, local.tail(one.log)))
+        assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """gateway({"policy": "edge", ...}, env={...}) → RunningGateway, listening."""
+    gateways = Gateways(str(tmp_path))
+    yield gateways.start
+    gateways.stop()
+
+
+@pytest.fixture(scope="module")
+def lasting_gateway(tmp_path_factory):
+    """The same for all tests of a file."""
+    gateways = Gateways(str(tmp_path_factory.mktemp("lasting")))
+    yield gateways.start
+    gateways.stop()
 
 
 @pytest.fixture

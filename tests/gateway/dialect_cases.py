@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of dialects share: conversations in no form of their own, as chat completions; their clients."""
-import json
-import os
+"""What tests of dialects share: conversations in no form of their own, as chat completions."""
 import random
-import subprocess
 
 from bodies import data_uri, picture
-from conftest import HERE
 
 PICTURES = [data_uri(picture(16, 12, kind, seed=i), kind) for i, kind in enumerate(["png", "jpeg", "gif", "webp"])]
 TOOL = {"name": "point_at", "description": "Points the arm at a color.",
@@ -15,18 +11,6 @@ TOOL = {"name": "point_at", "description": "Points the arm at a color.",
 CALL = "point_at", '{"color": "purple", "why": "caf\\u00e9"}'
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
 WORDS = ["What is it?", "caf\u00e9 \u2615 \U0001f408\u200d\u2b1b", "line\nand \"quotes\" \\ and \t tab", "", "\u4f60\u597d", "x" * 3000, "</s>{}[]", "data:image/png;base64,"]
-
-
-def ask(client, url, *asked):
-    """What the client makes of each answer."""
-    assert os.path.isdir(os.path.join(HERE, "dialects", "node_modules", "openai")), "run tools/setup --test"
-    env = dict(os.environ, NO_PROXY="*", no_proxy="*", OPENAI_AGENTS_DISABLE_TRACING="1")
-    done = subprocess.run(["node", os.path.join(HERE, "dialects", "client.mjs"), client, url],
-                          input=json.dumps(asked), capture_output=True, text=True, timeout=120, env=env)
-    assert done.returncode == 0, done.stderr
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(asked)
-    return answers
 
 
 def conversations(n, seed=20251127):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real engines and real clients: curl and OpenAI's own, and answers whose truth is known."""
+"""Real engines, answers whose truth is known, curl, and a client that leaves."""
 import glob
 import json
 import os
-import signal
 import subprocess
 import time
 import urllib.request
@@ -12,7 +11,8 @@ import pytest
 
 import local
 from bodies import asked_of, chat, data_uri, example
-from conftest import HERE, TAUS, events_of, rows_of, text_of_events
+from conformance import CLIENTS
+from conftest import TAUS, events_of, rows_of, text_of_events
 
 COUNT = "How many objects are there?"
 SIMPLE = "simple-2.png"
@@ -91,60 +91,10 @@ def test_curl_waits_for_100_continue(real, tmp_path):
     assert float(done.stdout.decode().splitlines()[-1]) < 45
 
 
-def ask_openai(gateway, *asked, then=None):
-    """What OpenAI's client makes of each answer; the last line is what it finds under models. `then` is told its process."""
-    assert os.path.isdir(os.path.join(HERE, "openai", "node_modules", "openai")), "run tools/setup --test"
-    with subprocess.Popen(["node", os.path.join(HERE, "openai", "client.mjs"), gateway.url + "/v1"], text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
-        client.stdin.write(json.dumps(asked))
-        client.stdin.close()
-        client.stdin = None
-        try:
-            if then:
-                then(client)
-            out, said = client.communicate(timeout=120)
-        finally:
-            client.kill()
-    assert client.returncode == 0, said
-    return [json.loads(line) for line in out.splitlines()]
-
-
-def test_openai_client(real):
-    gateway = real({"paper": TAUS["edge"]})
-    asked = [{"question": QUESTION, "image": example(SIMPLE), "stream": stream} for stream in (False, True)]
-    asked.append({"question": "Image 1: small red square b1.\nHow many objects are there?", "stream": False})
-    asked.append({"question": "What is it?", "image": "data:image/png;base64,@@@@", "stream": False})
-    whole, streamed, words, refused, listed = ask_openai(gateway, *asked)
-    assert whole == {"plan": "edge", "answer": RIGHT, "finish": "stop"}
-    assert streamed["answer"] == RIGHT and streamed["finish"] == "stop" and streamed["chunks"] >= 2
-    assert words["answer"] == "1"
-    assert refused["error"] == "BadRequestError" and refused["status"] == 400
-    assert refused["param"].startswith("messages[0].content[0].image_url")
-    assert "moaoff" in listed["models"]
-
-
 TOOLS = [{"type": "function", "function": {
     "name": "point_at", "description": "Points the arm at a color.", "strict": True,
     "parameters": {"type": "object", "properties": {"color": {"type": "string", "enum": ["red", "purple"]}},
                    "required": ["color"], "additionalProperties": False}}}]
-CHOICE = {"type": "function", "function": {"name": "point_at"}}
-
-
-@pytest.mark.parametrize("tier", ["edge", "cloud"])
-def test_openai_client_calls_tools(duo, edge, cloud, tier):
-    engine = {"edge": edge, "cloud": cloud}[tier]
-    engine.tool_call = "point_at", '{"color": "purple", "why": "caf\\u00e9"}'
-    asked = [{"question": "Point at it.", "stream": stream, "tools": TOOLS, "tool_choice": CHOICE} for stream in (False, True)]
-    whole, streamed, _ = ask_openai(duo({"policy": tier}), *asked)
-    for answer in (whole, streamed):
-        assert answer["finish"] == "tool_calls" and not answer["answer"]
-        assert answer["calls"] == [{"name": "point_at", "arguments": engine.tool_call[1]}]
-    assert len(engine.requests) == 2
-    for request in engine.requests:
-        assert request.json["tools"] == TOOLS and request.json["tool_choice"] == CHOICE
-        # As the client writes it: not a byte of it was written anew.
-        assert json.dumps(TOOLS, separators=(",", ":")).encode() in request.body
-
 
 def test_what_tools_answered_reaches_the_engine(duo, edge):
     """The turns of a conversation with tools have no text, or a content that is null."""
@@ -168,27 +118,26 @@ def test_tools_of_a_real_engine(real, engines, fields):
     assert answer.status == 200 and answer.json["choices"] == said["choices"]
 
 
-@pytest.mark.parametrize("stream,abort", [(False, "signal"), (True, "signal"), (True, "chunk")])
+@pytest.mark.parametrize("stream,abort", [(False, False), (True, False), (True, True)])
 def test_openai_client_aborts(duo, edge, cloud, tmp_path, stream, abort):
     """The engine would never end: it is let go because the client is gone, and the journal says so."""
-    edge.mode = "stall" if abort == "chunk" else "silent"
+    edge.mode = "stall" if abort else "silent"
     path = str(tmp_path / "journal.db")
     gateway = duo({"policy": "edge", "journal": {"path": path}})
-
-    def leave(client):
+    client = CLIENTS[0].open()
+    try:
+        client.start(url=gateway.url, question="Hello.", stream=stream, abort=abort)
+        deadline = time.monotonic() + 60
         while not edge.requests:
-            assert client.poll() is None
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        client.send_signal(signal.SIGUSR2)
-
-    seen, _ = ask_openai(gateway, {"question": "Hello.", "stream": stream, "abort": abort}, then=leave if abort == "signal" else None)
-    if abort == "signal":
-        assert seen["error"] == "APIUserAbortError"
-    else:  # the client's own rule: the loop over the chunks ends
-        assert seen["ended"] and seen["chunks"] == 2
+        if not abort:
+            client.leave()
+        assert client.answer() == {"aborted": True}
+    finally:
+        client.close()
     left, = rows_of(path, 1, timeout_s=60)
-    assert left["status"] == 0 and (left["first_byte_us"] is None) == (abort == "signal")
-    deadline = time.monotonic() + 60
+    assert left["status"] == 0 and (left["first_byte_us"] is None) == (not abort)
     while not edge.hangups:
         assert time.monotonic() < deadline
         time.sleep(0.01)

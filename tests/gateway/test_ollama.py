@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bodies import data_uri, picture
-from dialect_cases import CALL, PICTURES, SCHEMA, TOOL, ask, conversations
+from dialect_cases import CALL, PICTURES, TOOL, conversations
 from test_responses import as_chat
 
 URI = data_uri(picture(seed=31), "png")
@@ -200,27 +200,3 @@ def test_what_clients_ask_before(duo):
     assert gateway.get("/api/version").json["version"] and gateway.get("/api/ps").json == {"models": []}
     for path in ("/api/chat", "/api/embeddings", "/api/pull"):
         assert isinstance(gateway.get(path).json["error"], str)
-
-
-def test_the_client(duo, edge, cloud):
-    gateway = duo({"policy": "edge"})
-    asked = [{"question": "What is it?", "image": image, "stream": stream, "generate": generate}
-             for image in (None, PICTURES[0]) for stream in (False, True) for generate in (False, True)]
-    [listed, *answers] = ask("ollama", gateway.url, {"list": True}, *asked)
-    assert listed["models"][0] == "moaoff" and "vision" in listed["can"], listed
-    for question, answer in zip(asked, answers):
-        assert answer.get("text") == "the answer of edge" and answer["done"] and answer["reason"] == "stop", answer
-        assert answer["n_in"] > 0 and answer["n_out"] > 0 and (answer["pieces"] > 2) == question["stream"]
-    edge.mode = "500"
-    assert ask("ollama", gateway.url, asked[5])[0]["text"] == "the answer of cloud"
-    edge.mode, edge.tool_call = "ok", CALL
-    for answer in ask("ollama", gateway.url, *({"question": "Point.", "tool": TOOL, "stream": stream} for stream in (False, True))):
-        assert answer["calls"] == [{"name": CALL[0], "input": json.loads(CALL[1])}], answer
-    edge.tool_call, edge.answer = None, '{"n": 2}'
-    pinned = duo({"policy": "cloud"})
-    cloud.requests.clear()
-    [schema] = ask("ollama", pinned.url, {"question": "How many?", "schema": SCHEMA, "pin": "edge"})
-    assert schema["text"] == edge.answer and edge.requests[-1].json["response_format"]["json_schema"]["schema"] == SCHEMA and not cloud.requests
-    edge.mode = "400"
-    [refused] = ask("ollama", pinned.url, {"question": "Hi.", "pin": "edge"})
-    assert refused["status"] == 400 and "engine says 400" in refused["message"], refused

@@ -6,7 +6,7 @@ import pytest
 
 from bodies import data_uri, picture
 from conftest import TAUS
-from dialect_cases import CALL, PICTURES, SCHEMA, TOOL, ask, conversations
+from dialect_cases import CALL, TOOL, conversations
 
 PATH = "/v1/responses"
 URI = data_uri(picture(seed=31), "png")
@@ -279,40 +279,3 @@ def test_pinned_text_and_all(duo, edge, cloud):
     assert post(gateway, {"input": "xyzzy", "instructions": "frotz"}, pin="edge").status == 200 and not cloud.requests
     post(gateway, turn(said("xyzzy"), shown(URI), instructions="frotz"), pin="text")
     assert cloud.requests and not any(b"xyzzy" in r.body or b"frotz" in r.body for r in cloud.requests)
-
-
-# ---- clients
-
-
-@pytest.mark.parametrize("client", ["openai", "ai", "agents"])
-def test_clients(duo, edge, cloud, client):
-    gateway = duo({"policy": "edge"})
-    asked = [{"question": "What is it?", "image": image, "stream": stream} for image in (None, PICTURES[0]) for stream in (False, True)]
-    for answer in ask(client, gateway.url + "/v1", *asked):
-        assert answer.get("text") == "the answer of edge", answer
-    assert [PICTURES[0].encode() in request.body for request in edge.requests] == [False, False, True, True]
-    edge.mode = "500"
-    [answer] = ask(client, gateway.url + "/v1", asked[3])
-    assert answer.get("text") == "the answer of cloud", answer
-
-
-@pytest.mark.parametrize("client", ["openai", "ai"])
-def test_clients_and_tools(duo, edge, client):
-    edge.tool_call = CALL
-    asked = [{"question": "Point at it.", "stream": stream, "tool": TOOL} for stream in (False, True)]
-    for answer in ask(client, duo({"policy": "edge"}).url + "/v1", *asked):
-        assert [(call["name"], call["input"]) for call in answer["calls"]] == [(CALL[0], json.loads(CALL[1]))], answer
-    assert edge.requests[0].json["tool_choice"] == {"type": "function", "function": {"name": CALL[0]}}
-
-
-def test_the_openai_client_with_a_schema_and_a_pin(duo, edge, cloud):
-    gateway = duo({"policy": "cloud"})
-    edge.answer = '{"n": 2}'
-    [whole, stream] = ask("openai", gateway.url + "/v1", {"question": "How many?", "schema": SCHEMA, "pin": "edge"},
-                          {"question": "How many?", "schema": SCHEMA, "stream": True, "pin": "edge"})
-    assert whole["text"] == stream["text"] == edge.answer and whole["store"] is False and not cloud.requests
-    assert edge.requests[0].json["response_format"]["json_schema"]["schema"] == SCHEMA
-    assert stream["events"][0] == "response.created" and stream["events"][-1] == "response.completed"
-    edge.mode = "400"
-    [refused] = ask("openai", gateway.url + "/v1", {"question": "Hi.", "pin": "edge"})
-    assert refused["status"] == 400 and "engine says 400" in refused["message"]
