@@ -404,7 +404,7 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
 {
     *ret_chat = (struct chat){.n_origins = limits->n_origins, .origins = limits->origins};
     struct chat_reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
-    int result = json_text_read(body, SKIM_URIS, &r.text, ret_error);
+    int result = json_text_read(body, SKIM_URIS, limits->max_json_bytes, &r.text, ret_error);
     ret_chat->body = r.text.body;
     if (!result)
         result = read_root(&r, yyjson_doc_get_root(r.text.doc));

@@ -90,14 +90,16 @@ struct chat {
 
 struct chat_limits {
     size_t max_text_bytes;
-    size_t max_images; /* that are new: after the last message of the assistant */
+    size_t max_images;     /* that are new: after the last message of the assistant */
+    size_t max_json_bytes; /* what the parser reads, which is little of a picture; 0: any number */
     size_t n_origins;
     const struct chat_origin *origins; /* of the parts, in their order; must outlive the chat */
 };
 
 /**
  * Reads `body`. Returns 0, or -1 with `ret_error` naming the part at fault (malformed JSON with its
- * byte offset). On success `ret_chat` must be given to chat_done().
+ * byte offset), or 1 if it has more JSON than `limits` allow and was not parsed. On success
+ * `ret_chat` must be given to chat_done().
  */
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error);

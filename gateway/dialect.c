@@ -33,7 +33,6 @@ const struct dialect dialect_chat = {
     .paths = chat_paths,
     .stream_type = "text/event-stream",
     .keep_alive = ": keep-alive\n\n",
-    .bulk = SKIM_URIS,
     .error = http_error_json,
     .error_event = chat_error_event,
 };
@@ -99,8 +98,9 @@ int dialect_read(const struct dialect *dialect, struct moa_bytes body,
     ret_body->chat = json_out_of(BODY_GROWTH * body.n + BODY_MORE);
     /* Mostly it is about as long. */
     ret_body->chat.failed = buffer_reserve(&ret_body->chat.text, body.n + BODY_MORE) != MOA_OK;
-    if (dialect->read(body, ret_body, ret_error))
-        return -1;
+    const int result = dialect->read(body, limits->max_json_bytes, ret_body, ret_error);
+    if (result)
+        return result;
     if (ret_body->chat.failed)
         return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
     struct chat_limits known = *limits;

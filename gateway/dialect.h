@@ -38,9 +38,9 @@ void dialect_body_done(struct dialect_body *body);
 
 /**
  * Reads a body of a dialect. Returns 0, or -1 with `ret_error`, which names what is at fault as the
- * client wrote it. On success `ret_chat` is to be given to chat_done(); it stands on the bytes of
- * `ret_body`'s chat if the dialect has `read`, else on `body`. Whatever it returns, `ret_body` is
- * to be given to dialect_body_done().
+ * client wrote it, or 1 as chat_parse() does. On success `ret_chat` is to be given to chat_done();
+ * it stands on the bytes of `ret_body`'s chat if the dialect has `read`, else on `body`. Whatever
+ * it returns, `ret_body` is to be given to dialect_body_done().
  */
 int dialect_read(const struct dialect *dialect, struct moa_bytes body,
                  const struct chat_limits *limits, struct dialect_body *ret_body,
@@ -106,11 +106,12 @@ struct dialect {
     const char *stream_type;  /* the content type of a stream */
     const char *keep_alive;   /* what says nothing in a stream */
     const char *id_header;    /* where its clients look for the request's id; NULL: nowhere */
-    enum skim_kind bulk;      /* what holds the bulk of a body with pictures */
 
     /** The body as a chat completion: `ret_body` is zeroed but for its buffer. NULL: it is one, and
-     * all that follows but the errors is NULL too. 0, or -1 with `ret_error`. */
-    int (*read)(struct moa_bytes body, struct dialect_body *ret_body, struct http_error *ret_error);
+     * all that follows but the errors is NULL too. What json_text_read() returns, or -1 with
+     * `ret_error`. */
+    int (*read)(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
+                struct http_error *ret_error);
 
     /** Said into answer->out. An answer that is no stream is gathered in answer->own. -1 if out of
      * memory; what fails in `out` need not be looked for. */

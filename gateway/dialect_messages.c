@@ -212,12 +212,12 @@ static int put_body(struct reader *r, const struct members *m)
     return r->out->failed ? reader_fail_memory(r) : 0;
 }
 
-int messages_read(struct moa_bytes body, struct dialect_body *ret_body,
+int messages_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                   struct http_error *ret_error)
 {
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
     struct members m;
-    int result = json_text_read(body, SKIM_BASE64, &r.text, ret_error);
+    int result = json_text_read(body, SKIM_BASE64, max_json_bytes, &r.text, ret_error);
     if (!result)
         result = reader_members(&r, yyjson_doc_get_root(r.text.doc), "", body_names, &m) ||
                          put_body(&r, &m)

@@ -9,7 +9,7 @@
 #include "dialect_reader.h"
 
 /** The body as a chat completion; see struct dialect. */
-int messages_read(struct moa_bytes body, struct dialect_body *ret_body,
+int messages_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                   struct http_error *ret_error);
 
 /** `"messages":[...]`. */

@@ -355,7 +355,6 @@ const struct dialect dialect_messages = {
     .stream_type = "text/event-stream",
     .keep_alive = "event: ping\ndata: {\"type\":\"ping\"}\n\n",
     .id_header = "request-id",
-    .bulk = SKIM_BASE64,
     .read = messages_read,
     .begin = begin,
     .say = say,

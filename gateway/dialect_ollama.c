@@ -411,11 +411,11 @@ static int put_generate(struct reader *r)
     return put_common(r, &m);
 }
 
-static int read_body(struct moa_bytes body, struct dialect_body *ret_body,
+static int read_body(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                      struct http_error *ret_error, int (*put)(struct reader *r))
 {
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
-    int result = json_text_read(body, SKIM_BASE64, &r.text, ret_error);
+    int result = json_text_read(body, SKIM_BASE64, max_json_bytes, &r.text, ret_error);
     if (!result)
         result = put(&r);
     json_text_done(&r.text);
@@ -423,14 +423,14 @@ static int read_body(struct moa_bytes body, struct dialect_body *ret_body,
     return result;
 }
 
-int ollama_read_chat(struct moa_bytes body, struct dialect_body *ret_body,
+int ollama_read_chat(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                      struct http_error *ret_error)
 {
-    return read_body(body, ret_body, ret_error, put_chat);
+    return read_body(body, max_json_bytes, ret_body, ret_error, put_chat);
 }
 
-int ollama_read_generate(struct moa_bytes body, struct dialect_body *ret_body,
-                         struct http_error *ret_error)
+int ollama_read_generate(struct moa_bytes body, size_t max_json_bytes,
+                         struct dialect_body *ret_body, struct http_error *ret_error)
 {
-    return read_body(body, ret_body, ret_error, put_generate);
+    return read_body(body, max_json_bytes, ret_body, ret_error, put_generate);
 }

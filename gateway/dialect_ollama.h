@@ -9,9 +9,9 @@
 #include "dialect_reader.h"
 
 /** The bodies as chat completions; see struct dialect. */
-int ollama_read_chat(struct moa_bytes body, struct dialect_body *ret_body,
+int ollama_read_chat(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                      struct http_error *ret_error);
-int ollama_read_generate(struct moa_bytes body, struct dialect_body *ret_body,
-                         struct http_error *ret_error);
+int ollama_read_generate(struct moa_bytes body, size_t max_json_bytes,
+                         struct dialect_body *ret_body, struct http_error *ret_error);
 
 #endif

@@ -235,7 +235,6 @@ const struct dialect dialect_ollama_chat = {
     .stream_type = "application/x-ndjson",
     .keep_alive = "{\"model\":\"\",\"created_at\":\"1970-01-01T00:00:00Z\",\"message\":"
                   "{\"role\":\"assistant\",\"content\":\"\"},\"done\":false}\n",
-    .bulk = SKIM_BASE64,
     .read = ollama_read_chat,
     .begin = begin,
     .say = say,
@@ -251,7 +250,6 @@ const struct dialect dialect_ollama_generate = {
     .stream_type = "application/x-ndjson",
     .keep_alive = "{\"model\":\"\",\"created_at\":\"1970-01-01T00:00:00Z\",\"response\":\"\","
                   "\"done\":false}\n",
-    .bulk = SKIM_BASE64,
     .read = ollama_read_generate,
     .begin = begin,
     .say = say,

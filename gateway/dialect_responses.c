@@ -298,12 +298,12 @@ static int keep_echo(struct reader *r, const struct members *m, size_t n_bytes)
     return r->to->echo ? 0 : reader_fail_memory(r);
 }
 
-int responses_read(struct moa_bytes body, struct dialect_body *ret_body,
+int responses_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                    struct http_error *ret_error)
 {
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
     struct members m;
-    int result = json_text_read(body, SKIM_URIS, &r.text, ret_error);
+    int result = json_text_read(body, SKIM_URIS, max_json_bytes, &r.text, ret_error);
     if (!result)
         result = reader_members(&r, yyjson_doc_get_root(r.text.doc), "", body_names, &m) ||
                          check_kinds(&r, &m) || refuse(&r, &m) || put_body(&r, &m) ||

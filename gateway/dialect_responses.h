@@ -10,7 +10,7 @@
 #include "dialect_reader.h"
 
 /** The body as a chat completion; see struct dialect. */
-int responses_read(struct moa_bytes body, struct dialect_body *ret_body,
+int responses_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                    struct http_error *ret_error);
 
 /** `"messages":[...]`. Both as they stand in the body; `instructions` is a string or NULL. */

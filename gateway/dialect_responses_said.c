@@ -379,7 +379,6 @@ const struct dialect dialect_responses = {
     .paths = paths,
     .stream_type = "text/event-stream",
     .keep_alive = ": keep-alive\n\n",
-    .bulk = SKIM_URIS,
     .read = responses_read,
     .begin = begin,
     .say = say,

@@ -28,8 +28,8 @@
 #include "upstream.h"
 #include "worker.h"
 
-#define PARSE_BYTES 65536     /* more than so many are a worker's: a MB may take the loop 80 ms */
-#define SKIM_BYTES (16 << 20) /* up to so many are skimmed on the loop, which takes it 2 ms */
+#define PARSE_BYTES 65536         /* more JSON is a worker's: a MB of it may take the loop 80 ms */
+#define SKIM_BYTES (16 << 20)     /* up to so many are skimmed on the loop, which takes it 2 ms */
 #define TRANSLATE_BYTES (1 << 20) /* the same, if it is copied besides, as other dialects are */
 #define PARSE_RATIO 11            /* bytes that parsing may hold for each of a body */
 
@@ -206,29 +206,26 @@ static void on_read(struct worker_job *job)
     free(r);
 }
 
-/* Most of a body with pictures is what the parser passes over. */
-static bool is_short(struct moa_bytes body, const struct dialect *dialect)
-{
-    const size_t most = dialect->read ? TRANSLATE_BYTES : SKIM_BYTES;
-    return body.n <= PARSE_BYTES ||
-           (body.n <= most && skim_size(body, dialect->bulk) <= PARSE_BYTES);
-}
-
 static void parse(struct exchange *x)
 {
     const struct config *config = x->settings->config;
-    const struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
-                                       .max_images = (size_t)config->max_images};
+    struct chat_limits limits = {.max_text_bytes = (size_t)config->max_text_bytes,
+                                 .max_images = (size_t)config->max_images,
+                                 .max_json_bytes = PARSE_BYTES};
     struct moa_bytes body;
     body.p = x->request_body = server_request_take_body(x->request, &body.n);
     x->request_bytes = body.n;
-    if (is_short(body, x->dialect)) {
+    if (body.n <= (x->dialect->read ? TRANSLATE_BYTES : SKIM_BYTES)) {
         struct http_error error;
         const int result =
             dialect_read(x->dialect, body, &limits, &x->translated, &x->chat, &error);
-        go_on(x, result, &error);
-        return;
+        if (result <= 0) {
+            go_on(x, result, &error);
+            return;
+        }
+        dialect_body_done(&x->translated);
     }
+    limits.max_json_bytes = 0;
     struct reading *r = x->reading = calloc(1, sizeof(*r));
     if (!r) {
         exchange_fail_memory(x);

@@ -23,8 +23,8 @@ static yyjson_doc *read_json(const struct skim *skim, size_t n_skipped, struct h
     return doc;
 }
 
-int json_text_read(struct moa_bytes body, enum skim_kind kind, struct json_text *ret_text,
-                   struct http_error *ret_error)
+int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
+                   struct json_text *ret_text, struct http_error *ret_error)
 {
     *ret_text = (struct json_text){.doc = NULL};
     /* RFC 8259, 8.1: a parser may pass over a byte order mark, which some editors and shells write.
@@ -34,8 +34,11 @@ int json_text_read(struct moa_bytes body, enum skim_kind kind, struct json_text 
     if (body.n == 0)
         return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
     ret_text->body = body;
-    if (skim_init(&ret_text->skim, body, kind))
+    const int skimmed = skim_init(&ret_text->skim, body, kind, most);
+    if (skimmed < 0)
         return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
+    if (skimmed > 0)
+        return 1;
     ret_text->doc = read_json(&ret_text->skim, n_mark, ret_error);
     if (!ret_text->doc)
         return -1;

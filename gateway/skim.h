@@ -29,13 +29,11 @@ struct skim {
 /**
  * Cuts what is of a kind out of `body`, which must outlive the skim. What is cut is
  * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
- * included, is in the skim as in the body. Returns 0, or -1 if out of memory.
+ * included, is in the skim as in the body. Returns 0, -1 if out of memory, or 1 if more than `most`
+ * bytes (0: any number) would be in the skim, which is empty then.
  */
-int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind);
+int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind, size_t most);
 void skim_done(struct skim *skim);
-
-/** How many bytes skim_init() would leave of `body`. Reads it once, ten bytes in a nanosecond. */
-size_t skim_size(struct moa_bytes body, enum skim_kind kind);
 
 /** Where the byte at `offset` of the skim is in the body. */
 size_t skim_origin(const struct skim *skim, size_t offset);

@@ -45,10 +45,12 @@ static char *error_event(const struct http_error *error, size_t *ret_n)
     return text;
 }
 
-static int read_body(struct moa_bytes body, struct dialect_body *ret_body,
+static int read_body(struct moa_bytes body, size_t max_json_bytes, struct dialect_body *ret_body,
                      struct http_error *ret_error)
 {
     (void)ret_error;
+    if (max_json_bytes > 0 && body.n > max_json_bytes)
+        return 1;
     json_put(&ret_body->chat, "{\"messages\":[{\"role\":\"user\",\"content\":");
     json_put_bytes(&ret_body->chat, body);
     json_put(&ret_body->chat, "}]}");
@@ -147,6 +149,13 @@ static void parts_keep_the_names_of_their_origin(void **state)
     assert_string_equal(error.param, "picture");
     dialect_body_done(&body);
     limits.max_images = 2;
+    limits.max_json_bytes = bytes.n - 1; /* for who reads it first */
+    assert_int_equal(dialect_read(&spy, bytes, &limits, &body, &chat, &error), 1);
+    dialect_body_done(&body);
+    limits.max_json_bytes = bytes.n; /* and for who reads what that made of it */
+    assert_int_equal(dialect_read(&spy, bytes, &limits, &body, &chat, &error), 1);
+    dialect_body_done(&body);
+    limits.max_json_bytes = 0;
     assert_int_equal(dialect_read(&spy, bytes, &limits, &body, &chat, &error), 0);
     char name[80];
     chat_part_name(&chat, 0, name, sizeof(name));

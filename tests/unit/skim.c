@@ -29,8 +29,7 @@ static struct moa_bytes body_of(const char *before, const char *after, char spoi
 static void check(struct moa_bytes body, size_t n_left)
 {
     struct skim skim;
-    assert_int_equal(skim_size(body, SKIM_URIS), n_left);
-    assert_int_equal(skim_init(&skim, body, SKIM_URIS), 0);
+    assert_int_equal(skim_init(&skim, body, SKIM_URIS, 0), 0);
     assert_int_equal(skim.json.n, n_left);
     for (size_t i = 0; i < skim.json.n; i++) {
         const size_t origin = skim_origin(&skim, i);
@@ -61,16 +60,56 @@ static void test_short_and_none(void **state)
 {
     (void)state;
     static const char text[] = "{\"url\": \"data:image/png;base64,AAAA\"}";
-    assert_int_equal(skim_size((struct moa_bytes){text, strlen(text)}, SKIM_URIS), strlen(text));
-    assert_int_equal(skim_size((struct moa_bytes){NULL, 0}, SKIM_URIS), 0);
+    struct skim skim;
+    assert_int_equal(skim_init(&skim, (struct moa_bytes){text, strlen(text)}, SKIM_URIS, 0), 0);
+    assert_int_equal(skim.json.n, strlen(text));
+    skim_done(&skim);
+    assert_int_equal(skim_init(&skim, (struct moa_bytes){NULL, 0}, SKIM_URIS, 0), 0);
+    assert_int_equal(skim.json.n, 0);
+    skim_done(&skim);
+}
+
+/* Wherever in a long string it stands, and whatever letters are around it. */
+static void test_a_fault_is_found_anywhere(void **state)
+{
+    (void)state;
+    static const char faults[] = "\\\n\x1f\x80\xff", others[] = "!#*+/09AZaz[]^~ \x7f";
+    char text[2 + 6 + BULK + 1];
+    struct skim skim;
+    for (const char *other = others; *other; other++) {
+        for (size_t at = 6; at < BULK; at += 13) {
+            const struct moa_bytes body = {text, sizeof(text) - 1};
+            memset(text, *other, sizeof(text));
+            memcpy(text, "\"data:", 6);
+            text[sizeof(text) - 2] = '"';
+            text[at] = at % 2 ? 'A' : faults[at % (sizeof(faults) - 1)];
+            assert_int_equal(skim_init(&skim, body, SKIM_URIS, 0), 0);
+            assert_int_equal(skim.json.n, at % 2 ? 33 : body.n);
+            skim_done(&skim);
+        }
+    }
+}
+
+static void test_more_than_is_parsed(void **state)
+{
+    (void)state;
+    const struct moa_bytes body = body_of("{\"url\":", "}", 0);
+    const size_t left = strlen("{\"url\":") + 32 + 1 + 1;
+    struct skim skim;
+    assert_int_equal(skim_init(&skim, body, SKIM_URIS, left - 1), 1);
+    assert_int_equal(skim.json.n, 0);
+    skim_done(&skim);
+    assert_int_equal(skim_init(&skim, body, SKIM_URIS, left), 0);
+    assert_int_equal(skim.json.n, left);
+    skim_done(&skim);
+    free((void *)(uintptr_t)body.p);
 }
 
 static void check_base64(char *body, size_t n_left)
 {
     struct skim skim;
     const struct moa_bytes bytes = {body, strlen(body)};
-    assert_int_equal(skim_size(bytes, SKIM_BASE64), n_left);
-    assert_int_equal(skim_init(&skim, bytes, SKIM_BASE64), 0);
+    assert_int_equal(skim_init(&skim, bytes, SKIM_BASE64, 0), 0);
     assert_int_equal(skim.json.n, n_left);
     for (size_t i = 0; i < skim.json.n; i++)
         assert_int_equal(((const char *)skim.json.p)[i], body[skim_origin(&skim, i)]);
@@ -201,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_bulk_is_left_out),
         cmocka_unit_test(test_what_is_no_uri_stays),
         cmocka_unit_test(test_short_and_none),
+        cmocka_unit_test(test_a_fault_is_found_anywhere),
+        cmocka_unit_test(test_more_than_is_parsed),
         cmocka_unit_test(test_bulk_of_base64),
         cmocka_unit_test(bulky_images_are_found),
         cmocka_unit_test(a_bulky_image_in_a_text_is_text),
