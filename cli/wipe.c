@@ -23,8 +23,13 @@ void free(void *p)
     if (!p)
         return;
     const size_t n = malloc_usable_size(p);
-    if (n < MAPPED_BYTES)
-        explicit_bzero(p, n);
+    if (n < MAPPED_BYTES) {
+        memset(p, 0, n);
+        __asm__ volatile(""
+                         :
+                         : "r"(p)
+                         : "memory"); /* somebody reads it, for all the compiler knows */
+    }
     __libc_free(p);
 }
 

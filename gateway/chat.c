@@ -84,7 +84,7 @@ static bool is_known(yyjson_val *key)
         "role",    "content",           "name",      "tool_calls",        "tool_call_id",
         "refusal", "reasoning_content", "reasoning", "reasoning_details", "function_call"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (yyjson_equals_str(key, names[i]))
+        if (json_is(key, names[i]))
             return true;
     }
     return false;
@@ -224,7 +224,7 @@ static yyjson_val *key_of(yyjson_val *root, const char *name)
     yyjson_val *key, *value;
     yyjson_obj_foreach(root, i, n, key, value)
     {
-        if (yyjson_equals_str(key, name))
+        if (json_is(key, name))
             return key;
     }
     return NULL;
@@ -312,7 +312,7 @@ static bool is_known_list(yyjson_val *key)
                                         "bad_words",
                                         "allowed_token_ids"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (yyjson_equals_str(key, names[i]))
+        if (json_is(key, names[i]))
             return true;
     }
     return false;

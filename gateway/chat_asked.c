@@ -80,7 +80,7 @@ static bool is_read(yyjson_val *key)
                                         "structured_outputs",
                                         "chat_template_kwargs"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (yyjson_equals_str(key, names[i]))
+        if (json_is(key, names[i]))
             return true;
     }
     return false;

@@ -26,7 +26,8 @@ static yyjson_doc *read_json(const struct skim *skim, size_t n_skipped, struct h
 int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
                    struct json_text *ret_text, struct http_error *ret_error)
 {
-    *ret_text = (struct json_text){.doc = NULL};
+    ret_text->doc = NULL;
+    ret_text->skim.owned = NULL;
     /* RFC 8259, 8.1: a parser may pass over a byte order mark, which some editors and shells write.
      */
     const size_t n_mark = body.n >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
@@ -49,8 +50,8 @@ int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
 void json_text_done(struct json_text *text)
 {
     yyjson_doc_free(text->doc);
+    text->doc = NULL;
     skim_done(&text->skim);
-    *text = (struct json_text){.doc = NULL};
 }
 
 /* The closing quote of the string whose first character is at `at`. */
@@ -146,7 +147,7 @@ const char *json_find_twice(yyjson_val *object, const char *const *names)
     yyjson_obj_foreach(object, i, n, key, value)
     {
         for (size_t k = 0; k < JSON_NAMES_MAX && names[k]; k++) {
-            if (yyjson_equals_str(key, names[k]) && ++seen[k] == 2)
+            if (json_is(key, names[k]) && ++seen[k] == 2)
                 return names[k];
         }
     }

@@ -7,14 +7,14 @@
 #ifndef MOA_GATEWAY_JSON_TEXT_H
 #define MOA_GATEWAY_JSON_TEXT_H
 
+#include <stdbool.h>
+
 #include <moaoff/base.h>
+#include <yyjson.h>
 
 #include "error.h"
 #include "skim.h"
 #include "span.h"
-
-struct yyjson_doc;
-struct yyjson_val;
 
 struct json_text {
     struct moa_bytes body; /* borrowed, without a byte order mark */
@@ -38,6 +38,12 @@ struct moa_bytes json_string_value(const struct json_text *text, struct yyjson_v
 struct span json_object_span(const struct json_text *text, struct yyjson_val *object);
 /** The value of an object's member whose key is `key`: null, true, false or a number. */
 struct span json_word_span(const struct json_text *text, struct yyjson_val *key);
+
+/** Whether the key of a member is `name`; most differ in the first letter. */
+static inline bool json_is(yyjson_val *key, const char *name)
+{
+    return yyjson_get_str(key)[0] == name[0] && yyjson_equals_str(key, name);
+}
 
 #define JSON_NAMES_MAX 8
 

@@ -174,12 +174,6 @@ void log_number(struct log_line *line, const char *key, int64_t value)
     print_int(&line->text, value);
 }
 
-void log_quoted(struct log_line *line, const char *key, const char *value)
-{
-    add_key(line, key);
-    print_text(&line->text, log_quote(value).s);
-}
-
 void log_end(struct log_line *line)
 {
     char *s = line->s;
@@ -238,11 +232,11 @@ static void escape(struct print *p, char c)
         print_bytes(p, as_code, sizeof(as_code));
 }
 
-struct log_text log_quote(const char *value)
+/* Into `room` bytes, of which there are at least eight; returns how many were used. An escape and
+ * the second quote always fit behind what does. */
+static size_t quote(const char *value, char *text, size_t room)
 {
-    struct log_text text;
-    /* An escape and the second quote always fit behind what does. */
-    struct print p = print_into(text.s, sizeof(text.s) - 1);
+    struct print p = print_into(text, room - 1);
     print_text(&p, "\"");
     while (*value && p.n + 5 < p.room) {
         const size_t n = count_plain(value);
@@ -254,5 +248,22 @@ struct log_text log_quote(const char *value)
     }
     p.room++;
     print_text(&p, "\"");
+    return p.n;
+}
+
+struct log_text log_quote(const char *value)
+{
+    struct log_text text;
+    quote(value, text.s, sizeof(text.s));
     return text;
+}
+
+void log_quoted(struct log_line *line, const char *key, const char *value)
+{
+    add_key(line, key);
+    struct print *p = &line->text;
+    const size_t left = p->room - p->n;
+    if (left >= 8)
+        p->n += quote(value, p->s + p->n,
+                      left < sizeof(struct log_text) ? left : sizeof(struct log_text));
 }

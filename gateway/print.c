@@ -18,11 +18,6 @@ void print_bytes(struct print *p, const char *bytes, size_t n)
     p->s[p->n] = '\0';
 }
 
-void print_text(struct print *p, const char *text)
-{
-    print_bytes(p, text, strlen(text));
-}
-
 /* Decimal digits of `value`, at least `least` of them, that end at `end`. */
 static char *digits_before(char *end, uint64_t value, unsigned least)
 {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** `s` always ends with a NUL; what has no room is cut. */
 struct print {
@@ -25,7 +26,17 @@ static inline struct print print_into(char *s, size_t room)
 }
 
 void print_bytes(struct print *p, const char *bytes, size_t n);
-void print_text(struct print *p, const char *text);
+/** Most are constants: what fits is a store or two. */
+static inline void print_text(struct print *p, const char *text)
+{
+    const size_t n = strlen(text);
+    if (n < p->room - p->n) {
+        memcpy(p->s + p->n, text, n + 1);
+        p->n += n;
+    } else {
+        print_bytes(p, text, n);
+    }
+}
 void print_int(struct print *p, int64_t value);
 /** As printf("%.*f") does; at most 6 decimals. */
 void print_fixed(struct print *p, double value, unsigned decimals);

@@ -10,6 +10,8 @@
 
 #include "print.h"
 
+#define CHUNK_BYTES 256 /* more than what stands around a chunk: printing wants 64 */
+
 /* "" for a status that only an engine gives: llhttp's table ends the program at what is not in it.
  */
 static const char *reason_of(int status)
@@ -53,7 +55,7 @@ static void print_header(struct print *out, const char *name, const char *value)
     print_text(out, "\r\n");
 }
 
-/* At least what add_head() takes. */
+/* At least what a head takes. */
 static size_t head_bytes(const struct connection *c, const struct server_head *head)
 {
     const char *origin = cors_origin(c);
@@ -65,14 +67,25 @@ static size_t head_bytes(const struct connection *c, const struct server_head *h
     return n;
 }
 
-/* Where reserve() has made room. */
-static void add_head(struct connection *c, const struct server_head *head, const char *framing,
-                     bool keep_alive)
+/* Makes room for `n` bytes of an answer, so that no part of it can be missing. Without memory the
+ * connection is closed instead. */
+static bool reserve(struct connection *c, size_t n)
+{
+    if (!c->lost && evbuffer_expand(c->out, n))
+        c->lost = true;
+    return !c->lost;
+}
+
+/* A head, and room for `n` bytes behind it. */
+static bool add_head(struct connection *c, const struct server_head *head, const char *framing,
+                     bool keep_alive, size_t n)
 {
     struct evbuffer_iovec space;
     const char *origin = cors_origin(c);
-    if (evbuffer_reserve_space(c->out, (ev_ssize_t)head_bytes(c, head), &space, 1) != 1)
-        return;
+    const size_t head_n = head_bytes(c, head);
+    if (!reserve(c, head_n + n) ||
+        evbuffer_reserve_space(c->out, (ev_ssize_t)head_n, &space, 1) != 1)
+        return false;
     struct print out = print_into(space.iov_base, space.iov_len);
     print_text(&out, "HTTP/1.1 ");
     print_int(&out, head->status);
@@ -92,16 +105,7 @@ static void add_head(struct connection *c, const struct server_head *head, const
     print_text(&out, "\r\n");
     space.iov_len = out.n;
     evbuffer_commit_space(c->out, &space, 1);
-}
-
-/* Makes room for an answer's head and `n` bytes, so that no part of it can be missing. Without
- * memory the connection is closed instead. */
-static bool reserve(struct connection *c, const struct server_head *head, size_t n)
-{
-    n += head ? head_bytes(c, head) : 256;
-    if (!c->lost && evbuffer_expand(c->out, n))
-        c->lost = true;
-    return !c->lost;
+    return true;
 }
 
 /* In the form that its client reads. */
@@ -139,10 +143,8 @@ void request_refuse(struct connection *c)
         .headers = &header,
         .n_headers = status == 401 || status == 405 || status == 429 ? 1 : 0,
     };
-    if (reserve(c, &head, n)) {
-        add_head(c, &head, framing, false);
+    if (add_head(c, &head, framing, false, n))
         evbuffer_add(c->out, text, n);
-    }
     free(json);
 }
 
@@ -160,11 +162,8 @@ void server_reply(struct server_request *request, const struct server_head *head
     char framing[48] = "";
     if (head->status != 304) /* which has no body, and would have to tell the length of another */
         print_length(framing, sizeof(framing), body.n);
-    if (reserve(c, head, body.n)) {
-        add_head(c, head, framing, request->keep_alive);
-        if (c->parser.method != HTTP_HEAD)
-            evbuffer_add(c->out, body.p, body.n);
-    }
+    if (add_head(c, head, framing, request->keep_alive, body.n) && c->parser.method != HTTP_HEAD)
+        evbuffer_add(c->out, body.p, body.n);
     finish(c);
 }
 
@@ -188,16 +187,16 @@ void server_reply_begin(struct server_request *request, const struct server_head
     request->chunked = !request->is_1_0;
     if (request->is_1_0)
         request->keep_alive = false;
-    if (reserve(request->connection, head, 0))
-        add_head(request->connection, head,
-                 request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive);
+    (void)add_head(request->connection, head,
+                   request->chunked ? "Transfer-Encoding: chunked\r\n" : "", request->keep_alive,
+                   0);
     connection_flush(request->connection);
 }
 
 size_t server_reply_write(struct server_request *request, struct moa_bytes bytes)
 {
     struct connection *c = request->connection;
-    if (bytes.n > 0 && reserve(c, NULL, bytes.n)) {
+    if (bytes.n > 0 && reserve(c, bytes.n + CHUNK_BYTES)) {
         if (request->chunked)
             evbuffer_add_printf(c->out, "%zx\r\n", bytes.n);
         evbuffer_add(c->out, bytes.p, bytes.n);
@@ -211,7 +210,7 @@ size_t server_reply_write(struct server_request *request, struct moa_bytes bytes
 void server_reply_end(struct server_request *request)
 {
     struct connection *c = request->connection;
-    if (request->chunked && reserve(c, NULL, 5))
+    if (request->chunked && reserve(c, CHUNK_BYTES))
         evbuffer_add(c->out, "0\r\n\r\n", 5);
     finish(c);
 }

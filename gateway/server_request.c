@@ -29,7 +29,7 @@ static int fail_memory(struct connection *c)
 static int head_append(struct connection *c, const char *p, size_t n, bool end)
 {
     struct buffer *head = &c->request->head;
-    enum moa_err err = buffer_add(head, p, n);
+    enum moa_err err = n > 0 ? buffer_add(head, p, n) : MOA_OK;
     if (!err && end)
         err = buffer_add(head, "", 1);
     if (err == MOA_ERR_LIMIT)

@@ -169,7 +169,9 @@ int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind, siz
 void skim_done(struct skim *skim)
 {
     free(skim->owned);
-    *skim = (struct skim){0};
+    skim->owned = NULL;
+    skim->json = (struct moa_bytes){NULL, 0};
+    skim->n_cuts = 0;
 }
 
 size_t skim_origin(const struct skim *skim, size_t offset)

@@ -483,10 +483,14 @@ static int add_named(struct upstream_call *call, const char *name, const char *v
 
 static int add_headers(struct upstream_call *call, const struct upstream_request *r)
 {
-    /* Without "Expect:" libcurl waits a second for 100 Continue before a large body. */
+    /* The same as CURLOPT_ACCEPT_ENCODING, which libcurl would print anew for each call. */
+    if (add_header(call, "Accept-Encoding: identity"))
+        return -1;
     if (r->method == UPSTREAM_POST &&
-        (add_named(call, "Content-Type", r->content_type ? r->content_type : "application/json") ||
-         add_header(call, "Expect:")))
+        add_named(call, "Content-Type", r->content_type ? r->content_type : "application/json"))
+        return -1;
+    /* Without "Expect:" libcurl waits a second for 100 Continue before a body of a megabyte. */
+    if (r->method == UPSTREAM_POST && !call->small_body && add_header(call, "Expect:"))
         return -1;
     for (size_t i = 0; i < r->n_headers; i++) {
         if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))

@@ -84,9 +84,8 @@ static bool has_own_stop(const struct scanner *s, const struct text_chunk *chunk
            (n <= 6 && moa_text_is_abbreviation(s->p + chunk->begin, n)) || is_ordinal(s, chunk);
 }
 
-static void end_chunk(struct scanner *s, const struct text_chunk *chunk)
+static void end_chunk(struct scanner *s, const struct text_chunk *chunk, enum text_kind kind)
 {
-    const enum text_kind kind = moa_text_kind_of(chunk);
     if (kind == KIND_WORD)
         moa_entities_pass(&s->entities, s->p + chunk->begin, chunk->end - chunk->begin);
     else
@@ -426,7 +425,7 @@ static void read_chunk(struct scanner *s)
     /* Only a single letter after the apostrophe is a possessive. */
     if (chunk.stem_end == 0 || chunk.end - chunk.stem_end > 4)
         chunk.stem_end = chunk.end;
-    end_chunk(s, &chunk);
+    end_chunk(s, &chunk, moa_text_kind_of(&chunk));
 }
 
 /* What may stand between a word and a space without joining anything. */
@@ -518,7 +517,7 @@ static bool read_plain_title(struct scanner *s)
         .n_letters = n,
         .first_upper = true,
     };
-    end_chunk(s, &chunk);
+    end_chunk(s, &chunk, KIND_CAPITAL);
     return true;
 }
 
