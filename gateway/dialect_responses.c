@@ -151,8 +151,8 @@ static const char *const body_names[] = {
     "service_tier", "model", "stream", "input", "instructions", "max_output_tokens", "tools",
     "tool_choice", "text", "reasoning", "stop", "metadata", "store", "background", "truncation",
     "top_logprobs", "include", "previous_response_id", "conversation", "prompt",
-    /* Nothing is padded, and no tool runs here. */
-    "stream_options", "max_tool_calls", NULL};
+    /* Nothing is padded, no tool runs here, and what Codex tells of itself is for its makers. */
+    "stream_options", "max_tool_calls", "client_metadata", NULL};
 
 _Static_assert(sizeof(body_names) / sizeof(body_names[0]) <= MEMBERS_MAX, "room for all members");
 

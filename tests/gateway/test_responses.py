@@ -118,7 +118,7 @@ def test_engines_get_what_the_same_chat_would_have_been(duo, edge):
     ({"text": {"format": {"type": "text"}}}, {}), ({"tool_choice": "required", "parallel_tool_calls": False}, {"tool_choice": "required", "parallel_tool_calls": False}),
     ({"reasoning": {"effort": "low", "summary": "auto"}}, {"reasoning_effort": "low"}),
     ({"user": "u", "prompt_cache_key": "k", "service_tier": "auto", "store": False, "background": False, "previous_response_id": None,
-      "metadata": {"a": "b"}, "include": ["reasoning.encrypted_content"], "truncation": "disabled", "max_tool_calls": 3},
+      "metadata": {"a": "b"}, "include": ["reasoning.encrypted_content"], "truncation": "disabled", "max_tool_calls": 3, "client_metadata": {"session_id": "s"}},
      {"user": "u", "prompt_cache_key": "k", "service_tier": "auto"}),
     ({"input": [{"role": "user", "content": [{"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0x"}]}]},
      {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0x", "filename": "a.pdf"}}]}]}),
