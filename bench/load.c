@@ -241,12 +241,12 @@ static void read_body(const char *path)
     fclose(in);
 }
 
-static void write_head(uint16_t port, const char *path, const char *headers)
+static void write_head(uint16_t port, const char *path, const char *key, const char *headers)
 {
     int n = asprintf(&load.head,
                      "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/json\r\n"
-                     "Authorization: Bearer local\r\nContent-Length: %zu\r\n%s\r\n",
-                     path, port, load.body_n, headers);
+                     "Authorization: Bearer %s\r\nContent-Length: %zu\r\n%s\r\n",
+                     path, port, key, load.body_n, headers);
     if (n < 0)
         die("memory");
     load.head_n = (size_t)n;
@@ -276,7 +276,7 @@ static void print_results(int64_t started_us)
 static int usage(void)
 {
     fprintf(stderr, "usage: bench-load [-c CONNECTIONS] [-n REQUESTS] [-t SECONDS] [-v OFFSET]\n"
-                    "                  [-H 'NAME: VALUE'] PORT PATH BODYFILE\n"
+                    "                  [-k KEY] [-H 'NAME: VALUE'] PORT PATH BODYFILE\n"
                     "-v: count in the eight digits at this offset of the body, from -f on\n");
     return 2;
 }
@@ -284,9 +284,10 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     char *headers = strdup("");
+    const char *key = "local";
     long seconds = 60;
     load.n_requests = load.n_connections = 1;
-    for (int option; (option = getopt(argc, argv, "c:n:t:v:f:H:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "c:n:t:v:f:k:H:")) != -1;) {
         char *longer;
         if (option == 'c') {
             load.n_connections = strtoul(optarg, NULL, 10);
@@ -298,6 +299,8 @@ int main(int argc, char **argv)
             load.vary_at = strtoul(optarg, NULL, 10);
         } else if (option == 'f') {
             load.first = strtoul(optarg, NULL, 10);
+        } else if (option == 'k') {
+            key = optarg;
         } else if (option == 'H' && asprintf(&longer, "%s%s\r\n", headers, optarg) > 0) {
             free(headers);
             headers = longer;
@@ -312,7 +315,7 @@ int main(int argc, char **argv)
 
     uint16_t port = (uint16_t)strtoul(argv[optind], NULL, 10);
     read_body(argv[optind + 2]);
-    write_head(port, argv[optind + 1], headers);
+    write_head(port, argv[optind + 1], key, headers);
     if (load.vary_at + DIGITS > load.body_n)
         return usage();
     load.to = (struct sockaddr_in){

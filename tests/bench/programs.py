@@ -115,6 +115,24 @@ class Programs(unittest.TestCase):
         self.assertGreater(adaptive["blocks"][0]["cloud_share"], 0.5)
         self.assertEqual(len(table.splitlines()), 5)
 
+    def test_peers(self):
+        """moaoff both ways, and nginx where there is one; nothing is fetched."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "found.json")
+            table = self.script("peers", "--smoke", "--build", os.path.dirname(BUILD), "--json", path)
+            with open(path) as f:
+                found = json.load(f)
+        self.assertLessEqual({"moaoff", "moaoff, a proxy"}, set(found["had"]))
+        self.assertEqual(set(found["had"]), set(found["start"]))
+        self.assertIn("Bifrost", found["not_had"])
+        for payload, ways in (("1 KB", found["had"]), ("100 KB", [*found["had"], "moaoff, new picture", "moaoff, a proxy, new picture"])):
+            for mode in ("bare", "kept"):
+                self.assertEqual(set(found["payloads"][payload][mode]), set(ways))
+                for name, one in found["payloads"][payload][mode].items():
+                    self.assertGreater(one["cpu_us"], 0, name)
+                    self.assertGreaterEqual(one["p95_us"], one["p50_us"], name)
+        self.assertIn("| 100 KB | moaoff, new picture |", table)
+
     def test_reference(self):
         reference = ctypes.CDLL(os.path.join(BUILD, "libbench-reference.so"))
         with open(PICTURE, "rb") as f:
