@@ -71,7 +71,7 @@ CLIENTS = [
     node("@openai/agents", "responses"), Client("curl", "responses", None),
     node("@anthropic-ai/sdk", "messages"), node("@ai-sdk/anthropic", "messages"), node("@langchain/anthropic", "messages"),
     Client("curl", "messages", None),
-    node("ollama", "ollama"), Client("curl", "ollama", None),
+    node("ollama", "ollama"), python("ollama", "ollama"), Client("curl", "ollama", None),
 ]
 
 # What there is no way to ask for: the client, or all of a dialect, and why. Each is a note under the table.

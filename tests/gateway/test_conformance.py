@@ -294,6 +294,8 @@ def test_what_else_clients_ask(house):
     ollama = client_of("ollama ollama")
     listed = house.ask(ollama, list=True)
     assert listed["models"][0] == "moaoff" and listed["version"] and "vision" in listed["can"]
+    again = house.ask(client_of("ollama (Python) ollama"), list=True)
+    assert again["models"] == listed["models"] and again["can"] == listed["can"]
     for stream in (False, True):
         made = house.ask(ollama, question="What is it?", images=[PIXELS], stream=stream, generate=True)
         assert made.get("text") == ANSWER % "edge" and made["finish"] == "stop" and made["usage"]["in"] > 0, made

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenAI's client for Python, as client.mjs has those of JavaScript: the same questions, the same answers.
+"""OpenAI's client for Python and Ollama's, as client.mjs has those of JavaScript: the same questions, the same answers.
 
-    client.py chat|responses < lines of JSON, each a question
+    client.py chat|responses|ollama < lines of JSON, each a question
 """
 import asyncio
 import functools
 import json
 import sys
-
-import openai
 
 CALL, DONE = "call_1", "Done."
 
@@ -20,7 +18,23 @@ def parsed(text):
         return text
 
 
-async def chat(client, q, common, heard):
+def openai_client(url, key):
+    import openai
+    return openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0, timeout=60)
+
+
+def ollama_client(url, key):
+    import ollama
+    return ollama.AsyncClient(host=url, headers={"Authorization": "Bearer " + key}, timeout=60)
+
+
+def common_of(q):
+    return {"model": q["model"], "temperature": 0, "extra_headers": {"x-moaoff-pin": q["pin"]} if q.get("pin") else {}}
+
+
+async def chat(client, q, heard):
+    common = common_of(q)
+
     def shown(url):
         return {"type": "image_url", "image_url": {"url": url}}
     messages = [{"role": "user", "content": [shown(url) for url in q["images"]] + [{"type": "text", "text": q["question"]}]}]
@@ -63,7 +77,9 @@ async def chat(client, q, common, heard):
             "usage": usage and {"in": usage.prompt_tokens, "out": usage.completion_tokens}}
 
 
-async def responses(client, q, common, heard):
+async def responses(client, q, heard):
+    common = common_of(q)
+
     def shown(url):
         return {"type": "input_image", "image_url": url, "detail": "auto"}
     given = [{"role": "user", "content": [shown(url) for url in q["images"]] + [{"type": "input_text", "text": q["question"]}]}]
@@ -99,35 +115,64 @@ def text_of(response):
     return "".join(part.text for item in response.output if item.type == "message" for part in item.content if part.type == "output_text")
 
 
-@functools.cache
-def client_of(url, key):
-    return openai.AsyncOpenAI(base_url=url + "/v1", api_key=key, max_retries=0, timeout=60)
+async def ollama(client, q, heard):
+    """As Home Assistant asks: members without a value are sent as they are."""
+    def bare(uri):
+        return uri.split(",", 1)[1]
+    if q.get("list"):
+        listed, shown = await client.list(), await client.show(q["model"])
+        return {"models": [model["model"] for model in listed["models"]], "can": shown.capabilities}
+    messages = [{"role": "user", "content": q["question"], "images": [bare(uri) for uri in q["images"]] or None}]
+    if q.get("result"):
+        messages += [{"role": "assistant", "content": "", "tool_calls": [{"function": {"name": q["tool"]["name"], "arguments": {}}}]},
+                     {"role": "tool", "content": DONE, "images": [bare(q["result"])]}]
+    options = {"temperature": 0, "num_predict": q.get("max", 96), "num_ctx": 8192, "stop": q.get("stop")}
+    if q.get("pin"):
+        client._client.headers["x-moaoff-pin"] = q["pin"]
+    else:
+        client._client.headers.pop("x-moaoff-pin", None)
+    answer = await client.chat(
+        model=q["model"], messages=messages, stream=q["stream"], keep_alive=-1, think=False, format=q.get("schema"),
+        tools=[{"type": "function", "function": q["tool"]}] if q.get("tool") else None, options=options)
+    text, thoughts, pieces, calls = "", "", 0, []
+
+    async def one():
+        yield answer
+    async for piece in answer if q["stream"] else one():
+        thoughts += piece.message.thinking or ""
+        calls += [{"name": call.function.name, "input": dict(call.function.arguments)} for call in piece.message.tool_calls or []]
+        if piece.message.content:
+            text, pieces = text + piece.message.content, pieces + 1
+            heard()
+    return {"text": text, "pieces": pieces, "thoughts": thoughts, "finish": piece.done_reason, "calls": calls,
+            "usage": {"in": piece.prompt_eval_count, "out": piece.eval_count}}
 
 
-async def answer(ask, q, abort):
+ASK = {"chat": (openai_client, chat), "responses": (openai_client, responses), "ollama": (ollama_client, ollama)}
+client_of, ask = ASK[sys.argv[1]]
+client_of = functools.cache(client_of)
+
+
+async def answer(q, abort):
     q = dict({"images": [], "stream": False, "model": "moaoff"}, **q)
-    common = {"model": q["model"], "temperature": 0, "extra_headers": {"x-moaoff-pin": q["pin"]} if q.get("pin") else {}}
-    try:
-        made = await ask(client_of(q["url"], q.get("key") or "none"), q, common, lambda: q.get("abort") and abort())
-        await asyncio.sleep(0)  # here ends what was aborted at its last word
-        return made
-    except openai.APIError as error:
-        return {"error": type(error).__name__, "status": getattr(error, "status_code", None), "kind": error.type, "message": str(error)}
+    made = await ask(client_of(q["url"], q.get("key") or "none"), q, lambda: q.get("abort") and abort())
+    await asyncio.sleep(0)  # here ends what was aborted at its last word
+    return made
 
 
 async def main():
-    ask = {"chat": chat, "responses": responses}[sys.argv[1]]
     running = None
 
     async def show(q):
         nonlocal running
-        running = asyncio.ensure_future(answer(ask, q, lambda: running.cancel()))
+        running = asyncio.ensure_future(answer(q, lambda: running.cancel()))
         try:
             made = await running
         except asyncio.CancelledError:
             made = {"aborted": True}
         except Exception as error:  # whatever it is, the test is told
-            made = {"error": type(error).__name__, "message": str(error)}
+            made = {"error": type(error).__name__, "status": getattr(error, "status_code", None), "kind": getattr(error, "type", None),
+                    "message": str(error)}
         print(json.dumps(made), flush=True)
 
     shown = set()
