@@ -50,7 +50,15 @@ struct chat_fix {
 
 /** Where a part stood in the body that the client sent, if that was no chat completion's. */
 struct chat_origin {
-    char name[64]; /* "messages[0].content[1].source" */
+    char name[64];    /* "messages[0].content[1].source" */
+    struct span span; /* the whole of it, braces included, */
+    struct span data; /* and what is to be replaced for another URL */
+};
+
+/** How a dialect writes what comes into the place of a part. */
+struct chat_spelling {
+    const char *text; /* a part that is text, up to its words: "{\"type\":\"text\",\"text\":" */
+    bool has_sources; /* a picture is no URL but an object with its type and its base64 */
 };
 
 struct chat {
@@ -85,7 +93,8 @@ struct chat {
     size_t n_places, places_room;
     struct chat_place *places; /* of the messages whose images do not come first */
     size_t n_origins;
-    const struct chat_origin *origins; /* those of the limits */
+    const struct chat_origin *origins;    /* those of the limits */
+    const struct chat_spelling *spelling; /* NULL: a chat completion's */
 };
 
 struct chat_limits {
@@ -146,6 +155,14 @@ struct chat_edits {
 /** The chat with `edits`. Returns 0, or -1 if out of memory. */
 int chat_render(const struct chat *chat, const struct chat_edits *edits,
                 struct chat_body *ret_body);
+
+/**
+ * The body that `chat` was translated from, with its `origins` in it, and with `edits`: of those,
+ * the model, evidence and URLs. Otherwise as above; it is borrowed too.
+ */
+int chat_render_origin(const struct chat *chat, struct moa_bytes body, struct span model,
+                       const struct chat_spelling *spelling, const struct chat_edits *edits,
+                       struct chat_body *ret_body);
 
 /**
  * A new body that asks for part `i` alone: one user turn with the part as it came, but for

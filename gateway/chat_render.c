@@ -71,10 +71,11 @@ __attribute__((format(printf, 1, 2))) static char *print(const char *format, ...
     return n < 0 ? NULL : text;
 }
 
-static char *text_part(const char *text)
+static char *text_part(const struct chat_spelling *spelling, const char *text)
 {
+    static const char chats[] = "{\"type\":\"text\",\"text\":";
     char *quoted = json_quote(text);
-    char *part = quoted ? print("{\"type\":\"text\",\"text\":%s}", quoted) : NULL;
+    char *part = quoted ? print("%s%s}", spelling ? spelling->text : chats, quoted) : NULL;
     free(quoted);
     return part;
 }
@@ -91,7 +92,7 @@ struct edit {
     size_t part;
 };
 
-#define SEGMENTS_PER_EDIT 4 /* what stands before it, and at most three of its own */
+#define SEGMENTS_PER_EDIT 8 /* what stands before it, and at most seven of its own */
 
 static int by_position(const void *a, const void *b)
 {
@@ -236,6 +237,31 @@ static void body_add_span(struct chat_body *body, const struct chat *chat, size_
     body_add(body, text + begin, end - begin);
 }
 
+static void body_put(struct chat_body *body, const char *text)
+{
+    body_add(body, text, strlen(text));
+}
+
+/* "data:image/png;base64,..." as {"type":"base64","media_type":"image/png","data":"..."}. */
+static void body_add_source(struct chat_body *body, struct moa_bytes url)
+{
+    static const char scheme[] = "data:", coding[] = ";base64,";
+    const char *p = url.p, *type = p + sizeof(scheme) - 1;
+    const bool is_data = url.n > sizeof(scheme) && memcmp(p, scheme, sizeof(scheme) - 1) == 0;
+    const char *end = is_data ? memmem(p, url.n, coding, sizeof(coding) - 1) : NULL;
+    if (!end) {
+        body_put(body, "{\"type\":\"url\",\"url\":\"");
+        body_add(body, p, url.n);
+    } else {
+        const char *data = end + sizeof(coding) - 1;
+        body_put(body, "{\"type\":\"base64\",\"media_type\":\"");
+        body_add(body, type, (size_t)(end - type));
+        body_put(body, "\",\"data\":\"");
+        body_add(body, data, url.n - (size_t)(data - p));
+    }
+    body_put(body, "\"}");
+}
+
 /* A part with `url`, if it is one, in the place of its own. */
 static void body_add_part(struct chat_body *body, const struct chat *chat, size_t i,
                           struct moa_bytes url)
@@ -246,7 +272,10 @@ static void body_add_part(struct chat_body *body, const struct chat *chat, size_
         return;
     }
     body_add_span(body, chat, part->span.begin, part->data.begin);
-    body_add(body, url.p, url.n);
+    if (chat->spelling && chat->spelling->has_sources)
+        body_add_source(body, url);
+    else
+        body_add(body, url.p, url.n);
     body_add_span(body, chat, part->data.end, part->span.end);
 }
 
@@ -256,7 +285,7 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
     if (edit->model || edit->options || edit->member)
         return body_add_owned(body, member_text(edit));
     if (edit->is_part && edits->evidence && edits->evidence[edit->part])
-        return body_add_owned(body, text_part(edits->evidence[edit->part]));
+        return body_add_owned(body, text_part(chat->spelling, edits->evidence[edit->part]));
     if (edit->is_part && edits->urls)
         body_add_part(body, chat, edit->part, edits->urls[edit->part]);
     else
@@ -292,6 +321,33 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
             pins_has(chat->pins, chat->parts[i].kind) && !(edits->evidence && edits->evidence[i]);
     *ret_body = body;
     return 0;
+}
+
+/* The same chat, standing on another body. */
+int chat_render_origin(const struct chat *chat, struct moa_bytes body, struct span model,
+                       const struct chat_spelling *spelling, const struct chat_edits *edits,
+                       struct chat_body *ret_body)
+{
+    struct chat_part *parts = calloc(chat->n_parts + 1, sizeof(*parts));
+    if (!parts)
+        return -1;
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        parts[i] = chat->parts[i];
+        parts[i].span = chat->origins[i].span;
+        parts[i].data = chat->origins[i].data;
+        parts[i].is_placed = false;
+    }
+    const struct chat origin = {.body = body,
+                                .model = model,
+                                .n_parts = chat->n_parts,
+                                .parts = parts,
+                                .pins = chat->pins,
+                                .spelling = spelling};
+    const struct chat_edits here = {
+        .model = edits->model, .evidence = edits->evidence, .urls = edits->urls};
+    const int result = chat_render(&origin, &here, ret_body);
+    free(parts);
+    return result;
 }
 
 /* Those of `extra`, a JSON object or "", win over those that are there. */
@@ -346,7 +402,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
     if (body_add_owned(&body, head))
         goto out_of_memory;
     body_add_part(&body, chat, i, url);
-    char *text = text_part(prompt);
+    char *text = text_part(NULL, prompt);
     char *tail = text ? print(",%s]}]}", text) : NULL;
     free(text);
     if (body_add_owned(&body, tail))

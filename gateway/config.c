@@ -56,6 +56,9 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
                "true: images with an EXIF rotation are turned upright for it"),                    \
         CHOICE(name ".image_flatten", tier[i].image_flatten, bool_names, "true",                   \
                "true: transparent images are laid on white, and incomplete JPEGs ended, for it"),  \
+        TEXT(name ".speaks", tier[i].speaks, "auto",                                               \
+             "dialects it is asked in as they came, of chat, messages, responses; the others are " \
+             "translated to chat; auto: what the engine shows"),                                   \
         CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
                "true: the images of a message are put before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \

@@ -51,6 +51,8 @@ struct tier_config {
     int64_t image_upright;                 /* bool */
     int64_t image_flatten;                 /* bool */
     int64_t images_first;                  /* bool */
+    char *speaks;                          /* "auto", or names between commas */
+    unsigned speaks_set;                   /* the same, ready for use; see speaks.h */
     struct moa_recode_target image_target; /* the same, ready for use */
 };
 

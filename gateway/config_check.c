@@ -7,6 +7,7 @@
 #include "config_private.h"
 #include "pins.h"
 #include "socket_url.h"
+#include "speaks.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -250,6 +251,12 @@ static int check_takes(const struct check *r, enum moa_tier tier, const char *pa
     return 0;
 }
 
+static int check_speaks(const struct check *r, enum moa_tier tier, const char *path)
+{
+    struct tier_config *t = &r->config->tier[tier];
+    return speaks_parse(t->speaks, &t->speaks_set) ? refuse(r, path, SPEAKS_FORM) : 0;
+}
+
 static int check_images(const struct check *r)
 {
     char why[128];
@@ -258,7 +265,9 @@ static int check_images(const struct check *r)
     return check_tier_images(r, MOA_EDGE, "edge.image_formats") ||
                    check_tier_images(r, MOA_CLOUD, "cloud.image_formats") ||
                    check_takes(r, MOA_EDGE, "edge.modalities") ||
-                   check_takes(r, MOA_CLOUD, "cloud.modalities")
+                   check_takes(r, MOA_CLOUD, "cloud.modalities") ||
+                   check_speaks(r, MOA_EDGE, "edge.speaks") ||
+                   check_speaks(r, MOA_CLOUD, "cloud.speaks")
                ? -1
                : 0;
 }

@@ -16,8 +16,9 @@
 
 /* ---- the table ---- */
 
-static char *chat_error_event(const struct http_error *error, size_t *ret_n)
+static char *chat_error_event(const struct http_error *error, size_t n_events, size_t *ret_n)
 {
+    (void)n_events;
     size_t n;
     char *json = http_error_json(error, &n), *event = NULL;
     const int length = json ? asprintf(&event, "data: %s\n\n", json) : -1;
@@ -33,6 +34,7 @@ const struct dialect dialect_chat = {
     .paths = chat_paths,
     .stream_type = "text/event-stream",
     .keep_alive = ": keep-alive\n\n",
+    .form = &answer_form_chat,
     .error = http_error_json,
     .error_event = chat_error_event,
 };
@@ -244,7 +246,7 @@ static int say_error(struct dialect_answer *a, const char *words)
     struct http_error said;
     http_fail(&said, 502, "upstream_failed", "The answer of the engine broke off: %s.", words);
     size_t n;
-    char *event = a->dialect->error_event(&said, &n);
+    char *event = a->dialect->error_event(&said, a->n_events, &n);
     if (event)
         json_put(&a->out, event);
     free(event);

@@ -7,6 +7,9 @@
  * which nothing is translated: its bodies are edited in place and its answers passed on as they
  * came.
  *
+ * Where an engine speaks the dialect itself, it is asked in it: the body is edited in place as chat
+ * completions are, and its answer passed on as it came.
+ *
  * A dialect is one file that ends with its struct dialect, and a row in dialect.c. Pure.
  */
 #ifndef MOA_GATEWAY_DIALECT_H
@@ -17,6 +20,8 @@
 #include "chat.h"
 #include "json_out.h"
 #include "skim.h"
+#include "speaks.h"
+#include "sse.h"
 #include "usage.h"
 
 struct dialect;
@@ -29,6 +34,8 @@ struct dialect_body {
     size_t n_origins, origins_room;
     struct chat_origin *origins; /* of the parts of `chat` that are no text, in its order */
     char *echo;                  /* what answers repeat of the request; the dialect's, or NULL */
+    struct moa_bytes came;       /* the body as it came, without a byte order mark; borrowed */
+    struct span model;           /* of it: the value of "model", quotes included; empty if absent */
 };
 
 /** Notes where the next part of the chat that is no text stands in the body. -1 if out of memory.
@@ -80,6 +87,7 @@ struct dialect_answer {
     char id[96];            /* the completion's, else as given; */
     char model[128];        /* and its model, "" if it names none, */
     int64_t created_s;      /* and when it was made, 0 if that is not told: from begin() on */
+    size_t n_events;        /* said so far, by dialects that number them */
     enum dialect_stop stop; /* known at end(), */
     char stop_sequence[96]; /* as the engine tells it; "" if it does not, */
     struct usage usage;     /* and the tokens, as far as they were told */
@@ -107,6 +115,12 @@ struct dialect {
     const char *keep_alive;   /* what says nothing in a stream */
     const char *id_header;    /* where its clients look for the request's id; NULL: nowhere */
 
+    /* Of a dialect that engines speak too, in which they can be asked: */
+    unsigned speaks;                      /* its bit in speaks.h; 0: none of what follows */
+    const struct answer_form *form;       /* of their answers */
+    const struct chat_spelling *spelling; /* of edits of bodies in it */
+    const char *const *headers; /* of clients, that go along; NULL: none; NULL behind the last */
+
     /** The body as a chat completion: `ret_body` is zeroed but for its buffer. NULL: it is one, and
      * all that follows but the errors is NULL too. What json_text_read() returns, or -1 with
      * `ret_error`. */
@@ -120,10 +134,10 @@ struct dialect {
     int (*end)(struct dialect_answer *answer);
     void (*done)(struct dialect_answer *answer); /* also if begin() was not called: own is NULL */
 
-    /** The text of an error, whole; and in a stream that has begun. To be freed with free(); NULL
-     * if out of memory. */
+    /** The text of an error, whole; and in a stream that has begun, of which `n_events` were said.
+     * To be freed with free(); NULL if out of memory. */
     char *(*error)(const struct http_error *error, size_t *ret_n);
-    char *(*error_event)(const struct http_error *error, size_t *ret_n);
+    char *(*error_event)(const struct http_error *error, size_t n_events, size_t *ret_n);
 };
 
 extern const struct dialect dialect_chat;

@@ -198,7 +198,7 @@ static int put_body(struct reader *r, const struct members *m)
     if (messages_put(r, m->values[BODY_SYSTEM], m->values[BODY_MESSAGES]))
         return -1;
     if (model)
-        reader_put_member(r, "model", m->keys[BODY_MODEL], model);
+        reader_put_model(r, m->keys[BODY_MODEL], model);
     if (stream)
         reader_put_member(r, "stream", m->keys[BODY_STREAM], stream);
     if (put_same(r, m) || put_stops(r, m->keys[BODY_STOPS], m->values[BODY_STOPS]) ||
@@ -218,6 +218,7 @@ int messages_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_b
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
     struct members m;
     int result = json_text_read(body, SKIM_BASE64, max_json_bytes, &r.text, ret_error);
+    ret_body->came = r.text.body;
     if (!result)
         result = reader_members(&r, yyjson_doc_get_root(r.text.doc), "", body_names, &m) ||
                          put_body(&r, &m)

@@ -70,7 +70,7 @@ static int put_image(struct reader *r, struct list *list, yyjson_val *block, con
     else if (put_uri(r, source.values[SOURCE_MEDIA_TYPE], source.values[SOURCE_DATA], at.name))
         return -1;
     json_put(r->out, "}}");
-    return reader_note_origin(r, at.name);
+    return reader_note_part(r, at.name, block, m.values[1]);
 }
 
 /* What of a block may go into which list: texts into one, everything else into the other, if they
@@ -116,9 +116,12 @@ static int put_text_block(struct reader *r, struct list *list, yyjson_val *block
     return 0;
 }
 
-static int put_file(struct reader *r, struct list *list, const struct members *source,
-                    yyjson_val *title, const char *place)
+enum { DOCUMENT_TYPE, DOCUMENT_SOURCE, DOCUMENT_TITLE, DOCUMENT_CONTEXT, DOCUMENT_CITATIONS };
+
+static int put_file(struct reader *r, struct list *list, const struct members *document,
+                    const struct members *source, const char *place)
 {
+    yyjson_val *title = document->values[DOCUMENT_TITLE];
     reader_put_next(r, list);
     json_put(r->out, "{\"type\":\"file\",\"file\":{\"filename\":");
     if (title)
@@ -129,7 +132,7 @@ static int put_file(struct reader *r, struct list *list, const struct members *s
     if (put_uri(r, source->values[SOURCE_MEDIA_TYPE], source->values[SOURCE_DATA], place))
         return -1;
     json_put(r->out, "}}");
-    return reader_note_origin(r, place);
+    return 0;
 }
 
 /* Its title and context as texts before a document that is text itself. */
@@ -150,19 +153,25 @@ static int put_document(struct reader *r, const struct lists *lists, yyjson_val 
     static const char *const names[] = {"type", "source", "title", "context", "citations", NULL};
     struct members m, source;
     const struct place at = place_below(place, "source");
-    if (reader_members(r, block, place, names, &m) || read_source(r, m.values[1], at.name, &source))
+    if (reader_members(r, block, place, names, &m) ||
+        read_source(r, m.values[DOCUMENT_SOURCE], at.name, &source))
         return -1;
-    yyjson_val *title = m.values[2], *context = m.values[3];
+    yyjson_val *title = m.values[DOCUMENT_TITLE], *context = m.values[DOCUMENT_CONTEXT];
     if ((title && !yyjson_is_str(title)) || (context && !yyjson_is_str(context)))
         return reader_fail(r, place, "must have strings for title and context");
-    if (yyjson_is_true(yyjson_obj_get(m.values[4], "enabled")))
+    if (yyjson_is_true(yyjson_obj_get(m.values[DOCUMENT_CITATIONS], "enabled")))
         return reader_fail_foreign(r, place_below(place, "citations").name, "");
     yyjson_val *type = source.values[SOURCE_TYPE], *data = source.values[SOURCE_DATA];
     yyjson_val *content = source.values[SOURCE_CONTENT];
     if (yyjson_equals_str(type, "base64")) {
         if (lists->texts && context)
             put_text(r, lists->texts, context);
-        return lists->others ? put_file(r, lists->others, &source, title, at.name) : 0;
+        if (!lists->others)
+            return 0;
+        return put_file(r, lists->others, &m, &source, at.name) ||
+                       reader_note_part(r, at.name, block, m.values[DOCUMENT_SOURCE])
+                   ? -1
+                   : 0;
     }
     const bool is_text = yyjson_equals_str(type, "text");
     if (!is_text && !yyjson_equals_str(type, "content"))

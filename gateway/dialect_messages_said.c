@@ -342,12 +342,17 @@ static char *error_text(const struct http_error *error, size_t *ret_n)
     return write_error(error, "", "", ret_n);
 }
 
-static char *error_event(const struct http_error *error, size_t *ret_n)
+static char *error_event(const struct http_error *error, size_t n_events, size_t *ret_n)
 {
+    (void)n_events;
     return write_error(error, "event: error\ndata: ", "\n\n", ret_n);
 }
 
 static const char *const paths[] = {"/v1/messages", NULL};
+
+static const char *const headers[] = {"anthropic-version", "anthropic-beta", NULL};
+static const struct chat_spelling spelling = {.text = "{\"type\":\"text\",\"text\":",
+                                              .has_sources = true};
 
 const struct dialect dialect_messages = {
     .name = "messages",
@@ -355,6 +360,10 @@ const struct dialect dialect_messages = {
     .stream_type = "text/event-stream",
     .keep_alive = "event: ping\ndata: {\"type\":\"ping\"}\n\n",
     .id_header = "request-id",
+    .speaks = SPEAKS_MESSAGES,
+    .form = &answer_form_messages,
+    .spelling = &spelling,
+    .headers = headers,
     .read = messages_read,
     .begin = begin,
     .say = say,

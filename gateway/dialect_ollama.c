@@ -47,7 +47,7 @@ static int put_images(struct reader *r, yyjson_val *images, const char *place)
                    i > 0 ? "," : "", media_type_of(yyjson_get_str(image)));
         reader_put_inside(r, image);
         json_put(r->out, "\"}}");
-        if (reader_note_origin(r, at.name))
+        if (reader_note_part(r, at.name, NULL, image))
             return -1;
     }
     return 0;

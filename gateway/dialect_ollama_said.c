@@ -219,8 +219,9 @@ static char *error_text(const struct http_error *error, size_t *ret_n)
     return write_error(error, "}", ret_n);
 }
 
-static char *error_event(const struct http_error *error, size_t *ret_n)
+static char *error_event(const struct http_error *error, size_t n_events, size_t *ret_n)
 {
+    (void)n_events;
     return write_error(error, "}\n", ret_n);
 }
 

@@ -45,9 +45,12 @@ struct place place_entry(const char *place, size_t i)
     return p;
 }
 
-int reader_note_origin(struct reader *r, const char *place)
+int reader_note_part(struct reader *r, const char *place, yyjson_val *part, yyjson_val *data)
 {
-    struct chat_origin origin;
+    struct chat_origin origin = {.span = yyjson_is_obj(part) ? json_object_span(&r->text, part)
+                                                             : (struct span){0, 0},
+                                 .data = yyjson_is_str(data) ? json_string_span(&r->text, data)
+                                                             : json_object_span(&r->text, data)};
     snprintf(origin.name, sizeof(origin.name), "%s", place);
     return dialect_note_origin(r->to, origin) ? reader_fail_memory(r) : 0;
 }
@@ -124,6 +127,13 @@ static void put_value(struct reader *r, yyjson_val *key, yyjson_val *value)
         json_put_bytes(r->out, reader_object_text(r, value));
     else
         put_span(r, json_word_span(&r->text, key));
+}
+
+void reader_put_model(struct reader *r, yyjson_val *key, yyjson_val *model)
+{
+    const struct span inside = json_string_span(&r->text, model);
+    r->to->model = (struct span){inside.begin - 1, inside.end + 1};
+    reader_put_member(r, "model", key, model);
 }
 
 /* Behind another member. */

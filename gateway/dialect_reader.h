@@ -33,8 +33,10 @@ struct place {
 struct place place_below(const char *place, const char *member);
 struct place place_entry(const char *place, size_t i);
 
-/** The next part of the chat that is no text stands at `place` of the body. */
-int reader_note_origin(struct reader *r, const char *place);
+/** The next part of the chat that is no text is `part` of the body; `data`, a string or an object
+ * in it, has its bytes or says where they are, and `place` names it. */
+int reader_note_part(struct reader *r, const char *place, struct yyjson_val *part,
+                     struct yyjson_val *data);
 
 /* ---- members ---- */
 
@@ -52,6 +54,8 @@ int reader_members(const struct reader *r, struct yyjson_val *object, const char
 
 /* ---- writing what was read ---- */
 
+/** `,"model":...` and where that stands; `model` is a string. */
+void reader_put_model(struct reader *r, struct yyjson_val *key, struct yyjson_val *model);
 /** A string as it stands in the body, with and without its quotes. */
 void reader_put_string(struct reader *r, struct yyjson_val *string);
 void reader_put_inside(struct reader *r, struct yyjson_val *string);

@@ -233,7 +233,7 @@ static int put_body(struct reader *r, const struct members *m)
     if (responses_put(r, m->values[BODY_INSTRUCTIONS], m->values[BODY_INPUT]))
         return -1;
     if (model)
-        reader_put_member(r, "model", m->keys[BODY_MODEL], model);
+        reader_put_model(r, m->keys[BODY_MODEL], model);
     if (stream)
         reader_put_member(r, "stream", m->keys[BODY_STREAM], stream);
     if (m->values[BODY_MAX_TOKENS])
@@ -304,6 +304,7 @@ int responses_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
     struct members m;
     int result = json_text_read(body, SKIM_URIS, max_json_bytes, &r.text, ret_error);
+    ret_body->came = r.text.body;
     if (!result)
         result = reader_members(&r, yyjson_doc_get_root(r.text.doc), "", body_names, &m) ||
                          check_kinds(&r, &m) || refuse(&r, &m) || put_body(&r, &m) ||

@@ -93,7 +93,7 @@ static int put_image(struct reader *r, struct list *list, yyjson_val *part, cons
     if (m.values[2])
         reader_put_member(r, "detail", m.keys[2], m.values[2]);
     json_put(r->out, "}}");
-    return reader_note_origin(r, place_below(place, "image_url").name);
+    return reader_note_part(r, place_below(place, "image_url").name, part, m.values[1]);
 }
 
 static int put_file(struct reader *r, struct list *list, yyjson_val *part, const char *place)
@@ -114,7 +114,7 @@ static int put_file(struct reader *r, struct list *list, yyjson_val *part, const
     if (m.values[2])
         reader_put_member(r, "filename", m.keys[2], m.values[2]);
     json_put(r->out, "}}");
-    return reader_note_origin(r, place_below(place, "file_data").name);
+    return reader_note_part(r, place_below(place, "file_data").name, part, m.values[1]);
 }
 
 static int put_sound(struct reader *r, struct list *list, yyjson_val *part, const char *place)
@@ -135,7 +135,7 @@ static int put_sound(struct reader *r, struct list *list, yyjson_val *part, cons
     if (sound.values[1])
         reader_put_member(r, "format", sound.keys[1], sound.values[1]);
     json_put(r->out, "}}");
-    return reader_note_origin(r, at.name);
+    return reader_note_part(r, at.name, part, sound.values[0]);
 }
 
 /* What of content goes where: texts into one list, everything else into the other, if they are two.

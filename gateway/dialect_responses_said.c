@@ -16,8 +16,7 @@ enum responses_item { ITEM_NONE, ITEM_THOUGHT, ITEM_MESSAGE, ITEM_REFUSAL, ITEM_
 
 struct responses_answer {
     enum responses_item open;
-    size_t n_items; /* the open one too */
-    size_t n_events;
+    size_t n_items;        /* the open one too */
     struct json_out call;  /* members of the open call: its id and name */
     struct json_out said;  /* in the open item, as the inside of a string */
     struct json_out items; /* that are closed, with commas */
@@ -53,10 +52,9 @@ static struct moa_bytes bytes_of(const char *text)
 
 static void put_event(struct dialect_answer *a, const char *name, const char *suffix)
 {
-    struct responses_answer *s = a->own;
     json_print(&a->out, "event: response.%s%s\ndata: {\"type\":\"response.%s%s\"", name, suffix,
                name, suffix);
-    json_print(&a->out, ",\"sequence_number\":%zu", s->n_events++);
+    json_print(&a->out, ",\"sequence_number\":%zu", a->n_events++);
 }
 
 static void put_event_end(struct dialect_answer *a)
@@ -353,12 +351,13 @@ static void done(struct dialect_answer *a)
 /* ---- errors ---- */
 
 /* As the event "error" has it, and as an error object, for which clients look as well. */
-static char *error_event(const struct http_error *error, size_t *ret_n)
+static char *error_event(const struct http_error *error, size_t n_events, size_t *ret_n)
 {
     struct json_out out = json_out_of(16384);
     size_t n;
     char *object = http_error_json(error, &n);
-    json_put(&out, "event: error\ndata: {\"type\":\"error\",\"sequence_number\":0,\"code\":");
+    json_print(&out, "event: error\ndata: {\"type\":\"error\",\"sequence_number\":%zu,\"code\":",
+               n_events);
     json_put_string(&out, bytes_of(error->code));
     json_put(&out, ",\"message\":");
     json_put_string(&out, bytes_of(error->message));
@@ -374,11 +373,16 @@ static char *error_event(const struct http_error *error, size_t *ret_n)
 
 static const char *const paths[] = {"/v1/responses", "/responses", NULL};
 
+static const struct chat_spelling spelling = {.text = "{\"type\":\"input_text\",\"text\":"};
+
 const struct dialect dialect_responses = {
     .name = "responses",
     .paths = paths,
     .stream_type = "text/event-stream",
     .keep_alive = ": keep-alive\n\n",
+    .speaks = SPEAKS_RESPONSES,
+    .form = &answer_form_responses,
+    .spelling = &spelling,
     .read = responses_read,
     .begin = begin,
     .say = say,

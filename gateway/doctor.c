@@ -16,6 +16,7 @@
 
 #include "doctor_ask.h"
 #include "doctor_engine.h"
+#include "speaks.h"
 #include "verdict.h"
 
 #define PAGE_TIMEOUT_MS 10000
@@ -95,6 +96,20 @@ static void ask(const struct patient *p, const char *url, const char *json, size
         .timeout_ms = json ? answer_timeout_ms(p) : PAGE_TIMEOUT_MS,
     };
     doctor_ask(&question, ret_answer);
+}
+
+/* At a path below the URL. */
+static void ask_at(const struct patient *p, const char *path, struct doctor_question question,
+                   struct doctor_answer *ret_answer)
+{
+    char *url;
+    if (asprintf(&url, "%s%s", p->url, path) < 0) {
+        *ret_answer = (struct doctor_answer){.why = "out of memory"};
+        return;
+    }
+    question.url = url;
+    doctor_ask(&question, ret_answer);
+    free(url);
 }
 
 /* "URL" and "/models"; at the engine's root, without its "/v1", if `at_root`. */
@@ -240,6 +255,43 @@ static void check_engine(struct patient *p)
     }
 }
 
+/* The question as the gateway asks it, with the key as the dialect has it. */
+static unsigned ask_dialects(const struct patient *p)
+{
+    unsigned speaks = 0;
+    for (unsigned i = 0; i < SPEAKS_KINDS; i++) {
+        const struct doctor_question question = {
+            .tier = p->tier,
+            .direct = p->which == MOA_EDGE,
+            .json = SPEAKS_QUESTION,
+            .key_header = speaks_key_header(i),
+            .no_bearer = !speaks_bearer(i, p->tier->api_key),
+            .timeout_ms = PAGE_TIMEOUT_MS,
+        };
+        struct doctor_answer answer;
+        ask_at(p, speaks_path(i), question, &answer);
+        if (speaks_shown(i, (int)answer.status, buffer_bytes(&answer.body)))
+            speaks |= 1u << i;
+        doctor_answer_done(&answer);
+    }
+    return speaks;
+}
+
+static void check_dialects(struct patient *p)
+{
+    const unsigned shown = ask_dialects(p), set = p->tier->speaks_set;
+    char words[64] = "";
+    for (unsigned i = 0, n = 0; i < SPEAKS_KINDS; i++) {
+        if (shown >> i & 1)
+            n += (unsigned)snprintf(words + n, sizeof(words) - n, ", %s", speaks_name(i));
+        if (set >> i & 1 && !(set & SPEAKS_AUTO) && !(shown >> i & 1))
+            say(p, WARNING, "does not show that it speaks %s, which %s.speaks says", speaks_name(i),
+                moa_tier_name(p->which));
+    }
+    say(p, FINE, "speaks chat%s%s", words,
+        set & SPEAKS_AUTO ? "" : ", of which it is asked in what speaks says");
+}
+
 /* ---- 3. answers of one token ---- */
 
 static char *body_of(const struct patient *p, bool with_picture, bool with_logprobs)
@@ -359,6 +411,7 @@ static void examine(struct doctor *d, enum moa_tier which, const char *url)
         return;
     ask_engine(&p);
     check_engine(&p);
+    check_dialects(&p);
     check_model(&p);
     check_words(&p);
     if (d->tier_answers[which])

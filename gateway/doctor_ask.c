@@ -172,22 +172,33 @@ static CURLcode set_options(struct asking *a, const struct doctor_question *q,
     return err;
 }
 
-/* NULL if out of memory. */
-static struct curl_slist *headers_of(const struct tier_config *tier)
+/* Behind those that are there, which are freed if there is no memory: NULL then. */
+static struct curl_slist *add_key(struct curl_slist *headers, const char *name, const char *secret)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     char *key = NULL;
-    if (!headers || !tier->api_key[0])
-        return headers;
-    struct curl_slist *longer = asprintf(&key, "Authorization: Bearer %s", tier->api_key) > 0
-                                    ? curl_slist_append(headers, key)
-                                    : NULL;
+    struct curl_slist *longer =
+        asprintf(&key, "%s%s", name, secret) > 0 ? curl_slist_append(headers, key) : NULL;
     if (!longer)
         curl_slist_free_all(headers);
     if (key)
         explicit_bzero(key, strlen(key));
     free(key);
     return longer;
+}
+
+/* NULL if out of memory. */
+static struct curl_slist *headers_of(const struct doctor_question *q)
+{
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    const char *secret = q->tier->api_key;
+    char name[64];
+    if (headers && secret[0] && !q->no_bearer)
+        headers = add_key(headers, "Authorization: Bearer ", secret);
+    if (headers && secret[0] && q->key_header) {
+        snprintf(name, sizeof(name), "%s: ", q->key_header);
+        headers = add_key(headers, name, secret);
+    }
+    return headers;
 }
 
 static int write_body(struct buffer *body, const struct doctor_question *q)
@@ -211,7 +222,7 @@ void doctor_ask(const struct doctor_question *q, struct doctor_answer *ret_answe
                        .answer = answer,
                        .fd = -1,
                        .counts_near = q->tier->uplink_near != 0};
-    struct curl_slist *headers = headers_of(q->tier);
+    struct curl_slist *headers = headers_of(q);
     struct buffer body = {0};
     CURLcode code = CURLE_OUT_OF_MEMORY;
     if (a.easy && headers && !write_body(&body, q))

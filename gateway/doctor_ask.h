@@ -13,8 +13,10 @@ struct doctor_question {
     const struct tier_config *tier;
     bool direct; /* past any proxy */
     const char *url;
-    const char *json; /* NULL: GET */
-    size_t n_padding; /* blanks behind the JSON, which no engine minds */
+    const char *json;       /* NULL: GET */
+    const char *key_header; /* that the key goes in too; NULL: none */
+    bool no_bearer;         /* in it alone */
+    size_t n_padding;       /* blanks behind the JSON, which no engine minds */
     long timeout_ms;
 };
 

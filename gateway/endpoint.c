@@ -79,6 +79,8 @@ static void endpoint_free(struct endpoint *e)
         return;
     free(e->base_url);
     free(e->chat_url);
+    for (unsigned i = 0; i < SPEAKS_KINDS; i++)
+        free(e->urls[i]);
     free(e->name);
     free(e);
 }
@@ -98,6 +100,12 @@ static char *name_of(const char *url)
     return name;
 }
 
+static char *joined(const char *base_url, const char *path)
+{
+    char *url;
+    return asprintf(&url, "%s%s", base_url, path) < 0 ? NULL : url;
+}
+
 static struct endpoint *endpoint_new(const char *base_url)
 {
     struct endpoint *e = calloc(1, sizeof(*e));
@@ -106,9 +114,11 @@ static struct endpoint *endpoint_new(const char *base_url)
     e->holders = 1; /* the list */
     e->base_url = strdup(base_url);
     e->name = name_of(base_url);
-    if (asprintf(&e->chat_url, "%s/chat/completions", base_url) < 0)
-        e->chat_url = NULL;
-    if (e->base_url && e->name && e->chat_url)
+    e->chat_url = joined(base_url, "/chat/completions");
+    bool has_all = e->base_url && e->name && e->chat_url;
+    for (unsigned i = 0; i < SPEAKS_KINDS; i++)
+        has_all = (e->urls[i] = joined(base_url, speaks_path(i))) && has_all;
+    if (has_all)
         return e;
     endpoint_free(e);
     return NULL;
@@ -131,11 +141,25 @@ bool endpoint_due(const struct endpoint *e, int64_t now_us)
     return e->breaker.state == BREAKER_OPEN && now_us >= e->breaker.retry_us;
 }
 
+/* What comes back may be another engine than what went. */
+static void forget_dialects(struct endpoint *e)
+{
+    e->has_spoken = false;
+    e->no_dialects = 0;
+}
+
+static void note_reachable(struct endpoint *e, bool reachable)
+{
+    if (!reachable)
+        forget_dialects(e);
+    e->unreachable = !reachable;
+}
+
 void endpoint_tried(const struct endpoints *es, struct endpoint *e, bool reachable, int64_t now_us)
 {
     if (e->breaker.state != BREAKER_OPEN)
         return; /* an answer has come meanwhile */
-    e->unreachable = !reachable;
+    note_reachable(e, reachable);
     if (reachable)
         e->breaker.state = BREAKER_HALF_OPEN;
     else
@@ -151,7 +175,7 @@ bool endpoint_look_due(const struct endpoints *es, const struct endpoint *e, int
 
 void endpoint_looked(struct endpoint *e, bool reachable)
 {
-    e->unreachable = !reachable;
+    note_reachable(e, reachable);
 }
 
 /* ---- all of a tier ---- */
@@ -285,6 +309,7 @@ bool endpoints_mute(const struct endpoints *es, int64_t now_us)
 void endpoints_reconsider(struct endpoints *es, int64_t now_us)
 {
     for (size_t i = 0; i < es->n; i++) {
+        forget_dialects(es->list[i]);
         if (es->list[i]->misconfigured && es->list[i]->breaker.retry_us > now_us)
             es->list[i]->breaker.retry_us = now_us;
     }
@@ -306,6 +331,16 @@ struct probe_takes endpoints_takes(const struct endpoints *endpoints)
         all.kinds = (1u << MOA_KINDS) - 1;
     if (!context_known)
         all.context_tokens = 0;
+    return all;
+}
+
+unsigned endpoints_speak(const struct endpoints *endpoints, unsigned set)
+{
+    unsigned all = endpoints->n > 0 ? ~SPEAKS_AUTO : 0;
+    for (size_t i = 0; i < endpoints->n; i++) {
+        const struct endpoint *one = endpoints->list[i];
+        all &= (set & SPEAKS_AUTO ? one->speaks : set) & ~one->no_dialects;
+    }
     return all;
 }
 

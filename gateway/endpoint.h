@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "probe.h"
+#include "speaks.h"
 
 #define ENDPOINTS_MAX 16
 
@@ -60,9 +61,10 @@ enum endpoint_outcome {
 };
 
 struct endpoint {
-    char *base_url; /* as configured */
-    char *chat_url; /* of chat completions */
-    char *name;     /* the base URL without a password, for people */
+    char *base_url;           /* as configured */
+    char *chat_url;           /* of chat completions */
+    char *urls[SPEAKS_KINDS]; /* of the other dialects */
+    char *name;               /* the base URL without a password, for people */
     struct breaker breaker;
     struct probe probe;     /* of its load page */
     bool misconfigured;     /* its last word was that our key, model or URL is wrong */
@@ -72,6 +74,9 @@ struct endpoint {
     struct probe_takes takes; /* as far as it has said */
     struct probe_takes said;  /* the same, while it is being asked again */
     int64_t asked_us;         /* when it was asked for that; 0: never */
+    unsigned speaks;          /* what it has shown when it was asked for that, see speaks.h, */
+    bool has_spoken;          /* which it was; */
+    unsigned no_dialects;     /* and what it did not know when it was a request's turn */
     bool no_logprobs;         /* and that for log-probabilities, by its usual name */
     int64_t mute_until_us;    /* it gave none when it was asked: until then it is not asked */
     unsigned in_flight;
@@ -130,6 +135,8 @@ bool endpoints_mute(const struct endpoints *endpoints, int64_t now_us);
 void endpoints_reconsider(struct endpoints *endpoints, int64_t now_us);
 /** What at least one of them takes: every kind, and no bound, if one of them has not said. */
 struct probe_takes endpoints_takes(const struct endpoints *endpoints);
+/** In which dialects all of them can be asked; `set` is what the configuration says. */
+unsigned endpoints_speak(const struct endpoints *endpoints, unsigned set);
 unsigned endpoints_in_flight(const struct endpoints *endpoints);
 
 /**

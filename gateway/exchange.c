@@ -36,8 +36,18 @@
 static void perceive(struct exchange *x);
 static void decide(struct exchange *x);
 
+static void free_came_body(struct exchange *x)
+{
+    if (!x->came_body)
+        return;
+    memory_give(&x->gateway->bodies, x->came_bytes);
+    free(x->came_body);
+    x->came_body = NULL;
+}
+
 void exchange_free_request_body(struct exchange *x)
 {
+    free_came_body(x);
     if (!x->request_body)
         return;
     memory_give(&x->gateway->bodies, x->request_bytes);
@@ -168,14 +178,17 @@ static void run_reading(struct worker_job *job)
             dialect_read(r->dialect, r->body, &r->limits, &r->translated, &r->chat, &r->error);
 }
 
-/* The body that came is not needed any more: the chat stands on its translation. */
+/* The chat stands on its translation. The body that came is needed if an engine speaks the dialect.
+ */
 static int keep_translation(struct exchange *x, struct http_error *error)
 {
     struct memory_budget *bodies = &x->gateway->bodies;
     if (!x->dialect->read)
         return 0;
-    memory_give(bodies, x->request_bytes);
-    free(x->request_body);
+    x->came_body = x->request_body;
+    x->came_bytes = x->request_bytes;
+    if (!exchange_speaks(x, MOA_EDGE) && !exchange_speaks(x, MOA_CLOUD))
+        free_came_body(x);
     x->request_body = buffer_take(&x->translated.chat.text, &x->request_bytes);
     if (memory_take(bodies, x->request_bytes))
         return 0;

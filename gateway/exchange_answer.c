@@ -189,7 +189,7 @@ static void end_whole(struct exchange *x, struct engine_call *c)
         begin_answer(x, &whole);
         return;
     }
-    char *events = sse_of_completion(whole, !x->chat.usage_options);
+    char *events = sse_of_completion(whole, !x->chat.usage_options || exchange_translates(x));
     if (!x->begun)
         exchange_reply_begin(x, 200, x->dialect->stream_type, NULL);
     begin_answer(x, &whole);
@@ -279,6 +279,35 @@ void exchange_hold(struct exchange *x, struct engine_call *c)
     c->is_held = true;
 }
 
+bool exchange_speaks(const struct exchange *x, enum moa_tier tier)
+{
+    const unsigned set = x->settings->config->tier[tier].speaks_set;
+    return x->dialect->speaks & endpoints_speak(&x->settings->endpoints[tier], set);
+}
+
+/* Whether the body goes as it came. Not where somebody listens to the answer, in the form that all
+ * answers have: it is scored, compared or remembered; not to the cloud where anything is pinned,
+ * since only what is translated is known to have no other place for it; and not where parts have to
+ * change their places. */
+static bool passes(const struct exchange *x, const struct engine_call *c)
+{
+    const bool is_heard = c->is_held || c->logprobs || c->completion;
+    const bool may_leave = c->tier == MOA_EDGE || !x->chat.pins;
+    const bool is_reordered =
+        x->settings->config->tier[c->tier].images_first && x->chat.n_places > 0;
+    return x->came_body && exchange_speaks(x, c->tier) && !is_heard && may_leave && !is_reordered &&
+           x->chat.n_origins == x->chat.n_parts;
+}
+
+static int render(struct exchange *x, struct engine_call *c, const struct chat_edits *edits)
+{
+    if (!passes(x, c))
+        return chat_render(&x->chat, edits, &c->body);
+    c->dialect = x->dialect;
+    return chat_render_origin(&x->chat, x->translated.came, x->translated.model,
+                              x->dialect->spelling, edits, &c->body);
+}
+
 int exchange_ask(struct exchange *x, struct engine_call *c, bool cold)
 {
     const struct endpoints *endpoints = &x->settings->endpoints[c->tier];
@@ -294,7 +323,7 @@ int exchange_ask(struct exchange *x, struct engine_call *c, bool cold)
         .by_n_probs = endpoints_refuse_logprobs(endpoints),
         .cold = cold,
     };
-    return chat_render(&x->chat, &edits, &c->body) || engine_call_send(c) ? -1 : 0;
+    return render(x, c, &edits) || engine_call_send(c) ? -1 : 0;
 }
 
 void exchange_answer(struct exchange *x)

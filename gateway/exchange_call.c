@@ -22,9 +22,10 @@
 void engine_call_init(struct engine_call *c, struct exchange *x, enum call_kind kind,
                       enum moa_tier tier, const struct engine_call_events *events)
 {
-    *c = (struct engine_call){.exchange = x, .events = events, .kind = kind, .tier = tier};
+    *c = (struct engine_call){
+        .exchange = x, .events = events, .kind = kind, .tier = tier, .dialect = &dialect_chat};
     c->held = buffer_of(kind == CALL_ANSWER ? CALL_HELD_BYTES_MAX : CALL_EVIDENCE_BYTES_MAX);
-    sse_init(&c->sse);
+    sse_init(&c->sse, c->dialect->form);
 }
 
 /* ---- what becomes of an endpoint ---- */
@@ -102,11 +103,36 @@ static void note_refusal(struct engine_call *c)
     e->no_logprobs = true;
 }
 
+bool engine_call_passes(const struct engine_call *c)
+{
+    return c->dialect && c->dialect->speaks;
+}
+
+bool engine_call_refuses_dialect(const struct engine_call *c)
+{
+    const int status = c->opinion.status;
+    const bool is_refused = c->opinion.verdict == VERDICT_MISCONFIGURED;
+    return engine_call_passes(c) && is_refused && (status == 404 || status == 405);
+}
+
 bool engine_call_refuses_logprobs(const struct engine_call *c)
 {
     const char *words = c->opinion.words;
     return c->logprobs && c->cuts_logprobs &&
            (strstr(words, "logprob") || strstr(words, "n_probs"));
+}
+
+/* It was told, or seen, to speak it. From now on it is asked for chat completions. */
+static void note_dialect(struct engine_call *c)
+{
+    struct endpoint *e = c->at.endpoint;
+    if (!(e->no_dialects & c->dialect->speaks))
+        log_event(LOG_LEVEL_WARN, "no-dialect", "tier=%s endpoint=%s dialect=%s status=%d",
+                  moa_tier_name(c->tier), log_quote(e->name).s, c->dialect->name,
+                  c->opinion.status);
+    e->no_dialects |= c->dialect->speaks;
+    report(c->exchange, c->tier, &c->at, ENDPOINT_ANSWERED);
+    report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
 }
 
 static void report_verdict(struct engine_call *c)
@@ -127,6 +153,10 @@ static void report_verdict(struct engine_call *c)
         report(c->exchange, c->tier, &c->at, ENDPOINT_COMPLETE);
         break;
     case VERDICT_MISCONFIGURED:
+        if (engine_call_refuses_dialect(c)) {
+            note_dialect(c);
+            break;
+        }
         if (!c->at.endpoint->misconfigured)
             warn_misconfigured(c);
         report(c->exchange, c->tier, &c->at,
@@ -163,6 +193,8 @@ static void report_signature(const struct engine_call *c)
 {
     const struct exchange *x = c->exchange;
     struct identity_signature signature = c->is_stream ? c->sse.signature : c->opinion.signature;
+    if (engine_call_passes(c)) /* it may be spelt otherwise there */
+        return;
     if (!x->model_is_ours && !x->settings->config->tier[c->tier].model[0])
         signature.model = 0;
     guarantee_signed(x->gateway->guarantee, c->tier, &signature);
@@ -231,6 +263,7 @@ static enum verdict judge(struct engine_call *c, enum answer_extent extent, yyjs
         .extent = extent,
         .body = buffer_bytes(&c->held),
         .json = json,
+        .form = c->dialect->form,
         .sse = c->is_stream && c->status == 200 ? &c->sse : NULL,
         .asks_stream = c->kind != CALL_PERCEPTION && c->kind != CALL_JUDGE && x->chat.stream,
         .model_is_ours = x->model_is_ours || x->settings->config->tier[c->tier].model[0],
@@ -357,7 +390,8 @@ static enum upstream_flow overflow(struct engine_call *c, struct moa_bytes bytes
         hang_up(c);
         return UPSTREAM_GO;
     }
-    if (c->kind == CALL_ANSWER && c->exchange->dialect->read) { /* only whole is it translated */
+    if (c->kind == CALL_ANSWER &&
+        exchange_translates(c->exchange)) { /* only whole is it translated */
         snprintf(c->why, sizeof(c->why), "an answer without end");
         hang_up(c);
         return UPSTREAM_GO;
@@ -467,7 +501,7 @@ static void reset(struct engine_call *c)
     c->content_type[0] = c->why[0] = '\0';
     c->is_stream = c->is_noted = false;
     c->n_ready = c->n_searched = 0;
-    sse_init(&c->sse);
+    sse_init(&c->sse, c->dialect->form);
     c->opinion = (struct engine_opinion){.verdict = VERDICT_OPEN};
 }
 
@@ -483,6 +517,30 @@ static void log_sent(const struct engine_call *c)
     log_end(&line);
 }
 
+/* The number of the call's dialect among those that engines may speak. */
+static unsigned number_of(const struct dialect *dialect)
+{
+    return (unsigned)__builtin_ctz(dialect->speaks);
+}
+
+#define HEADERS_MAX 8
+
+/* What goes along with a body that passes: the key as its dialect has it, and what the client says
+ * of the dialect's version. Returns how many. */
+static size_t add_headers(const struct engine_call *c, struct upstream_header *list, size_t n)
+{
+    const struct exchange *x = c->exchange;
+    const char *name = engine_call_passes(c) ? speaks_key_header(number_of(c->dialect)) : NULL;
+    if (name)
+        list[n++] = (struct upstream_header){name, x->settings->config->tier[c->tier].api_key};
+    const char *const *names = x->request ? c->dialect->headers : NULL;
+    for (; names && *names && n < HEADERS_MAX; names++) {
+        const char *value = server_request_header(x->request, *names);
+        list[n++] = (struct upstream_header){*names, value ? value : ""};
+    }
+    return n;
+}
+
 int engine_call_send(struct engine_call *c)
 {
     struct exchange *x = c->exchange;
@@ -494,16 +552,17 @@ int engine_call_send(struct engine_call *c)
     char parent[TRACE_PARENT_BYTES];
     c->span = exchange_trace_next(x);
     trace_parent(&x->trace, c->span, parent);
-    const struct upstream_header headers[] = {
+    struct upstream_header headers[HEADERS_MAX] = {
         {"x-request-id", x->trace.id}, {"traceparent", parent}, {"tracestate", x->trace.state}};
+    const bool passes = engine_call_passes(c);
     reset(c);
     endpoint_begin(&x->settings->endpoints[c->tier], server_now_us(), x->failed_at, &c->at);
     const struct upstream_request request = {
-        .url = c->at.endpoint->chat_url,
-        .api_key = t->api_key,
+        .url = passes ? c->at.endpoint->urls[number_of(c->dialect)] : c->at.endpoint->chat_url,
+        .api_key = !passes || speaks_bearer(number_of(c->dialect), t->api_key) ? t->api_key : NULL,
         .ca_file = t->ca_file,
         .headers = headers,
-        .n_headers = sizeof(headers) / sizeof(headers[0]),
+        .n_headers = add_headers(c, headers, 3),
         .direct = c->tier == MOA_EDGE,
         .brief = true,
         .metered = c->tier == MOA_CLOUD,

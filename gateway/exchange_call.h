@@ -12,6 +12,7 @@
 #include "buffer.h"
 #include "chat.h"
 #include "completion.h"
+#include "dialect.h"
 #include "endpoint.h"
 #include "logprobs.h"
 #include "upstream.h"
@@ -61,7 +62,8 @@ struct engine_call {
     const struct engine_call_events *events;
     enum call_kind kind;
     enum moa_tier tier;
-    size_t part; /* of a perception */
+    size_t part;                   /* of a perception */
+    const struct dialect *dialect; /* in which it is asked: the client's, or chat completions */
     struct chat_body body;
     struct logprobs *logprobs;     /* takes them in; NULL: they were not asked for */
     struct completion *completion; /* takes in what is said; NULL: it is only passed on */
@@ -109,6 +111,12 @@ void engine_call_take(struct engine_call *call, size_t n);
 
 /** Whether the whole body is sent. If so it is freed: nothing of the request is needed any more. */
 bool engine_call_release_body(struct engine_call *call);
+
+/** Whether it is asked in the dialect that the client asked in, which is not chat completions. */
+bool engine_call_passes(const struct engine_call *call);
+
+/** Whether what the engine has refused is that dialect: its path is not there. */
+bool engine_call_refuses_dialect(const struct engine_call *call);
 
 /** Whether what the engine has refused is the log-probabilities that we asked for. */
 bool engine_call_refuses_logprobs(const struct engine_call *call);

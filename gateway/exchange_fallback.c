@@ -195,7 +195,7 @@ static bool pass_error_on(struct exchange *x, struct engine_call *c)
     const bool is_clients =
         c->opinion.verdict == VERDICT_CLIENT || c->opinion.verdict == VERDICT_UNFIT;
     if (c->kind != CALL_ANSWER || !is_clients || !c->opinion.is_error_object || c->status < 400 ||
-        c->status >= 500 || x->begun || x->dialect->read)
+        c->status >= 500 || x->begun || c->dialect != x->dialect)
         return false;
     struct exchange_headers headers;
     exchange_write_headers(x, &headers);
@@ -227,7 +227,8 @@ static const char *kind_of(const struct engine_call *c)
 
 bool exchange_refuses_addition(const struct engine_call *c)
 {
-    return (c->asks_usage && strstr(c->opinion.words, "stream_options")) ||
+    return engine_call_refuses_dialect(c) ||
+           (c->asks_usage && strstr(c->opinion.words, "stream_options")) ||
            engine_call_refuses_logprobs(c);
 }
 
@@ -251,6 +252,9 @@ static bool ask_again(struct exchange *x, const struct engine_call *c)
         if (c->kind == CALL_PERCEPTION) /* of our request, not of the client's */
             return fall_back(x, c, kind);
         return exchange_refuses_addition(c) && send_again(x);
+    case VERDICT_MISCONFIGURED:
+        return (engine_call_refuses_dialect(c) && send_again(x)) || retry_elsewhere(x, tier) ||
+               fall_back(x, c, kind);
     case VERDICT_UNFIT:
         return (exchange_refuses_addition(c) && send_again(x)) || fall_back(x, c, kind);
     case VERDICT_BUSY:

@@ -95,6 +95,7 @@ void exchange_write_journal(struct exchange *x, const struct exchange_headers *l
         .fallback = x->fallback,
         .error = x->error_code ? x->error_code : "",
         .calls = x->calls,
+        .dialect = x->forwarding ? "" : x->dialect->name,
         .stages = stages,
         .status = x->status,
         .pinned = x->pinned,

@@ -90,6 +90,8 @@ struct exchange {
     struct reading *reading;        /* a worker parses it; NULL: none does */
     char *request_body;
     size_t request_bytes;       /* of it, charged to the gateway's bodies */
+    char *came_body;            /* that it was translated from, for engines that speak that */
+    size_t came_bytes;          /* of it, charged likewise */
     struct chat chat;           /* spans of the body */
     struct images *images;      /* NULL: there are none */
     struct perceived perceived; /* the decision is in it */
@@ -224,6 +226,8 @@ void exchange_pay_all(struct exchange *x);
 /* Parts of the other tier become text; then the answer. */
 void exchange_gather(struct exchange *x);
 void exchange_answer(struct exchange *x);
+/* Whether engines of the tier can be asked in the client's dialect, if that is another one. */
+bool exchange_speaks(const struct exchange *x, enum moa_tier tier);
 /* Fills in and sends the call of a tier for an answer, at temperature 0 if it is to be `cold`. -1
  * if out of memory. */
 int exchange_ask(struct exchange *x, struct engine_call *call, bool cold);
@@ -232,15 +236,17 @@ void exchange_hold(struct exchange *x, struct engine_call *call);
 
 /* ---- exchange_reply.c ---- */
 
-/* The head of an answer; with `whole`, which is a completion, all of it. */
+/* The head of an answer; with `whole`, which is what the engine has answered, all of it. */
 void exchange_reply_begin(struct exchange *x, int status, const char *content_type,
                           const struct moa_bytes *whole);
-/* Whole events of a chat completion. Returns how many bytes now wait for the client. */
+/* Whole events of an engine's answer. Returns how many bytes now wait for the client. */
 size_t exchange_reply_events(struct exchange *x, struct moa_bytes events);
 /* The end of a stream, of which `usage` was told. */
 void exchange_reply_end(struct exchange *x, const struct usage *usage);
 /* An error for a client whose stream has begun. False if there is no memory for it. */
 bool exchange_reply_error(struct exchange *x, const struct http_error *error);
+/* Whether what the engine says is not yet in the client's dialect. */
+bool exchange_translates(const struct exchange *x);
 /* A completion or, for who asked for a stream, all its events, in the client's dialect. -1 if out
  * of memory. */
 int exchange_translate(struct exchange *x, struct moa_bytes bytes, struct moa_bytes *ret_bytes);

@@ -167,7 +167,10 @@ static void add_note(struct exchange *x, const struct engine_call *c, const char
     struct print p = print_into(note, sizeof(note));
     print_text(&p, x->n_call_bytes > 0 ? ", " : "");
     print_text(&p, moa_tier_name(c->tier));
-    if (c->kind == CALL_PERCEPTION) {
+    if (engine_call_passes(c)) {
+        print_text(&p, ".");
+        print_text(&p, c->dialect->name);
+    } else if (c->kind == CALL_PERCEPTION) {
         print_text(&p, ".image");
         print_int(&p, (int64_t)c->part);
     }
@@ -335,6 +338,7 @@ static void write_log(const struct exchange *x, const struct exchange_texts *t)
     log_word(&line, "plan", x->has_decision ? moa_plan_name(x->perceived.decision.plan) : "none");
     log_quoted(&line, "decision", t->lists.decision);
     log_quoted(&line, "calls", x->calls);
+    log_word(&line, "dialect", x->dialect->name);
     log_number(&line, "images", (int64_t)x->chat.n_of[MOA_IMAGE]);
     log_quoted(&line, "stages_us", t->stages);
     log_number(&line, "overhead_us", x->overhead_us);

@@ -13,15 +13,19 @@
 
 /* ---- in another dialect ---- */
 
-static bool is_translated(const struct exchange *x)
+bool exchange_translates(const struct exchange *x)
 {
-    return x->dialect->read != NULL;
+    return x->dialect->read && !engine_call_passes(&x->answers[answering_tier(x)]);
 }
 
 static void begin_telling(struct exchange *x)
 {
-    if (!x->told.dialect)
-        dialect_answer_init(&x->told, x->dialect, x->chat.stream, x->trace.id, x->translated.echo);
+    if (x->told.dialect)
+        return;
+    dialect_answer_init(&x->told, x->dialect, x->chat.stream, x->trace.id, x->translated.echo);
+    const struct engine_call *call = &x->answers[answering_tier(x)];
+    if (call->is_stream) /* all of it may have come before any of it is told */
+        x->told.usage = call->sse.usage;
 }
 
 /* What whole events say; the last may have no blank line behind it. What fails shows at the end. */
@@ -40,7 +44,7 @@ static void tell_events(struct exchange *x, struct moa_bytes events)
 int exchange_translate(struct exchange *x, struct moa_bytes bytes, struct moa_bytes *ret_bytes)
 {
     *ret_bytes = bytes;
-    if (!is_translated(x))
+    if (!exchange_translates(x))
         return 0;
     begin_telling(x);
     if (x->chat.stream)
@@ -76,7 +80,7 @@ void exchange_reply_begin(struct exchange *x, int status, const char *content_ty
 {
     struct exchange_headers headers;
     exchange_write_headers(x, &headers);
-    if (is_translated(x))
+    if (exchange_translates(x))
         content_type = whole ? "application/json" : x->dialect->stream_type;
     const struct server_head head = {
         .status = status,
@@ -108,7 +112,7 @@ static size_t write_told(struct exchange *x)
 
 size_t exchange_reply_events(struct exchange *x, struct moa_bytes events)
 {
-    if (!is_translated(x)) {
+    if (!exchange_translates(x)) {
         x->last_byte_us = server_now_us();
         return server_reply_write(x->request, events);
     }
@@ -120,7 +124,7 @@ void exchange_reply_end(struct exchange *x, const struct usage *usage)
 {
     struct server_request *request = x->request;
     bool failed = false;
-    if (is_translated(x)) {
+    if (exchange_translates(x)) {
         begin_telling(x);
         failed = dialect_answer_end(&x->told, usage) != 0 || x->told.out.failed;
         write_told(x);
@@ -135,8 +139,10 @@ void exchange_reply_end(struct exchange *x, const struct usage *usage)
 bool exchange_reply_error(struct exchange *x, const struct http_error *error)
 {
     struct server_request *request = x->request;
+    const struct engine_call *call = &x->answers[answering_tier(x)];
+    const size_t n_events = exchange_translates(x) ? x->told.n_events : (size_t)call->sse.n_events;
     size_t n;
-    char *event = x->dialect->error_event(error, &n);
+    char *event = x->dialect->error_event(error, n_events, &n);
     x->request = NULL;
     if (!event) {
         server_reply_cut(request);

@@ -35,10 +35,11 @@ struct journal_row {
     const char *plan;
     const char *decision, *reasons, *scores; /* as in the headers of the answer */
     const char *fallback;
-    const char *error;  /* its code, if the gateway answered with one */
-    const char *calls;  /* the verdict on each: "edge=unfit, cloud=answered" */
-    const char *stages; /* microseconds in each: "perceive=812, answer=10233" */
-    int64_t status;     /* of HTTP; 0: the client left before it had the whole answer */
+    const char *error;   /* its code, if the gateway answered with one */
+    const char *calls;   /* the verdict on each: "edge=unfit, cloud.messages=answered" */
+    const char *dialect; /* in which it came: "chat", "messages", ...; "": it is no chat */
+    const char *stages;  /* microseconds in each: "perceive=812, answer=10233" */
+    int64_t status;      /* of HTTP; 0: the client left before it had the whole answer */
     int64_t pinned, stream, images;
     double edge_load, uplink_mbps;
     double confidence, threshold; /* of an answer of the edge that was scored; NaN: none was */

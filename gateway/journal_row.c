@@ -28,6 +28,7 @@ static const struct journal_column request_columns[] = {
     COLUMN(JOURNAL_TEXT, fallback),
     COLUMN(JOURNAL_TEXT, error),
     COLUMN(JOURNAL_TEXT, calls),
+    COLUMN(JOURNAL_TEXT, dialect),
     COLUMN(JOURNAL_TEXT, stages),
     COLUMN(JOURNAL_COUNT, status),
     COLUMN(JOURNAL_FLAG, pinned),

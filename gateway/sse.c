@@ -10,9 +10,9 @@
 
 #include <yyjson.h>
 
-void sse_init(struct sse *ret_sse)
+void sse_init(struct sse *ret_sse, const struct answer_form *form)
 {
-    *ret_sse = (struct sse){.usage = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0}};
+    *ret_sse = (struct sse){.form = form, .usage = {USAGE_UNKNOWN, USAGE_UNKNOWN, 0, 0}};
 }
 
 /* The length of the end of a line at `p`, of `n` bytes: 0 if there is none. A CR that comes last is
@@ -116,6 +116,19 @@ static enum sse_kind read_object(struct sse *sse, yyjson_val *root)
     return counted && yyjson_is_arr(choices) && yyjson_arr_size(choices) == 0 ? SSE_USAGE : kind;
 }
 
+static bool read_whole(yyjson_val *root, struct usage *ret_usage)
+{
+    if (!yyjson_is_obj(yyjson_arr_get_first(yyjson_obj_get(root, "choices"))))
+        return false;
+    usage_read(root, ret_usage);
+    return true;
+}
+
+const struct answer_form answer_form_chat = {.read_event = read_object,
+                                             .read_whole = read_whole,
+                                             .key = "\"choices\"",
+                                             .missing = "choices"};
+
 static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data, yyjson_doc **ret_doc)
 {
     *ret_doc = NULL;
@@ -125,7 +138,7 @@ static enum sse_kind kind_of(struct sse *sse, struct moa_bytes data, yyjson_doc 
         return SSE_DONE;
     *ret_doc = yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG);
     yyjson_val *root = yyjson_doc_get_root(*ret_doc);
-    return yyjson_is_obj(root) ? read_object(sse, root) : SSE_OTHER;
+    return yyjson_is_obj(root) ? sse->form->read_event(sse, root) : SSE_OTHER;
 }
 
 enum sse_kind sse_read(struct sse *sse, struct moa_bytes event, yyjson_doc **ret_doc)

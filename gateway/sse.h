@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Server-sent events of a chat completion that streams: where each ends, and what it is. Pure.
+ * Server-sent events of an answer that streams: where each ends, and what it is; and what makes an
+ * answer one, in the form that its engine was asked in. Pure.
  */
 #ifndef MOA_GATEWAY_SSE_H
 #define MOA_GATEWAY_SSE_H
@@ -23,8 +24,25 @@ enum sse_kind {
     SSE_OTHER, /* no JSON object */
 };
 
+struct sse;
+
+/** How answers are written. */
+struct answer_form {
+    /** What the data of an event is; tokens, and whether that is the end, are noted in `sse`. */
+    enum sse_kind (*read_event)(struct sse *sse, struct yyjson_val *root);
+    /** Whether that is a whole answer; if so, its tokens. */
+    bool (*read_whole)(struct yyjson_val *root, struct usage *ret_usage);
+    const char *key;       /* that the beginning of a whole answer has */
+    const char *missing;   /* what an answer that is none is "without" */
+    bool types_its_errors; /* as {"type":"error",...}: others are not in this form */
+};
+
+extern const struct answer_form answer_form_chat;
+
 /** What a stream has been so far. All zero but the usage: nothing has come. */
 struct sse {
+    const struct answer_form *form;
+    int64_t n_events;                    /* as the form counts them, if it does */
     bool begun;                          /* SSE_CONTENT has come */
     bool ended;                          /* the answer was told to be over */
     bool failed;                         /* SSE_ERROR, or SSE_OTHER before any content, has come */
@@ -33,7 +51,7 @@ struct sse {
     struct identity_signature signature; /* of the first part of the answer */
 };
 
-void sse_init(struct sse *ret_sse);
+void sse_init(struct sse *ret_sse, const struct answer_form *form);
 
 /** The length of the first whole event, its blank line included; 0 if `bytes` has none. */
 size_t sse_next(struct moa_bytes bytes);

@@ -26,6 +26,21 @@ bool usage_of_object(yyjson_val *object, struct usage *ret_usage)
     return ret_usage->prompt_tokens >= 0 || ret_usage->completion_tokens >= 0;
 }
 
+/* Anthropic's input is what was not read from a cache. */
+bool usage_of_dialect(yyjson_val *object, struct usage *ret_usage)
+{
+    static const char *const cached[] = {"cache_read_input_tokens", "cache_creation_input_tokens"};
+    *ret_usage = USAGE_NONE;
+    ret_usage->prompt_tokens = tokens_of(object, "input_tokens");
+    ret_usage->completion_tokens = tokens_of(object, "output_tokens");
+    for (size_t i = 0; i < sizeof(cached) / sizeof(cached[0]); i++) {
+        const int64_t tokens = tokens_of(object, cached[i]);
+        if (ret_usage->prompt_tokens >= 0 && tokens > 0)
+            ret_usage->prompt_tokens += tokens;
+    }
+    return ret_usage->prompt_tokens >= 0 || ret_usage->completion_tokens >= 0;
+}
+
 static double ms_of(yyjson_val *object, const char *name)
 {
     const double ms = yyjson_get_num(yyjson_obj_get(object, name));

@@ -28,6 +28,9 @@ void usage_read(struct yyjson_val *completion, struct usage *ret_usage);
  * nothing. */
 bool usage_of_object(struct yyjson_val *object, struct usage *ret_usage);
 
+/** The same of Messages and of Responses, which name them otherwise. */
+bool usage_of_dialect(struct yyjson_val *object, struct usage *ret_usage);
+
 /** Reads the times of a chat completion, or of one event of a stream, into `usage`, if it has any.
  */
 void usage_read_times(struct yyjson_val *root, struct usage *usage);

@@ -32,6 +32,7 @@ struct complaint {
     char words[ENGINE_WORDS_BYTES]; /* one line */
     char kind[KIND_BYTES];          /* its type or code, if that is a word */
     bool is_error_object;
+    bool is_typed; /* {"type":"error",...} */
 };
 
 /* One line of valid UTF-8. */
@@ -78,7 +79,10 @@ static yyjson_val *message_in(yyjson_val *object, int depth)
 static void read_error(yyjson_val *root, struct complaint *c)
 {
     yyjson_val *error = yyjson_obj_get(root, "error");
+    if (!error) /* of an event that tells how all of a response has ended */
+        error = yyjson_obj_get(yyjson_obj_get(root, "response"), "error");
     c->is_error_object = yyjson_is_obj(error);
+    c->is_typed = yyjson_equals_str(yyjson_obj_get(root, "type"), "error");
     yyjson_val *object = c->is_error_object ? error : root;
     yyjson_val *message = message_in(object, 2);
     if (message)
@@ -297,6 +301,11 @@ static enum verdict refuse(struct engine_opinion *o, enum verdict verdict, const
     return verdict;
 }
 
+static const struct answer_form *form_of(const struct engine_answer *a)
+{
+    return a->form ? a->form : &answer_form_chat;
+}
+
 /* An error, with the status of the answer or its own; in a 200 it may have none. */
 static enum verdict judge_error(const struct engine_answer *a, struct moa_bytes body,
                                 struct engine_opinion *o)
@@ -306,7 +315,7 @@ static enum verdict judge_error(const struct engine_answer *a, struct moa_bytes 
     read_complaint(body, &c);
     const bool hidden = a->status < 300;
     o->status = hidden ? c.status : a->status;
-    o->is_error_object = c.is_error_object;
+    o->is_error_object = c.is_error_object && (c.is_typed || !form_of(a)->types_its_errors);
     o->is_too_large = is_too_large(&c) || o->status == 413;
     snprintf(o->words, sizeof(o->words), "%s", c.words);
     if (!hidden)
@@ -333,37 +342,42 @@ static enum verdict judge_stream(const struct engine_answer *a, struct engine_op
                                            : "a stream that broke off");
 }
 
+/* Only completions are made streams here, for who asked for one. */
+static const char not_streamed[] = "no stream, though one was asked for";
+
+static bool is_of_use(const struct engine_answer *a)
+{
+    return !a->asks_stream || form_of(a) == &answer_form_chat;
+}
+
 static enum verdict judge_whole(const struct engine_answer *a, struct engine_opinion *o)
 {
+    char what[sizeof(o->what)];
     yyjson_doc *doc = a->json ? NULL : yyjson_read(a->body.p, a->body.n, YYJSON_READ_NOFLAG);
     yyjson_val *root = a->json ? a->json : yyjson_doc_get_root(doc);
     yyjson_val *error = yyjson_obj_get(root, "error");
     const bool complains = error && !yyjson_is_null(error);
-    const bool answers =
-        yyjson_is_obj(yyjson_arr_get_first(yyjson_obj_get(root, "choices"))) && !complains;
+    const bool answers = !complains && form_of(a)->read_whole(root, &o->usage);
     const bool is_json = root != NULL;
-    if (answers) {
+    if (answers)
         identity_sign(root, &o->signature);
-        usage_read(root, &o->usage);
-    }
     yyjson_doc_free(doc);
     if (answers)
-        return VERDICT_ANSWERED;
+        return is_of_use(a) ? VERDICT_ANSWERED : refuse(o, VERDICT_FAILED, not_streamed);
     if (complains)
         return judge_error(a, a->body, o);
-    return refuse(o, VERDICT_FAILED,
-                  is_json ? "an answer without choices" : "an answer that is no JSON");
+    snprintf(what, sizeof(what), "an answer without %s", form_of(a)->missing);
+    return refuse(o, VERDICT_FAILED, is_json ? what : "an answer that is no JSON");
 }
 
 /* Of an answer that is longer than what can be kept there is only its beginning to go by. */
-static bool looks_like_an_answer(struct moa_bytes body)
+static bool looks_like_an_answer(struct moa_bytes body, const char *key)
 {
-    static const char key[] = "\"choices\"";
     const char *p = body.p;
     size_t at = 0;
     while (at < body.n && (p[at] == ' ' || p[at] == '\n' || p[at] == '\r' || p[at] == '\t'))
         at++;
-    return at < body.n && p[at] == '{' && memmem(p, body.n, key, sizeof(key) - 1);
+    return at < body.n && p[at] == '{' && memmem(p, body.n, key, strlen(key));
 }
 
 static enum verdict judge_body(const struct engine_answer *a, struct engine_opinion *o)
@@ -372,8 +386,11 @@ static enum verdict judge_body(const struct engine_answer *a, struct engine_opin
     case ANSWER_COMING:
         return VERDICT_OPEN;
     case ANSWER_LONG:
-        return looks_like_an_answer(a->body) ? VERDICT_ANSWERED
-                                             : refuse(o, VERDICT_FAILED, "an answer without end");
+        if (!is_of_use(a))
+            return refuse(o, VERDICT_FAILED, not_streamed);
+        return looks_like_an_answer(a->body, form_of(a)->key)
+                   ? VERDICT_ANSWERED
+                   : refuse(o, VERDICT_FAILED, "an answer without end");
     case ANSWER_WHOLE:
         return judge_whole(a, o);
     default:

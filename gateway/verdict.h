@@ -43,9 +43,10 @@ struct engine_answer {
     enum answer_extent extent;
     struct moa_bytes body;   /* of answers that are no stream, and of those that are errors */
     struct yyjson_val *json; /* the same, parsed; NULL: it was not, or it is no JSON */
-    const struct sse *sse;   /* what has come of a stream; NULL: it is none */
-    bool asks_stream;        /* the request asked for one */
-    bool model_is_ours;      /* the model that was asked for is not of the client's choice */
+    const struct answer_form *form; /* in which it was asked for; NULL: chat completions */
+    const struct sse *sse;          /* what has come of a stream; NULL: it is none */
+    bool asks_stream;               /* the request asked for one */
+    bool model_is_ours;             /* the model that was asked for is not of the client's choice */
 };
 
 #define ENGINE_WORDS_BYTES 256
@@ -56,7 +57,7 @@ struct engine_opinion {
     char what[80];                  /* what came, in ours: "status 500"; "" if answered */
     char words[ENGINE_WORDS_BYTES]; /* the engine's own, valid UTF-8; "" if it said none */
     bool is_too_large;              /* unfit for its size, not for its kind */
-    bool is_error_object;           /* the whole body is an error as OpenAI's API has them */
+    bool is_error_object;           /* the whole body is an error as the form has them */
     struct identity_signature signature; /* of an answer that came whole, */
     struct usage usage;                  /* and what it took */
 };

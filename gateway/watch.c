@@ -24,6 +24,7 @@
 #include "log.h"
 #include "recall.h"
 #include "server.h"
+#include "speaks.h"
 #include "upstream.h"
 
 #define TICK_MS 250
@@ -44,6 +45,7 @@ struct look {
     void (*on_done)(const struct upstream_result *result, void *arg);
     char *url;
     int status;
+    unsigned dialect;     /* that it is asked in */
     struct buffer answer; /* of a load page */
 };
 
@@ -96,10 +98,10 @@ static enum upstream_flow on_body(struct moa_bytes bytes, void *arg)
     return UPSTREAM_GO;
 }
 
-/* `url` is taken. */
-static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier tier,
-                      enum upstream_method method, char *url,
-                      const struct upstream_callbacks *callbacks)
+/* `url` is taken; `dialect` is that of a POST. False if there is no room or memory. */
+static bool begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier tier,
+                       enum upstream_method method, unsigned dialect, char *url,
+                       const struct upstream_callbacks *callbacks)
 {
     struct gateway *g = w->gateway;
     struct look *look = w->looks;
@@ -107,23 +109,34 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier 
         look++;
     if (!url || look == w->looks + CALLS_MAX) {
         free(url);
-        return -1;
+        return false;
     }
     const struct tier_config *t = &g->config->tier[tier];
-    bool polls = method == UPSTREAM_GET;
+    bool polls = method != UPSTREAM_CONNECT;
     *look = (struct look){
         .watch = w,
         .endpoint = endpoint,
         .tier = tier,
+        .dialect = dialect,
         .url = url,
         .on_done = callbacks->on_done,
         .answer = buffer_of(PROBE_BYTES_MAX),
     };
     endpoint_hold(endpoint);
+    static const struct moa_bytes question = {SPEAKS_QUESTION, sizeof(SPEAKS_QUESTION) - 1};
+    const bool asks = method == UPSTREAM_POST;
+    const char *const name = asks ? speaks_key_header(dialect) : NULL;
+    const struct upstream_header header = {name, t->api_key};
+    const bool has_key = polls && (!asks || speaks_bearer(dialect, t->api_key));
     struct upstream_request request = {
         .method = method,
+        .headers = &header,
+        .n_headers = name ? 1 : 0,
+        .segments = asks ? &question : NULL,
+        .n_segments = asks ? 1 : 0,
+        .total_bytes = asks ? question.n : 0,
         .url = url,
-        .api_key = polls ? t->api_key : NULL,
+        .api_key = has_key ? t->api_key : NULL,
         .ca_file = t->ca_file,
         .direct = tier == MOA_EDGE,
         .connect_timeout_ms = polls ? POLL_TIMEOUT_MS : t->connect_timeout_ms,
@@ -132,9 +145,9 @@ static int begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier 
     };
     look->call = upstream_send(g->upstream, &request, callbacks, look);
     if (look->call)
-        return 0;
+        return true;
     look_over(look);
-    return -1;
+    return false;
 }
 
 /* ---- the edge engines' load ---- */
@@ -183,8 +196,8 @@ static void poll_edge(struct watch *w, int64_t now_us)
         struct endpoint *e = edge->list[i];
         const char *path =
             e->breaker.state == BREAKER_OPEN || looked_at(w, e) ? NULL : probe_next(&e->probe);
-        if (path && begin_look(w, e, MOA_EDGE, UPSTREAM_GET, page_url(e->base_url, path),
-                               &poll_callbacks) == 0)
+        if (path && begin_look(w, e, MOA_EDGE, UPSTREAM_GET, 0, page_url(e->base_url, path),
+                               &poll_callbacks))
             w->n_polling++;
     }
 }
@@ -204,15 +217,58 @@ static bool poll_due(const struct watch *w, int64_t now_us)
 /* ---- what engines take ---- */
 
 static void ask_props(struct watch *w, struct endpoint *e, enum moa_tier tier);
+static void ask_dialect(struct watch *w, struct endpoint *e, enum moa_tier tier, unsigned i);
+
+/* Once, until it was away. */
+static bool speaks_due(const struct watch *w, const struct endpoint *e, enum moa_tier tier)
+{
+    return (w->gateway->config->tier[tier].speaks_set & SPEAKS_AUTO) && !e->has_spoken;
+}
 
 static bool is_read(const struct look *look, const struct upstream_result *result)
 {
     return result->end == UPSTREAM_COMPLETE && look->status == 200;
 }
 
+/* Whoever cannot say now, as while it loads, is asked again. */
+static void on_spoken(const struct upstream_result *result, void *arg)
+{
+    struct look *look = arg;
+    struct watch *w = look->watch;
+    struct endpoint *e = look->endpoint;
+    const enum moa_tier tier = look->tier;
+    const unsigned i = look->dialect;
+    const bool can_say =
+        result->end == UPSTREAM_COMPLETE && look->status != 503 && look->status != 429;
+    if (can_say && speaks_shown(i, look->status, buffer_bytes(&look->answer)))
+        e->speaks |= 1u << i;
+    e->has_spoken = can_say && i + 1 == SPEAKS_KINDS;
+    endpoint_hold(e);
+    look_over(look);
+    if (can_say && i + 1 < SPEAKS_KINDS)
+        ask_dialect(w, e, tier, i + 1);
+    endpoint_release(e);
+}
+
+static const struct upstream_callbacks spoken_callbacks = {on_head, on_body, on_spoken};
+
+static void ask_dialect(struct watch *w, struct endpoint *e, enum moa_tier tier, unsigned i)
+{
+    (void)begin_look(w, e, tier, UPSTREAM_POST, i, strdup(e->urls[i]), &spoken_callbacks);
+}
+
+static void ask_dialects(struct watch *w, struct endpoint *e, enum moa_tier tier)
+{
+    if (!speaks_due(w, e, tier))
+        return;
+    e->speaks = 0;
+    ask_dialect(w, e, tier, 0);
+}
+
 static void on_props_done(const struct upstream_result *result, void *arg)
 {
     struct look *look = arg;
+    struct watch *w = look->watch;
     struct endpoint *e = look->endpoint;
     if (is_read(look, result)) {
         const struct moa_bytes page = buffer_bytes(&look->answer);
@@ -221,7 +277,10 @@ static void on_props_done(const struct upstream_result *result, void *arg)
                          probe_identity(page, ""));
     }
     e->takes = e->said;
+    endpoint_hold(e);
     look_over(look);
+    ask_dialects(w, e, MOA_EDGE);
+    endpoint_release(e);
 }
 
 static void on_models_done(const struct upstream_result *result, void *arg)
@@ -244,6 +303,8 @@ static void on_models_done(const struct upstream_result *result, void *arg)
     look_over(look);
     if (is_there && tier == MOA_EDGE)
         ask_props(w, e, tier);
+    else if (is_there)
+        ask_dialects(w, e, tier);
     endpoint_release(e);
 }
 
@@ -252,8 +313,8 @@ static const struct upstream_callbacks props_callbacks = {on_head, on_body, on_p
 
 static void ask_props(struct watch *w, struct endpoint *e, enum moa_tier tier)
 {
-    (void)!begin_look(w, e, tier, UPSTREAM_GET, page_url(e->base_url, PROBE_PROPS_PATH),
-                      &props_callbacks);
+    (void)begin_look(w, e, tier, UPSTREAM_GET, 0, page_url(e->base_url, PROBE_PROPS_PATH),
+                     &props_callbacks);
 }
 
 /* Unless the configuration says it. The cloud is asked once something has been sent there: without
@@ -262,7 +323,7 @@ static bool takes_due(const struct watch *w, const struct endpoint *e, enum moa_
                       int64_t now_us)
 {
     const struct tier_config *t = &w->gateway->config->tier[tier];
-    if (t->takes.kinds && t->takes.context_tokens)
+    if (t->takes.kinds && t->takes.context_tokens && !speaks_due(w, e, tier))
         return false;
     if (tier == MOA_EDGE ? t->poll_ms == 0 : e->n_calls == 0)
         return false;
@@ -280,7 +341,8 @@ static void ask_takes(struct watch *w, int64_t now_us)
                 continue;
             e->asked_us = now_us;
             if (asprintf(&url, "%s" PROBE_MODELS_PATH, e->base_url) >= 0)
-                (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_GET, url, &models_callbacks);
+                (void)begin_look(w, e, (enum moa_tier)which, UPSTREAM_GET, 0, url,
+                                 &models_callbacks);
         }
     }
 }
@@ -341,8 +403,8 @@ static void try_endpoints(struct watch *w, int64_t now_us)
             if (looked_at(w, e) || (!is_down && !endpoint_look_due(tier, e, now_us)))
                 continue;
             e->looked_us = now_us;
-            (void)!begin_look(w, e, (enum moa_tier)which, UPSTREAM_CONNECT, strdup(e->base_url),
-                              is_down ? &try_callbacks : &look_callbacks);
+            (void)begin_look(w, e, (enum moa_tier)which, UPSTREAM_CONNECT, 0, strdup(e->base_url),
+                             is_down ? &try_callbacks : &look_callbacks);
         }
     }
 }

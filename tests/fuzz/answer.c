@@ -35,7 +35,7 @@ static void check_opinion(const struct engine_opinion *o)
 static size_t follow(struct moa_bytes bytes, size_t piece, struct sse *sse)
 {
     size_t read = 0;
-    sse_init(sse);
+    sse_init(sse, &answer_form_chat);
     for (size_t come = 0; come < bytes.n;) {
         come = bytes.n - come < piece ? bytes.n : come + piece;
         size_t n;

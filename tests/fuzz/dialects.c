@@ -33,7 +33,7 @@ static void check_error(const struct dialect *dialect, const struct http_error *
     FUZZ_ASSERT(json && n == strlen(json));
     yyjson_doc_free(parse((struct moa_bytes){json, n}));
     free(json);
-    char *event = dialect->error_event(error, &n);
+    char *event = dialect->error_event(error, 0, &n);
     FUZZ_ASSERT(event && n == strlen(event));
     free(event);
 }

@@ -40,7 +40,7 @@ static void check_error(const struct http_error *error)
     FUZZ_ASSERT(json && n == strlen(json));
     check_json(json, n);
     free(json);
-    char *event = dialect_messages.error_event(error, &n);
+    char *event = dialect_messages.error_event(error, 0, &n);
     FUZZ_ASSERT(event && sse_next((struct moa_bytes){event, n}) > 0);
     free(event);
 }

@@ -30,6 +30,10 @@ Modes, each for whole and for streamed answers:
     endless     an answer that never ends
     stall       streams half of the answer and no more; as a whole answer: silent
 
+One that `streams` not answers whole, whatever was asked for.
+It speaks chat completions, and of "messages" and "responses" those in `speaks` (fault_dialects.py); to a body without anything there
+it answers that something is missing, or that there is no such page, and neither is recorded.
+
 An engine with `reasoning` thinks aloud beside its answer, and one with another `finish_reason` than stop ends so.
 An engine with a `tool_call` (a name and its arguments as text) calls that tool instead of saying `answer`.
 One with `probabilities`, a list for the words of its answer and the end token, or a function of a request's JSON
@@ -45,6 +49,8 @@ import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import fault_dialects
 
 STATUSES = ("500", "429", "503", "400", "422", "401", "404", "413")
 MODES = ("ok", "silent") + STATUSES + (
@@ -85,6 +91,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.kind = fault_dialects.kind_of(self.path)
+        if self.kind and (self.kind not in self.engine.speaks or body == b"{}"):
+            known = self.kind in self.engine.speaks
+            said = {"message": "messages: Field required"} if known else {"message": "no such page"}
+            return self.reply(400 if known else 404, "application/json", json.dumps(fault_dialects.error(self.kind, said)).encode())
         self.is_judge = self.engine.judgement is not None and b"Do A and B mean the same" in body
         mode = self.engine.judge_mode if self.is_judge else self.engine.mode
         if self.engine.closing.is_set() or mode == "once" and self.answered:  # kept connections outlive the server
@@ -102,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             elif mode in ("too-long", "unsupported", "redirect", "error-in-200", "no-choices", "gzip"):
                 self.odd(mode, json.loads(body).get("stream"))
             elif mode in STATUSES:
-                error = {"error": {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}}
+                error = {"message": "engine says " + mode, "type": "server_error", "code": int(mode)}
+                error = fault_dialects.error(self.kind, error) if self.kind else {"error": error}
                 self.reply(int(mode), "application/json", json.dumps(error).encode(), self.engine.retry_after)
             elif mode == "endless":
                 self.endless(json.loads(body).get("stream"))
@@ -111,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
             elif self.refused(json.loads(body)):
                 message = "%s is not supported here" % self.refused(json.loads(body))
                 self.reply(400, "application/json", json.dumps({"error": {"message": message}}).encode())
-            elif json.loads(body).get("stream"):
+            elif json.loads(body).get("stream") and self.engine.streams:
                 self.stream(mode, (json.loads(body).get("stream_options") or {}).get("include_usage"))
             else:
                 self.whole(mode)
@@ -128,9 +140,15 @@ class Handler(BaseHTTPRequestHandler):
         choices = [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.engine.answer},
                     "delta": {"content": self.engine.answer}}]
         status, answer = 200, {"choices": choices if mode == "gzip" else []}
+        if self.kind and mode == "gzip":
+            answer = fault_dialects.whole(self.kind, self.engine)
         if mode in said:
-            status, answer = said[mode][0], {"error": said[mode][1]}
+            status = said[mode][0]
+            answer = fault_dialects.error(self.kind, said[mode][1]) if self.kind else {"error": said[mode][1]}
         body = json.dumps(answer).encode()
+        if self.kind and mode == "gzip" and stream:
+            body = b"".join(fault_dialects.events(self.kind, self.engine)[0])
+            return self.reply(200, "text/event-stream", gzip.compress(body), coding="gzip")
         if stream and status == 200:
             body = b"data: " + body + b"\n\ndata: [DONE]\n\n"
         if mode == "gzip":
@@ -201,6 +219,8 @@ class Handler(BaseHTTPRequestHandler):
                                **self.logprobs(self.engine.answer.split(" ") + [""])}],
                   "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
                   **({"timings": self.engine.timings} if self.engine.timings else {})}
+        if self.kind:
+            answer = fault_dialects.whole(self.kind, self.engine)
         body = json.dumps(answer).encode()
         if mode == "malformed":
             body = body[:-5] + b"!!!!!"
@@ -239,11 +259,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if mode == "cut-early":
             return self.hang_up()
-        tokens = self.engine.answer.split(" ") + [""]
-        for i, delta in enumerate(self.deltas()):
-            if i == 2:
+        events, n_before = fault_dialects.events(self.kind, self.engine) if self.kind else (self.events(), 2)
+        for i, data in enumerate(events):
+            if i == n_before:
                 if mode == "cut-event":
-                    self.chunk(b'data: {"choices": [{"delta": {"con')
+                    self.chunk(data[:len(data) // 2])
                 if mode in ("cut", "cut-event"):
                     return self.hang_up()
                 if mode == "stall":
@@ -251,23 +271,28 @@ class Handler(BaseHTTPRequestHandler):
                 if mode == "hold":
                     self.engine.release.wait(30)
                 if mode == "malformed":
-                    self.chunk(b'data: {"choices": [{"delta": {"con\n\n')
+                    self.chunk(data[:len(data) // 2] + b"\n\n")
                     continue
-            event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
-                     "choices": [{"index": 0, "delta": delta, "finish_reason": self.finish if delta == {} else None,
-                                  **(self.logprobs(tokens, slice(i - 1, i)) if i > 0 else {})}],
-                     **({"timings": self.engine.timings} if self.engine.timings and delta == {} else {})}
-            data = b"data: " + json.dumps(event).encode() + b"\n\n"
             if mode == "drip":
                 for byte in data:
                     self.chunk(bytes([byte]))
             else:
                 self.chunk(data)
-        if with_usage:
+        if with_usage and not self.kind:
             usage = {"prompt_tokens": 41, "completion_tokens": 5, "total_tokens": 46}
             self.chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\n")
-        self.chunk(b"data: [DONE]\n\n")
+        if not self.kind:
+            self.chunk(b"data: [DONE]\n\n")
         self.chunk(b"")
+
+    def events(self):
+        tokens = self.engine.answer.split(" ") + [""]
+        for i, delta in enumerate(self.deltas()):
+            event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": self.engine.name,
+                     "choices": [{"index": 0, "delta": delta, "finish_reason": self.finish if delta == {} else None,
+                                  **(self.logprobs(tokens, slice(i - 1, i)) if i > 0 else {})}],
+                     **({"timings": self.engine.timings} if self.engine.timings and delta == {} else {})}
+            yield b"data: " + json.dumps(event).encode() + b"\n\n"
 
     def chunk(self, data):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -297,6 +322,7 @@ class FaultEngine:
 
     def __init__(self, name, port=0, tls=None):
         self.name = name
+        self.speaks, self.streams = (), True
         self.pages = {}
         self.mode, self.answer, self.tool_call = "ok", "the answer of " + name, None
         self.reasoning, self.finish_reason = None, "stop"

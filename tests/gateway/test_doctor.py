@@ -39,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         site = self.server.site
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body == {}:  # which dialects it speaks
+            return self.reply(*site.spoken.get(self.path, (404, {"error": {"message": "no such page"}})))
         site.asked.append((self.path, body))
         self.reply(*site.answer(body))
 
@@ -48,6 +50,7 @@ class Service:
 
     def __init__(self, pages=None, answer=None, key=None):
         self.pages, self.key, self.asked = pages or {}, key, []
+        self.spoken = {}
         self.answer = answer or (lambda body: (200, completion()))
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.site, self.server.daemon_threads = self, True
@@ -131,6 +134,24 @@ def test_formats_and_slots_that_it_does_not_have(doctor, service):
     out, status = doctor({"edge": {"url": service(LLAMA).url, "image_formats": "jpeg, webp", "slots": 9}})
     assert status == 0 and "does not read webp, which edge.image_formats lets through" in out, out
     assert "works on 2 requests at once, but edge.slots says 9" in out
+
+
+ANTHROPICS = 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "model: Field required"}}
+LLAMAS = 500, {"error": {"code": 500, "message": "'messages' is required", "type": "server_error"}}
+OPENAIS = 400, {"error": {"message": "Missing required parameter: 'input'.", "type": "invalid_request_error", "param": "input", "code": None}}
+HALF = 400, {"error": {"code": 400, "message": "'input' is required", "type": "invalid_request_error"}}
+KEYLESS = 401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}
+
+
+@pytest.mark.parametrize("messages,responses,words", [
+    (ANTHROPICS, OPENAIS, "speaks chat, messages, responses"), (LLAMAS, HALF, "speaks chat, messages"), (None, OPENAIS, "speaks chat, responses"),
+    (KEYLESS, None, "speaks chat"), (OPENAIS, None, "speaks chat"), (None, ANTHROPICS, "speaks chat")])
+def test_dialects(doctor, service, messages, responses, words):
+    engine = service({"/v1/models": models("m")})
+    engine.spoken = {path: answer for path, answer in (("/v1/messages", messages), ("/v1/responses", responses)) if answer}
+    assert "ok     %s\n" % words in doctor({"edge": {"url": engine.url}})[0]
+    out = doctor({"edge": {"url": engine.url, "speaks": "messages"}})[0]
+    assert ("does not show that it speaks messages, which edge.speaks says" in out) == ("messages" not in words), out
 
 
 @pytest.mark.parametrize("choice,said", [({"logprobs": {"content": []}}, "with log-probabilities"),

@@ -36,8 +36,9 @@ static int end(struct dialect_answer *a)
     return 0;
 }
 
-static char *error_event(const struct http_error *error, size_t *ret_n)
+static char *error_event(const struct http_error *error, size_t n_events, size_t *ret_n)
 {
+    (void)n_events;
     char *text;
     const int n = asprintf(&text, " error(%s)", error->message);
     assert_true(n > 0);
@@ -54,7 +55,7 @@ static int read_body(struct moa_bytes body, size_t max_json_bytes, struct dialec
     json_put(&ret_body->chat, "{\"messages\":[{\"role\":\"user\",\"content\":");
     json_put_bytes(&ret_body->chat, body);
     json_put(&ret_body->chat, "}]}");
-    return dialect_note_origin(ret_body, (struct chat_origin){"picture"});
+    return dialect_note_origin(ret_body, (struct chat_origin){.name = "picture"});
 }
 
 static const struct dialect spy = {.name = "spy",

@@ -45,6 +45,7 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .scores = "text=0.100, image0=0.900",
         .fallback = "",
         .calls = "edge=answered",
+        .dialect = "messages",
         .stages = "answer=9",
         .status = status,
         .images = 1,
@@ -143,7 +144,8 @@ static void a_row_is_read_back_as_written(void **state)
              "\"perceive-cloud\","
              "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
              "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
-             "\"calls\":\"edge=answered\",\"stages\":\"answer=9\",\"status\":200,"
+             "\"calls\":\"edge=answered\",\"dialect\":\"messages\",\"stages\":\"answer=9\","
+             "\"status\":200,"
              "\"pinned\":false,\"stream\":false,\"images\":1,\"edge_load\":0.25,"
              "\"uplink_mbps\":null,\"confidence\":null,\"threshold\":0.9,\"edge_up\":true,\"cloud_"
              "up\":false,\"edge_bytes_up\":0,"
@@ -158,7 +160,8 @@ static void a_row_is_read_back_as_written(void **state)
         "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,paper.tau_text=0.4,perceive-cloud,"
         "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
         "\"text=0.100, "
-        "image0=0.900\",,,edge=answered,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,0.25,500,,"
+        "image0=0.900\",,,edge=answered,messages,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,0."
+        "25,500,,"
         "90000\r\n",
         (long long)row.time_ms);
     assert_string_equal(seen.text + strlen(json), csv);

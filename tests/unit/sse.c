@@ -68,7 +68,7 @@ static void kinds_of_events(void **state)
     };
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct sse sse;
-        sse_init(&sse);
+        sse_init(&sse, &answer_form_chat);
         assert_int_equal(sse_read(&sse, bytes_of(cases[i].event), NULL), cases[i].kind);
         assert_int_equal(sse.begun, cases[i].kind == SSE_CONTENT);
         assert_int_equal(sse.failed, cases[i].kind == SSE_ERROR || cases[i].kind == SSE_OTHER);
@@ -89,7 +89,7 @@ static void streams_in_pieces_of_every_size(void **state)
     const size_t n = strlen(stream);
     for (size_t size = 1; size <= n; size++) {
         struct sse sse;
-        sse_init(&sse);
+        sse_init(&sse, &answer_form_chat);
         size_t read = 0;
         for (size_t come = size; read < n; come += size) {
             come = come < n ? come : n;

@@ -389,7 +389,7 @@ static void streams(void **state)
     for (size_t i = 0; i < N_TESTS(cases); i++) {
         struct sse sse;
         struct engine_opinion opinion;
-        sse_init(&sse);
+        sse_init(&sse, &answer_form_chat);
         sse_read(&sse, bytes_of(cases[i].event), NULL);
         struct engine_answer answer = {.status = 200,
                                        .content_type = "text/event-stream",
