@@ -16,6 +16,7 @@
 #include "chat_private.h"
 
 #define SHORT_BYTES 64 /* of a member beside the messages: no file is so short */
+#define NAME_BYTES 512 /* of one that says who asks: Anthropic's clients send 200 and more */
 
 /* ---- reading ---- */
 
@@ -318,21 +319,37 @@ static bool is_known_list(yyjson_val *key)
     return false;
 }
 
+/* The bytes that a string beside the messages may have and be no file. */
+static size_t most_bytes(yyjson_val *key)
+{
+    static const struct {
+        const char *name;
+        size_t most;
+    } known[] = {{"model", SIZE_MAX},
+                 {"grammar", SIZE_MAX},
+                 {"guided_regex", SIZE_MAX},
+                 {"guided_grammar", SIZE_MAX},
+                 {"chat_template", SIZE_MAX},
+                 {"user", NAME_BYTES},
+                 {"safety_identifier", NAME_BYTES},
+                 {"prompt_cache_key", NAME_BYTES}};
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (yyjson_equals_str(key, known[i].name))
+            return known[i].most;
+    }
+    return SHORT_BYTES;
+}
+
 /* A file could be in any list, object or long string that this gateway does not know. */
 static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
 {
-    static const char *const long_names[] = {"model", "grammar", "guided_regex", "guided_grammar",
-                                             "chat_template"};
     size_t i, n;
     yyjson_val *key, *value;
     yyjson_obj_foreach(root, i, n, key, value)
     {
-        bool known = !yyjson_is_ctn(value) || is_known_list(key);
-        if (yyjson_is_str(value) && json_string_value(&r->text, value).n > SHORT_BYTES) {
-            known = false;
-            for (size_t k = 0; k < sizeof(long_names) / sizeof(long_names[0]); k++)
-                known = known || yyjson_equals_str(key, long_names[k]);
-        }
+        const bool known = yyjson_is_str(value)
+                               ? json_string_value(&r->text, value).n <= most_bytes(key)
+                               : !yyjson_is_ctn(value) || is_known_list(key);
         r->chat->is_opaque = r->chat->is_opaque || !known;
     }
 }

@@ -254,6 +254,22 @@ static int say_error(struct dialect_answer *a, const char *words)
     return event && !a->out.failed ? 0 : -1;
 }
 
+void dialect_put_arguments(struct json_out *to, struct moa_bytes arguments)
+{
+    yyjson_doc *doc =
+        arguments.n > 0 ? yyjson_read(arguments.p, arguments.n, YYJSON_READ_NOFLAG) : NULL;
+    if (arguments.n == 0) {
+        json_put(to, "{}");
+    } else if (yyjson_is_obj(yyjson_doc_get_root(doc))) {
+        json_put_bytes(to, arguments);
+    } else {
+        json_put(to, "{\"arguments\":");
+        json_put_string(to, arguments);
+        json_put(to, "}");
+    }
+    yyjson_doc_free(doc);
+}
+
 static int read_data(struct dialect_answer *a, struct moa_bytes data, const char *part)
 {
     yyjson_doc *doc = data.n > 0 ? yyjson_read(data.p, data.n, YYJSON_READ_NOFLAG) : NULL;

@@ -106,6 +106,9 @@ int dialect_answer_event(struct dialect_answer *answer, struct moa_bytes data);
 int dialect_answer_whole(struct dialect_answer *answer, struct moa_bytes completion);
 int dialect_answer_end(struct dialect_answer *answer, const struct usage *usage);
 
+/** What a tool is to be given, as an object; an engine may have written what is none. */
+void dialect_put_arguments(struct json_out *to, struct moa_bytes arguments);
+
 /* ---- the table ---- */
 
 struct dialect {

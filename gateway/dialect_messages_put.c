@@ -25,10 +25,10 @@ static void put_text(struct reader *r, struct list *list, yyjson_val *string)
 /* "data:image/png;base64,..." */
 static int put_uri(struct reader *r, yyjson_val *media_type, yyjson_val *data, const char *place)
 {
-    if (!yyjson_is_str(media_type))
-        return reader_fail(r, place_below(place, "media_type").name, "must be a string");
-    if (!yyjson_is_str(data))
-        return reader_fail(r, place_below(place, "data").name, "must be a string");
+    if (reader_need_string(r, media_type, place, "media_type"))
+        return -1;
+    if (reader_need_string(r, data, place, "data"))
+        return -1;
     json_put(r->out, "\"data:");
     reader_put_inside(r, media_type);
     json_put(r->out, ";base64,");
@@ -45,8 +45,8 @@ static int read_source(struct reader *r, yyjson_val *source, const char *place,
     static const char *const names[] = {"type", "media_type", "data", "url", "content", NULL};
     if (reader_members(r, source, place, names, ret_source))
         return -1;
-    if (!yyjson_is_str(ret_source->values[SOURCE_TYPE]))
-        return reader_fail(r, place_below(place, "type").name, "must be a string");
+    if (reader_need_string(r, ret_source->values[SOURCE_TYPE], place, "type"))
+        return -1;
     return 0;
 }
 
@@ -73,16 +73,10 @@ static int put_image(struct reader *r, struct list *list, yyjson_val *block, con
     return reader_note_part(r, at.name, block, m.values[1]);
 }
 
-/* What of a block may go into which list: texts into one, everything else into the other, if they
- * are two. A list that is NULL takes nothing: what would go there goes into another one later. */
-struct lists {
-    struct list *texts, *others;
-};
-
-static int put_block(struct reader *r, const struct lists *lists, yyjson_val *block,
+static int put_block(struct reader *r, const struct part_lists *lists, yyjson_val *block,
                      const char *place);
 
-static int put_blocks(struct reader *r, const struct lists *lists, yyjson_val *blocks,
+static int put_blocks(struct reader *r, const struct part_lists *lists, yyjson_val *blocks,
                       const char *place)
 {
     size_t i, n;
@@ -107,8 +101,8 @@ static int put_text_block(struct reader *r, struct list *list, yyjson_val *block
     struct members m;
     if (reader_members(r, block, place, names, &m))
         return -1;
-    if (!yyjson_is_str(m.values[1]))
-        return reader_fail(r, place_below(place, "text").name, "must be a string");
+    if (reader_need_string(r, m.values[1], place, "text"))
+        return -1;
     if (m.values[2] && yyjson_arr_size(m.values[2]) > 0)
         return reader_fail_foreign(r, place_below(place, "citations").name, "");
     if (list)
@@ -147,7 +141,7 @@ static int put_document_texts(struct reader *r, struct list *list, yyjson_val *t
     return 0;
 }
 
-static int put_document(struct reader *r, const struct lists *lists, yyjson_val *block,
+static int put_document(struct reader *r, const struct part_lists *lists, yyjson_val *block,
                         const char *place)
 {
     static const char *const names[] = {"type", "source", "title", "context", "citations", NULL};
@@ -185,7 +179,7 @@ static int put_document(struct reader *r, const struct lists *lists, yyjson_val 
     return words ? 0 : put_blocks(r, lists, content, place_below(at.name, "content").name);
 }
 
-static int put_block(struct reader *r, const struct lists *lists, yyjson_val *block,
+static int put_block(struct reader *r, const struct part_lists *lists, yyjson_val *block,
                      const char *place)
 {
     const char *type = yyjson_get_str(yyjson_obj_get(block, "type"));
@@ -209,20 +203,6 @@ static bool is_of_type(yyjson_val *block, const char *type)
     return yyjson_equals_str(yyjson_obj_get(block, "type"), type);
 }
 
-/* The blocks in a result, each into the list that takes it. */
-static int put_result_blocks(struct reader *r, const struct lists *lists, yyjson_val *content,
-                             const char *place)
-{
-    size_t i, n;
-    yyjson_val *block;
-    yyjson_arr_foreach(content, i, n, block)
-    {
-        if (put_block(r, lists, block, place_entry(place, i).name))
-            return -1;
-    }
-    return 0;
-}
-
 /* A result is a message of its own; the words of one that has an error say so. */
 static int put_result(struct reader *r, yyjson_val *block, const char *place)
 {
@@ -232,8 +212,8 @@ static int put_result(struct reader *r, yyjson_val *block, const char *place)
         return -1;
     yyjson_val *content = m.values[RESULT_CONTENT];
     const bool is_error = yyjson_is_true(m.values[RESULT_IS_ERROR]);
-    if (!yyjson_is_str(m.values[RESULT_ID]))
-        return reader_fail(r, place_below(place, "tool_use_id").name, "must be a string");
+    if (reader_need_string(r, m.values[RESULT_ID], place, "tool_use_id"))
+        return -1;
     if (content && !yyjson_is_str(content) && !yyjson_is_arr(content))
         return reader_fail(r, place_below(place, "content").name, "must be a string or an array");
     json_put(r->out, "{\"role\":\"tool\",\"tool_call_id\":");
@@ -246,12 +226,12 @@ static int put_result(struct reader *r, yyjson_val *block, const char *place)
         return 0;
     }
     struct list texts = {.before = ",\"content\":["};
-    const struct lists lists = {.texts = &texts};
+    const struct part_lists lists = {.texts = &texts};
     if (is_error) {
         reader_put_next(r, &texts);
         json_put(r->out, "{\"type\":\"text\",\"text\":\"Error:\"}");
     }
-    if (put_result_blocks(r, &lists, content, place_below(place, "content").name))
+    if (reader_put_parts(r, &lists, content, place_below(place, "content").name, put_block))
         return -1;
     json_put(r->out, texts.n > 0 ? "]}" : ",\"content\":\"\"}");
     return 0;
@@ -281,13 +261,13 @@ static int put_beside_results(struct reader *r, yyjson_val *content, const char 
 {
     size_t i, n;
     yyjson_val *block;
-    const struct lists media = {.others = parts}, all = {.texts = parts, .others = parts};
+    const struct part_lists media = {.others = parts}, all = {.texts = parts, .others = parts};
     yyjson_arr_foreach(content, i, n, block)
     {
         const struct place at = place_entry(place, i);
         if (has_results && is_of_type(block, "tool_result") &&
-            put_result_blocks(r, &media, yyjson_obj_get(block, "content"),
-                              place_below(at.name, "content").name))
+            reader_put_parts(r, &media, yyjson_obj_get(block, "content"),
+                             place_below(at.name, "content").name, put_block))
             return -1;
     }
     yyjson_arr_foreach(content, i, n, block)
@@ -355,8 +335,8 @@ static int put_thought(struct reader *r, struct list *thoughts, yyjson_val *bloc
     struct members m;
     if (reader_members(r, block, place, names, &m))
         return -1;
-    if (!yyjson_is_str(m.values[1]))
-        return reader_fail(r, place_below(place, "thinking").name, "must be a string");
+    if (reader_need_string(r, m.values[1], place, "thinking"))
+        return -1;
     json_put(r->out, thoughts->n++ > 0 ? "\\n" : thoughts->before);
     reader_put_inside(r, m.values[1]);
     return 0;
@@ -408,10 +388,7 @@ static int put_assistant(struct reader *r, yyjson_val *content, const char *plac
     json_put(r->out, texts.n > 0 ? "]" : "");
     if (put_all_of_type(r, content, place, "tool_use", &calls, put_use))
         return -1;
-    json_put(r->out, calls.n > 0 ? "]" : "");
-    if (texts.n == 0)
-        json_put(r->out, calls.n > 0 ? ",\"content\":null" : ",\"content\":\"\"");
-    json_put(r->out, "}");
+    reader_end_assistant(r, &texts, &calls);
     return 0;
 }
 
@@ -455,7 +432,7 @@ int messages_put(struct reader *r, yyjson_val *system, yyjson_val *messages)
         return reader_fail(r, "system", "must be a string or an array");
     } else if (yyjson_arr_size(system) > 0) {
         struct list parts = {.before = "{\"role\":\"system\",\"content\":["};
-        const struct lists texts = {.texts = &parts};
+        const struct part_lists texts = {.texts = &parts};
         list.n++;
         if (put_blocks(r, &texts, system, "system"))
             return -1;

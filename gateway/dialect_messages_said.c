@@ -35,11 +35,6 @@ static void put_end(struct dialect_answer *a)
     json_put(&a->out, "}\n\n");
 }
 
-static struct moa_bytes bytes_of(const char *text)
-{
-    return (struct moa_bytes){text, strlen(text)};
-}
-
 static void put_usage(struct dialect_answer *a, bool has_both)
 {
     const int64_t in = a->usage.prompt_tokens, out = a->usage.completion_tokens;
@@ -52,9 +47,9 @@ static void put_head(struct dialect_answer *a)
 {
     const char *id = strncmp(a->id, "chatcmpl-", 9) == 0 ? a->id + 9 : a->id;
     json_put(&a->out, "{\"id\":\"msg_");
-    json_put_inside(&a->out, bytes_of(id));
+    json_put_text_inside(&a->out, id);
     json_put(&a->out, "\",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
-    json_put_string(&a->out, bytes_of(a->model));
+    json_put_text(&a->out, a->model);
     json_put(&a->out, ",\"content\":[");
 }
 
@@ -80,23 +75,6 @@ static int begin(struct dialect_answer *a)
 
 /* ---- blocks ---- */
 
-/* What a tool is to be given, as an object; an engine may have written what is none. */
-static void put_input(struct dialect_answer *a, const struct buffer *arguments)
-{
-    yyjson_doc *doc =
-        arguments->n > 0 ? yyjson_read(arguments->p, arguments->n, YYJSON_READ_NOFLAG) : NULL;
-    if (yyjson_is_obj(yyjson_doc_get_root(doc))) {
-        json_put_bytes(&a->out, buffer_bytes(arguments));
-    } else if (arguments->n == 0) {
-        json_put(&a->out, "{}");
-    } else {
-        json_put(&a->out, "{\"arguments\":");
-        json_put_string(&a->out, buffer_bytes(arguments));
-        json_put(&a->out, "}");
-    }
-    yyjson_doc_free(doc);
-}
-
 static void close_block(struct dialect_answer *a)
 {
     struct messages_answer *m = a->own;
@@ -107,7 +85,7 @@ static void close_block(struct dialect_answer *a)
         json_print(&a->out, ",\"index\":%zu", m->n_blocks - 1);
         put_end(a);
     } else if (m->open == BLOCK_CALL) {
-        put_input(a, &m->arguments);
+        dialect_put_arguments(&a->out, buffer_bytes(&m->arguments));
         buffer_done(&m->arguments);
         json_put(&a->out, "}");
     } else {
@@ -254,7 +232,7 @@ static void put_stop(struct dialect_answer *a)
     const bool is_at_sequence = a->stop == STOP_END && is_named(a);
     json_print(&a->out, "\"stop_reason\":\"%s\",\"stop_sequence\":", reason_of(a, is_at_sequence));
     if (is_at_sequence)
-        json_put_string(&a->out, bytes_of(a->stop_sequence));
+        json_put_text(&a->out, a->stop_sequence);
     else
         json_put(&a->out, "null");
 }
@@ -323,18 +301,16 @@ static char *write_error(const struct http_error *error, const char *before, con
     json_put(&out, before);
     json_print(&out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
                type_of(error->status));
-    json_put_string(&out, bytes_of(error->message));
+    json_put_text(&out, error->message);
     json_put(&out, ",\"code\":");
-    json_put_string(&out, bytes_of(error->code));
+    json_put_text(&out, error->code);
     if (error->param[0]) {
         json_put(&out, ",\"param\":");
-        json_put_string(&out, bytes_of(error->param));
+        json_put_text(&out, error->param);
     }
     json_put(&out, "}}");
     json_put(&out, after);
-    if (out.failed)
-        buffer_done(&out.text);
-    return buffer_take(&out.text, ret_n);
+    return json_take(&out, ret_n);
 }
 
 static char *error_text(const struct http_error *error, size_t *ret_n)

@@ -100,8 +100,8 @@ static int put_call(struct reader *r, struct calls *calls, yyjson_val *call, con
         reader_members(r, m.values[0], at.name, inner, &function))
         return -1;
     yyjson_val *name = function.values[0], *arguments = function.values[1];
-    if (!yyjson_is_str(name))
-        return reader_fail(r, place_below(at.name, "name").name, "must be a string");
+    if (reader_need_string(r, name, at.name, "name"))
+        return -1;
     if (arguments && !yyjson_is_obj(arguments))
         return reader_fail(r, place_below(at.name, "arguments").name, "must be an object");
     if (m.values[1] && !yyjson_is_str(m.values[1]))

@@ -21,11 +21,6 @@ struct ollama_answer {
     struct json_out thoughts, text, calls;
 };
 
-static struct moa_bytes bytes_of(const char *text)
-{
-    return (struct moa_bytes){text, strlen(text)};
-}
-
 static bool is_chat(const struct dialect_answer *a)
 {
     return a->dialect == &dialect_ollama_chat;
@@ -51,7 +46,7 @@ static void put_head(struct dialect_answer *a)
     if (!gmtime_r(&created, &tm) || strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         memcpy(at, "1970-01-01T00:00:00Z", 21);
     json_put(&a->out, "{\"model\":");
-    json_put_string(&a->out, bytes_of(a->model));
+    json_put_text(&a->out, a->model);
     json_print(&a->out, ",\"created_at\":\"%s\"", at);
 }
 
@@ -96,23 +91,6 @@ static const struct moa_bytes nothing = {NULL, 0};
 
 /* ---- pieces ---- */
 
-/* What a tool is to be given, as an object; an engine may have written what is none. */
-static void put_arguments(struct json_out *to, struct moa_bytes arguments)
-{
-    yyjson_doc *doc =
-        arguments.n > 0 ? yyjson_read(arguments.p, arguments.n, YYJSON_READ_NOFLAG) : NULL;
-    if (arguments.n == 0) {
-        json_put(to, "{}");
-    } else if (yyjson_is_obj(yyjson_doc_get_root(doc))) {
-        json_put_bytes(to, arguments);
-    } else {
-        json_put(to, "{\"arguments\":");
-        json_put_string(to, arguments);
-        json_put(to, "}");
-    }
-    yyjson_doc_free(doc);
-}
-
 static void close_call(struct dialect_answer *a)
 {
     struct ollama_answer *o = a->own;
@@ -122,7 +100,7 @@ static void close_call(struct dialect_answer *a)
     json_put(&o->calls, "{\"function\":{\"name\":");
     json_put_bytes(&o->calls, buffer_bytes(&o->name.text));
     json_put(&o->calls, ",\"arguments\":");
-    put_arguments(&o->calls, buffer_bytes(&o->arguments.text));
+    dialect_put_arguments(&o->calls, buffer_bytes(&o->arguments.text));
     json_put(&o->calls, "}}");
     o->has_call = false;
     o->name.text.n = o->arguments.text.n = 0;
@@ -205,13 +183,11 @@ static char *write_error(const struct http_error *error, const char *after, size
 {
     struct json_out out = json_out_of(8192);
     json_put(&out, "{\"error\":");
-    json_put_string(&out, bytes_of(error->message));
+    json_put_text(&out, error->message);
     json_put(&out, ",\"code\":");
-    json_put_string(&out, bytes_of(error->code));
+    json_put_text(&out, error->code);
     json_put(&out, after);
-    if (out.failed)
-        buffer_done(&out.text);
-    return buffer_take(&out.text, ret_n);
+    return json_take(&out, ret_n);
 }
 
 static char *error_text(const struct http_error *error, size_t *ret_n)

@@ -150,7 +150,36 @@ void reader_put_next(struct reader *r, struct list *list)
     json_put(r->out, list->n++ > 0 ? "," : list->before);
 }
 
+int reader_need_string(const struct reader *r, yyjson_val *value, const char *place,
+                       const char *member)
+{
+    if (yyjson_is_str(value))
+        return 0;
+    return reader_fail(r, place_below(place, member).name, "must be a string");
+}
+
 /* ---- what dialects say in nearly the same words ---- */
+
+int reader_put_parts(struct reader *r, const struct part_lists *lists, yyjson_val *content,
+                     const char *place, reader_part_fn *put)
+{
+    size_t i, n;
+    yyjson_val *part;
+    yyjson_arr_foreach(content, i, n, part)
+    {
+        if (put(r, lists, part, place_entry(place, i).name))
+            return -1;
+    }
+    return 0;
+}
+
+void reader_end_assistant(struct reader *r, const struct list *texts, const struct list *calls)
+{
+    json_put(r->out, calls->n > 0 ? "]" : "");
+    if (texts->n == 0)
+        json_put(r->out, calls->n > 0 ? ",\"content\":null" : ",\"content\":\"\"");
+    json_put(r->out, "}");
+}
 
 int reader_put_tools(struct reader *r, yyjson_val *tools, reader_tool_fn *put)
 {

@@ -73,7 +73,27 @@ struct list {
 
 void reader_put_next(struct reader *r, struct list *list);
 
+/** 0 if `value`, the `member` of what stands at `place`, is a string; else -1 with the error. */
+int reader_need_string(const struct reader *r, struct yyjson_val *value, const char *place,
+                       const char *member);
+
 /* ---- what dialects say in nearly the same words ---- */
+
+/** What of content may go into which list: texts into one, everything else into the other, if they
+ * are two. A list that is NULL takes nothing: what would go there goes into another one later. */
+struct part_lists {
+    struct list *texts, *others;
+};
+
+/** A part of content; 0, or -1 with the error. */
+typedef int reader_part_fn(struct reader *r, const struct part_lists *lists,
+                           struct yyjson_val *part, const char *place);
+/** Every entry of `content`, if that is a list. */
+int reader_put_parts(struct reader *r, const struct part_lists *lists, struct yyjson_val *content,
+                     const char *place, reader_part_fn *put);
+
+/** The end of a message of the assistant, of which these lists were put. */
+void reader_end_assistant(struct reader *r, const struct list *texts, const struct list *calls);
 
 /** An entry of a list of tools; 0, or -1 with the error. */
 typedef int reader_tool_fn(struct reader *r, struct list *list, struct yyjson_val *tool,

@@ -47,21 +47,14 @@ static struct place item_place(size_t i)
     return place_entry("input", i);
 }
 
-static int need_string(const struct reader *r, yyjson_val *value, const char *place,
-                       const char *member)
-{
-    if (yyjson_is_str(value))
-        return 0;
-    return reader_fail(r, place_below(place, member).name, "must be a string");
-}
-
 /* ---- parts ---- */
 
 static int put_text(struct reader *r, struct list *list, yyjson_val *part, const char *place)
 {
     static const char *const names[] = {"type", "text", "annotations", "logprobs", NULL};
     struct members m;
-    if (reader_members(r, part, place, names, &m) || need_string(r, m.values[1], place, "text"))
+    if (reader_members(r, part, place, names, &m) ||
+        reader_need_string(r, m.values[1], place, "text"))
         return -1;
     reader_put_next(r, list);
     json_put(r->out, "{\"type\":\"text\",\"text\":");
@@ -83,9 +76,9 @@ static int put_image(struct reader *r, struct list *list, yyjson_val *part, cons
     struct members m;
     if (reader_members(r, part, place, names, &m) ||
         refuse_kept(r, m.values[3], place, "file_id") ||
-        need_string(r, m.values[1], place, "image_url"))
+        reader_need_string(r, m.values[1], place, "image_url"))
         return -1;
-    if (m.values[2] && need_string(r, m.values[2], place, "detail"))
+    if (m.values[2] && reader_need_string(r, m.values[2], place, "detail"))
         return -1;
     reader_put_next(r, list);
     json_put(r->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
@@ -104,9 +97,9 @@ static int put_file(struct reader *r, struct list *list, yyjson_val *part, const
     if (reader_members(r, part, place, names, &m) ||
         refuse_kept(r, m.values[3], place, "file_id") ||
         refuse_kept(r, m.values[4], place, "file_url") ||
-        need_string(r, m.values[1], place, "file_data"))
+        reader_need_string(r, m.values[1], place, "file_data"))
         return -1;
-    if (m.values[2] && need_string(r, m.values[2], place, "filename"))
+    if (m.values[2] && reader_need_string(r, m.values[2], place, "filename"))
         return -1;
     reader_put_next(r, list);
     json_put(r->out, "{\"type\":\"file\",\"file\":{\"file_data\":");
@@ -125,9 +118,9 @@ static int put_sound(struct reader *r, struct list *list, yyjson_val *part, cons
     const struct place at = place_below(place, "input_audio");
     if (reader_members(r, part, place, names, &m) ||
         reader_members(r, m.values[1], at.name, inner, &sound) ||
-        need_string(r, sound.values[0], at.name, "data"))
+        reader_need_string(r, sound.values[0], at.name, "data"))
         return -1;
-    if (sound.values[1] && need_string(r, sound.values[1], at.name, "format"))
+    if (sound.values[1] && reader_need_string(r, sound.values[1], at.name, "format"))
         return -1;
     reader_put_next(r, list);
     json_put(r->out, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
@@ -137,12 +130,6 @@ static int put_sound(struct reader *r, struct list *list, yyjson_val *part, cons
     json_put(r->out, "}}");
     return reader_note_part(r, at.name, part, sound.values[0]);
 }
-
-/* What of content goes where: texts into one list, everything else into the other, if they are two.
- * A list that is NULL takes nothing. */
-struct part_lists {
-    struct list *texts, *others;
-};
 
 static int put_part(struct reader *r, const struct part_lists *lists, yyjson_val *part,
                     const char *place)
@@ -166,19 +153,6 @@ static int put_part(struct reader *r, const struct part_lists *lists, yyjson_val
     const struct place at = place_below(place, "type");
     return type ? reader_fail_foreign(r, at.name, type)
                 : reader_fail(r, at.name, "must be a string");
-}
-
-static int put_parts(struct reader *r, const struct part_lists *lists, yyjson_val *content,
-                     const char *place)
-{
-    size_t i, n;
-    yyjson_val *part;
-    yyjson_arr_foreach(content, i, n, part)
-    {
-        if (put_part(r, lists, part, place_entry(place, i).name))
-            return -1;
-    }
-    return 0;
 }
 
 /* ---- messages of others than the assistant ---- */
@@ -211,7 +185,7 @@ static int put_message(struct reader *r, yyjson_val *item, const char *place)
         return reader_fail(r, at.name, "must be a string or an array with at least one part");
     struct list parts = {.before = "["};
     const struct part_lists lists = {&parts, &parts};
-    if (put_parts(r, &lists, content, at.name))
+    if (reader_put_parts(r, &lists, content, at.name, put_part))
         return -1;
     json_put(r->out, "]}");
     return 0;
@@ -227,7 +201,7 @@ static int put_thoughts_of(struct reader *r, struct list *thoughts, yyjson_val *
     yyjson_arr_foreach(parts, i, n, part)
     {
         yyjson_val *text = yyjson_obj_get(part, "text");
-        if (need_string(r, text, place_entry(place, i).name, "text"))
+        if (reader_need_string(r, text, place_entry(place, i).name, "text"))
             return -1;
         json_put(r->out, thoughts->n++ > 0 ? "\\n" : thoughts->before);
         reader_put_inside(r, text);
@@ -264,7 +238,8 @@ static int put_spoken_part(struct reader *r, struct list *texts, yyjson_val *par
         return reader_fail(r, place_below(place, "type").name, "must be output_text or refusal");
     if (strcmp(type, "refusal") != 0)
         return put_part(r, &lists, part, place);
-    if (reader_members(r, part, place, names, &m) || need_string(r, m.values[1], place, "refusal"))
+    if (reader_members(r, part, place, names, &m) ||
+        reader_need_string(r, m.values[1], place, "refusal"))
         return -1;
     reader_put_next(r, texts);
     json_put(r->out, "{\"type\":\"text\",\"text\":");
@@ -306,7 +281,7 @@ static int put_call(struct reader *r, struct list *calls, yyjson_val *item, cons
     if (reader_members(r, item, place, names, &m))
         return -1;
     for (size_t i = 1; i <= 3; i++) {
-        if (need_string(r, m.values[i], place, names[i]))
+        if (reader_need_string(r, m.values[i], place, names[i]))
             return -1;
     }
     reader_put_next(r, calls);
@@ -348,10 +323,7 @@ static int put_assistant(struct reader *r, const struct item_run *run)
     json_put(r->out, texts.n > 0 ? "]" : "");
     if (put_all(r, run, "function_call", &calls, put_call))
         return -1;
-    json_put(r->out, calls.n > 0 ? "]" : "");
-    if (texts.n == 0)
-        json_put(r->out, calls.n > 0 ? ",\"content\":null" : ",\"content\":\"\"");
-    json_put(r->out, "}");
+    reader_end_assistant(r, &texts, &calls);
     return 0;
 }
 
@@ -361,7 +333,8 @@ static int put_output(struct reader *r, struct list *list, yyjson_val *item, con
 {
     static const char *const names[] = {"type", "call_id", "output", "id", "status", NULL};
     struct members m;
-    if (reader_members(r, item, place, names, &m) || need_string(r, m.values[1], place, "call_id"))
+    if (reader_members(r, item, place, names, &m) ||
+        reader_need_string(r, m.values[1], place, "call_id"))
         return -1;
     yyjson_val *output = m.values[2];
     const struct place at = place_below(place, "output");
@@ -375,7 +348,7 @@ static int put_output(struct reader *r, struct list *list, yyjson_val *item, con
     if (yyjson_is_str(output)) {
         json_put(r->out, ",\"content\":");
         reader_put_string(r, output);
-    } else if (put_parts(r, &lists, output, at.name)) {
+    } else if (reader_put_parts(r, &lists, output, at.name, put_part)) {
         return -1;
     } else {
         json_put(r->out, texts.n > 0 ? "]" : ",\"content\":\"\"");
@@ -387,7 +360,8 @@ static int put_output(struct reader *r, struct list *list, yyjson_val *item, con
 static int put_media(struct reader *r, struct list *list, yyjson_val *item, const char *place)
 {
     const struct part_lists lists = {.others = list};
-    return put_parts(r, &lists, yyjson_obj_get(item, "output"), place_below(place, "output").name);
+    return reader_put_parts(r, &lists, yyjson_obj_get(item, "output"),
+                            place_below(place, "output").name, put_part);
 }
 
 /* `list` has the messages before it. */

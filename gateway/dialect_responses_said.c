@@ -43,11 +43,6 @@ static const struct {
                        ""},
 };
 
-static struct moa_bytes bytes_of(const char *text)
-{
-    return (struct moa_bytes){text, strlen(text)};
-}
-
 /* ---- events ---- */
 
 static void put_event(struct dialect_answer *a, const char *name, const char *suffix)
@@ -71,7 +66,7 @@ static void put_item_id(const struct dialect_answer *a, struct json_out *out)
 {
     const struct responses_answer *s = a->own;
     json_print(out, "\"%s_%zu_", kinds[s->open].prefix, s->n_items - 1);
-    json_put_inside(out, bytes_of(short_id(a)));
+    json_put_text_inside(out, short_id(a));
     json_put(out, "\"");
 }
 
@@ -112,7 +107,7 @@ static void put_response(struct dialect_answer *a, const char *status, bool is_w
 {
     const struct responses_answer *s = a->own;
     json_put(&a->out, "{\"id\":\"resp_");
-    json_put_inside(&a->out, bytes_of(short_id(a)));
+    json_put_text_inside(&a->out, short_id(a));
     json_print(&a->out, "\",\"object\":\"response\",\"created_at\":%lld,\"status\":\"%s\"",
                (long long)a->created_s, status);
     json_put(&a->out, ",\"background\":false,\"error\":null,\"incomplete_details\":");
@@ -122,7 +117,7 @@ static void put_response(struct dialect_answer *a, const char *status, bool is_w
     else
         json_put(&a->out, "null");
     json_put(&a->out, ",\"model\":");
-    json_put_string(&a->out, bytes_of(a->model));
+    json_put_text(&a->out, a->model);
     json_put(&a->out, a->echo ? a->echo : "");
     json_put(&a->out, ",\"previous_response_id\":null,\"store\":false,\"truncation\":\"disabled\","
                       "\"output\":[");
@@ -358,17 +353,16 @@ static char *error_event(const struct http_error *error, size_t n_events, size_t
     char *object = http_error_json(error, &n);
     json_print(&out, "event: error\ndata: {\"type\":\"error\",\"sequence_number\":%zu,\"code\":",
                n_events);
-    json_put_string(&out, bytes_of(error->code));
+    json_put_text(&out, error->code);
     json_put(&out, ",\"message\":");
-    json_put_string(&out, bytes_of(error->message));
+    json_put_text(&out, error->message);
     json_put(&out, ",\"param\":null,");
     if (object && n > 1)
         json_put_bytes(&out, (struct moa_bytes){object + 1, n - 1}); /* without its brace */
     json_put(&out, "\n\n");
     free(object);
-    if (out.failed || !object)
-        buffer_done(&out.text);
-    return buffer_take(&out.text, ret_n);
+    out.failed = out.failed || !object;
+    return json_take(&out, ret_n);
 }
 
 static const char *const paths[] = {"/v1/responses", "/responses", NULL};

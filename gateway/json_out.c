@@ -64,3 +64,20 @@ void json_put_string(struct json_out *out, struct moa_bytes text)
     json_put_inside(out, text);
     json_put(out, "\"");
 }
+
+void json_put_text_inside(struct json_out *out, const char *text)
+{
+    json_put_inside(out, (struct moa_bytes){text, strlen(text)});
+}
+
+void json_put_text(struct json_out *out, const char *text)
+{
+    json_put_string(out, (struct moa_bytes){text, strlen(text)});
+}
+
+char *json_take(struct json_out *out, size_t *ret_n)
+{
+    if (out->failed)
+        buffer_done(&out->text);
+    return buffer_take(&out->text, ret_n);
+}

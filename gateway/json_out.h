@@ -33,4 +33,11 @@ __attribute__((format(printf, 2, 3))) void json_print(struct json_out *out, cons
 void json_put_string(struct json_out *out, struct moa_bytes text);
 void json_put_inside(struct json_out *out, struct moa_bytes text);
 
+/** The same of a text that ends with NUL. */
+void json_put_text(struct json_out *out, const char *text);
+void json_put_text_inside(struct json_out *out, const char *text);
+
+/** What was written, to be freed with free(); NULL, and nothing is left, if anything failed. */
+char *json_take(struct json_out *out, size_t *ret_n);
+
 #endif

@@ -16,6 +16,7 @@
 #include "gateway/sse.h"
 
 #include "fuzz.h"
+#include "passed.h"
 
 #define RUN_BYTES 4200
 #define SHORT_BYTES 2000 /* of a run that it does not cut */
@@ -71,6 +72,7 @@ static char *read_body(struct moa_bytes body)
         check_json(chat.body.p, chat.body.n);
         FUZZ_ASSERT(chat.n_parts == translated.n_origins);
         check_parts(&chat);
+        passed_check(&dialect_messages, &translated, &chat, &limits);
         text = strdup(chat.body.p);
         FUZZ_ASSERT(text && strlen(text) == chat.body.n);
         chat_done(&chat);
@@ -191,6 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(read_body(bytes));
     tell_stream(bytes);
     tell_whole(bytes);
+    passed_hear(&dialect_messages, bytes);
     size_t runs = 0;
     for (size_t i = 0; i < size; i++)
         runs += data[i] == 1;

@@ -137,6 +137,35 @@ static void what_may_be_of_any_kind_is_noted(void **state)
     chat_done(&chat);
 }
 
+/* Who asks may have a long name, and no file is one. */
+static void a_long_string_beside_the_messages_may_be_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t n;
+        bool is_opaque;
+    } cases[] = {
+        {"user", 65, false},
+        {"user", 512, false},
+        {"user", 513, true},
+        {"prompt_cache_key", 300, false},
+        {"init_image", 64, false},
+        {"init_image", 65, true},
+        {"chat_template", 2000, false},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char body[2300], value[2001];
+        memset(value, 'A', cases[i].n);
+        value[cases[i].n] = '\0';
+        snprintf(body, sizeof(body), "{\"messages\":[" SAYS("b") "],\"%s\":\"%s\"}", cases[i].name,
+                 value);
+        struct chat chat = parse(body);
+        assert_int_equal(chat.is_opaque, cases[i].is_opaque);
+        chat_done(&chat);
+    }
+}
+
 static void the_question_of_a_part_is_what_its_user_asked(void **state)
 {
     (void)state;
@@ -579,6 +608,7 @@ int main(void)
         cmocka_unit_test(modalities_are_found),
         cmocka_unit_test(every_kind_of_part_is_found),
         cmocka_unit_test(what_may_be_of_any_kind_is_noted),
+        cmocka_unit_test(a_long_string_beside_the_messages_may_be_a_file),
         cmocka_unit_test(the_question_of_a_part_is_what_its_user_asked),
         cmocka_unit_test(only_new_images_are_limited),
         cmocka_unit_test(parts_are_counted_by_memory),
