@@ -124,7 +124,7 @@ static const struct config_key keys[] = {
          "with commas"),
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),
-    TEXT("policy", policy, "paper", "what decides; `moaoff policies` lists them"),
+    TEXT("policy", policy, "adaptive", "what decides; `moaoff policies` lists them"),
     CHOICE("list_policies", list_policies, bool_names, "false",
            "true: /v1/models lists the policies that are there to be compared with, too"),
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core",

@@ -285,9 +285,9 @@ static void say_what_leaves(struct guarantee *k)
                   "share=%g leaves=%s ends_with=\"adaptive.audit: 0\" former_default=\"policy: "
                   "paper\"",
                   share,
-                  log_quote("at first the cloud sees every request, later this share of the "
-                            "distinct scenes, pictures too, though the edge could answer; what is "
-                            "pinned never leaves")
+                  log_quote("at first the cloud sees every request, then one distinct scene in "
+                            "four, later this share of them, pictures too, though the edge could "
+                            "answer; what is pinned never leaves")
                       .s);
     k->said_share = share;
 }

@@ -33,7 +33,7 @@ static void every_key_has_its_default(void **state)
 {
     (void)state;
     struct config *c = parse("");
-    assert_string_equal(c->policy, "paper");
+    assert_string_equal(c->policy, "adaptive");
     assert_true(value_of(c, "paper.tau_text") == 0.5);
     assert_true(value_of(c, "paper.edge_load_max") == 0.85);
     assert_true(value_of(c, "paper.uplink_max_mbps") == 400.0);
