@@ -117,7 +117,7 @@ def test_all_that_decide_say_the_same(duo, tmp_path, plan):
     (("--policy", "cloud"), "cloud", "fixed"),
 ])
 def test_state_counts(options, plan, reason):
-    status, decided, _ = decide(chat("Hello."), *options)
+    status, decided, _ = decide(chat("Hello."), *(options if "--policy" in options else ("--policy", "paper", *options)))
     assert status == 0
     assert decided["plan"] == plan and decided["decision"]["text"] == {"tier": plan, "reason": reason}
 
