@@ -125,6 +125,17 @@ static void print_numbers(yyjson_val *root)
            number(drift, "shifts"));
 }
 
+static void print_small(yyjson_val *root)
+{
+    yyjson_val *small = yyjson_obj_get(root, "small");
+    if (yyjson_is_obj(small))
+        printf("  half size    %s: %.0f audits, %.0f of them lost, at most %.2f %% by the eye; "
+               "%.2f %% allowed\n",
+               yyjson_is_true(yyjson_obj_get(small, "certified")) ? "certified" : "not certified",
+               number(small, "counted"), number(small, "lost"), 100 * number(small, "bound"),
+               100 * number(small, "alpha"));
+}
+
 static void print_obstacles(yyjson_val *root)
 {
     yyjson_val *list = yyjson_obj_get(root, "obstacles"), *one;
@@ -140,7 +151,8 @@ static void print_curve(yyjson_val *root)
 {
     yyjson_val *curve = yyjson_obj_get(root, "curve"), *point;
     const bool certified = yyjson_is_true(yyjson_obj_get(root, "certified"));
-    const double bar = 1.0 / number(root, "delta");
+    const bool has_own = yyjson_obj_get(root, "delta_kept") != NULL; /* not in older pages */
+    const double bar = 1.0 / number(root, has_own ? "delta_kept" : "delta");
     double last = -1.0;
     bool holds = certified;
     size_t i, n;
@@ -169,6 +181,7 @@ static int print_page(const char *page)
         print_standing(root);
         options_print_wrapped(text(root, "claim"), 2, stdout);
         print_numbers(root);
+        print_small(root);
         print_obstacles(root);
         print_curve(root);
     }

@@ -30,8 +30,9 @@ struct chat_part {
     const char *question; /* what the user asked with it, the chat's; "" if nothing */
     unsigned message;     /* messages[message].content[index], for error messages */
     unsigned index;
-    bool is_low_detail; /* an image of which the client wants no more than an overview */
-    bool is_placed;     /* in chat.places, with the other parts of its message */
+    bool is_low_detail;  /* an image of which the client wants no more than an overview, */
+    bool is_high_detail; /* or all there is to see */
+    bool is_placed;      /* in chat.places, with the other parts of its message */
 };
 
 /** A place among the parts of a message that has an image behind another part. */

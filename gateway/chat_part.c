@@ -104,7 +104,9 @@ static int read_media(struct chat_reader *r, yyjson_val *part, const struct part
     at.type = type->name;
     at.kind = type->kind;
     at.span = json_object_span(&r->text, part);
-    at.is_low_detail = yyjson_equals_str(yyjson_obj_get(member, "detail"), "low");
+    yyjson_val *detail = yyjson_obj_get(member, "detail");
+    at.is_low_detail = yyjson_equals_str(detail, "low");
+    at.is_high_detail = yyjson_equals_str(detail, "high");
     if (data) {
         at.data = json_string_span(&r->text, data);
         at.has_data = true;

@@ -69,13 +69,25 @@ static double known(int64_t tokens)
     return tokens >= 0 ? (double)tokens : (double)NAN;
 }
 
+/* What goes to the cloud as it is now: of the whole request, or with smaller pictures. */
+static struct moa_question as_sent(const struct exchange *x)
+{
+    struct moa_question q = x->perceived.question;
+    if (x->perceived.decision.routing.small) {
+        q.upload_bytes = q.small_upload_bytes;
+        q.load[MOA_CLOUD].prompt_tokens = q.small_prompt_tokens;
+    }
+    return q;
+}
+
 /* Whoever had to wait for a slot knows only what the engine tells. An engine that tells does so at
  * the end: of a stream that was cut off before, nothing is learned, as the time to its first byte
  * is not the time to read. */
 static void read_times(const struct exchange *x, const struct engine_call *c,
                        const struct usage *usage, struct moa_call_times *ret_times)
 {
-    const struct moa_question *q = &x->perceived.question;
+    const struct moa_question question = as_sent(x);
+    const struct moa_question *q = &question;
     const double sending_ms = c->tier == MOA_CLOUD ? moa_adaptive_sending_ms(q) : 0.0;
     const double all_ms = ms_between(c->sent_us, server_now_us()) - sending_ms;
     const double begin_ms = ms_between(c->sent_us, c->answered_us) - sending_ms;
@@ -110,7 +122,7 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
 {
     struct moa_adaptive_outcome again = {
         .kind = x->perceived.question.kind, .is_again = true, .n_ahead = {NAN, NAN}};
-    struct moa_adaptive_outcome *o = c->kind == CALL_SHADOW ? &again : &x->outcome;
+    struct moa_adaptive_outcome *o = call_is_shadow(c->kind) ? &again : &x->outcome;
     struct moa_call_times *t = &o->times[c->tier];
     if (!x->perceived.decision.is_routed || c->kind == CALL_PERCEPTION || c->kind == CALL_JUDGE ||
         c->answered_us == 0)
@@ -118,9 +130,11 @@ void exchange_note_times(struct exchange *x, const struct engine_call *c, const 
     x->gateway->tells_times[c->tier] |= usage->prompt_ms > 0;
     read_times(x, c, usage, t);
     o->called[c->tier] = !isnan(t->prompt_ms) || !isnan(t->answer_ms);
-    if (c->kind != CALL_SHADOW)
+    if (!call_is_shadow(c->kind))
         return;
     tell(x, &again);
+    if (c->kind == CALL_SMALL) /* no time of the request as it stands */
+        return;
     x->shadow.called[c->tier] = again.called[c->tier];
     x->shadow.times[c->tier] = again.times[c->tier];
 }

@@ -5,7 +5,8 @@
  * were no audit. What it is not given runs behind it, and when the client has gone with its answer
  * the exchange goes on in STAGE_SHADOW until both tiers have spoken:
  *
- *     begin -> listen, score, note, [set aside] -> goes on -> [ask the other tier] -> conclude
+ *     begin -> listen, score, note, [set aside] -> goes on -> [ask the other tier]
+ *           -> [ask the cloud with smaller pictures] -> conclude
  *           -> [ask the cloud whether both mean the same] -> finish
  *
  * Whether an audit is dropped is decided by nothing that depends on its answers: it takes its place
@@ -45,8 +46,12 @@ struct audit {
     struct completion said[2]; /* the same */
     int64_t asked_us[2];       /* the same, of the last call */
     double took_ms[2];         /* the same; NaN: it has not answered */
-    enum moa_tier asking;      /* whose pictures are being prepared, */
-    bool is_preparing;         /* if any are */
+    bool wants_small;          /* what the cloud says of smaller pictures is to be known too: */
+    enum part small;           /* whether it is, */
+    struct completion said_of_small;
+    enum moa_tier asking; /* whose pictures are being prepared, */
+    bool is_asking_small; /* the smaller ones, */
+    bool is_preparing;    /* if any are */
     unsigned attempts;
     bool kept; /* the client got the edge's answer */
     bool is_scored;
@@ -56,7 +61,7 @@ struct audit {
     int64_t since_us;  /* that it waits for the edge; 0: it does not */
 };
 
-#define AUDIT_BYTES (sizeof(struct audit) + 2UL * COMPLETION_BYTES_MAX)
+#define AUDIT_BYTES (sizeof(struct audit) + 3UL * COMPLETION_BYTES_MAX)
 
 /* ---- begin ---- */
 
@@ -145,6 +150,8 @@ void exchange_audit_begin(struct exchange *x)
     a->found = (struct moa_audit){
         .scene = question->scene, .text = question->text, .answer = {.form = MOA_ANSWER_LONG}};
     memcpy(a->found.audit_of, d->routing.audit_of, sizeof(a->found.audit_of));
+    a->wants_small = question->has_small;
+    completion_init(&a->said_of_small);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         completion_init(&a->said[tier]);
         a->took_ms[tier] = NAN;
@@ -162,6 +169,7 @@ void exchange_audit_done(struct exchange *x)
         completion_done(&a->said[tier]);
     }
     exchange_trace_audit(x, a->is_concluded ? &a->found : NULL);
+    completion_done(&a->said_of_small);
     if (g->edge_shadow == x)
         g->edge_shadow = NULL;
     g->n_audits--;
@@ -399,10 +407,25 @@ static bool ask_judge(struct exchange *x)
     return false;
 }
 
+/* Whether the cloud says the same of smaller pictures. Long answers are not judged: they differ
+ * unless they are equal. */
+static void compare_small(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    a->found.has_small = a->wants_small;
+    if (!a->wants_small)
+        return;
+    a->found.small_lost = a->part[MOA_CLOUD] != PART_HERE || a->small != PART_HERE ||
+                          !completions_agree(&a->said[MOA_CLOUD], &a->said_of_small);
+    x->gateway->metrics
+        .audits_small_total[a->found.small_lost ? METRICS_SMALL_DIFFERENT : METRICS_SMALL_SAME]++;
+}
+
 static void conclude(struct exchange *x)
 {
     struct audit *a = x->audit;
     const bool is_whole = a->part[MOA_EDGE] == PART_HERE && a->part[MOA_CLOUD] == PART_HERE;
+    compare_small(x);
     a->found.lost = !is_whole || !completions_agree(&a->said[MOA_EDGE], &a->said[MOA_CLOUD]);
     a->is_judging = is_whole && a->found.lost && ask_judge(x);
     if (a->is_judging)
@@ -418,15 +441,33 @@ static bool has_edge_time(const struct gateway *g, const struct audit *a)
                                server_now_us() - a->since_us > EDGE_WAIT_US);
 }
 
+static void on_small_over(struct engine_call *c)
+{
+    struct exchange *x = c->exchange;
+    struct audit *a = x->audit;
+    const bool has_end = !c->is_stream || (c->sse.ended && !c->sse.failed);
+    const bool is_answer = c->opinion.verdict == VERDICT_ANSWERED && has_end && !c->why[0];
+    exchange_count_call(x, c);
+    a->small = is_answer ? PART_HERE : PART_FAILED;
+    go_on(x);
+}
+
+static const struct engine_call_events small_events = {on_shadow_bytes, on_small_over, NULL, NULL};
+
 static void send_shadow(struct exchange *x)
 {
     struct audit *a = x->audit;
     struct engine_call *c = &x->answers[a->asking];
     engine_call_done(c);
-    engine_call_init(c, x, CALL_SHADOW, a->asking, &shadow_events);
-    if (a->asking == MOA_EDGE)
-        exchange_hold(x, c);
-    hear(a, c);
+    if (a->is_asking_small) {
+        engine_call_init(c, x, CALL_SMALL, MOA_CLOUD, &small_events);
+        c->completion = &a->said_of_small;
+    } else {
+        engine_call_init(c, x, CALL_SHADOW, a->asking, &shadow_events);
+        if (a->asking == MOA_EDGE)
+            exchange_hold(x, c);
+        hear(a, c);
+    }
     if (exchange_ask(x, c, a->asking == MOA_CLOUD)) {
         drop(x, METRICS_DROP_MEMORY);
         end(x);
@@ -444,23 +485,18 @@ static void on_shadow_prepared(void *arg, const struct http_error *error)
     } else if (error) {
         if (a->asking == MOA_EDGE)
             x->gateway->edge_shadow = NULL;
-        a->part[a->asking] = PART_FAILED;
+        *(a->is_asking_small ? &a->small : &a->part[a->asking]) = PART_FAILED;
         go_on(x);
     } else {
         send_shadow(x);
     }
 }
 
-static void ask(struct exchange *x, enum moa_tier tier)
+static void prepare(struct exchange *x)
 {
     struct audit *a = x->audit;
     assert(!x->pinned);
-    a->asking = tier;
-    a->since_us = 0;
-    a->part[tier] = PART_UNDER_WAY;
-    if (tier == MOA_EDGE)
-        x->gateway->edge_shadow = x;
-    perceive_send_all(&x->perceived.decision, tier, MOA_REASON_AUDIT);
+    perceive_send_all(&x->perceived.decision, a->asking, MOA_REASON_AUDIT);
     a->is_preparing = x->images != NULL;
     if (x->images)
         images_prepare(x->images, &x->perceived, on_shadow_prepared);
@@ -468,20 +504,52 @@ static void ask(struct exchange *x, enum moa_tier tier)
         send_shadow(x);
 }
 
-/* What is missing is asked for, one after the other; then that is that. */
+static void ask(struct exchange *x, enum moa_tier tier)
+{
+    struct audit *a = x->audit;
+    a->asking = tier;
+    a->since_us = 0;
+    a->part[tier] = PART_UNDER_WAY;
+    if (tier == MOA_EDGE)
+        x->gateway->edge_shadow = x;
+    prepare(x);
+}
+
+/* The last that is asked: from here on the cloud's pictures are the smaller ones. */
+static void ask_small(struct exchange *x)
+{
+    struct audit *a = x->audit;
+    if (!exchange_may_ask_small(x)) { /* that knows no answer */
+        x->gateway->metrics.audits_small_total[METRICS_SMALL_UNASKED]++;
+        a->wants_small = false;
+        conclude(x);
+        return;
+    }
+    a->asking = MOA_CLOUD;
+    a->is_asking_small = true;
+    a->small = PART_UNDER_WAY;
+    x->perceived.decision.routing.small = true;
+    prepare(x);
+}
+
+/* What is missing is asked for, one after the other; then that is that. Of a cloud that has failed
+ * nothing more is asked, nor of one that would be asked for an edge that has, unless its answer is
+ * to be compared with that to smaller pictures: whether it is has nothing to do with the edge. */
 static void go_on(struct exchange *x)
 {
     struct audit *a = x->audit;
     const enum part edge = a->part[MOA_EDGE], cloud = a->part[MOA_CLOUD];
-    if (edge == PART_UNDER_WAY || cloud == PART_UNDER_WAY)
+    if (edge == PART_UNDER_WAY || cloud == PART_UNDER_WAY || a->small == PART_UNDER_WAY)
         return;
-    if (edge == PART_FAILED || (edge == PART_HERE && cloud != PART_MISSING)) {
-        conclude(x);
-    } else if (edge == PART_HERE) {
-        ask(x, MOA_CLOUD);
-    } else {
+    if (edge == PART_MISSING) {
         a->since_us = server_now_us();
         exchange_tend_audits(x->gateway);
+    } else if (cloud == PART_MISSING && (edge == PART_HERE || a->wants_small)) {
+        ask(x, MOA_CLOUD);
+    } else if (cloud == PART_HERE && a->wants_small && a->small == PART_MISSING) {
+        ask_small(x);
+    } else {
+        conclude(x);
     }
 }
 

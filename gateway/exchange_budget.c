@@ -199,21 +199,34 @@ bool exchange_may_audit(struct exchange *x)
     return may;
 }
 
-/* What was asked before is over, and paid here. */
-bool exchange_may_judge(struct exchange *x, uint64_t bytes, double tokens)
+/* One more call for an audit. What was asked before is over, and paid here. */
+static bool claim_more(struct exchange *x, struct budget_bill bill)
 {
     struct budget_bill both = x->estimate;
     exchange_pay(x, true);
-    const struct budget_bill bill = {.bytes = (double)bytes,
-                                     .calls = 1.0,
-                                     .prompt_tokens = (double)bytes / BYTES_A_TOKEN,
-                                     .completion_tokens = tokens};
     const bool may = claim_bill(x, bill, BUDGET_AUDIT);
     both.prompt_tokens += bill.prompt_tokens;
     both.completion_tokens += bill.completion_tokens;
     x->estimate = both; /* of all that may be billed */
     x->over_budget = false;
     return may;
+}
+
+bool exchange_may_judge(struct exchange *x, uint64_t bytes, double tokens)
+{
+    return claim_more(x, (struct budget_bill){.bytes = (double)bytes,
+                                              .calls = 1.0,
+                                              .prompt_tokens = (double)bytes / BYTES_A_TOKEN,
+                                              .completion_tokens = tokens});
+}
+
+bool exchange_may_ask_small(struct exchange *x)
+{
+    const struct moa_question *q = &x->perceived.question;
+    struct budget_bill bill = estimate(x, true);
+    bill.bytes = fmin(bill.bytes, q->small_upload_bytes);
+    bill.prompt_tokens = fmin(bill.prompt_tokens, q->small_prompt_tokens);
+    return claim_more(x, bill);
 }
 
 void exchange_aim(struct exchange *x)

@@ -28,13 +28,14 @@ enum call_kind {
     CALL_ANSWER,     /* of the request itself */
     CALL_PERCEPTION, /* of one of its parts, by the tier that the part was given to */
     CALL_SHADOW,     /* of the request, for an audit: no client gets it */
+    CALL_SMALL,      /* the same once more, with smaller pictures, for an audit of those */
     CALL_JUDGE,      /* whether two answers of an audit mean the same */
 };
 
 /** Nobody waits for it: it is counted as an audit's. */
 static inline bool call_is_shadow(enum call_kind kind)
 {
-    return kind == CALL_SHADOW || kind == CALL_JUDGE;
+    return kind == CALL_SHADOW || kind == CALL_SMALL || kind == CALL_JUDGE;
 }
 
 /* What becomes of an answer that is held until it is known how sure its engine is. */

@@ -140,6 +140,7 @@ void exchange_journal_audit(const struct exchange *x, const struct moa_audit *au
         .time_ms = x->journal_ms,
         .id = x->trace.id,
         .lost = audit->lost,
+        .small_lost = known(audit->has_small, audit->small_lost),
         .generation = (int64_t)audit->audit_of[0],
         .generation2 = (int64_t)audit->audit_of[1],
         .score = score,

@@ -211,6 +211,9 @@ void exchange_bill_call(struct exchange *x, const struct engine_call *call, uint
  * it.
  */
 bool exchange_may_audit(struct exchange *x);
+/* Whether the budget has room to ask the cloud once more, with smaller pictures, and if so, claims
+ * it. */
+bool exchange_may_ask_small(struct exchange *x);
 /* Whether the budget has room to ask the cloud whether two answers of an audit mean the same, and
  * if so, claims it. */
 bool exchange_may_judge(struct exchange *x, uint64_t bytes, double tokens);
@@ -343,7 +346,7 @@ void exchange_count_call(struct exchange *x, const struct engine_call *call);
 
 #define EXCHANGE_LISTED_MAX 64 /* modalities; how many more there are, in a number */
 #define EXCHANGE_LIST_BYTES (EXCHANGE_LISTED_MAX * 24 + 64)
-#define EXCHANGE_HEADERS (12 + UPSTREAM_LIMITS_MAX)
+#define EXCHANGE_HEADERS (13 + UPSTREAM_LIMITS_MAX)
 
 /* The headers that an answer gets, and the memory of their values. */
 struct exchange_headers {
@@ -355,6 +358,9 @@ struct exchange_headers {
     char memory[40];
     char confidence[64];
 };
+
+/* The cloud answers, and its pictures have half their pixels. */
+bool exchange_is_small(const struct exchange *x);
 
 /* The exchange has a decision. */
 void exchange_write_headers(const struct exchange *x, struct exchange_headers *ret_headers);

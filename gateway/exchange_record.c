@@ -113,6 +113,12 @@ static bool write_confidence(const struct exchange *x, char *text, size_t size)
     return true;
 }
 
+bool exchange_is_small(const struct exchange *x)
+{
+    return x->perceived.decision.routing.small && answering_tier(x) == MOA_CLOUD &&
+           x->memory_age_us < 0;
+}
+
 void exchange_write_headers(const struct exchange *x, struct exchange_headers *ret_headers)
 {
     struct exchange_headers *h = ret_headers;
@@ -134,6 +140,8 @@ void exchange_write_headers(const struct exchange *x, struct exchange_headers *r
     if (write_confidence(x, h->confidence, sizeof(h->confidence)))
         h->list[h->n++] = (struct server_header){
             is_escalated(x) ? "x-moaoff-escalated" : "x-moaoff-confidence", h->confidence};
+    if (exchange_is_small(x))
+        h->list[h->n++] = (struct server_header){"x-moaoff-resolution", "half"};
     if (x->memory_age_us >= 0) {
         snprintf(h->memory, sizeof(h->memory), "age_s=%lld",
                  (long long)(x->memory_age_us / 1000000));
@@ -201,6 +209,7 @@ void exchange_note_call(struct exchange *x, const struct engine_call *c)
     static const char *const kinds[] = {[CALL_ANSWER] = "answer",
                                         [CALL_PERCEPTION] = "perception",
                                         [CALL_SHADOW] = "shadow",
+                                        [CALL_SMALL] = "small",
                                         [CALL_JUDGE] = "judge"};
     const bool broke = c->opinion.verdict == VERDICT_ANSWERED && c->why[0];
     const enum verdict outcome = broke ? VERDICT_BROKEN : c->opinion.verdict;

@@ -105,6 +105,22 @@ static void note_shift(struct guarantee *k)
                   .s);
 }
 
+static void note_small(struct guarantee *k)
+{
+    const struct moa_small_guarantee *s = &k->now.small;
+    k->is_urgent = true;
+    if (s->certified)
+        log_event(LOG_LEVEL_INFO, "small-certified", "alpha=%g delta=%g audits=%llu lost=%llu",
+                  s->alpha, s->delta, (unsigned long long)s->n_audits,
+                  (unsigned long long)s->n_lost);
+    else
+        log_event(LOG_LEVEL_WARN, "small-void", "alarms=%llu hint=%s",
+                  (unsigned long long)s->n_alarms,
+                  log_quote("pictures go to the cloud whole until enough audits have been counted "
+                            "anew")
+                      .s);
+}
+
 /* Something was counted, tended, configured or found: `why`, if all began again. */
 static void look(struct guarantee *k, const char *why)
 {
@@ -114,12 +130,15 @@ static void look(struct guarantee *k, const char *why)
     const bool had_audits = has_audits(&k->now);
     const bool is_first = k->now_changes == UINT64_MAX; /* what was saved is no news */
     const uint64_t n_shifts = k->now.n_shifts;
+    const bool had_small = k->now.small.certified;
     moa_adaptive_guarantee(k->adaptive, &k->now);
     k->now_changes = changes;
     if (had_audits && !has_audits(&k->now))
         forget(k);
     if (!is_first && k->now.is_hastened && k->now.n_shifts > n_shifts)
         note_shift(k);
+    if (!is_first && k->now.small.certified != had_small)
+        note_small(k);
     if (k->now.certified && k->now.generation != k->head.generation)
         note_certified(k);
     else if (!k->now.certified && k->head.generation)
@@ -168,9 +187,9 @@ static void count(struct guarantee *k, const struct label_found *found)
     *s = (struct guarantee_scene){mark, audit->lost};
     k->head.n_labels += found->has_label;
     see(k, s, found->kept);
-    if (done & MOA_AUDIT_ALARM)
+    if (done & (MOA_AUDIT_ALARM | MOA_AUDIT_SMALL_ALARM))
         recall_clear(k->gateway->recall); /* nobody promises any more that they are right */
-    if (done & (MOA_AUDIT_CERTIFIED | MOA_AUDIT_ALARM))
+    if (done != MOA_AUDIT_COUNTED)
         look(k, "alarm");
 }
 

@@ -32,18 +32,25 @@ static double percent(double share)
 static void add_claim(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct guarantee_page *p)
 {
     const struct moa_guarantee *g = p->promise;
-    char text[500];
+    char text[900];
     const char *differs = p->n_labels > 0
                               ? "that differs from the cloud's, and is wrong beside a right one "
                                 "where labels say so"
                               : "that differs from the cloud's";
-    snprintf(text, sizeof(text),
-             "With confidence %g %%, at most %g %% of the distinct unpinned requests get an answer "
-             "of the edge %s%s.",
-             percent(1.0 - g->delta), percent(g->alpha), differs,
-             p->is_judged ? "; of long answers the cloud's model itself judges whether they mean "
-                            "the same"
-                          : "");
+    const char *judged = p->is_judged ? "; of long answers the cloud's model itself judges whether "
+                                        "they mean the same"
+                                      : "";
+    const int n = snprintf(text, sizeof(text),
+                           "With confidence %g %%, at most %g %% of the distinct unpinned requests "
+                           "get an answer of the edge %s%s.",
+                           percent(1.0 - g->delta_kept), percent(g->alpha_kept), differs, judged);
+    if (g->small.is_asked && n > 0 && (size_t)n < sizeof(text))
+        snprintf(text + n, sizeof(text) - (size_t)n,
+                 " With confidence %g %%, at most %g %% get one of the cloud to pictures of half "
+                 "the pixels that differs from its answer to whole ones. Both together: with "
+                 "confidence %g %%, at most %g %%.",
+                 percent(1.0 - g->small.delta), percent(g->small.alpha), percent(1.0 - g->delta),
+                 percent(g->alpha));
     yyjson_mut_obj_add_strcpy(doc, root, "claim", text);
 }
 
@@ -79,6 +86,18 @@ static void say_what_is_missing(yyjson_mut_doc *doc, yyjson_mut_val *list,
     else
         say(doc, list, "nothing certified yet: %llu of at least %llu audits", n_done,
             n_done + n_missing);
+}
+
+static void say_what_small_ones_miss(yyjson_mut_doc *doc, yyjson_mut_val *list,
+                                     const struct moa_small_guarantee *s)
+{
+    const unsigned long long n_audits = s->n_audits, n_lost = s->n_lost;
+    if (!s->is_asked || s->certified)
+        return;
+    say(doc, list,
+        "pictures go to the cloud whole: that it says the same of half their pixels takes %llu "
+        "further audits without a loss, after %llu with %llu lost",
+        (unsigned long long)s->n_missing, n_audits, n_lost);
 }
 
 static void say_where_engines_stand(yyjson_mut_doc *doc, yyjson_mut_val *list,
@@ -121,6 +140,7 @@ static void add_obstacles(yyjson_mut_doc *doc, yyjson_mut_val *root, const struc
             "scores have shifted since this certificate was counted: %.0f %% of the distinct "
             "requests are audited until the next one certifies something",
             100.0 * g->audit);
+    say_what_small_ones_miss(doc, list, &g->small);
     say_where_engines_stand(doc, list, p);
     if (!p->is_kept)
         say(doc, list, "there is no journal: a restart forgets all of this");
@@ -140,10 +160,32 @@ static void add_promise(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
     yyjson_mut_obj_add_str(doc, root, "long", p->is_judged ? "judge" : "differs");
     add_number(doc, root, "alpha", g->alpha);
     add_number(doc, root, "delta", g->delta);
+    add_number(doc, root, "alpha_kept", g->alpha_kept);
+    add_number(doc, root, "delta_kept", g->delta_kept);
     add_number(doc, root, "threshold", g->threshold);
     add_number(doc, root, "kept", g->certified ? g->kept : (double)NAN);
     add_number(doc, root, "reach", g->n_curve > 0 ? g->reach : (double)NAN);
     yyjson_mut_obj_add_uint(doc, root, "generation", g->generation);
+}
+
+/* Null where nobody asks for it. */
+static void add_small(yyjson_mut_doc *doc, yyjson_mut_val *root,
+                      const struct moa_small_guarantee *s)
+{
+    if (!s->is_asked) {
+        yyjson_mut_obj_add_null(doc, root, "small");
+        return;
+    }
+    yyjson_mut_val *small = yyjson_mut_obj_add_obj(doc, root, "small");
+    yyjson_mut_obj_add_bool(doc, small, "certified", s->certified);
+    add_number(doc, small, "alpha", s->alpha);
+    add_number(doc, small, "delta", s->delta);
+    yyjson_mut_obj_add_uint(doc, small, "counted", s->n_audits);
+    yyjson_mut_obj_add_uint(doc, small, "lost", s->n_lost);
+    yyjson_mut_obj_add_uint(doc, small, "missing", s->n_missing);
+    add_number(doc, small, "bound", s->bound);
+    add_number(doc, small, "drift", s->drift);
+    yyjson_mut_obj_add_uint(doc, small, "alarms", s->n_alarms);
 }
 
 static void add_audits(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct guarantee_page *p)
@@ -196,6 +238,7 @@ char *guarantee_page_json(const struct guarantee_page *page, size_t *ret_n)
     add_promise(doc, root, page);
     add_obstacles(doc, root, page);
     add_audits(doc, root, page);
+    add_small(doc, root, &g->small);
     add_requests(doc, root, page);
     yyjson_mut_val *drift = yyjson_mut_obj_add_obj(doc, root, "drift");
     add_number(doc, drift, "mean", g->drift);

@@ -438,11 +438,15 @@ static struct moa_recode_target target_of(const struct picture *p)
 {
     const struct images *images = p->images;
     const struct tier_config *tier = &images->config->tier[p->tier];
-    const size_t i = (size_t)(p - images->pictures);
+    const struct chat_part *part = &images->chat->parts[p - images->pictures];
     struct moa_recode_target target = tier->image_target;
     target.max_tokens = perceive_most_tokens(tier, p->n_set);
-    if (images->chat->parts[i].is_low_detail && target.max_tokens > LOW_DETAIL_TOKENS)
+    const uint32_t small =
+        p->is_small ? perceive_small_tokens(part, &p->facts.info, target.max_tokens) : 0;
+    if (part->is_low_detail && target.max_tokens > LOW_DETAIL_TOKENS)
         target.max_tokens = LOW_DETAIL_TOKENS;
+    else if (small > 0)
+        target.max_tokens = small;
     return target;
 }
 
@@ -514,12 +518,12 @@ static void run_recode(struct worker_job *job)
     free(uri.p);
 }
 
-static void prepare_one(struct picture *p, enum moa_tier tier);
+static void prepare_one(struct picture *p, enum moa_tier tier, bool small);
 
 static void take_other(struct picture *p, const struct picture *from)
 {
     if (was_cancelled(from))
-        prepare_one(p, p->tier);
+        prepare_one(p, p->tier, p->is_small);
     else if (from->error.status)
         take_error(p, from);
     else
@@ -548,11 +552,12 @@ static void on_recoded(struct worker_job *job)
     images_end_one(p->images);
 }
 
-static void prepare_one(struct picture *p, enum moa_tier tier)
+static void prepare_one(struct picture *p, enum moa_tier tier, bool small)
 {
     cache_value_drop(p->recoded);
     p->recoded = NULL;
     p->tier = tier;
+    p->is_small = small && tier == MOA_CLOUD;
     const uint64_t variant = variant_of(p);
     if (!variant || join(p, METRICS_CACHE_RECODED, variant))
         return;
@@ -572,7 +577,8 @@ void images_prepare(struct images *images, const struct perceived *perceived, im
         if (images->chat->parts[i].kind != MOA_IMAGE)
             continue;
         images->pictures[i].n_set = perceived->n_set[1 + i];
-        prepare_one(&images->pictures[i], perceived->decision.choices[1 + i].tier);
+        prepare_one(&images->pictures[i], perceived->decision.choices[1 + i].tier,
+                    perceived->decision.routing.small);
     }
     images_end_one(images);
 }

@@ -35,7 +35,8 @@ void images_perceive(struct images *images, bool dry_run, images_done_fn *done);
  * images_perceive(). */
 const struct image_score *images_scores(const struct images *images);
 
-/** Makes every image ready for the tier that the decision gives it. May be repeated. */
+/** Makes every image ready for the tier that the decision gives it; at half its pixels, if it says
+ * so and the client has not asked for a `detail`. May be repeated. */
 void images_prepare(struct images *images, const struct perceived *perceived, images_done_fn *done);
 
 /** What the URL of each part is to be replaced by, for chat_render(); p == NULL where it stays. */

@@ -36,7 +36,8 @@ struct picture {
     bool is_known; /* its facts are from the cache */
     struct image_facts facts;
     unsigned n_set;              /* see perceived */
-    enum moa_tier tier;          /* that it is made ready for */
+    enum moa_tier tier;          /* that it is made ready for, */
+    bool is_small;               /* at half its pixels */
     struct cache_value *recoded; /* as that tier takes it; NULL: as it is */
     char *made;
     size_t made_n;

@@ -63,6 +63,7 @@ struct journal_audit {
     double score;                    /* of the edge's answer when it was counted */
     int64_t form, streamed, sampled, tokens; /* that answer, as struct moa_answer has it */
     double p_min, p_first, p_top5;
+    int64_t small_lost; /* the cloud was asked with smaller pictures too, and said another thing */
     double edge_ms, cloud_ms; /* from asked to the end; NaN: unknown */
     /* What the calls took that no client waited for; all NaN: there was none to that tier. */
     struct moa_call_times edge_times, cloud_times;

@@ -62,6 +62,8 @@ static void add_question(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct m
     json_add_number(doc, o, "uplink_mbps", q->uplink_mbps);
     json_add_number(doc, o, "rtt_ms", q->rtt_ms);
     yyjson_mut_obj_add_bool(doc, o, "cold", q->cold);
+    json_add_number(doc, o, "small_upload_bytes", q->has_small ? q->small_upload_bytes : NAN);
+    json_add_number(doc, o, "small_prompt_tokens", q->has_small ? q->small_prompt_tokens : NAN);
 }
 
 static void add_routing(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct moa_routing *r)
@@ -77,6 +79,7 @@ static void add_routing(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct mo
     json_add_number(doc, o, "predicted_cloud_ms", r->predicted_ms[MOA_CLOUD]);
     json_add_number(doc, o, "cost_edge_first", r->cost_edge_first);
     json_add_number(doc, o, "cost_cloud", r->cost_cloud);
+    yyjson_mut_obj_add_bool(doc, o, "small", r->small);
 }
 
 static void add_answer(yyjson_mut_doc *doc, yyjson_mut_val *to, const struct moa_answer *a)

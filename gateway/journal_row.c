@@ -81,6 +81,7 @@ static const struct journal_column audit_columns[] = {
     COLUMN(JOURNAL_REAL, p_min),
     COLUMN(JOURNAL_REAL, p_first),
     COLUMN(JOURNAL_REAL, p_top5),
+    COLUMN(JOURNAL_FLAG, small_lost),
     COLUMN(JOURNAL_REAL, edge_ms),
     COLUMN(JOURNAL_REAL, cloud_ms),
     TIMES(edge),

@@ -43,6 +43,11 @@ enum metrics_meaning {
     METRICS_MEANING_UNASKED, /* no budget or no memory for it */
 };
 enum metrics_span { METRICS_SPAN_SENT, METRICS_SPAN_DROPPED, METRICS_SPAN_REJECTED };
+enum metrics_small {
+    METRICS_SMALL_SAME,
+    METRICS_SMALL_DIFFERENT,
+    METRICS_SMALL_UNASKED, /* no budget for it */
+};
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Of the label `code`: 0 is a client that left before it had the whole answer. */

@@ -48,6 +48,7 @@ LABEL(WINDOW, "window", BUDGET_WINDOWS, budget_window_name((enum budget_window)i
 LABEL(DROP, "reason", 8,
       ONE_OF("full", "memory", "unfit", "budget", "known", "left", "failed", "draining"))
 LABEL(MEANING, "verdict", 4, ONE_OF("same", "different", "unclear", "not-asked"))
+LABEL(SMALL, "verdict", 3, ONE_OF("same", "different", "not-asked"))
 LABEL(STANDING, "state", 3, moa_standing_name((enum moa_standing)i))
 LABEL(SPAN, "result", 3, ONE_OF("sent", "dropped", "rejected"))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
@@ -69,6 +70,8 @@ ROW(audits_differing_total, COUNTER, "Audits in which the tiers' answers differ.
 ROW1(audits_judged_total, COUNTER,
      "Audits with long answers that are not equal, by whether they mean the same to the cloud.",
      MEANING)
+ROW1(audits_small_total, COUNTER,
+     "Audits of smaller pictures, by whether the cloud says the same of them.", SMALL)
 ROW(audits_in_flight, GAUGE, "Audits whose answers are not all there.")
 ROW1(shadow_sent_bytes_total, COUNTER,
      "Request body bytes sent for audits alone; part of sent_bytes.", TIER)
@@ -130,6 +133,7 @@ ROW(guarantee_lost, GAUGE, "Of them, those whose answers differ, or are harm by 
 ROW(guarantee_drift, GAUGE, "The detector of drift; alarm at 5,000.")
 ROW(guarantee_alarms_total, TOTAL, "Alarms of the detector of drift.")
 ROW(guarantee_shifts_total, TOTAL, "Times that the edge's scores had shifted.")
+ROW(guarantee_small_certified, GAUGE, "1: the cloud may get pictures at half their pixels.")
 ROW(guarantee_engines_total, TOTAL, "Times that another engine was found in a tier.")
 ROW(guarantee_labels_waiting, GAUGE, "Audits that wait for a label.")
 ROW(clock_moved_seconds, GAUGE,

@@ -11,6 +11,8 @@
 
 #include <yyjson.h>
 
+#define SMALL_LEAST_TOKENS 128 /* below about 320 x 320 px there is nothing to be saved */
+
 int perceive_fail(struct http_error *error, const char *name, int status, const char *code,
                   const char *what)
 {
@@ -229,6 +231,39 @@ double perceive_tokens_of(const struct perceived *perceived, size_t i,
     return m->kind == MOA_IMAGE && most > 0 && m->tokens > most ? most : m->tokens;
 }
 
+uint32_t perceive_small_tokens(const struct chat_part *part, const struct moa_image_info *info,
+                               uint32_t most)
+{
+    uint32_t width_px, height_px;
+    if (part->kind != MOA_IMAGE || part->is_low_detail || part->is_high_detail)
+        return 0;
+    moa_recode_size(info->width_px, info->height_px, most, &width_px, &height_px);
+    const uint64_t tokens = moa_image_tokens(width_px, height_px);
+    return tokens >= SMALL_LEAST_TOKENS ? (uint32_t)(tokens / 2) : 0;
+}
+
+void perceive_smaller(const struct chat *chat, const struct image_score *scores,
+                      const struct tier_config *cloud, struct perceived *perceived)
+{
+    struct moa_question *q = &perceived->question;
+    q->small_upload_bytes = q->upload_bytes;
+    q->small_prompt_tokens = q->load[MOA_CLOUD].prompt_tokens;
+    for (size_t i = 0; i < chat->n_parts; i++) {
+        const struct chat_part *part = &chat->parts[i];
+        const struct moa_image_info *info = &scores[i].facts.info;
+        const uint32_t most = perceive_most_tokens(cloud, perceived->n_set[1 + i]);
+        const double fewer = perceive_small_tokens(part, info, most);
+        if (fewer <= 0)
+            continue;
+        const double came = (double)moa_image_tokens(info->width_px, info->height_px);
+        q->has_small = true;
+        q->small_upload_bytes -= fewer / came * (double)(part->span.end - part->span.begin);
+        q->small_prompt_tokens -= fewer;
+    }
+    q->small_upload_bytes = fmax(q->small_upload_bytes, 0.0);
+    q->small_prompt_tokens = fmax(q->small_prompt_tokens, 0.0);
+}
+
 double perceive_tokens(const struct perceived *perceived, const struct tier_config *tier)
 {
     double tokens = 0;
@@ -439,6 +474,7 @@ static yyjson_mut_val *routing_json(yyjson_mut_doc *doc, const struct moa_routin
     add_known(doc, object, "cloud_ms", r->predicted_ms[MOA_CLOUD]);
     add_known(doc, object, "edge_first_cost_ms", r->cost_edge_first);
     add_known(doc, object, "cloud_cost_ms", r->cost_cloud);
+    yyjson_mut_obj_add_bool(doc, object, "small", r->small);
     return object;
 }
 

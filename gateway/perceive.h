@@ -84,6 +84,17 @@ void perceive_done(struct perceived *perceived);
  * tier's image_set_tokens, but none is made smaller than 64 tokens for it. */
 uint32_t perceive_most_tokens(const struct tier_config *tier, unsigned n_set);
 
+/** The most tokens of an image at half the pixels that a tier gets of it, which takes `most` tokens
+ * (0: no limit); 0: it stays as it is, since it is no image, or hardly larger, or the client has
+ * said how much detail it wants. */
+uint32_t perceive_small_tokens(const struct chat_part *part, const struct moa_image_info *info,
+                               uint32_t most);
+
+/** Notes in the question, which knows the rest, what the request would take at the cloud with
+ * smaller images, if any may be: about as many bytes fewer as pixels. */
+void perceive_smaller(const struct chat *chat, const struct image_score *scores,
+                      const struct tier_config *cloud, struct perceived *perceived);
+
 /** About how many tokens modality `i` is on a tier: of an image as many as the tier gets of it. */
 double perceive_tokens_of(const struct perceived *perceived, size_t i,
                           const struct tier_config *tier);

@@ -249,7 +249,8 @@ const struct server_route routes_table[] = {
 const char routes_exposed_headers[] =
     "x-moaoff-plan, x-moaoff-decision, x-moaoff-scores, x-moaoff-reason, x-moaoff-state, "
     "x-moaoff-overhead-us, x-moaoff-fallback, x-moaoff-calls, x-moaoff-confidence, "
-    "x-moaoff-escalated, x-moaoff-memory, x-request-id, request-id, retry-after, "
+    "x-moaoff-escalated, x-moaoff-memory, x-moaoff-resolution, x-request-id, request-id, "
+    "retry-after, "
     "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-requests, "
     "x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, x-ratelimit-reset-tokens";
 

@@ -276,6 +276,7 @@ static void read_guarantee(struct gateway *g)
     m->guarantee_drift = now->drift;
     m->guarantee_alarms_total = (double)now->n_alarms;
     m->guarantee_shifts_total = (double)now->n_shifts;
+    m->guarantee_small_certified = now->small.is_asked ? now->small.certified : (double)NAN;
     m->guarantee_engines_total = (double)guarantee_n_engines(g->guarantee);
     m->guarantee_labels_waiting = (double)guarantee_n_waiting(g->guarantee);
 }

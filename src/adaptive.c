@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The policy `adaptive`: decides, scores, observes, counts audits, and begins and ends generations.
- * The statistics are certify.c's, what a generation holds generation.c's, times predict.c's.
+ * The statistics are certify.c's, what a generation holds generation.c's, times predict.c's,
+ * smaller pictures adaptive_small.c's.
  */
 #include "adaptive.h"
 
@@ -25,6 +26,7 @@
 
 static const char *const before_names[] = {"threshold", "cloud", "paper", NULL};
 static const char *const long_names[] = {"differs", "judge", NULL};
+static const char *const resolution_names[] = {"off", "half", NULL};
 
 #define PARAM(field, unit, min, max, fallback, help)                                               \
     {                                                                                              \
@@ -60,6 +62,11 @@ static const struct policy_param rows[] = {
       "the cloud's model is asked whether they mean the same",
       "", LONG_DIFFERS, LONG_JUDGE, LONG_DIFFERS, long_names},
      offsetof(struct adaptive_params, long_answers)},
+    {{"adaptive.resolution",
+      "pictures for the cloud: as they are, or at half their pixels once audits have shown that it "
+      "answers alike, where that is predicted to be quicker; it then has a quarter of alpha",
+      "", RESOLUTION_OFF, RESOLUTION_HALF, RESOLUTION_OFF, resolution_names},
+     offsetof(struct adaptive_params, resolution)},
 };
 #undef PARAM
 
@@ -74,7 +81,7 @@ const struct moa_policy_param *moa_adaptive_param(size_t i)
 bool moa_adaptive_same_claim(const struct adaptive_params *one, const struct adaptive_params *other)
 {
     return one->alpha == other->alpha && one->delta == other->delta &&
-           one->long_answers == other->long_answers;
+           one->long_answers == other->long_answers && one->resolution == other->resolution;
 }
 
 enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
@@ -91,8 +98,9 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
     }
     moa_policy_params_store(&moa_adaptive_params, settings, &a->params);
     if (!moa_adaptive_same_claim(&a->params, &former)) {
-        moa_certify_bets(a->params.alpha, &a->bets);
-        a->bar = log(1.0 / a->params.delta);
+        moa_certify_bets(moa_adaptive_alpha_kept(a), &a->bets);
+        moa_certify_bets(SMALL_ALPHA * a->params.alpha, &a->small_bets);
+        a->bar = log(1.0 / moa_adaptive_delta_kept(a));
         moa_adaptive_begin_again(a);
     }
     moa_adaptive_lower_shares(a);
@@ -101,7 +109,7 @@ enum moa_err moa_adaptive_configure(struct moa_adaptive *adaptive,
 
 /* ---- where things stand ---- */
 
-static enum moa_standing standing_of(const struct moa_adaptive *a)
+enum moa_standing moa_adaptive_standing(const struct moa_adaptive *a)
 {
     if (a->in_force)
         return MOA_STANDING_CERTIFIED;
@@ -111,8 +119,7 @@ static enum moa_standing standing_of(const struct moa_adaptive *a)
     return MOA_STANDING_UNCERTIFIED;
 }
 
-/* The generation whose certificate is in force; without one the older, whose weights count. */
-static const struct generation *current(const struct moa_adaptive *a)
+const struct generation *moa_adaptive_current(const struct moa_adaptive *a)
 {
     const struct generation *g = a->generations;
     for (size_t i = 0; i < MOA_GENERATIONS; i++) {
@@ -132,7 +139,7 @@ static bool is_young(const struct moa_adaptive *a)
 
 static double share_now(const struct moa_adaptive *a)
 {
-    switch (standing_of(a)) {
+    switch (moa_adaptive_standing(a)) {
     case MOA_STANDING_SHADOW:
         return 1.0;
     case MOA_STANDING_UNCERTIFIED:
@@ -153,6 +160,11 @@ static double share_of(const struct moa_adaptive *a, const struct generation *g)
     return is_hastened ? fmax(share, AUDIT_EARLY) : share;
 }
 
+double moa_adaptive_share(const struct moa_adaptive *a)
+{
+    return a->hastened ? share_of(a, &a->generations[1]) : share_now(a);
+}
+
 /* A share that rose would audit scenes that had been seen and passed over, the common ones first.
  */
 void moa_adaptive_lower_shares(struct moa_adaptive *a)
@@ -167,7 +179,7 @@ void moa_adaptive_lower_shares(struct moa_adaptive *a)
  * from the threshold on. */
 void moa_adaptive_watch(struct moa_adaptive *a)
 {
-    const struct generation *g = current(a);
+    const struct generation *g = moa_adaptive_current(a);
     if (a->shift_of == a->in_force)
         return;
     a->shift_of = a->in_force;
@@ -188,7 +200,7 @@ static void settle(struct moa_adaptive *a)
             serial = g->serial;
     }
     if (serial != a->in_force)
-        a->drift = (struct drift){.r = {0}};
+        a->drift = a->small_drift = (struct drift){.r = {0}};
     a->in_force = serial;
     moa_adaptive_watch(a);
     moa_adaptive_lower_shares(a);
@@ -206,7 +218,7 @@ void moa_adaptive_begin_again(struct moa_adaptive *a)
     struct confidence prior;
     moa_confidence_prior(&prior);
     memset(a->generations, 0, sizeof(a->generations));
-    a->drift = (struct drift){.r = {0}};
+    a->drift = a->small_drift = (struct drift){.r = {0}};
     a->n_requests = a->in_force = a->n_remembered = a->hastened = 0;
     a->n_changes++;
     moa_adaptive_watch(a);
@@ -307,9 +319,10 @@ bool moa_question_valid(const struct moa_question *question)
 {
     const struct moa_question *q = question;
     const double quantities[] = {
-        q->load[0].n_in_flight, q->load[0].slots, q->load[0].prompt_tokens,
-        q->load[1].n_in_flight, q->load[1].slots, q->load[1].prompt_tokens,
-        q->upload_bytes,        q->uplink_mbps,   q->rtt_ms,
+        q->load[0].n_in_flight, q->load[0].slots,       q->load[0].prompt_tokens,
+        q->load[1].n_in_flight, q->load[1].slots,       q->load[1].prompt_tokens,
+        q->upload_bytes,        q->uplink_mbps,         q->rtt_ms,
+        q->small_upload_bytes,  q->small_prompt_tokens,
     };
     for (size_t i = 0; i < sizeof(quantities) / sizeof(quantities[0]); i++) {
         if (!is_quantity(quantities[i]))
@@ -345,6 +358,7 @@ static void by_threshold(const struct moa_adaptive *a, const struct moa_question
 {
     r->route = MOA_ROUTE_EDGE_FIRST;
     moa_predict(&a->predict, q, r);
+    moa_adaptive_choose_size(a, q, r);
     if (r->threshold <= 0.0)
         r->route = MOA_ROUTE_EDGE;
     else if (r->cost_cloud < HYSTERESIS * r->cost_edge_first) { /* not if either is unknown */
@@ -384,13 +398,13 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
     if (is_forced(question, r))
         return MOA_OK;
     toss(a, question, r);
-    switch (standing_of(a)) {
+    switch (moa_adaptive_standing(a)) {
     case MOA_STANDING_SHADOW:
         by_shadow(a, question, r);
         break;
     case MOA_STANDING_CERTIFIED:
         r->why = MOA_WHY_CERTIFIED;
-        r->threshold = moa_generation_threshold(current(a));
+        r->threshold = moa_generation_threshold(moa_adaptive_current(a));
         by_threshold(a, question, r);
         break;
     case MOA_STANDING_UNCERTIFIED:
@@ -407,14 +421,17 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
 
 double moa_adaptive_score(const struct moa_adaptive *adaptive, const struct moa_answer *answer)
 {
-    return adaptive && answer ? moa_confidence_score(&current(adaptive)->confidence, answer) : 0.0;
+    return adaptive && answer
+               ? moa_confidence_score(&moa_adaptive_current(adaptive)->confidence, answer)
+               : 0.0;
 }
 
 bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa_answer *so_far,
                            size_t n_tokens_max, double threshold)
 {
     return adaptive && so_far &&
-           moa_confidence_reach(&current(adaptive)->confidence, so_far, n_tokens_max) < threshold;
+           moa_confidence_reach(&moa_adaptive_current(adaptive)->confidence, so_far, n_tokens_max) <
+               threshold;
 }
 
 double moa_adaptive_sending_ms(const struct moa_question *question)
@@ -499,6 +516,8 @@ unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audi
             moa_drift_add(&a->drift, &a->bets, audit->lost && score >= moa_generation_threshold(g));
         const bool more = moa_generation_count(g, &a->bets, a->bar, mark, score, audit->lost);
         done |= MOA_AUDIT_COUNTED | (more ? MOA_AUDIT_CERTIFIED : 0);
+        if (audit->has_small && a->params.resolution)
+            done |= moa_adaptive_count_small(a, g, audit->small_lost);
     }
     if (!done)
         return 0;
@@ -577,76 +596,6 @@ bool moa_adaptive_tend(struct moa_adaptive *adaptive)
     begin_younger(a);
     a->n_changes++;
     return true;
-}
-
-/* ---- what it promises ---- */
-
-static void describe(const struct moa_adaptive *a, const struct generation *g, size_t i,
-                     struct moa_threshold *t)
-{
-    const double n = (double)g->n_tested;
-    t->threshold = g->threshold[i];
-    t->kept = n > 0 ? g->kept[i] / n : 0.0;
-    t->lost = n > 0 ? g->kept_lost[i] / n : 0.0;
-    t->bound = n > 0 ? moa_binomial_bound(g->kept_lost[i], g->n_tested, a->params.delta) : 1.0;
-    t->evidence = exp(g->process[i].best);
-}
-
-/* The audits that a certificate would take at least, if none of them were lost. */
-static void count_missing(const struct moa_adaptive *a, const struct generation *g,
-                          struct moa_guarantee *r)
-{
-    const unsigned n = moa_certify_missing(&g->process[0], &a->bets, a->bar, GENERATION_LAST);
-    r->n_missing = n + (g->has_grid ? 0 : GENERATION_SCORES - g->n_scores);
-    r->is_reachable = g->n_audits + r->n_missing <= GENERATION_LAST;
-}
-
-/* The share that could be kept if what was seen were the truth. */
-static double reach_of(const struct moa_guarantee *r)
-{
-    double reach = 0.0;
-    for (size_t i = 0; i < r->n_curve && r->curve[i].lost <= r->alpha; i++)
-        reach = r->curve[i].kept;
-    return reach;
-}
-
-void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
-                            struct moa_guarantee *ret_guarantee)
-{
-    const struct moa_adaptive *a = adaptive;
-    struct moa_guarantee *r = ret_guarantee;
-    if (!r)
-        return;
-    *r = (struct moa_guarantee){.threshold = INFINITY};
-    if (!a)
-        return;
-    const struct generation *g = current(a);
-    *r = (struct moa_guarantee){
-        .certified = a->in_force != 0,
-        .alpha = a->params.alpha,
-        .delta = a->params.delta,
-        .threshold = a->in_force ? moa_generation_threshold(g) : INFINITY,
-        .generation = g->serial,
-        .n_audits = g->n_tested,
-        .n_lost = g->n_lost,
-        .standing = standing_of(a),
-        .n_requests = a->n_requests,
-        .n_scores = g->n_audits - g->n_tested,
-        .is_reachable = true,
-        .audit = a->hastened ? share_of(a, &a->generations[1]) : share_now(a),
-        .n_shifts = a->n_shifts,
-        .is_hastened = a->hastened != 0,
-        .drift = moa_drift_mean(&a->drift),
-        .n_alarms = a->n_alarms,
-        .n_curve = g->has_grid ? MOA_THRESHOLDS : 0,
-    };
-    for (size_t i = 0; i < r->n_curve; i++)
-        describe(a, g, i, &r->curve[i]);
-    r->reach = reach_of(r);
-    if (r->certified)
-        r->kept = r->curve[g->n_certified - 1].kept;
-    else
-        count_missing(a, g, r);
 }
 
 uint64_t moa_adaptive_changes(const struct moa_adaptive *adaptive)

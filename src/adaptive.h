@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside of struct moa_adaptive, for adaptive.c, which decides and counts, and adaptive_save.c,
- * which keeps it over restarts.
+ * Inside of struct moa_adaptive, for adaptive.c, which decides and counts, adaptive_small.c, which
+ * does the same for smaller pictures, adaptive_guarantee.c, which tells, and adaptive_save.c, which
+ * keeps it over restarts.
  */
 #ifndef MOA_SRC_ADAPTIVE_H
 #define MOA_SRC_ADAPTIVE_H
@@ -16,6 +17,7 @@
 #include "shift.h"
 
 enum adaptive_long { LONG_DIFFERS, LONG_JUDGE };
+enum adaptive_resolution { RESOLUTION_OFF, RESOLUTION_HALF };
 enum adaptive_before { BEFORE_THRESHOLD, BEFORE_CLOUD, BEFORE_PAPER };
 
 struct adaptive_params {
@@ -31,23 +33,27 @@ struct adaptive_params {
     double hold_tokens; /* read by who holds the answer */
     int before;         /* enum adaptive_before */
     int long_answers;   /* enum adaptive_long; obeyed by who audits */
+    int resolution;     /* enum adaptive_resolution */
 };
 
 enum { ADAPTIVE_REMEMBERED = 2048 };
 
 struct moa_adaptive {
     struct adaptive_params params;
-    struct certify_bets bets; /* of alpha */
-    double bar;               /* log(1 / delta) */
+    struct certify_bets bets;       /* of moa_adaptive_alpha_kept() */
+    struct certify_bets small_bets; /* of the rest of alpha */
+    double bar;                     /* log(1 / moa_adaptive_delta_kept()); of both */
 
     uint64_t n_changes; /* not saved */
     uint64_t key[2];
     uint64_t identity;  /* of the engines; 0: not known yet */
     uint64_t n_serials; /* generations that ever began */
     uint64_t n_alarms;
-    uint64_t n_requests; /* since all began again */
-    uint64_t in_force;   /* serial of the generation whose certificate is; 0: none */
-    struct drift drift;  /* of its threshold */
+    uint64_t n_requests;      /* since all began again */
+    uint64_t in_force;        /* serial of the generation whose certificate is; 0: none */
+    struct drift drift;       /* of its threshold */
+    struct drift small_drift; /* of smaller pictures, once they are certified */
+    uint64_t n_small_alarms;
     struct generation generations[MOA_GENERATIONS]; /* the older one first */
 
     /* The last audits, for the weights of the next generation. */
@@ -63,7 +69,22 @@ struct moa_adaptive {
     double budget_share; /* moa_adaptive_aim() */
 };
 
+/* Of alpha and delta, what the claim on smaller pictures takes. */
+#define SMALL_ALPHA 0.25
+#define SMALL_DELTA 0.5
+
 extern const struct policy_params moa_adaptive_params;
+
+/** What is left of the claim for answers of the edge: all of it where pictures stay whole. */
+static inline double moa_adaptive_alpha_kept(const struct moa_adaptive *a)
+{
+    return a->params.resolution ? (1.0 - SMALL_ALPHA) * a->params.alpha : a->params.alpha;
+}
+
+static inline double moa_adaptive_delta_kept(const struct moa_adaptive *a)
+{
+    return a->params.resolution ? (1.0 - SMALL_DELTA) * a->params.delta : a->params.delta;
+}
 
 /** Its quantities are in range. */
 bool moa_question_valid(const struct moa_question *question);
@@ -80,5 +101,24 @@ void moa_adaptive_watch(struct moa_adaptive *a);
 
 /** To what the parameters allow now; see adaptive.c. */
 void moa_adaptive_lower_shares(struct moa_adaptive *a);
+
+/** Where things stand; the generation whose certificate is in force, without one the older, whose
+ * weights count; the share of distinct scenes that it audits now. */
+enum moa_standing moa_adaptive_standing(const struct moa_adaptive *a);
+const struct generation *moa_adaptive_current(const struct moa_adaptive *a);
+double moa_adaptive_share(const struct moa_adaptive *a);
+
+/* ---- adaptive_small.c ---- */
+
+/** Whether pictures for the cloud may have half their pixels. */
+bool moa_adaptive_small_holds(const struct moa_adaptive *a);
+
+/** If they may, and are predicted to be quicker, `routing` is of them from now on. */
+void moa_adaptive_choose_size(const struct moa_adaptive *a, const struct moa_question *question,
+                              struct moa_routing *routing);
+
+/** An audit of generation `g` has found something of them. Returns what that led to: bits as
+ * MOA_AUDIT_SMALL_ALARM, only if `g` is the one that counts. */
+unsigned moa_adaptive_count_small(struct moa_adaptive *a, struct generation *g, bool lost);
 
 #endif

@@ -12,9 +12,10 @@
 #include "siphash.h"
 
 /* "moaadt" and the version. The first had no slopes of times over tokens, the second none over
- * calls in flight, the third no way to compare long answers, and watched no scores. */
+ * calls in flight, the third no way to compare long answers, and watched no scores, the fourth had
+ * whole pictures only. */
 #define MAGIC UINT64_C(0x746461616f6d)
-#define VERSION 4
+#define VERSION 5
 
 enum { COUNT, SAVE, LOAD };
 
@@ -130,7 +131,16 @@ static void walk_marks(struct adaptive_walk *w, struct generation *g)
     }
 }
 
-static void walk_generation(struct adaptive_walk *w, struct generation *g)
+/* Of smaller pictures; nothing stands there where they are not asked for. */
+static void walk_small(struct adaptive_walk *w, struct generation_small *small)
+{
+    walk_doubles(w, small->process.log_e, CERTIFY_BETS);
+    walk_log(w, &small->process.best);
+    small->n_audits = walk_count(w, small->n_audits, GENERATION_LAST);
+    small->n_lost = walk_count(w, small->n_lost, small->n_audits);
+}
+
+static void walk_generation(struct adaptive_walk *w, struct generation *g, bool has_small)
 {
     walk_word(w, &g->serial);
     if (!g->serial)
@@ -151,6 +161,10 @@ static void walk_generation(struct adaptive_walk *w, struct generation *g)
         walk_u32(w, &g->kept_lost[i], GENERATION_LAST);
     }
     walk_marks(w, g);
+    if (w->what == LOAD)
+        moa_generation_forget_small(g);
+    if (has_small)
+        walk_small(w, &g->small);
     if (g->share > 1.0 || (!g->has_grid && g->n_scores >= GENERATION_SCORES) ||
         (g->n_certified > 0 && !g->has_grid))
         w->wrong = true;
@@ -258,6 +272,8 @@ static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
     walk_double(w, &a->params.delta);
     if (w->version >= 4)
         a->params.long_answers = (int)walk_count(w, (uint64_t)a->params.long_answers, LONG_JUDGE);
+    if (w->version >= 5)
+        a->params.resolution = (int)walk_count(w, (uint64_t)a->params.resolution, RESOLUTION_HALF);
     walk_word(w, &a->key[0]);
     walk_word(w, &a->key[1]);
     walk_word(w, &a->identity);
@@ -268,7 +284,7 @@ static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
     walk_doubles(w, a->drift.r, CERTIFY_DRIFTS);
     walk_predict(w, &a->predict);
     for (size_t i = 0; i < MOA_GENERATIONS; i++)
-        walk_generation(w, &a->generations[i]);
+        walk_generation(w, &a->generations[i], a->params.resolution != RESOLUTION_OFF);
     walk_word(w, &a->n_remembered);
     for (size_t i = 0; i < ADAPTIVE_REMEMBERED && i < a->n_remembered; i++)
         walk_sample(w, &a->remembered[i]);
@@ -278,6 +294,10 @@ static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
     walk_word(w, &a->shift_of);
     walk_word(w, &a->hastened);
     walk_shift(w, &a->shift);
+    if (a->params.resolution == RESOLUTION_OFF)
+        return;
+    walk_doubles(w, a->small_drift.r, CERTIFY_DRIFTS);
+    walk_word(w, &a->n_small_alarms);
 }
 
 /* Counting and saving only read. */
@@ -352,6 +372,7 @@ enum moa_err moa_adaptive_load(struct moa_adaptive *adaptive, struct moa_bytes s
         loaded->params = params;
         loaded->budget_share = adaptive->budget_share;
         loaded->bets = adaptive->bets;
+        loaded->small_bets = adaptive->small_bets;
         loaded->bar = adaptive->bar;
         loaded->n_changes = adaptive->n_changes + 1;
         *adaptive = *loaded;

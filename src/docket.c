@@ -24,10 +24,10 @@ IS_WHOLE(moa_modality, 48);
 IS_WHOLE(moa_request, 40);
 IS_WHOLE(moa_state, 24);
 IS_WHOLE(moa_choice, 8);
-IS_WHOLE(moa_decision, 112);
+IS_WHOLE(moa_decision, 120);
 IS_WHOLE(moa_tier_load, 24);
-IS_WHOLE(moa_question, 120);
-IS_WHOLE(moa_routing, 72);
+IS_WHOLE(moa_question, 136);
+IS_WHOLE(moa_routing, 80);
 IS_WHOLE(moa_answer, 40);
 IS_WHOLE(moa_call_times, 40);
 IS_WHOLE(moa_adaptive_outcome, 112);
@@ -181,13 +181,16 @@ static void walk_question(struct docket_walk *w, struct moa_question *q)
     walk_word(w, &q->scene);
     walk_word(w, &q->text);
     q->kind = walk_choice_of(w, q->kind, MOA_QUESTION_KINDS, "a kind of question");
-    const unsigned flags = walk_choice_of(
-        w, bit(q->pinned, 1) | bit(q->edge_up, 2) | bit(q->cloud_up, 4) | bit(q->cold, 8), 16,
-        "a flag of a question that does not exist");
+    const unsigned flags =
+        walk_choice_of(w,
+                       bit(q->pinned, 1) | bit(q->edge_up, 2) | bit(q->cloud_up, 4) |
+                           bit(q->cold, 8) | bit(q->has_small, 16),
+                       32, "a flag of a question that does not exist");
     q->pinned = flags & 1;
     q->edge_up = flags & 2;
     q->cloud_up = flags & 4;
     q->cold = flags & 8;
+    q->has_small = flags & 16;
     walk_doubles(w, q->coins, MOA_GENERATIONS);
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         walk_double(w, &q->load[tier].n_in_flight);
@@ -197,12 +200,19 @@ static void walk_question(struct docket_walk *w, struct moa_question *q)
     walk_double(w, &q->upload_bytes);
     walk_double(w, &q->uplink_mbps);
     walk_double(w, &q->rtt_ms);
+    if (q->has_small) {
+        walk_double(w, &q->small_upload_bytes);
+        walk_double(w, &q->small_prompt_tokens);
+    }
     check(w, moa_question_valid(q), "a question of which nothing can be decided");
 }
 
 static void walk_routing(struct docket_walk *w, struct moa_routing *r)
 {
-    r->route = (enum moa_route)walk_choice_of(w, r->route, MOA_ROUTE_PAPER + 1, "a route");
+    const unsigned how = walk_choice_of(w, (unsigned)r->route | bit(r->small, 4),
+                                        2 * (MOA_ROUTE_PAPER + 1), "a route");
+    r->route = (enum moa_route)(how & 3);
+    r->small = how & 4;
     r->why = (enum moa_why)walk_choice_of(w, r->why, MOA_WHY_PINNED + 1, "why a route was taken");
     walk_double(w, &r->threshold);
     for (size_t i = 0; i < MOA_GENERATIONS; i++)
@@ -338,6 +348,14 @@ static unsigned parts_of(const struct moa_docket *d, struct docket_parts *ret_pa
            bit(d->answer, PART_ANSWER) | bit(d->outcome, PART_OUTCOME);
 }
 
+/* The oldest that can say it, so that older programs read what they would understand. */
+static unsigned char version_of(const struct moa_docket *d)
+{
+    const bool has_small = (d->request.question && d->request.question->has_small) ||
+                           (d->decision.is_routed && d->decision.routing.small);
+    return has_small ? MOA_DOCKET_VERSION : 1;
+}
+
 size_t moa_docket_write(const struct moa_docket *docket, void *ret_bytes, size_t n)
 {
     if (!is_writable(docket) || !ret_bytes || n < HEAD_BYTES + SUM_BYTES)
@@ -352,7 +370,7 @@ size_t moa_docket_write(const struct moa_docket *docket, void *ret_bytes, size_t
     walk_parts(&w, which, &d, &parts);
     if (w.wrong || w.at > w.n)
         return 0;
-    const unsigned char head[4] = {'M', 'D', MOA_DOCKET_VERSION, (unsigned char)which};
+    const unsigned char head[4] = {'M', 'D', version_of(&d), (unsigned char)which};
     memcpy(w.out, head, sizeof(head));
     put32(w.out + 4, (uint32_t)(w.at + SUM_BYTES));
     put32(w.out + w.at, checksum(w.out, w.at));

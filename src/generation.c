@@ -42,6 +42,7 @@ void moa_generation_begin(struct generation *g, uint64_t serial, double share,
     g->confidence = *confidence;
     for (size_t i = 0; i < MOA_THRESHOLDS; i++)
         g->process[i].best = -INFINITY;
+    moa_generation_forget_small(g);
     if (n >= GENERATION_SCORES)
         make_grid(g, scores, n);
 }
@@ -89,6 +90,18 @@ bool moa_generation_count(struct generation *g, const struct certify_bets *bets,
     const uint32_t before = g->n_certified;
     g->n_certified = moa_certify_sequence(g->process, MOA_THRESHOLDS, bar, before);
     return g->n_certified > before;
+}
+
+void moa_generation_forget_small(struct generation *g)
+{
+    g->small = (struct generation_small){.process = {.best = -INFINITY}};
+}
+
+void moa_generation_count_small(struct generation *g, const struct certify_bets *bets, bool lost)
+{
+    moa_eprocess_add(&g->small.process, bets, lost);
+    g->small.n_audits++;
+    g->small.n_lost += lost;
 }
 
 double moa_generation_threshold(const struct generation *g)

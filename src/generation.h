@@ -16,6 +16,12 @@ enum {
     GENERATION_LAST = 3600,   /* after which it ends in any case */
 };
 
+/** Whether smaller pictures are answered alike, over all scores; of audits that say so. */
+struct generation_small {
+    struct eprocess process;
+    uint64_t n_audits, n_lost;
+};
+
 struct generation {
     uint64_t serial; /* from 1; 0: there is none */
     double share;    /* of distinct scenes that are audited; only ever lowered */
@@ -30,6 +36,7 @@ struct generation {
     double threshold[MOA_THRESHOLDS]; /* strictest first; the last keeps all */
     struct eprocess process[MOA_THRESHOLDS];
     uint32_t kept[MOA_THRESHOLDS], kept_lost[MOA_THRESHOLDS];
+    struct generation_small small;
     uint64_t marks[GENERATION_MARKS]; /* open addressing; 0: empty */
 };
 
@@ -43,6 +50,12 @@ bool moa_generation_knows(const struct generation *g, uint64_t mark);
 /** Counts an audit whose mark it does not know. True if more is certified than before. */
 bool moa_generation_count(struct generation *g, const struct certify_bets *bets, double bar,
                           uint64_t mark, double score, bool lost);
+
+/** Nothing is known of smaller pictures. */
+void moa_generation_forget_small(struct generation *g);
+
+/** Counts what an audit found of them. */
+void moa_generation_count_small(struct generation *g, const struct certify_bets *bets, bool lost);
 
 /** The certified threshold; infinite if there is none. */
 double moa_generation_threshold(const struct generation *g);

@@ -148,6 +148,11 @@ static void decide_adaptive(const void *params, const void *state,
 
 /* ---- explaining ---- */
 
+static const char *size_of(const struct moa_routing *r)
+{
+    return r->small ? ", with pictures at half their pixels" : "";
+}
+
 static int explain_threshold(const struct moa_routing *r, char *ret_text, size_t n)
 {
     const char *what = r->why == MOA_WHY_CERTIFIED ? "which is certified"
@@ -158,8 +163,8 @@ static int explain_threshold(const struct moa_routing *r, char *ret_text, size_t
                         audit);
     return snprintf(ret_text, n,
                     "the edge answers first, kept if its score is at least %.3f, %s%s; %.0f in 100 "
-                    "like it go on to the cloud",
-                    r->threshold, what, audit, 100 * r->rate);
+                    "like it go on to the cloud%s",
+                    r->threshold, what, audit, 100 * r->rate, size_of(r));
 }
 
 static int explain_adaptive(const void *params, const void *state,
@@ -175,8 +180,8 @@ static int explain_adaptive(const void *params, const void *state,
         return snprintf(ret_text, n,
                         "nothing is certified yet: the cloud answers, and the edge is watched");
     case MOA_REASON_QUICKER:
-        return snprintf(ret_text, n, "the cloud costs %.0f ms, the edge first %.0f ms",
-                        r->cost_cloud, r->cost_edge_first);
+        return snprintf(ret_text, n, "the cloud costs %.0f ms, the edge first %.0f ms%s",
+                        r->cost_cloud, r->cost_edge_first, size_of(r));
     case MOA_REASON_CERTIFIED:
     case MOA_REASON_UNCERTIFIED:
     case MOA_REASON_AUDIT:

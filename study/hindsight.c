@@ -312,8 +312,12 @@ static void tell_audit(struct moa_adaptive *adaptive, const struct hindsight_aud
         (void)!moa_adaptive_observe(adaptive, &again);
     if (!q || !d->is_routed)
         return;
-    struct moa_audit audit = {
-        .scene = q->scene, .text = q->text, .answer = found->answer, .lost = found->lost};
+    struct moa_audit audit = {.scene = q->scene,
+                              .text = q->text,
+                              .answer = found->answer,
+                              .lost = found->lost,
+                              .has_small = found->has_small,
+                              .small_lost = found->small_lost};
     memcpy(audit.audit_of, d->routing.audit_of, sizeof(audit.audit_of));
     moa_adaptive_audit(adaptive, &audit);
 }

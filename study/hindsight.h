@@ -33,8 +33,9 @@ enum hindsight_path {
 /** An audit of a row, if there was one. */
 struct hindsight_audit {
     bool lost;
-    struct moa_answer answer; /* of the edge */
-    bool called[2];           /* by tier: behind the client's back, which took: */
+    bool has_small, small_lost; /* as of struct moa_audit */
+    struct moa_answer answer;   /* of the edge */
+    bool called[2];             /* by tier: behind the client's back, which took: */
     struct moa_call_times times[2];
 };
 

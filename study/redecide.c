@@ -72,6 +72,8 @@ static int take_audit(const struct journal_audit *row, void *arg)
         .id = strdup(row->id),
         .time_ms = row->time_ms,
         .audit = {.lost = row->lost != 0,
+                  .has_small = row->small_lost != JOURNAL_UNKNOWN,
+                  .small_lost = row->small_lost == 1,
                   .answer = {.form = (enum moa_answer_form)row->form,
                              .streamed = row->streamed == 1,
                              .sampled = row->sampled == 1,

@@ -8,9 +8,9 @@ import { lines, legend, gauge, widthOf } from "./charts.js";
 function curve(g, width) {
   if (!g.curve.length) return card("How much can be kept", h("p", null, "There is no curve yet: the first audits make its grid, the others count."));
   const of = (key) => g.curve.map((point) => [point.kept, point[key]]).sort((a, b) => a[0] - b[0]);
-  return card("How much can be kept", lines("Share of answers kept against the share of them that is lost, with its upper bound; at most " + percent(g.alpha, 1) + " may be lost", width,
+  return card("How much can be kept", lines("Share of answers kept against the share of them that is lost, with its upper bound; at most " + percent(g.alpha_kept, 1) + " may be lost", width,
     [{ kind: "failed", points: of("lost") }, { kind: "cloud", points: of("bound"), dashed: true }],
-    { x: (v) => percent(v), y: (v) => percent(v, 1), xMin: 0, xMax: 1, marks: [{ y: g.alpha, words: "allowed: " + percent(g.alpha, 1), kind: "bad" }] }),
+    { x: (v) => percent(v), y: (v) => percent(v, 1), xMin: 0, xMax: 1, marks: [{ y: g.alpha_kept, words: "allowed: " + percent(g.alpha_kept, 1), kind: "bad" }] }),
   legend([["failed", "kept and different, in the audits"], ["cloud", "its upper bound, for the eye"]]),
   h("p", { class: "hint" }, "To the right more answers of the edge are kept, by a lower threshold. " + (isKnown(g.reach) ? "Up to " + percent(g.reach) + " could be kept with no more lost than allowed." : "")));
 }

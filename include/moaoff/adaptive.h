@@ -87,6 +87,10 @@ struct moa_question {
     double uplink_mbps; /**< goodput to the cloud; NaN: unknown */
     double rtt_ms;      /**< to the cloud; NaN: unknown */
     bool cold;          /**< no connection to the cloud is open */
+    /** Its pictures for the cloud may be sent at half their pixels, and what that would take. */
+    bool has_small;
+    double small_upload_bytes;
+    double small_prompt_tokens; /**< at the cloud */
 };
 
 /* ---- what comes out ---- */
@@ -120,6 +124,10 @@ struct moa_routing {
     double predicted_ms[2]; /**< T, by enum moa_tier; NaN: unknown */
     double cost_edge_first; /**< J, ms; NaN: unknown */
     double cost_cloud;      /**< J, ms; NaN: unknown */
+    /** If the cloud is asked, at once or after the edge, its pictures have half their pixels: that
+     * was certified, and is predicted to be quicker. What is predicted is of that. Never if it is
+     * an audit. */
+    bool small;
 };
 
 /** What an audit found. */
@@ -130,6 +138,9 @@ struct moa_audit {
     /** Without a label: the cloud's answer is another one. With a label: the cloud is right and the
      * edge is wrong. An error, a refusal or a cut answer of either counts as true. */
     bool lost;
+    /** The cloud was also asked with smaller pictures, and said another thing than with whole ones;
+     * errors, refusals and cut answers as above. Labels change nothing of that. */
+    bool has_small, small_lost;
 };
 
 /** A score of the edge's answer, whatever became of it, to a request that is not pinned. */
@@ -144,6 +155,8 @@ enum {
     MOA_AUDIT_COUNTED = 1,   /**< it was new to a generation that lives */
     MOA_AUDIT_CERTIFIED = 2, /**< more can be kept than before, or anything at all */
     MOA_AUDIT_ALARM = 4,     /**< too many losses: the certificate is void, all starts again */
+    MOA_AUDIT_SMALL_CERTIFIED = 8, /**< pictures may have half their pixels from now on */
+    MOA_AUDIT_SMALL_ALARM = 16,    /**< and no longer: that alone starts again */
 };
 
 /** What a call to a tier took; NaN: unknown. */
@@ -196,9 +209,9 @@ MOA_API MOA_WARN_UNUSED enum moa_err moa_adaptive_set_key(struct moa_adaptive *a
                                                           const uint64_t key[2]);
 
 /**
- * Other parameters. Another alpha or delta, or another way to compare long answers, starts
- * everything again, since it is another claim; a larger share of audits counts from the next
- * generation on. Errors: MOA_ERR_ARGUMENT, and nothing has changed.
+ * Other parameters. Another alpha or delta, another way to compare long answers, or pictures that
+ * may or may not be smaller, starts everything again, since it is another claim; a larger share of
+ * audits counts from the next generation on. Errors: MOA_ERR_ARGUMENT, and nothing has changed.
  */
 MOA_API MOA_WARN_UNUSED enum moa_err
 moa_adaptive_configure(struct moa_adaptive *adaptive, const struct moa_policy_setting *settings);
@@ -286,17 +299,35 @@ enum moa_standing {
 
 struct moa_threshold {
     double threshold;
-    double kept;     /**< share of all audits that it keeps */
-    double lost;     /**< share of all audits that it keeps and that were lost */
-    double bound;    /**< of `lost`, exact binomial at 1 - delta: for the eye, not certified */
-    double evidence; /**< e-value so far; certified from 1/delta on, if all stricter ones are */
+    double kept;  /**< share of all audits that it keeps */
+    double lost;  /**< share of all audits that it keeps and that were lost */
+    double bound; /**< of `lost`, exact binomial at 1 - delta_kept: for the eye only */
+    double
+        evidence; /**< e-value so far; certified from 1/delta_kept on, if all stricter ones are */
 };
 
-/** "With confidence 1 - delta, at most alpha of the distinct unpinned requests get an answer of the
- * edge that differs from the cloud's." */
+/** "With confidence 1 - delta, the cloud says of pictures at half their pixels another thing than
+ * of whole ones in at most alpha of the distinct unpinned requests." */
+struct moa_small_guarantee {
+    bool is_asked; /**< `adaptive.resolution` says so; all else is 0 if not */
+    bool certified;
+    double alpha, delta;
+    uint64_t n_audits, n_lost;
+    uint64_t n_missing; /**< audits until it is certified, at least; 0 if it is */
+    double bound;       /**< of the share lost, exact binomial: for the eye, not certified */
+    double evidence;    /**< e-value so far; certified from 1/delta on */
+    double drift;       /**< the detector's mean; alarm at 5,000 */
+    uint64_t n_alarms;
+};
+
+/** "With confidence 1 - delta, at most alpha of the distinct unpinned requests get an answer that
+ * differs from the cloud's": of the edge by `alpha_kept` and `delta_kept`, and of the cloud itself,
+ * of smaller pictures, by `small`. Without smaller pictures the first is all of it. */
 struct moa_guarantee {
     bool certified;
     double alpha, delta;
+    double alpha_kept, delta_kept; /**< what is certified of the edge's answers */
+    struct moa_small_guarantee small;
     double threshold;    /**< in force; infinite if none is */
     double kept;         /**< share of the audits that it keeps */
     uint64_t generation; /**< serial number; 0: none yet */
@@ -308,7 +339,7 @@ struct moa_guarantee {
     uint64_t n_missing;  /**< audits until something is certified, at least; 0 if something is */
     bool is_reachable;   /**< so many fit into a generation */
     double audit;        /**< share of distinct requests that are audited now */
-    double reach;        /**< largest share kept of which not more than alpha was lost so far */
+    double reach;        /**< largest share kept of which at most alpha_kept was lost so far */
     double drift;        /**< the detector's mean; alarm at 5,000 */
     uint64_t n_alarms;
     uint64_t n_shifts; /**< times that scores had shifted; nothing is void for that, but */

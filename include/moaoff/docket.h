@@ -26,12 +26,14 @@ extern "C" {
  *                                     64 tokens follow + 128 a duration follows; tier + 2 reason;
  *                                     complexity, count of bytes, tokens, duration
  *     parts, as the bits say          the members of their structs in order, flags in a byte;
- *                                     of an outcome the times of the calls that were made
+ *                                     of an outcome the times of the calls that were made; what
+ *                                     concerns smaller pictures only where there are any, and the
+ *                                     version is 1 if not; the route + 4 if they are taken
  *     checksum                        4 bytes: of what precedes, eight bytes at a time, the low
  *                                     half of SipHash-2-4 with the sum so far and the offset of
  *                                     the last of them as the key
  */
-#define MOA_DOCKET_VERSION 1
+#define MOA_DOCKET_VERSION 2
 
 /** No docket of so many modalities is longer. */
 #define MOA_DOCKET_BYTES(n_modalities) ((size_t)40 * (n_modalities) + 512)

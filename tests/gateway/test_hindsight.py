@@ -178,7 +178,7 @@ def test_what_cannot_be_replayed_is_said(duo, path, tmp_path):
     gateway.stop()
     rows_of(path, 3)
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE requests SET docket = x'4d4402' WHERE sequence = 3")
+        db.execute("UPDATE requests SET docket = x'4d44ff' WHERE sequence = 3")
     db.close()
     said, _ = replayed(path)
     assert (said["requests"], said["without_docket"], said["unreadable"], said["decided_again"]) == (3, 1, 1, 1)
@@ -234,6 +234,29 @@ def test_adaptive_comes_to_the_same_on_its_own_journal(duo, edge, cloud, path):
     for figure in ("edge", "escalated", "cloud", "bytes_up", "agreement", "audits"):
         assert same[figure] == was[figure], figure
     assert figures["edge"]["agreement"] <= was["agreement"] and figures["edge"]["agreement"] < 1  # the coins are another key's each time
+
+
+def test_calibrate_by_a_journal_knows_what_was_right(duo, edge, cloud, path):
+    """Of long questions the edge knows nothing; somebody tells what is right of every other pair of them."""
+    gateway = duo({"policy": "adaptive", "adaptive": {"shadow": 0, "audit": 1, "label_wait": 3600}, "journal": {"path": path}})
+    edge.probabilities, cloud.answer = [0.99] * 9, "red"
+    n = 16
+    for i in range(n):
+        edge.answer = "blue" if i % 2 else "red"
+        answer = gateway.chat(chat("Why did Dr. Smith (%d) leave Paris? " % i * (40 if i % 2 else 1)))
+        deadline = time.monotonic() + 20
+        label = {"id": answer.headers["x-request-id"], "truth": "red"}
+        while i % 4 < 2 and gateway.request("POST", "/v1/feedback", label).status != 200:  # until both have answered
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    rows_of(path, n)
+    gateway.stop()
+    done = subprocess.run([MOAOFF, "calibrate", "--journal", path, "-s", "0.5"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done
+    assert ("# of 8 labelled requests the cloud is right and the edge wrong on 4: 4 are above, 2.0 of a blind draw of as many; "
+            "area under the ROC curve 1.00 (1.00 to 1.00)") in done.stdout, done.stdout
+    # Of pictures nobody has said anything, as there were none.
+    assert done.stdout.count("labelled") == 1
 
 
 def test_calibrate_by_a_journal(duo, path):

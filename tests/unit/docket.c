@@ -73,6 +73,9 @@ static void draw_parts(struct drawn *x)
                                         .upload_bytes = (double)draw(1 << 20),
                                         .uplink_mbps = maybe(20),
                                         .rtt_ms = maybe(3.25),
+                                        .has_small = draw(2),
+                                        .small_upload_bytes = maybe(1e5),
+                                        .small_prompt_tokens = maybe(70),
                                         .cold = draw(2)};
     x->docket.decision.routing =
         (struct moa_routing){.route = (enum moa_route)draw(4),
@@ -82,7 +85,8 @@ static void draw_parts(struct drawn *x)
                              .rate = maybe(draw_unit()),
                              .predicted_ms = {maybe(80), maybe(900)},
                              .cost_edge_first = 7,
-                             .cost_cloud = NAN};
+                             .cost_cloud = NAN,
+                             .small = draw(2)};
     x->answer = (struct moa_answer){.form = (enum moa_answer_form)draw(7),
                                     .streamed = draw(2),
                                     .sampled = draw(2),
@@ -169,6 +173,9 @@ static void dockets_are_read_as_they_were_written(void **state)
         assert_true(d.decision.is_routed == x.docket.decision.is_routed);
         assert_same_part(d.answer, x.docket.answer);
         assert_same_part(d.outcome, x.docket.outcome);
+        const bool has_small = (d.request.question && d.request.question->has_small) ||
+                               (d.decision.is_routed && d.decision.routing.small);
+        assert_int_equal(bytes[2], has_small ? 2 : 1); /* what older programs read, and wrote */
         assert_int_equal(moa_docket_write(&d, rewritten, sizeof(rewritten)), n);
         assert_memory_equal(rewritten, bytes, n);
         assert_int_equal(moa_docket_write(&x.docket, rewritten, n - 1), 0);
