@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.request
@@ -47,6 +48,24 @@ def test_engine_features_pass_through(real):
     answer = real({"policy": "edge"}).chat(chat(QUESTION, example(SIMPLE), stream=True,
                                                 stream_options={"include_usage": True}))
     assert any(json.loads(e).get("usage") for e in events_of(answer.body) if e != "[DONE]")
+
+
+def test_the_reference_model_is_asked_to_judge_and_where_it_cannot_answers_differ(real):
+    """It was taught shapes: of two descriptions it says "A6", "D" or more shapes. Whatever it says, the audit ends, and only
+    a plain yes makes them the same."""
+    names = ("choice-1.png", "cluttered-1.jpg")
+    gateway = real({"policy": "adaptive", "adaptive": {"shadow": 600, "long": "judge", "label_wait": 0}})
+    for name in names:
+        assert gateway.chat(chat("Describe the image.", example(name))).status == 200
+    deadline = time.monotonic() + 60
+    while len(audits := re.findall(r"msg=audit id=\S+ differs=(\w+) .*judged=(\S+)", gateway.log_text)) < len(names):
+        assert time.monotonic() < deadline, gateway.log_text[-2000:]
+        time.sleep(0.1)
+    assert all((differs == "false") == (judged == "same") for differs, judged in audits), audits
+    assert {judged for _, judged in audits} <= {"same", "different", "unclear"}, audits
+    page = gateway.get("/metrics").body.decode()
+    asked = sum(int(n) for n in re.findall(r'^moaoff_audits_judged_total\{verdict="(?:same|different|unclear)"\} (\d+)', page, re.M))
+    assert asked == len(names)
 
 
 def photograph(least_bytes):
