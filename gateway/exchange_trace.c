@@ -156,6 +156,7 @@ static const char *call_name(enum call_kind kind)
     static const char *const names[] = {[CALL_ANSWER] = "answer",
                                         [CALL_PERCEPTION] = "perceive",
                                         [CALL_SHADOW] = "audit",
+                                        [CALL_SMALL] = "small",
                                         [CALL_JUDGE] = "judge"};
     return names[kind];
 }
@@ -181,7 +182,7 @@ static void put_call(struct json_out *out, const struct engine_call *c, const ch
     const struct exchange *x = c->exchange;
     const struct usage usage = c->is_stream ? c->sse.usage : c->opinion.usage;
     const bool streams =
-        x->chat.stream && (c->kind == CALL_ANSWER || c->kind == CALL_SHADOW); /* asked for */
+        x->chat.stream && c->kind != CALL_PERCEPTION && c->kind != CALL_JUDGE; /* asked for */
     otlp_text(out, "gen_ai.operation.name", "chat");
     otlp_text(out, "gen_ai.provider.name", moa_tier_name(c->tier));
     put_model(out, model);
