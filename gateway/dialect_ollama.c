@@ -34,22 +34,65 @@ static const char *media_type_of(const char *base64)
     return "image/jpeg";
 }
 
-static int put_images(struct reader *r, yyjson_val *images, const char *place)
+static int put_image(struct reader *r, struct list *parts, yyjson_val *image, const char *place,
+                     size_t i)
 {
-    size_t i, n;
+    const struct place at = place_entry(place, i);
+    if (!yyjson_is_str(image))
+        return reader_fail(r, at.name, "must be a string of base64");
+    reader_put_next(r, parts);
+    json_print(r->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:%s;base64,",
+               media_type_of(yyjson_get_str(image)));
+    reader_put_inside(r, image);
+    json_put(r->out, "\"}}");
+    return reader_note_part(r, at.name, NULL, image);
+}
+
+static void put_words(struct reader *r, struct list *parts, const char *p, size_t n)
+{
+    if (n == 0)
+        return;
+    reader_put_next(r, parts);
+    json_put(r->out, "{\"type\":\"text\",\"text\":\"");
+    json_put_bytes(r->out, (struct moa_bytes){p, n});
+    json_put(r->out, "\"}");
+}
+
+static const char mark[] = "[img]"; /* where a picture stands among the words */
+
+static const char *next_mark(const char *p, const char *end)
+{
+    return memmem(p, (size_t)(end - p), mark, sizeof(mark) - 1);
+}
+
+/* The first pictures stand where the words have a mark for them, the others before all words. */
+static int put_parts(struct reader *r, yyjson_val *text, yyjson_val *images, const char *place)
+{
+    struct list parts = {.before = "["};
+    const struct moa_bytes words = text ? reader_inside(r, text) : (struct moa_bytes){"", 0};
+    const char *p = words.p, *const end = p + words.n;
+    size_t n_marks = 0, i, n;
     yyjson_val *image;
+    for (const char *q = p; n_marks < yyjson_arr_size(images) && (q = next_mark(q, end)) != NULL;
+         n_marks++)
+        q += sizeof(mark) - 1;
     yyjson_arr_foreach(images, i, n, image)
     {
-        const struct place at = place_entry(place, i);
-        if (!yyjson_is_str(image))
-            return reader_fail(r, at.name, "must be a string of base64");
-        json_print(r->out, "%s{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:%s;base64,",
-                   i > 0 ? "," : "", media_type_of(yyjson_get_str(image)));
-        reader_put_inside(r, image);
-        json_put(r->out, "\"}}");
-        if (reader_note_part(r, at.name, NULL, image))
+        if (i >= n_marks && put_image(r, &parts, image, place, i))
             return -1;
     }
+    yyjson_arr_foreach(images, i, n, image)
+    {
+        if (i >= n_marks)
+            break;
+        const char *const at = next_mark(p, end);
+        put_words(r, &parts, p, (size_t)(at - p));
+        if (put_image(r, &parts, image, place, i))
+            return -1;
+        p = at + sizeof(mark) - 1;
+    }
+    put_words(r, &parts, p, (size_t)(end - p));
+    json_put(r->out, "]");
     return 0;
 }
 
@@ -60,23 +103,13 @@ static int put_content(struct reader *r, yyjson_val *text, yyjson_val *images, c
         return reader_fail(r, place_below(place, "content").name, "must be a string");
     if (images && !yyjson_is_arr(images))
         return reader_fail(r, place_below(place, "images").name, "must be an array");
-    const bool has_images = yyjson_arr_size(images) > 0;
     json_put(r->out, ",\"content\":");
-    if (has_images) {
-        json_put(r->out, "[");
-        if (put_images(r, images, place_below(place, "images").name))
-            return -1;
-        if (yyjson_get_len(text) == 0) {
-            json_put(r->out, "]");
-            return 0;
-        }
-        json_put(r->out, ",{\"type\":\"text\",\"text\":");
-    }
+    if (yyjson_arr_size(images) > 0)
+        return put_parts(r, text, images, place_below(place, "images").name);
     if (text)
         reader_put_string(r, text);
     else
         json_put(r->out, "\"\"");
-    json_put(r->out, has_images ? "}]" : "");
     return 0;
 }
 

@@ -91,16 +91,19 @@ int reader_members(const struct reader *r, yyjson_val *object, const char *place
 
 /* ---- writing what was read ---- */
 
-static void put_span(struct reader *r, struct span span)
+static struct moa_bytes text_of(const struct reader *r, struct span span)
 {
-    json_put_bytes(r->out, (struct moa_bytes){(const char *)r->text.body.p + span.begin,
-                                              span.end - span.begin});
+    return (struct moa_bytes){(const char *)r->text.body.p + span.begin, span.end - span.begin};
 }
 
-/* A string as it stands, without its quotes. */
+struct moa_bytes reader_inside(const struct reader *r, yyjson_val *string)
+{
+    return text_of(r, json_string_span(&r->text, string));
+}
+
 void reader_put_inside(struct reader *r, yyjson_val *string)
 {
-    put_span(r, json_string_span(&r->text, string));
+    json_put_bytes(r->out, reader_inside(r, string));
 }
 
 void reader_put_string(struct reader *r, yyjson_val *string)
@@ -114,8 +117,7 @@ struct moa_bytes reader_object_text(const struct reader *r, yyjson_val *object)
 {
     if (yyjson_obj_size(object) == 0)
         return (struct moa_bytes){"{}", 2};
-    const struct span span = json_object_span(&r->text, object);
-    return (struct moa_bytes){(const char *)r->text.body.p + span.begin, span.end - span.begin};
+    return text_of(r, json_object_span(&r->text, object));
 }
 
 /* The value of a member that is no list. */
@@ -126,7 +128,7 @@ static void put_value(struct reader *r, yyjson_val *key, yyjson_val *value)
     else if (yyjson_is_obj(value))
         json_put_bytes(r->out, reader_object_text(r, value));
     else
-        put_span(r, json_word_span(&r->text, key));
+        json_put_bytes(r->out, text_of(r, json_word_span(&r->text, key)));
 }
 
 void reader_put_model(struct reader *r, yyjson_val *key, yyjson_val *model)

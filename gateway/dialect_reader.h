@@ -57,6 +57,7 @@ int reader_members(const struct reader *r, struct yyjson_val *object, const char
 /** `,"model":...` and where that stands; `model` is a string. */
 void reader_put_model(struct reader *r, struct yyjson_val *key, struct yyjson_val *model);
 /** A string as it stands in the body, with and without its quotes. */
+struct moa_bytes reader_inside(const struct reader *r, struct yyjson_val *string);
 void reader_put_string(struct reader *r, struct yyjson_val *string);
 void reader_put_inside(struct reader *r, struct yyjson_val *string);
 /** The text of an object. */

@@ -178,6 +178,8 @@ void routes_props(struct server_request *request, void *arg)
         yyjson_mut_obj_add_bool(doc, modalities, "vision", takes.kinds & (1u << MOA_IMAGE));
         yyjson_mut_obj_add_bool(doc, modalities, "audio", takes.kinds & (1u << MOA_AUDIO));
         yyjson_mut_obj_add_bool(doc, modalities, "video", takes.kinds & (1u << MOA_VIDEO));
+        yyjson_mut_val *caps = yyjson_mut_obj_add_obj(doc, root, "chat_template_caps");
+        yyjson_mut_obj_add_bool(doc, caps, "supports_tools", true);
         yyjson_mut_obj_add_str(doc, root, "build_info", OURS " " MOA_VERSION);
     }
     routes_models_reply(request, doc);

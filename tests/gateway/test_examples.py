@@ -112,7 +112,8 @@ def test_frigate(house, edge, cloud):
     base, model = path_of(said("frigate/config.yml", "base_url")), said("frigate/config.yml", "model")
     [entry] = [entry for entry in house.get(base + "/v1/models").json["data"] if model in [entry["id"], *entry.get("aliases", [])]]
     assert "image" in entry["architecture"]["input_modalities"]
-    assert house.get(base + "/props?model=" + model).json["modalities"]["vision"] is True
+    props = house.get(base + "/props?model=" + model).json
+    assert props["modalities"]["vision"] is True and props["chat_template_caps"] == {"supports_tools": True}
     edge.probabilities, edge.answer = [0.1] * 9, '{"n": 2}'
     body = {"model": model, "chat_template_kwargs": {"enable_thinking": False}, "messages": [{"role": "user", "content": [
         text("How many?"), text("Frame 1"), image(PIXELS), text("Frame 2"), image(PIXELS)]}],

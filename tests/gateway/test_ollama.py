@@ -112,6 +112,20 @@ def test_generate_with_system_and_pictures(duo, edge):
     assert [part["image_url"]["url"] for part in user["content"][:-1]] == PICTURES and user["content"][-1]["text"] == "Hi."
 
 
+@pytest.mark.parametrize("words,parts", [
+    ("What is it?", [0, 1, "What is it?"]), ("[img] and [img]: which?", [0, " and ", 1, ": which?"]), ("One: [img]", [1, "One: ", 0]),
+    ("[img][img][img]", [0, 1, "[img]"]), ("a\\[img]\n\"[img]\"", ["a\\", 0, "\n\"", 1, "\""]), ("", [0, 1]), ("[img", [0, 1, "[img"]),
+])
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
+def test_pictures_stand_where_the_words_say(duo, edge, words, parts, path):
+    """As Ollama has it; Frigate puts captions between frames so."""
+    images = [bare(uri) for uri in PICTURES[:2]]
+    answer = post(duo({"policy": "edge"}), turn(words, *images) if path == "/api/chat" else {"prompt": words, "images": images}, path)
+    assert answer.status == 200, answer
+    wanted = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image_url", "image_url": {"url": PICTURES[part]}} for part in parts]
+    assert edge.requests[0].json["messages"][-1]["content"] == wanted
+
+
 @pytest.mark.parametrize("body,path", [
     ({}, "/api/chat"), (turn(logprobs=True), "/api/chat"), (turn("Hi.", "@@@@"), "/api/chat"), (turn("Hi.", 7), "/api/chat"),
     (turn(frotz=1), "/api/chat"), (turn(options={"frotz": 1}), "/api/chat"), (turn(format=7), "/api/chat"), (turn(stream="no"), "/api/chat"),
