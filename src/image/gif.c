@@ -45,6 +45,8 @@ struct gif {
     const uint8_t *palette; /* RGB */
     unsigned n_colors;
     int transparent; /* index, or -1 */
+    /* of each index: RGB on white, and whether it leaves the white bare */
+    uint8_t colors[256][4];
     /* the frame on its canvas */
     uint32_t left, top, width, height;
     bool is_interlaced;
@@ -61,8 +63,9 @@ struct gif {
     unsigned n_bits;
     /* A code is its prefix and one byte more. */
     uint16_t prefix[MAX_CODES];
+    uint16_t length[MAX_CODES]; /* in bytes */
     uint8_t last[MAX_CODES];
-    uint8_t stack[MAX_CODES];
+    uint8_t text[MAX_CODES]; /* of a code */
 };
 
 static enum moa_err fail_truncated(const struct gif *gif, struct moa_error *error)
@@ -141,20 +144,33 @@ static enum moa_err read_headers(struct gif *gif, struct moa_error *error)
 
 /* ---- the canvas ---- */
 
+static void mix_colors(struct gif *gif)
+{
+    memset(gif->colors, 0xff, sizeof(gif->colors));
+    for (unsigned i = 0; i < gif->n_colors; i++) {
+        if ((int)i == gif->transparent)
+            continue;
+        memcpy(gif->colors[i], gif->palette + 3 * (size_t)i, 3);
+        gif->colors[i][3] = 0;
+    }
+}
+
 /* A row of the canvas, with what `indices` paint of it; NULL: nothing. */
 static void push_row(struct gif *gif, const uint8_t *indices)
 {
     const uint32_t canvas_width = gif->picture->info.width_px;
-    memset(gif->canvas, 0xff, 3 * (size_t)canvas_width);
-    uint8_t *out = gif->canvas + 3 * (size_t)gif->left;
-    bool is_covered = indices && gif->width == canvas_width;
-    for (uint32_t x = 0; indices && x < gif->width; x++, out += 3) {
-        if (indices[x] == gif->transparent || indices[x] >= gif->n_colors)
-            is_covered = false;
-        else
-            memcpy(out, gif->palette + 3 * (size_t)indices[x], 3);
+    const uint32_t width = indices ? gif->width : 0;
+    uint8_t *out = gif->canvas;
+    unsigned bare = width < canvas_width;
+    memset(out, 0xff, 3 * (size_t)gif->left);
+    out += 3 * (size_t)gif->left;
+    for (uint32_t x = 0; x < width; x++, out += 3) {
+        const uint8_t *color = gif->colors[indices[x]];
+        memcpy(out, color, 4); /* the fourth is the next pixel's first, or behind the canvas */
+        bare |= color[3];
     }
-    if (!is_covered)
+    memset(out, 0xff, 3 * (size_t)(canvas_width - gif->left - width));
+    if (bare)
         gif->rows->notes |= MOA_IMAGE_TRANSPARENT;
     gif->rows->push(gif->rows, gif->canvas);
 }
@@ -211,29 +227,49 @@ static void next_row(struct gif *gif)
     }
 }
 
-/* False once the image is full. */
-static bool put(struct gif *gif, uint8_t index)
+/* `n` pixels of the current row, which has room for them. False once the image is full. */
+static bool advance(struct gif *gif, uint32_t n)
 {
-    gif->row[gif->x++] = index;
+    gif->x += n;
     if (gif->x < gif->width)
         return true;
     next_row(gif);
     return gif->y < gif->height;
 }
 
-/* The bytes of `code`, which is defined; returns whether the image has room for more. */
+/* The bytes of `code` from the last to the first, which is returned, at `to` and behind. */
+static uint8_t expand(const struct gif *gif, unsigned code, unsigned clear, uint8_t *to)
+{
+    uint8_t *at = to + gif->length[code];
+    for (; code >= clear; code = gif->prefix[code])
+        *--at = gif->last[code];
+    *--at = (uint8_t)code;
+    return *at;
+}
+
+/* The pixels of `code`, which is defined; returns whether the image has room for more. */
 static bool put_code(struct gif *gif, unsigned code, unsigned clear, uint8_t *ret_first)
 {
-    size_t n = 0;
-    while (code >= clear) {
-        gif->stack[n++] = gif->last[code];
-        code = gif->prefix[code];
+    const uint32_t n = gif->length[code];
+    if (n <= gif->width - gif->x) { /* as a rule */
+        *ret_first = expand(gif, code, clear, gif->row + gif->x);
+        return advance(gif, n);
     }
-    *ret_first = (uint8_t)code;
-    bool has_room = put(gif, (uint8_t)code);
-    while (n > 0 && has_room)
-        has_room = put(gif, gif->stack[--n]);
+    *ret_first = expand(gif, code, clear, gif->text);
+    bool has_room = true;
+    for (uint32_t i = 0; i < n && has_room; i++) {
+        gif->row[gif->x] = gif->text[i];
+        has_room = advance(gif, 1);
+    }
     return has_room;
+}
+
+/* A new code is that of the previous one and a byte. */
+static void define(struct gif *gif, unsigned code, unsigned previous, uint8_t last)
+{
+    gif->prefix[code] = (uint16_t)previous;
+    gif->length[code] = (uint16_t)(gif->length[previous] + 1);
+    gif->last[code] = last;
 }
 
 static enum moa_err decompress(struct gif *gif, struct moa_error *error)
@@ -250,6 +286,8 @@ static enum moa_err decompress(struct gif *gif, struct moa_error *error)
     unsigned previous = none;
     uint8_t first = 0;
     unsigned code;
+    for (code = 0; code < clear; code++)
+        gif->length[code] = 1;
     while (read_code(gif, size, &code)) {
         if (code == clear) {
             size = min_size + 1;
@@ -261,18 +299,12 @@ static enum moa_err decompress(struct gif *gif, struct moa_error *error)
             break;
         if (code > n_codes || (code == n_codes && (previous == none || n_codes == MAX_CODES)))
             return moa_fail(error, MOA_ERR_CORRUPT, gif->at, "GIF data with an invalid code");
-        if (code == n_codes) {
-            /* The code about to be defined: the previous one and its own first byte. */
-            gif->prefix[code] = (uint16_t)previous;
-            gif->last[code] = first;
-        }
+        if (code == n_codes) /* which is about to be defined, by its own first byte */
+            define(gif, code, previous, first);
         if (!put_code(gif, code, clear, &first))
             return MOA_OK;
-        if (previous != none && n_codes < MAX_CODES) {
-            gif->prefix[n_codes] = (uint16_t)previous;
-            gif->last[n_codes] = first;
-            n_codes++;
-        }
+        if (previous != none && n_codes < MAX_CODES)
+            define(gif, n_codes++, previous, first);
         if (n_codes == 1u << size && size < 12)
             size++;
         previous = code;
@@ -289,10 +321,11 @@ static enum moa_err decode_gif(struct gif *gif, struct moa_error *error)
     if (err)
         return err;
     gif->indices = malloc((size_t)gif->width * (gif->is_interlaced ? gif->height : 1));
-    gif->canvas = malloc(3 * (size_t)info->width_px);
+    gif->canvas = malloc(3 * (size_t)info->width_px + 1);
     if (!gif->indices || !gif->canvas || !gif->rows->begin(gif->rows, 3))
         return moa_fail_memory(error);
     gif->row = gif->indices;
+    mix_colors(gif);
     push_empty(gif, gif->top);
     err = decompress(gif, error);
     if (err)
