@@ -35,14 +35,14 @@ static bool is_plain(const char *block)
     return !any;
 }
 
-/* The same in half the time for what nearly always stands there, base64: nothing below '+', which
- * quotes and control characters are, and no backslash. */
+/* The same, faster, for what nearly always stands there, base64: nothing below '+', which quotes
+ * and control characters are, and no backslash. */
 static bool is_bulk(const char *block)
 {
-    signed char any = 0;
+    unsigned char any = 0;
     for (size_t i = 0; i < BLOCK_BYTES; i++) {
         const signed char c = (signed char)block[i];
-        any |= (signed char)-(c < '+') | (signed char)-(c == '\\');
+        any |= (unsigned char)((c < '+') | (c == '\\'));
     }
     return !any;
 }
