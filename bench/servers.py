@@ -11,6 +11,7 @@ import platform
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -279,6 +280,7 @@ class Loads:
         self.build, self.folder, self.connections, self.key = build, folder, connections, key
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))  # so that clean_up() is reached
         self.running = []
         self.counter = 0  # no varied body is sent twice
 
