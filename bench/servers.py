@@ -243,6 +243,12 @@ http {{
 """
 
 
+def nginx_binary(peers):
+    """The one that was fetched, else this machine's, else None."""
+    places = [os.path.join(peers, "debian", "usr", "sbin", "nginx"), shutil.which("nginx") or "", "/usr/sbin/nginx"]
+    return next((place for place in places if os.path.exists(place)), None)
+
+
 def start_nginx(peers, folder, engine_port, in_memory=True, key=None, name="nginx"):
     """As shipped, nginx writes a body of more than 16 KB into a file; with `in_memory` it has room for all of it.
     With a `key` it asks for that, and logs a line a request."""
@@ -253,9 +259,7 @@ def start_nginx(peers, folder, engine_port, in_memory=True, key=None, name="ngin
                           room="client_body_buffer_size 64m;" if in_memory else "", key=key or "none",
                           log=folder + "/access.log" if key else "off", check="if ($unknown) { return 401; }" if key else "")
     path = write(os.path.join(folder, "nginx.conf"), config)
-    fetched = os.path.join(peers, "debian", "usr", "sbin", "nginx")
-    binary = fetched if os.path.exists(fetched) else shutil.which("nginx") or "/usr/sbin/nginx"
-    return Server(name, [binary, "-e", folder + "/nginx-error.log", "-p", folder, "-c", path], folder, port)
+    return Server(name, [nginx_binary(peers), "-e", folder + "/nginx-error.log", "-p", folder, "-c", path], folder, port)
 
 
 def start_moaoff(build, folder, engine_port, name="moaoff", **more):
