@@ -22,6 +22,7 @@
 #include "socket_url.h"
 
 #define SPANS_BYTES (64 << 10) /* of an exchange */
+#define SPANS_FIRST 3500       /* those of most fit */
 #define CALLS_BYTES (48 << 10) /* of them for calls: the others are always told */
 #define MODEL_BYTES 256        /* of a model's name */
 #define AUDIT_SPAN 1           /* an audit's id, behind the request's */
@@ -40,6 +41,7 @@ void exchange_trace_begin(struct exchange *x)
     struct tracing *t = &x->tracing;
     t->ahead_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - server_now_us();
     t->spans = json_out_of(SPANS_BYTES);
+    t->spans.failed = buffer_reserve(&t->spans.text, SPANS_FIRST);
     print_copy(t->path, sizeof(t->path), server_request_path(x->request));
 }
 

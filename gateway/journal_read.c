@@ -16,19 +16,24 @@ struct journal_filter journal_filter_all(size_t limit)
 
 /* The newest rows that pass. */
 #define PASSING                                                                                    \
-    "(SELECT * FROM requests WHERE sequence > ?1"                                                  \
+    "FROM requests WHERE sequence > ?1"                                                            \
     " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"                                              \
     " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"                                  \
     " AND (?9 = 0 OR sequence < ?9)"                                                               \
-    " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8)"
+    " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8"
 
-/* Those, in the order asked for. */
+/* Those, in the order asked for. As they come they are not copied into a table of their own first.
+ */
 static char *select_sql(sqlite3 *db, bool newest_first)
 {
     char *names = journal_row_names(&journal_requests, db);
     char *sql = NULL;
-    if (names && asprintf(&sql, "SELECT %s FROM " PASSING " ORDER BY sequence %s", names,
-                          newest_first ? "DESC" : "ASC") < 0)
+    const int n =
+        !names ? -1
+        : newest_first
+            ? asprintf(&sql, "SELECT %s " PASSING, names)
+            : asprintf(&sql, "SELECT %s FROM (SELECT * " PASSING ") ORDER BY sequence", names);
+    if (n < 0)
         sql = NULL;
     free(names);
     return sql;
@@ -73,8 +78,9 @@ static int read_span(sqlite3 *db, const struct journal_filter *filter,
                      struct journal_span *ret_span)
 {
     sqlite3_stmt *select = NULL;
-    int result = sqlite3_prepare_v2(db, "SELECT count(*), min(time_ms), max(time_ms) FROM " PASSING,
-                                    -1, &select, NULL);
+    int result = sqlite3_prepare_v2(
+        db, "SELECT count(*), min(time_ms), max(time_ms) FROM (SELECT * " PASSING ")", -1, &select,
+        NULL);
     if (result)
         return -1;
     bind(select, filter);

@@ -175,17 +175,13 @@ static void write_names(const struct journal_table *table, size_t end, FILE *out
         fprintf(out, "%s%s", i > 1 ? ", " : "", table->columns[i].name);
 }
 
-/* SQLITE_ROW if it has, SQLITE_DONE if not, or an error. */
+/* SQLITE_ROW if it has, SQLITE_DONE if not, or an error. Without a statement: whoever reads asks
+ * for all columns. */
 static int has_column(const struct journal_table *table, sqlite3 *db, const char *name)
 {
-    char sql[160];
-    sqlite3_stmt *found = NULL;
-    snprintf(sql, sizeof(sql), "SELECT 1 FROM pragma_table_info('%s') WHERE name='%s'", table->name,
-             name);
-    int err = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
-    err = err ? err : sqlite3_step(found);
-    sqlite3_finalize(found);
-    return err;
+    const int err =
+        sqlite3_table_column_metadata(db, NULL, table->name, name, NULL, NULL, NULL, NULL, NULL);
+    return err == SQLITE_OK ? SQLITE_ROW : err == SQLITE_ERROR ? SQLITE_DONE : err;
 }
 
 char *journal_row_names(const struct journal_table *table, sqlite3 *db)

@@ -21,15 +21,38 @@
 
 const char otlp_tail[] = "]}]}]}";
 
+/* Pieces that are put together in memory of the caller's, which has room for all of them: a request
+ * has some two hundred, and each of them alone in a buffer that may have to grow costs three times
+ * as much. */
+struct piece {
+    char *end; /* of what is there */
+};
+
+static void add(struct piece *p, const char *text, size_t n)
+{
+    p->end = mempcpy(p->end, text, n);
+}
+
+/* The bytes of a literal are counted by the compiler. */
+#define ADD(piece, literal) add(piece, literal, sizeof(literal) - 1)
+
+#define INT_BYTES 24
+
+static void add_int(struct piece *p, int64_t value)
+{
+    struct print text = print_into(p->end, INT_BYTES);
+    print_int(&text, value);
+    p->end += text.n;
+}
+
 static void put_n(struct json_out *out, const char *text, size_t n)
 {
     json_put_bytes(out, (struct moa_bytes){text, n});
 }
 
-/* The bytes of a literal are counted by the compiler. */
 #define PUT(out, literal) put_n(out, literal, sizeof(literal) - 1)
 
-/* A text as it is, or as much of it as may be, without half a character at its end. */
+/* A text inside of its quotes, or as much of it as may be, without half a character at its end. */
 static void put_text(struct json_out *out, const char *text)
 {
     size_t n = strnlen(text, OTLP_TEXT_BYTES + 1);
@@ -38,114 +61,126 @@ static void put_text(struct json_out *out, const char *text)
         while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
             n--;
     }
-    json_put_string(out, (struct moa_bytes){text, n});
-}
-
-static void put_int(struct json_out *out, int64_t value)
-{
-    char text[24];
-    struct print p = print_into(text, sizeof(text));
-    print_int(&p, value);
-    put_n(out, p.s, p.n);
+    json_put_inside(out, (struct moa_bytes){text, n});
 }
 
 /* ---- attributes ---- */
 
-/* Up to where the value of a type stands. */
-static void begin_attribute(struct json_out *out, const char *name, const char *type)
+#define NAME_BYTES 64       /* of an attribute's name, at most */
+#define ATTRIBUTE_BYTES 192 /* for that, a number, and what stands around them */
+
+/* Up to where the value of a type stands; `text` has ATTRIBUTE_BYTES. */
+static struct piece begin_attribute(const struct json_out *out, char *text, const char *name,
+                                    const char *type, size_t n_type)
 {
-    const struct moa_bytes text = buffer_bytes(&out->text);
-    if (!out->failed && text.n > 0 && ((const char *)text.p)[text.n - 1] != '[')
-        PUT(out, ",");
-    PUT(out, "{\"key\":\"");
-    json_put(out, name);
-    PUT(out, "\",\"value\":{\"");
-    json_put(out, type);
-    PUT(out, "\":");
+    struct piece p = {text};
+    const struct moa_bytes before = buffer_bytes(&out->text);
+    if (before.n > 0 && ((const char *)before.p)[before.n - 1] != '[')
+        ADD(&p, ",");
+    ADD(&p, "{\"key\":\"");
+    add(&p, name, strnlen(name, NAME_BYTES));
+    ADD(&p, "\",\"value\":{\"");
+    add(&p, type, n_type);
+    return p;
 }
+
+#define BEGIN(out, text, name, type) begin_attribute(out, text, name, type, sizeof(type) - 1)
 
 void otlp_text(struct json_out *out, const char *name, const char *value)
 {
+    char text[ATTRIBUTE_BYTES];
     if (!value[0])
         return;
-    begin_attribute(out, name, "stringValue");
+    const struct piece p = BEGIN(out, text, name, "stringValue\":\"");
+    put_n(out, text, (size_t)(p.end - text));
     put_text(out, value);
-    PUT(out, "}}");
+    PUT(out, "\"}}");
 }
 
 void otlp_int(struct json_out *out, const char *name, int64_t value)
 {
-    begin_attribute(out, name, "intValue");
-    PUT(out, "\"");
-    put_int(out, value);
-    PUT(out, "\"}}");
+    char text[ATTRIBUTE_BYTES];
+    struct piece p = BEGIN(out, text, name, "intValue\":\"");
+    add_int(&p, value);
+    ADD(&p, "\"}}");
+    put_n(out, text, (size_t)(p.end - text));
 }
 
 void otlp_double(struct json_out *out, const char *name, double value)
 {
-    char text[48];
-    struct print p = print_into(text, sizeof(text));
+    char text[ATTRIBUTE_BYTES];
     if (!isfinite(value))
         return;
-    begin_attribute(out, name, "doubleValue");
-    print_fixed(&p, value, 6);
-    put_n(out, p.s, p.n);
-    PUT(out, "}}");
+    struct piece p = BEGIN(out, text, name, "doubleValue\":");
+    struct print number = print_into(p.end, 2 * INT_BYTES);
+    print_fixed(&number, value, 6);
+    p.end += number.n;
+    ADD(&p, "}}");
+    put_n(out, text, (size_t)(p.end - text));
 }
 
 void otlp_bool(struct json_out *out, const char *name, bool value)
 {
-    begin_attribute(out, name, "boolValue");
-    json_put(out, value ? "true" : "false");
-    PUT(out, "}}");
+    char text[ATTRIBUTE_BYTES];
+    struct piece p = BEGIN(out, text, name, "boolValue\":");
+    if (value)
+        ADD(&p, "true}}");
+    else
+        ADD(&p, "false}}");
+    put_n(out, text, (size_t)(p.end - text));
 }
 
 /* ---- a span ---- */
 
-static void put_time(struct json_out *out, int64_t us)
+static void add_ids(struct piece *p, const struct otlp_span *s)
 {
-    put_int(out, us);
-    PUT(out, "000\"");
+    char id[17];
+    trace_span_id(s->id, id);
+    ADD(p, "{\"traceId\":\"");
+    add(p, s->trace, 32);
+    ADD(p, "\",\"spanId\":\"");
+    add(p, id, 16);
+    if (s->parent) {
+        ADD(p, "\",\"parentSpanId\":\"");
+        add(p, s->parent, 16);
+    }
+    ADD(p, "\",\"flags\":");
+    add_int(p, FLAGS_SAMPLED | FLAGS_PARENT_KNOWN |
+                   (s->parent && s->parent_is_remote ? FLAGS_PARENT_REMOTE : 0));
+    ADD(p, ",\"kind\":");
+    add_int(p, s->kind);
+}
+
+static void add_times(struct piece *p, const struct otlp_span *s)
+{
+    ADD(p, ",\"startTimeUnixNano\":\"");
+    add_int(p, s->begin_us);
+    ADD(p, "000\",\"endTimeUnixNano\":\"");
+    add_int(p, s->end_us > s->begin_us ? s->end_us : s->begin_us);
+    ADD(p, "000\"");
+    if (s->failed) {
+        ADD(p, ",\"status\":{\"code\":");
+        add_int(p, STATUS_ERROR);
+        ADD(p, "}");
+    }
 }
 
 void otlp_begin(struct json_out *out, const struct otlp_span *s)
 {
-    char id[17];
-    const int64_t end_us = s->end_us > s->begin_us ? s->end_us : s->begin_us;
+    char text[448]; /* for all of these pieces with all that they may have */
+    struct piece p = {text};
     if (out->text.n > 0)
-        PUT(out, ",");
-    PUT(out, "{\"traceId\":\"");
-    put_n(out, s->trace, 32);
-    trace_span_id(s->id, id);
-    PUT(out, "\",\"spanId\":\"");
-    put_n(out, id, 16);
-    if (s->parent) {
-        PUT(out, "\",\"parentSpanId\":\"");
-        put_n(out, s->parent, 16);
-    }
-    PUT(out, "\",");
-    if (s->state[0]) {
-        PUT(out, "\"traceState\":");
-        put_text(out, s->state);
-        PUT(out, ",");
-    }
-    PUT(out, "\"flags\":");
-    put_int(out, FLAGS_SAMPLED | FLAGS_PARENT_KNOWN |
-                     (s->parent && s->parent_is_remote ? FLAGS_PARENT_REMOTE : 0));
-    PUT(out, ",\"name\":");
+        ADD(&p, ",");
+    add_ids(&p, s);
+    add_times(&p, s);
+    ADD(&p, ",\"name\":\"");
+    put_n(out, text, (size_t)(p.end - text));
     put_text(out, s->name);
-    PUT(out, ",\"kind\":");
-    put_int(out, s->kind);
-    PUT(out, ",\"startTimeUnixNano\":\"");
-    put_time(out, s->begin_us);
-    PUT(out, ",\"endTimeUnixNano\":\"");
-    put_time(out, end_us);
-    if (s->failed) {
-        PUT(out, ",\"status\":{\"code\":");
-        put_int(out, STATUS_ERROR);
-        PUT(out, "}");
+    if (s->state[0]) {
+        PUT(out, "\",\"traceState\":\"");
+        put_text(out, s->state);
     }
-    PUT(out, ",\"attributes\":[");
+    PUT(out, "\",\"attributes\":[");
 }
 
 void otlp_end(struct json_out *out)
@@ -162,9 +197,9 @@ void otlp_put_head(struct json_out *out, const struct otlp_resource *resource)
     otlp_text(out, "service.version", resource->version);
     otlp_text(out, "service.instance.id", resource->instance);
     otlp_text(out, "host.name", resource->host);
-    PUT(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"moaoff\",\"version\":");
+    PUT(out, "]},\"scopeSpans\":[{\"scope\":{\"name\":\"moaoff\",\"version\":\"");
     put_text(out, resource->version);
-    PUT(out, "},\"spans\":[");
+    PUT(out, "\"},\"spans\":[");
 }
 
 /* ---- what a collector answers ---- */

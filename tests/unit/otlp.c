@@ -40,16 +40,17 @@ static void a_span_to_the_byte(void **state)
     otlp_bool(&out, "yes", true);
     otlp_bool(&out, "no", false);
     otlp_end(&out);
-    expect(&out, "{\"traceId\":\"" TRACE "\",\"spanId\":\"00000000000001f2\",\"flags\":257,"
-                 "\"name\":\"POST /v1/chat/completions\",\"kind\":2,"
-                 "\"startTimeUnixNano\":\"1544712660000001000\","
-                 "\"endTimeUnixNano\":\"1544712661000000000\",\"attributes\":["
-                 "{\"key\":\"a.text\",\"value\":{\"stringValue\":\"one \\\"two\\\"\\n\xc3\xa4\"}},"
-                 "{\"key\":\"an.int\",\"value\":{\"intValue\":\"9007199254740993\"}},"
-                 "{\"key\":\"another\",\"value\":{\"intValue\":\"-1\"}},"
-                 "{\"key\":\"a.double\",\"value\":{\"doubleValue\":0.250000}},"
-                 "{\"key\":\"yes\",\"value\":{\"boolValue\":true}},"
-                 "{\"key\":\"no\",\"value\":{\"boolValue\":false}}]}");
+    expect(&out,
+           "{\"traceId\":\"" TRACE "\",\"spanId\":\"00000000000001f2\",\"flags\":257,\"kind\":2,"
+           "\"startTimeUnixNano\":\"1544712660000001000\","
+           "\"endTimeUnixNano\":\"1544712661000000000\","
+           "\"name\":\"POST /v1/chat/completions\",\"attributes\":["
+           "{\"key\":\"a.text\",\"value\":{\"stringValue\":\"one \\\"two\\\"\\n\xc3\xa4\"}},"
+           "{\"key\":\"an.int\",\"value\":{\"intValue\":\"9007199254740993\"}},"
+           "{\"key\":\"another\",\"value\":{\"intValue\":\"-1\"}},"
+           "{\"key\":\"a.double\",\"value\":{\"doubleValue\":0.250000}},"
+           "{\"key\":\"yes\",\"value\":{\"boolValue\":true}},"
+           "{\"key\":\"no\",\"value\":{\"boolValue\":false}}]}");
 }
 
 static void what_is_unknown_is_left_out(void **state)
@@ -88,15 +89,14 @@ static void spans_below_a_client_s_and_below_ours(void **state)
     otlp_end(&out);
     expect(&out,
            "{\"traceId\":\"" TRACE "\",\"spanId\":\"00000000000001f2\",\"parentSpanId\":\"" PARENT
-           "\",\"traceState\":\"vendor=\\\"1\\\"\",\"flags\":769,"
-           "\"name\":\"POST /v1/chat/completions\",\"kind\":2,"
-           "\"startTimeUnixNano\":\"1544712660000001000\","
-           "\"endTimeUnixNano\":\"1544712661000000000\",\"attributes\":[]},"
+           "\",\"flags\":769,\"kind\":2,\"startTimeUnixNano\":\"1544712660000001000\","
+           "\"endTimeUnixNano\":\"1544712661000000000\","
+           "\"name\":\"POST /v1/chat/completions\",\"traceState\":\"vendor=\\\"1\\\"\","
+           "\"attributes\":[]},"
            "{\"traceId\":\"" TRACE "\",\"spanId\":\"ffffffffffffffff\",\"parentSpanId\":\"" PARENT
-           "\",\"flags\":257,\"name\":\"chat\",\"kind\":3,"
-           "\"startTimeUnixNano\":\"1544712660000002000\","
+           "\",\"flags\":257,\"kind\":3,\"startTimeUnixNano\":\"1544712660000002000\","
            "\"endTimeUnixNano\":\"1544712660000002000\",\"status\":{\"code\":2},"
-           "\"attributes\":[]}");
+           "\"name\":\"chat\",\"attributes\":[]}");
 }
 
 static void a_message_to_the_byte(void **state)
