@@ -46,7 +46,7 @@ void exporter_add(struct exporter *exporter, char *json, size_t n, size_t n_span
 void exporter_drop(struct exporter *exporter, size_t n_spans);
 
 /** Sends what waits, without a second try. `on_flushed` is called once that is over, from the loop,
- * in any case after two seconds. */
+ * in any case after five seconds. */
 void exporter_flush(struct exporter *exporter, void (*on_flushed)(void *arg), void *arg);
 
 struct exporter_counts exporter_counts(const struct exporter *exporter);

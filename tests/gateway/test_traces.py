@@ -107,19 +107,29 @@ class Collecting(ThreadingHTTPServer):
 
 
 class Collector:
-    def __init__(self, port=0):
+    """Without `listening` its port is its own, but refuses connections until listen()."""
+
+    def __init__(self, listening=True):
         self.status, self.answer, self.retry_after = 200, {}, None
         self.bodies, self.taken, self.lock = [], [], threading.Lock()
         self.silent, self.closing = threading.Event(), threading.Event()
-        self.server = Collecting(("127.0.0.1", port), Answering)
-        self.server.collector = self
+        self.server = Collecting(("127.0.0.1", 0), Answering, bind_and_activate=False)
+        self.server.server_bind()
+        self.server.collector, self.is_listening = self, False
         self.port = self.server.server_address[1]
         self.url = "http://127.0.0.1:%d/v1/traces" % self.port
+        if listening:
+            self.listen()
+
+    def listen(self):
+        self.server.server_activate()
+        self.is_listening = True
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
         self.closing.set()
-        self.server.shutdown()
+        if self.is_listening:
+            self.server.shutdown()
         self.server.server_close()
 
     @property
@@ -146,7 +156,7 @@ class Collector:
             spans = self.spans
             return (sum(s.kind == SERVER for s in spans) >= n and
                     all(any(s.name == name for s in spans) for name in more))
-        when(there)
+        when(there, 60)
         spans = self.spans
         roots = [s for s in spans if s.kind == SERVER]
         assert len(roots) == n
@@ -180,6 +190,13 @@ class Trace:
 @pytest.fixture
 def collector():
     one = Collector()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def away():
+    one = Collector(listening=False)
     yield one
     one.close()
 
@@ -421,22 +438,17 @@ def test_without_a_collector_there_is_no_trace(duo, edge, tmp_path):
     assert metric(running, "trace_spans_total") == 0
 
 
-def test_a_collector_that_is_away_is_in_nobodys_way(traced, collector, edge):
-    port = collector.port
-    collector.close()
-    running = traced({"policy": "edge"})
+def test_a_collector_that_is_away_is_in_nobodys_way(duo, away, edge):
+    running = duo({"policy": "edge", "traces": {"endpoint": away.url}})
     for _ in range(5):
         assert ask(running).status == 200
     running.logged("msg=traces-failing endpoint=")
     assert metric(running, "trace_spans_waiting") == 20 and metric(running, "trace_spans_total") == 0
-    back = Collector(port)
-    try:
-        assert len(back.requests(5)) == 5  # nothing of it is lost
-        running.logged("msg=traces-again")
-        when(lambda: metric(running, "trace_spans_total", result="sent") == 20)
-        assert metric(running, "trace_spans_waiting") == 0
-    finally:
-        back.close()
+    away.listen()
+    assert len(away.requests(5)) == 5  # nothing of it is lost
+    running.logged("msg=traces-again")
+    when(lambda: metric(running, "trace_spans_total", result="sent") == 20)
+    assert metric(running, "trace_spans_waiting") == 0
     assert running.log_text.count("traces-failing") == 1
 
 
@@ -523,9 +535,8 @@ def test_what_waits_is_sent_at_the_end(traced, collector, edge):
     assert "traces-dropped" not in running.log_text
 
 
-def test_an_end_without_a_collector(traced, collector, edge):
-    collector.close()
-    running = traced({"policy": "edge"})
+def test_an_end_without_a_collector(duo, away, edge):
+    running = duo({"policy": "edge", "traces": {"endpoint": away.url}})
     ask(running)
     assert running.stop() == 0
     assert "msg=traces-dropped spans=4" in running.log_text
