@@ -37,6 +37,7 @@ static void add(struct piece *p, const char *text, size_t n)
 #define ADD(piece, literal) add(piece, literal, sizeof(literal) - 1)
 
 #define INT_BYTES 24
+#define DOUBLE_BYTES 48
 
 static void add_int(struct piece *p, int64_t value)
 {
@@ -112,7 +113,7 @@ void otlp_double(struct json_out *out, const char *name, double value)
     if (!isfinite(value))
         return;
     struct piece p = BEGIN(out, text, name, "doubleValue\":");
-    struct print number = print_into(p.end, 2 * INT_BYTES);
+    struct print number = print_into(p.end, DOUBLE_BYTES);
     print_fixed(&number, value, 6);
     p.end += number.n;
     ADD(&p, "}}");
