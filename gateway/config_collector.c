@@ -89,8 +89,12 @@ static char *resolve(const char *text, size_t n)
     for (size_t i = 0; plain && i < n; i++) {
         const int high = text[i] == '%' && i + 2 < n ? digit_of(text[i + 1]) : -1;
         const int low = high >= 0 ? digit_of(text[i + 2]) : -1;
-        plain[k++] = low >= 0 ? (char)(16 * high + low) : text[i];
-        i += low >= 0 ? 2 : 0;
+        plain[k] = text[i];
+        if (low >= 0) {
+            plain[k] = (char)(16 * high + low);
+            i += 2;
+        }
+        k++;
     }
     if (plain)
         plain[k] = '\0';

@@ -64,18 +64,19 @@ static struct draft draft_of(struct exchange *x)
     return (struct draft){x, &x->tracing.spans, x->tracing.spans.text.n};
 }
 
-/* Below the request's own span, or below `above`. */
-static void begin_below(const struct draft *d, uint64_t above, struct otlp_span *span)
+/* Below another span, by the clock that everything is timed by. */
+static void begin_below(const struct draft *d, uint64_t above, const struct otlp_span *timed)
 {
     const struct trace *trace = &d->exchange->trace;
+    struct otlp_span span = *timed;
     char parent[17];
     trace_span_id(above, parent);
-    span->trace = trace->parent + 3;
-    span->state = trace->state;
-    span->parent = parent;
-    span->begin_us += d->exchange->tracing.ahead_us;
-    span->end_us += d->exchange->tracing.ahead_us;
-    otlp_begin(d->out, span);
+    span.trace = trace->parent + 3;
+    span.state = trace->state;
+    span.parent = parent;
+    span.begin_us += d->exchange->tracing.ahead_us;
+    span.end_us += d->exchange->tracing.ahead_us;
+    otlp_begin(d->out, &span);
 }
 
 /* A span is told whole or not at all. */
@@ -235,12 +236,12 @@ void exchange_trace_call(const struct engine_call *c, bool is_cancelled)
     name[model[0] ? 5 + strlen(name + 5) : 4] = '\0';
     if (!is_cancelled)
         name_error(c, error, sizeof(error));
-    struct otlp_span span = {.id = c->span,
-                             .kind = OTLP_CLIENT,
-                             .name = name,
-                             .begin_us = c->sent_us,
-                             .end_us = server_now_us(),
-                             .failed = error[0]};
+    const struct otlp_span span = {.id = c->span,
+                                   .kind = OTLP_CLIENT,
+                                   .name = name,
+                                   .begin_us = c->sent_us,
+                                   .end_us = server_now_us(),
+                                   .failed = error[0]};
     const struct draft d = draft_of(x);
     begin_below(&d, above(x, c), &span);
     put_call(d.out, c, model);
@@ -254,12 +255,12 @@ void exchange_trace_page(struct exchange *x, const struct traced_page *page)
 {
     if (!x->trace.is_sampled)
         return;
-    struct otlp_span span = {.id = page->span,
-                             .kind = OTLP_CLIENT,
-                             .name = "POST",
-                             .begin_us = page->sent_us,
-                             .end_us = server_now_us(),
-                             .failed = page->error || x->status >= 400};
+    const struct otlp_span span = {.id = page->span,
+                                   .kind = OTLP_CLIENT,
+                                   .name = "POST",
+                                   .begin_us = page->sent_us,
+                                   .end_us = server_now_us(),
+                                   .failed = page->error || x->status >= 400};
     const struct draft d = draft_of(x);
     begin_below(&d, x->trace.span, &span);
     otlp_text(d.out, "gen_ai.provider.name", moa_tier_name(page->tier));
@@ -276,11 +277,11 @@ void exchange_trace_page(struct exchange *x, const struct traced_page *page)
 static void put_perceive(struct exchange *x)
 {
     const struct draft d = draft_of(x);
-    struct otlp_span span = {.id = exchange_trace_next(x),
-                             .kind = OTLP_INTERNAL,
-                             .name = "perceive",
-                             .begin_us = x->arrived_us,
-                             .end_us = x->tracing.deciding_us};
+    const struct otlp_span span = {.id = exchange_trace_next(x),
+                                   .kind = OTLP_INTERNAL,
+                                   .name = "perceive",
+                                   .begin_us = x->arrived_us,
+                                   .end_us = x->tracing.deciding_us};
     begin_below(&d, x->trace.span, &span);
     otlp_int(d.out, "moaoff.parts", (int64_t)x->chat.n_parts);
     otlp_int(d.out, "moaoff.images", (int64_t)x->chat.n_of[MOA_IMAGE]);
@@ -292,13 +293,13 @@ static void put_decide(struct exchange *x)
 {
     const struct moa_decision *decided = x->dry_run ? &x->perceived.decision : &x->decided;
     const struct draft d = draft_of(x);
-    struct otlp_span span = {.id = exchange_trace_next(x),
-                             .kind = OTLP_INTERNAL,
-                             .name = "decide",
-                             .begin_us = x->tracing.deciding_us,
-                             .end_us = x->arrived_us + x->stage_us[STAGE_READ] +
-                                       x->stage_us[STAGE_PERCEIVE],
-                             .failed = !x->has_decision};
+    const struct otlp_span span = {.id = exchange_trace_next(x),
+                                   .kind = OTLP_INTERNAL,
+                                   .name = "decide",
+                                   .begin_us = x->tracing.deciding_us,
+                                   .end_us = x->arrived_us + x->stage_us[STAGE_READ] +
+                                             x->stage_us[STAGE_PERCEIVE],
+                                   .failed = !x->has_decision};
     begin_below(&d, x->trace.span, &span);
     if (x->has_decision) {
         otlp_text(d.out, "moaoff.policy", exchange_policy_name(x));
@@ -404,11 +405,12 @@ void exchange_trace_audit(struct exchange *x, const struct moa_audit *found)
         return;
     const int64_t now_us = server_now_us(), audit_us = x->tracing.audit_us;
     const int64_t alone_us = is_shadow ? x->stage_began_us : now_us;
-    struct otlp_span span = {.id = x->trace.span + AUDIT_SPAN,
-                             .kind = OTLP_INTERNAL,
-                             .name = "audit",
-                             .begin_us = audit_us > 0 && audit_us < alone_us ? audit_us : alone_us,
-                             .end_us = now_us};
+    const struct otlp_span span = {.id = x->trace.span + AUDIT_SPAN,
+                                   .kind = OTLP_INTERNAL,
+                                   .name = "audit",
+                                   .begin_us =
+                                       audit_us > 0 && audit_us < alone_us ? audit_us : alone_us,
+                                   .end_us = now_us};
     const struct draft d = draft_of(x);
     begin_below(&d, x->trace.span, &span);
     if (found)
