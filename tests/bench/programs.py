@@ -81,6 +81,16 @@ class Programs(unittest.TestCase):
         self.assertRegex(table, r"\| small \| 40 \| 100 \| edge-first \| 8 \| \d")
         self.assertRegex(table, r"of 2 cells")
 
+    def test_observed(self):
+        """Every request is answered with traces, scrapes and the page, and spans arrive; what they cost is the machine's affair."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "found.json")
+            table = self.script("observed", "--smoke", "--rate", "20", "--build", os.path.dirname(BUILD), "--json", path)
+            with open(path) as f:
+                found = json.load(f)
+        self.assertRegex(table, r"\| with all \| \d")
+        self.assertGreater(found["trace_bytes"], 50 * 1000)
+
     def write_source(self, folder):
         """Sixty questions and the logits of two models, as tools/records reads them."""
         with open(os.path.join(folder, "mmbench-questions.tsv"), "w") as f:
