@@ -421,7 +421,9 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
 {
     *ret_chat = (struct chat){.n_origins = limits->n_origins, .origins = limits->origins};
     struct chat_reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
-    int result = json_text_read(body, SKIM_URIS, limits->max_json_bytes, &r.text, ret_error);
+    const struct skim_way way = {limits->cuts ? SKIM_KNOWN : SKIM_URIS, limits->n_cuts,
+                                 limits->cuts};
+    int result = json_text_read(body, way, limits->max_json_bytes, &r.text, ret_error);
     ret_chat->body = r.text.body;
     if (!result)
         result = read_root(&r, yyjson_doc_get_root(r.text.doc));

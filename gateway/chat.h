@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "pins.h"
+#include "skim.h"
 #include "span.h"
 
 /** The most parts that are no text, of all messages together. */
@@ -104,6 +105,8 @@ struct chat_limits {
     size_t max_json_bytes; /* what the parser reads, which is little of a picture; 0: any number */
     size_t n_origins;
     const struct chat_origin *origins; /* of the parts, in their order; must outlive the chat */
+    size_t n_cuts;
+    const struct skim_cut *cuts; /* of a body that was translated; NULL: it was not */
 };
 
 /**

@@ -108,6 +108,8 @@ int dialect_read(const struct dialect *dialect, struct moa_bytes body,
     struct chat_limits known = *limits;
     known.n_origins = ret_body->n_origins;
     known.origins = ret_body->origins;
+    known.n_cuts = ret_body->n_cuts;
+    known.cuts = ret_body->cuts;
     return chat_parse(buffer_bytes(&ret_body->chat.text), &known, ret_chat, ret_error);
 }
 

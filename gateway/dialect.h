@@ -35,7 +35,9 @@ struct dialect_body {
     struct chat_origin *origins; /* of the parts of `chat` that are no text, in its order */
     char *echo;                  /* what answers repeat of the request; the dialect's, or NULL */
     struct moa_bytes came;       /* the body as it came, without a byte order mark; borrowed */
-    struct span model;           /* of it: the value of "model", quotes included; empty if absent */
+    size_t n_cuts;
+    struct skim_cut cuts[SKIM_CUTS_MAX]; /* of the chat: where the bulk of its pictures stands */
+    struct span model; /* of it: the value of "model", quotes included; empty if absent */
 };
 
 /** Notes where the next part of the chat that is no text stands in the body. -1 if out of memory.

@@ -448,7 +448,8 @@ static int read_body(struct moa_bytes body, size_t max_json_bytes, struct dialec
                      struct http_error *ret_error, int (*put)(struct reader *r))
 {
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
-    int result = json_text_read(body, SKIM_BASE64, max_json_bytes, &r.text, ret_error);
+    int result = json_text_read(body, (struct skim_way){.kind = SKIM_BASE64}, max_json_bytes,
+                                &r.text, ret_error);
     if (!result)
         result = put(&r);
     json_text_done(&r.text);

@@ -101,8 +101,22 @@ struct moa_bytes reader_inside(const struct reader *r, yyjson_val *string)
     return text_of(r, json_string_span(&r->text, string));
 }
 
+/* A cut in what is copied is one in the chat: it is not to be looked for again. */
+static void note_cuts(struct reader *r, struct span span)
+{
+    struct dialect_body *to = r->to;
+    for (size_t i = 0; i < r->text.skim.n_cuts && to->n_cuts < SKIM_CUTS_MAX; i++) {
+        const struct skim_cut cut = skim_cut_at(&r->text.skim, i);
+        if (cut.begin >= span.begin && cut.begin + cut.n <= span.end)
+            to->cuts[to->n_cuts++] =
+                (struct skim_cut){r->out->text.n + (cut.begin - span.begin), cut.n};
+    }
+}
+
 void reader_put_inside(struct reader *r, yyjson_val *string)
 {
+    if (r->text.skim.n_cuts > 0 && r->out == &r->to->chat)
+        note_cuts(r, json_string_span(&r->text, string));
     json_put_bytes(r->out, reader_inside(r, string));
 }
 

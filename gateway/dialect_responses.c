@@ -303,7 +303,8 @@ int responses_read(struct moa_bytes body, size_t max_json_bytes, struct dialect_
 {
     struct reader r = {.to = ret_body, .out = &ret_body->chat, .error = ret_error};
     struct members m;
-    int result = json_text_read(body, SKIM_URIS, max_json_bytes, &r.text, ret_error);
+    int result = json_text_read(body, (struct skim_way){.kind = SKIM_URIS}, max_json_bytes, &r.text,
+                                ret_error);
     ret_body->came = r.text.body;
     if (!result)
         result = reader_members(&r, yyjson_doc_get_root(r.text.doc), "", body_names, &m) ||

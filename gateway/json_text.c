@@ -23,7 +23,7 @@ static yyjson_doc *read_json(const struct skim *skim, size_t n_skipped, struct h
     return doc;
 }
 
-int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
+int json_text_read(struct moa_bytes body, struct skim_way way, size_t most,
                    struct json_text *ret_text, struct http_error *ret_error)
 {
     ret_text->doc = NULL;
@@ -35,7 +35,7 @@ int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
     if (body.n == 0)
         return http_fail(ret_error, 400, "invalid_json", "The body is empty.");
     ret_text->body = body;
-    const int skimmed = skim_init(&ret_text->skim, body, kind, most);
+    const int skimmed = skim_init(&ret_text->skim, body, way, most);
     if (skimmed < 0)
         return http_fail(ret_error, 503, "out_of_memory", "Out of memory.");
     if (skimmed > 0)

@@ -26,7 +26,7 @@ struct json_text {
 /** Parses `body`, which must outlive the text. Returns 0, or -1 with `ret_error`, which names the
  * byte at fault, or 1 if there are more than `most` bytes to parse (0: any number), and none is;
  * json_text_done() may be called in any case. */
-int json_text_read(struct moa_bytes body, enum skim_kind kind, size_t most,
+int json_text_read(struct moa_bytes body, struct skim_way way, size_t most,
                    struct json_text *ret_text, struct http_error *ret_error);
 void json_text_done(struct json_text *text);
 

@@ -130,12 +130,26 @@ static struct moa_bytes next_cut(struct moa_bytes body, enum skim_kind kind, siz
     return kind == SKIM_URIS ? next_uri(body, at) : next_base64(body, at);
 }
 
-int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind, size_t most)
+static size_t find_cuts(struct moa_bytes body, struct skim_way way, struct moa_bytes *cuts)
+{
+    size_t n = 0, at = 0;
+    if (way.kind == SKIM_KNOWN) {
+        for (; n < way.n_cuts; n++)
+            cuts[n] = (struct moa_bytes){(const char *)body.p + way.cuts[n].begin, way.cuts[n].n};
+        return n;
+    }
+    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, way.kind, &at)).n > 0)
+        n++;
+    return n;
+}
+
+int skim_init(struct skim *skim, struct moa_bytes body, struct skim_way way, size_t most)
 {
     struct moa_bytes cuts[SKIM_CUTS_MAX];
-    size_t n = 0, removed = 0, at = 0;
-    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, kind, &at)).n > 0)
-        removed += cuts[n++].n;
+    const size_t n = find_cuts(body, way, cuts);
+    size_t removed = 0;
+    for (size_t i = 0; i < n; i++)
+        removed += cuts[i].n;
 
     skim->n_cuts = 0;
     skim->owned = NULL;
@@ -172,6 +186,12 @@ void skim_done(struct skim *skim)
     skim->owned = NULL;
     skim->json = (struct moa_bytes){NULL, 0};
     skim->n_cuts = 0;
+}
+
+struct skim_cut skim_cut_at(const struct skim *skim, size_t i)
+{
+    const size_t before = i > 0 ? skim->removed[i - 1] : 0;
+    return (struct skim_cut){skim->cuts[i] + before, skim->removed[i] - before};
 }
 
 size_t skim_origin(const struct skim *skim, size_t offset)

@@ -16,6 +16,18 @@
 enum skim_kind {
     SKIM_URIS,   /* strings that are data URIs */
     SKIM_BASE64, /* strings of base64 and nothing else */
+    SKIM_KNOWN,  /* what is listed: the body was written here, with cuts of another skim in it */
+};
+
+/** Bytes of a body. */
+struct skim_cut {
+    size_t begin, n;
+};
+
+struct skim_way {
+    enum skim_kind kind;
+    size_t n_cuts; /* that are known, at most SKIM_CUTS_MAX, in the order of the body */
+    const struct skim_cut *cuts;
 };
 
 struct skim {
@@ -27,13 +39,16 @@ struct skim {
 };
 
 /**
- * Cuts what is of a kind out of `body`, which must outlive the skim. What is cut is
+ * Cuts what is of a kind, or known, out of `body`, which must outlive the skim. What is cut is
  * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
  * included, is in the skim as in the body. Returns 0, -1 if out of memory, or 1 if more than `most`
  * bytes (0: any number) would be in the skim, which is empty then.
  */
-int skim_init(struct skim *skim, struct moa_bytes body, enum skim_kind kind, size_t most);
+int skim_init(struct skim *skim, struct moa_bytes body, struct skim_way way, size_t most);
 void skim_done(struct skim *skim);
+
+/** Which bytes of the body cut `i` has taken. */
+struct skim_cut skim_cut_at(const struct skim *skim, size_t i);
 
 /** Where the byte at `offset` of the skim is in the body. */
 size_t skim_origin(const struct skim *skim, size_t offset);

@@ -35,3 +35,34 @@ def conversations(n, seed=20251127):
             "max": rng.choice([None, 5, 4096]), "stop": rng.choice([None, ["a\n", "\u2615"]]), "stream": rng.choice([None, False, True]),
             "schema": rng.choice([None, SCHEMA]), "tools": rng.choice([None, [TOOL]]),
         }
+
+
+SPOKEN = ("messages", "responses")  # of those that engines may speak, too
+
+
+def in_dialect(kind, body):
+    """(path, body) of a chat of words and pictures, as a client of the dialect would ask it."""
+    if kind == "chat":
+        return "/v1/chat/completions", body
+    parts = [part for message in body["messages"] for part in message["content"]]
+    words = [part["text"] for part in parts if part["type"] == "text"]
+    uris = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    same = {name: body[name] for name in ("model", "temperature", "stream") if name in body}
+    if kind == "messages":
+        split = [uri[len("data:"):].split(";base64,") for uri in uris]
+        blocks = [{"type": "image", "source": {"type": "base64", "media_type": media, "data": data}} for media, data in split]
+        content = blocks + [{"type": "text", "text": text} for text in words]
+        return "/v1/messages", dict(same, max_tokens=96, messages=[{"role": "user", "content": content}])
+    if kind == "responses":
+        content = [{"type": "input_image", "image_url": uri} for uri in uris] + [{"type": "input_text", "text": text} for text in words]
+        return "/v1/responses", dict(same, max_output_tokens=96, input=[{"role": "user", "content": content}])
+    assert kind == "ollama-chat" and len(words) == 1
+    message = {"role": "user", "content": words[0], "images": [uri.split(",")[1] for uri in uris]}
+    return "/api/chat", {"model": body["model"], "stream": body.get("stream", False), "messages": [message]}
+
+
+def said_in(kind, answer):
+    """The text of a whole answer."""
+    said = answer.json
+    return {"chat": lambda: answer.text, "messages": lambda: said["content"][0]["text"],
+            "responses": lambda: said["output"][0]["content"][0]["text"], "ollama-chat": lambda: said["message"]["content"]}[kind]()

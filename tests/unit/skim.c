@@ -29,7 +29,7 @@ static struct moa_bytes body_of(const char *before, const char *after, char spoi
 static void check(struct moa_bytes body, size_t n_left)
 {
     struct skim skim;
-    assert_int_equal(skim_init(&skim, body, SKIM_URIS, 0), 0);
+    assert_int_equal(skim_init(&skim, body, (struct skim_way){.kind = SKIM_URIS}, 0), 0);
     assert_int_equal(skim.json.n, n_left);
     for (size_t i = 0; i < skim.json.n; i++) {
         const size_t origin = skim_origin(&skim, i);
@@ -61,10 +61,13 @@ static void test_short_and_none(void **state)
     (void)state;
     static const char text[] = "{\"url\": \"data:image/png;base64,AAAA\"}";
     struct skim skim;
-    assert_int_equal(skim_init(&skim, (struct moa_bytes){text, strlen(text)}, SKIM_URIS, 0), 0);
+    assert_int_equal(skim_init(&skim, (struct moa_bytes){text, strlen(text)},
+                               (struct skim_way){.kind = SKIM_URIS}, 0),
+                     0);
     assert_int_equal(skim.json.n, strlen(text));
     skim_done(&skim);
-    assert_int_equal(skim_init(&skim, (struct moa_bytes){NULL, 0}, SKIM_URIS, 0), 0);
+    assert_int_equal(
+        skim_init(&skim, (struct moa_bytes){NULL, 0}, (struct skim_way){.kind = SKIM_URIS}, 0), 0);
     assert_int_equal(skim.json.n, 0);
     skim_done(&skim);
 }
@@ -83,7 +86,7 @@ static void test_a_fault_is_found_anywhere(void **state)
             memcpy(text, "\"data:", 6);
             text[sizeof(text) - 2] = '"';
             text[at] = at % 2 ? 'A' : faults[at % (sizeof(faults) - 1)];
-            assert_int_equal(skim_init(&skim, body, SKIM_URIS, 0), 0);
+            assert_int_equal(skim_init(&skim, body, (struct skim_way){.kind = SKIM_URIS}, 0), 0);
             assert_int_equal(skim.json.n, at % 2 ? 33 : body.n);
             skim_done(&skim);
         }
@@ -96,12 +99,35 @@ static void test_more_than_is_parsed(void **state)
     const struct moa_bytes body = body_of("{\"url\":", "}", 0);
     const size_t left = strlen("{\"url\":") + 32 + 1 + 1;
     struct skim skim;
-    assert_int_equal(skim_init(&skim, body, SKIM_URIS, left - 1), 1);
+    assert_int_equal(skim_init(&skim, body, (struct skim_way){.kind = SKIM_URIS}, left - 1), 1);
     assert_int_equal(skim.json.n, 0);
     skim_done(&skim);
-    assert_int_equal(skim_init(&skim, body, SKIM_URIS, left), 0);
+    assert_int_equal(skim_init(&skim, body, (struct skim_way){.kind = SKIM_URIS}, left), 0);
     assert_int_equal(skim.json.n, left);
     skim_done(&skim);
+    free((void *)(uintptr_t)body.p);
+}
+
+/* What was cut out of one body is known where its bytes stand in another. */
+static void test_cuts_that_are_known(void **state)
+{
+    (void)state;
+    const struct moa_bytes body = body_of("{\"url\":", "}", 0);
+    struct skim found, known;
+    assert_int_equal(skim_init(&found, body, (struct skim_way){.kind = SKIM_URIS}, 0), 0);
+    assert_int_equal(found.n_cuts, 1);
+    const struct skim_cut cut = skim_cut_at(&found, 0);
+    assert_int_equal(cut.n, body.n - found.json.n);
+    const struct skim_way way = {SKIM_KNOWN, 1, &cut}, none = {SKIM_KNOWN, 0, NULL};
+    assert_int_equal(skim_init(&known, body, way, 0), 0);
+    assert_int_equal(known.json.n, found.json.n);
+    assert_memory_equal(known.json.p, found.json.p, found.json.n);
+    assert_int_equal(skim_origin(&known, known.json.n - 1), body.n - 1);
+    skim_done(&known);
+    assert_int_equal(skim_init(&known, body, none, 0), 0);
+    assert_int_equal(known.json.n, body.n);
+    skim_done(&known);
+    skim_done(&found);
     free((void *)(uintptr_t)body.p);
 }
 
@@ -109,7 +135,7 @@ static void check_base64(char *body, size_t n_left)
 {
     struct skim skim;
     const struct moa_bytes bytes = {body, strlen(body)};
-    assert_int_equal(skim_init(&skim, bytes, SKIM_BASE64, 0), 0);
+    assert_int_equal(skim_init(&skim, bytes, (struct skim_way){.kind = SKIM_BASE64}, 0), 0);
     assert_int_equal(skim.json.n, n_left);
     for (size_t i = 0; i < skim.json.n; i++)
         assert_int_equal(((const char *)skim.json.p)[i], body[skim_origin(&skim, i)]);
@@ -242,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_short_and_none),
         cmocka_unit_test(test_a_fault_is_found_anywhere),
         cmocka_unit_test(test_more_than_is_parsed),
+        cmocka_unit_test(test_cuts_that_are_known),
         cmocka_unit_test(test_bulk_of_base64),
         cmocka_unit_test(bulky_images_are_found),
         cmocka_unit_test(a_bulky_image_in_a_text_is_text),
