@@ -26,8 +26,9 @@ def patterns(*names):
 
 
 class Packaging(unittest.TestCase):
-    def test_libraries_of_another_minor_version_do_not_fit(self):
+    def test_version_is_that_of_the_build_and_libraries_of_another_do_not_fit(self):
         version = re.match(r"moaoff \((\d+\.\d+\.\d+)\) ", read("debian", "changelog")).group(1)
+        self.assertEqual(re.search(r"version: '(.*)'", read("meson.build")).group(1), version)
         major, minor = map(int, version.split(".")[:2])
         self.assertIn("libmoaoff0 (>= %d.%d.0~), libmoaoff0 (<< %d.%d~)" % (major, minor, major, minor + 1),
                       read("debian", "rules"))
