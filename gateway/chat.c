@@ -10,12 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <yyjson.h>
 
 #include "chat_private.h"
 
 #define SHORT_BYTES 64 /* of a member beside the messages: no file is so short */
+#define WORD_BYTES 32  /* of a word, on average, at most */
 #define NAME_BYTES 512 /* of one that says who asks: Anthropic's clients send 200 and more */
 
 /* ---- reading ---- */
@@ -281,11 +283,35 @@ static int read_stream_options(struct chat_reader *r, yyjson_val *root)
     return r->chat->usage_options ? 0 : chat_fail_memory(r);
 }
 
-/* Objects and lists beside the messages that hold no modality. */
+/* A data URI, or a long string of long words: prose has some six bytes a word, base64 76 or more.
+ */
+static bool is_like_file(struct chat_reader *r, yyjson_val *string)
+{
+    const struct moa_bytes raw = json_string_value(&r->text, string);
+    const char *begin = yyjson_get_str(string);
+    if (strncasecmp(begin + strspn(begin, " \t\r\n"), "data:", 5) == 0)
+        return true;
+    const unsigned char *at = raw.p;
+    size_t n_words = 1;
+    for (size_t i = 0; raw.n > NAME_BYTES && i < raw.n; i++)
+        n_words += at[i] == ' ' || at[i] >= 0x80;
+    return raw.n > NAME_BYTES && raw.n / n_words > WORD_BYTES;
+}
+
+static bool holds_file(struct chat_reader *r, yyjson_val *list)
+{
+    const yyjson_val *end = unsafe_yyjson_get_next(list);
+    for (yyjson_val *at = unsafe_yyjson_get_first(list); at < end; at++) { /* all below it */
+        if (yyjson_is_str(at) && is_like_file(r, at))
+            return true;
+    }
+    return false;
+}
+
+/* Objects and lists beside the messages that hold no modality, as far as their names tell. */
 static bool is_known_list(yyjson_val *key)
 {
-    static const char *const names[] = {"messages",
-                                        "tools",
+    static const char *const names[] = {"tools",
                                         "tool_choice",
                                         "functions",
                                         "function_call",
@@ -349,7 +375,8 @@ static void look_beside_messages(struct chat_reader *r, yyjson_val *root)
     {
         const bool known = yyjson_is_str(value)
                                ? json_string_value(&r->text, value).n <= most_bytes(key)
-                               : !yyjson_is_ctn(value) || is_known_list(key);
+                               : !yyjson_is_ctn(value) || json_is(key, "messages") ||
+                                     (is_known_list(key) && !holds_file(r, value));
         r->chat->is_opaque = r->chat->is_opaque || !known;
     }
 }

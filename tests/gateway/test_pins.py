@@ -120,6 +120,10 @@ HIDDEN = {
     "a member of the message": {"messages": [{"role": "user", "content": "Hi.", "images": [PIXELS]}]},
     "a member of the body": {"messages": [{"role": "user", "content": "Hi."}], "images": [PIXELS]},
     "a long string beside": {"messages": [{"role": "user", "content": "Hi."}], "init_image": PIXELS},
+    **{"in %s" % name: {"messages": [{"role": "user", "content": "Hi."}], name: value} for name, value in (
+        ("metadata", {"image": PIXELS}), ("chat_template_kwargs", {"images": [{"a": PIXELS}]}), ("stop", [PIXELS.split(",")[1]]),
+        ("mm_processor_kwargs", {PIXELS: 1}), ("tools", [{"type": "function", "function": {"name": "f", "description": " DATA:,x" + PIXELS}}]),
+        ("reasoning", {"a": "\n".join(PIXELS[i:i + 76] for i in range(0, len(PIXELS), 76))}))},
     "the answer of a tool": {"messages": [{"role": "user", "content": "Hi."},
                                           {"role": "tool", "tool_call_id": "a", "content": [image(PIXELS)]}]},
     "an earlier turn": {"messages": [{"role": "user", "content": [image(PIXELS)]}, {"role": "assistant", "content": "A barn."},
@@ -167,7 +171,7 @@ HIDDEN_ELSEWHERE = [("messages", body) for body in (
     message({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image", "source": SOURCE}]}),
     message({"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": SOURCE}]}}),
     message(metadata={"user_id": PIXELS}), message(metadata={"image": PIXELS}), message(service_tier=PIXELS), message(context_management={"a": [PIXELS]}),
-    message(cache_control={"a": PIXELS}),
+    message(cache_control={"a": PIXELS}), message(chat_template_kwargs={"a": PIXELS}), message(mm_processor_kwargs={"a": [DATA]}),
     message(system=[{"type": "image", "source": SOURCE}]),
     message(messages=[{"role": "user", "content": [{"type": "image", "source": SOURCE}]}, {"role": "assistant", "content": "A barn."},
                       {"role": "user", "content": "Sure?"}]),
@@ -177,7 +181,7 @@ HIDDEN_ELSEWHERE = [("messages", body) for body in (
     response(item({"type": "input_text", "text": "Hi.", "annotations": [PIXELS], "logprobs": [PIXELS]})),
     response(CALLED, {"type": "function_call_output", "call_id": "a", "output": [PNG]}), response(images=[PIXELS]),
     response(metadata={"image": PIXELS}), response(user=PIXELS), response(safety_identifier=PIXELS), response(prompt_cache_key=PIXELS),
-    response(client_metadata={"image": PIXELS}), response(stream_options={"image": PIXELS}),
+    response(client_metadata={"image": PIXELS}), response(chat_template_kwargs={"a": PIXELS}), response(stream_options={"image": PIXELS}),
     response({"role": "user", "content": "Hi.", "id": PIXELS, "status": PIXELS, "phase": PIXELS}),
     response({"type": "reasoning", "id": "a", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": PIXELS}),
 )]

@@ -166,6 +166,40 @@ static void a_long_string_beside_the_messages_may_be_a_file(void **state)
     }
 }
 
+/* What holds no modality by its name may hold a file all the same; prose of any length is none. */
+static void a_list_beside_the_messages_may_hold_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *unit;
+        unsigned n_units;
+        bool is_opaque;
+    } cases[] = {
+        {"\"metadata\":{\"a\":\"%s\"}", "A", 512, false},
+        {"\"metadata\":{\"a\":\"%s\"}", "A", 513, true},
+        {"\"metadata\":{\"%s\":1}", "A", 513, true},
+        {"\"stop\":[[[\"%s\"]]]", "A", 513, true},
+        {"\"stop\":[[], \"%s\"]", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAA\\n", 20, true},
+        {"\"chat_template_kwargs\":{\"a\":\"%s\"}", " \\u0064ATA:,x", 1, true},
+        {"\"tools\":[{\"function\":{\"description\":\"%s\"}}]", "How tall it is. ", 100, false},
+        {"\"tools\":[{\"function\":{\"description\":\"%s\"}}]", "\xe5\xa4\xa9\xe6\xb0\x94", 300,
+         false},
+    };
+    for (size_t i = 0; i < N_TESTS(cases); i++) {
+        char body[2600], list[2400], value[2000] = "";
+        for (unsigned k = 0; k < cases[i].n_units; k++)
+            strcat(value, cases[i].unit);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(list, sizeof(list), cases[i].list, value);
+#pragma GCC diagnostic pop
+        snprintf(body, sizeof(body), "{\"messages\":[" SAYS("b") "],%s}", list);
+        struct chat chat = parse(body);
+        assert_int_equal(chat.is_opaque, cases[i].is_opaque);
+        chat_done(&chat);
+    }
+}
+
 static void the_question_of_a_part_is_what_its_user_asked(void **state)
 {
     (void)state;
@@ -609,6 +643,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_part_is_found),
         cmocka_unit_test(what_may_be_of_any_kind_is_noted),
         cmocka_unit_test(a_long_string_beside_the_messages_may_be_a_file),
+        cmocka_unit_test(a_list_beside_the_messages_may_hold_a_file),
         cmocka_unit_test(the_question_of_a_part_is_what_its_user_asked),
         cmocka_unit_test(only_new_images_are_limited),
         cmocka_unit_test(parts_are_counted_by_memory),
