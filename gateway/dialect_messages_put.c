@@ -141,6 +141,20 @@ static int put_document_texts(struct reader *r, struct list *list, yyjson_val *t
     return 0;
 }
 
+/* The document as a file, its context before it. */
+static int put_document_file(struct reader *r, const struct part_lists *lists, yyjson_val *block,
+                             const struct members *m, const struct members *source,
+                             const char *place)
+{
+    if (lists->texts && m->values[DOCUMENT_CONTEXT])
+        put_text(r, lists->texts, m->values[DOCUMENT_CONTEXT]);
+    if (!lists->others)
+        return 0;
+    if (put_file(r, lists->others, m, source, place))
+        return -1;
+    return reader_note_part(r, place, block, m->values[DOCUMENT_SOURCE]);
+}
+
 static int put_document(struct reader *r, const struct part_lists *lists, yyjson_val *block,
                         const char *place)
 {
@@ -157,16 +171,8 @@ static int put_document(struct reader *r, const struct part_lists *lists, yyjson
         return reader_fail_foreign(r, place_below(place, "citations").name, "");
     yyjson_val *type = source.values[SOURCE_TYPE], *data = source.values[SOURCE_DATA];
     yyjson_val *content = source.values[SOURCE_CONTENT];
-    if (yyjson_equals_str(type, "base64")) {
-        if (lists->texts && context)
-            put_text(r, lists->texts, context);
-        if (!lists->others)
-            return 0;
-        return put_file(r, lists->others, &m, &source, at.name) ||
-                       reader_note_part(r, at.name, block, m.values[DOCUMENT_SOURCE])
-                   ? -1
-                   : 0;
-    }
+    if (yyjson_equals_str(type, "base64"))
+        return put_document_file(r, lists, block, &m, &source, at.name);
     const bool is_text = yyjson_equals_str(type, "text");
     if (!is_text && !yyjson_equals_str(type, "content"))
         return reader_fail_foreign(r, at.name, yyjson_get_str(type));
