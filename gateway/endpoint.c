@@ -192,22 +192,22 @@ static struct endpoint *find(const struct endpoints *es, const char *base_url)
 int endpoints_set(struct endpoints *es, char *const *base_urls, size_t n)
 {
     assert(n > 0 && n <= ENDPOINTS_MAX);
-    struct endpoint *fresh[ENDPOINTS_MAX] = {0};
-    for (size_t i = 0; i < n; i++) {
-        fresh[i] = find(es, base_urls[i]);
-        if (fresh[i])
-            endpoint_hold(fresh[i]);
+    struct endpoints next = *es;
+    memset(next.list, 0, sizeof(next.list));
+    for (next.n = 0; next.n < n; next.n++) {
+        struct endpoint *e = find(es, base_urls[next.n]);
+        if (e)
+            endpoint_hold(e);
         else
-            fresh[i] = endpoint_new(base_urls[i]);
-        if (fresh[i])
-            continue;
-        while (i-- > 0)
-            endpoint_release(fresh[i]);
-        return -1;
+            e = endpoint_new(base_urls[next.n]);
+        if (!e) {
+            endpoints_done(&next);
+            return -1;
+        }
+        next.list[next.n] = e;
     }
     endpoints_done(es);
-    memcpy(es->list, fresh, sizeof(fresh));
-    es->n = n;
+    *es = next;
     return 0;
 }
 
