@@ -8,7 +8,7 @@
 
 #include <yyjson.h>
 
-#define BLANKS " \t"
+#include "word_list.h"
 
 static const struct {
     const char *name, *path, *key_header;
@@ -54,23 +54,9 @@ static bool add_word(const char *word, size_t n, unsigned *speaks)
 
 int speaks_parse(const char *list, unsigned *ret_speaks)
 {
-    unsigned speaks = 0;
-    if (strcmp(list, "auto") == 0) {
-        *ret_speaks = SPEAKS_AUTO;
-        return 0;
-    }
-    for (const char *at = list;; at++) {
-        at += strspn(at, BLANKS);
-        const size_t n = strcspn(at, BLANKS ",");
-        if (!add_word(at, n, &speaks))
-            return -1;
-        at += n + strspn(at + n, BLANKS);
-        if (!*at)
-            break;
-        if (*at != ',')
-            return -1;
-    }
-    *ret_speaks = speaks;
+    if (strcmp(list, "auto") != 0)
+        return word_list_read(list, add_word, ret_speaks);
+    *ret_speaks = SPEAKS_AUTO;
     return 0;
 }
 
