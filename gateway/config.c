@@ -6,6 +6,7 @@
  */
 #include "config_private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -330,15 +331,60 @@ void config_table_make(struct config_table *ret_table)
     }
 }
 
+/* ---- what there is to say of them ---- */
+
+static struct config_fact fact_of(const struct config_key *key, const struct config *defaults,
+                                  char *buffer, size_t n)
+{
+    const bool is_number = key->type == KEY_INTEGER || key->type == KEY_NUMBER ||
+                           (key->type == KEY_POLICY && !key->choices);
+    buffer[0] = '\0';
+    if (key->type == KEY_TEXT || key->type == KEY_URLS)
+        snprintf(buffer, n, "\"%s\"", key->fallback);
+    else if (key->fallback)
+        snprintf(buffer, n, "%s", key->fallback);
+    else if (key->type == KEY_POLICY && key->choices)
+        snprintf(buffer, n, "%s", key->choices[(size_t)key->param->fallback]);
+    else if (key->type == KEY_POLICY)
+        snprintf(buffer, n, "%.15g", key->param->fallback);
+    else
+        snprintf(buffer, n, "%.15g", *(const double *)((const char *)defaults + key->offset));
+    return (struct config_fact){
+        .path = key->path,
+        .help = key->help,
+        .fallback = buffer,
+        .unit = key->type == KEY_POLICY ? key->param->unit : "",
+        .min = is_number ? key->min : NAN,
+        .max = is_number ? key->max : NAN,
+        .choices = key->choices,
+        .needs_restart = key->needs_restart,
+    };
+}
+
+void config_explain(void (*on_key)(const struct config_fact *fact, void *on_key_arg),
+                    void *on_key_arg)
+{
+    struct config *defaults = NULL;
+    struct config_error error;
+    struct config_table table;
+    char fallback[512];
+    config_table_make(&table);
+    if (config_load(NULL, NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
+        return;
+    for (size_t i = 0; i < table.n; i++) {
+        const struct config_fact fact =
+            fact_of(&table.rows[i], defaults, fallback, sizeof(fallback));
+        on_key(&fact, on_key_arg);
+    }
+    config_free(defaults);
+}
+
 /* ---- the commented file of defaults ---- */
 
-static void print_policy_default(const struct moa_policy_param *param, FILE *out)
-{
-    if (param->choices)
-        fputs(param->choices[(size_t)param->fallback], out);
-    else
-        fprintf(out, "%.15g", param->fallback);
-}
+struct defaults_page {
+    FILE *out;
+    const char *former; /* path of the row before */
+};
 
 static int depth_of(const char *path)
 {
@@ -346,27 +392,6 @@ static int depth_of(const char *path)
     for (const char *dot = path; (dot = strchr(dot, '.')); dot++)
         depth++;
     return depth;
-}
-
-static void print_default(const struct config_key *key, const struct config *defaults, FILE *out)
-{
-    const char *name = strrchr(key->path, '.');
-    fprintf(out, "%*s%s: ", 2 * depth_of(key->path), "", name ? name + 1 : key->path);
-    if (key->type == KEY_TEXT || key->type == KEY_URLS)
-        fprintf(out, "\"%s\"", key->fallback);
-    else if (key->fallback)
-        fputs(key->fallback, out);
-    else if (key->type == KEY_POLICY)
-        print_policy_default(key->param, out);
-    else
-        fprintf(out, "%.15g", *(const double *)((const char *)defaults + key->offset));
-    fprintf(out, "  # %s", key->help);
-    if (key->type == KEY_POLICY && key->param->unit[0])
-        fprintf(out, ", %s", key->param->unit);
-    if (key->type == KEY_INTEGER || key->type == KEY_NUMBER ||
-        (key->type == KEY_POLICY && !key->choices))
-        fprintf(out, " [%.15g, %.15g]", key->min, key->max);
-    fputs(key->needs_restart ? "; needs a restart\n" : "\n", out);
 }
 
 /* The sections of `path` that the row before, `former`, was not in. */
@@ -380,17 +405,23 @@ static void print_sections(const char *path, const char *former, FILE *out)
     }
 }
 
+static void print_default(const struct config_fact *fact, void *page_arg)
+{
+    struct defaults_page *page = page_arg;
+    FILE *out = page->out;
+    const char *name = strrchr(fact->path, '.');
+    print_sections(fact->path, page->former, out);
+    page->former = fact->path;
+    fprintf(out, "%*s%s: %s  # %s", 2 * depth_of(fact->path), "", name ? name + 1 : fact->path,
+            fact->fallback, fact->help);
+    if (fact->unit[0])
+        fprintf(out, ", %s", fact->unit);
+    if (!isnan(fact->min))
+        fprintf(out, " [%.15g, %.15g]", fact->min, fact->max);
+    fputs(fact->needs_restart ? "; needs a restart\n" : "\n", out);
+}
+
 void config_print_defaults(FILE *out)
 {
-    struct config *defaults = NULL;
-    struct config_error error;
-    struct config_table table;
-    config_table_make(&table);
-    if (config_load(NULL, NULL, CONFIG_TO_LOOK, &defaults, &error) || !defaults)
-        return;
-    for (size_t i = 0; i < table.n; i++) {
-        print_sections(table.rows[i].path, i > 0 ? table.rows[i - 1].path : "", out);
-        print_default(&table.rows[i], defaults, out);
-    }
-    config_free(defaults);
+    config_explain(print_default, &(struct defaults_page){.out = out, .former = ""});
 }

@@ -188,4 +188,18 @@ bool config_is_guarded(const struct config *config);
 /** Every key with its default, unit, range and meaning, as a YAML file. */
 void config_print_defaults(FILE *out);
 
+/** What there is to say of a key, borrowed for the time of a call. */
+struct config_fact {
+    const char *path, *help;
+    const char *fallback;       /* the default as YAML has it; "": nothing */
+    const char *unit;           /* "" if it has none, or `help` says it */
+    double min, max;            /* of a number; NaN if it has no range */
+    const char *const *choices; /* NULL at the end; NULL: any */
+    bool needs_restart;
+};
+
+/** Tells of every key, in the order in which they are printed. */
+void config_explain(void (*on_key)(const struct config_fact *fact, void *on_key_arg),
+                    void *on_key_arg);
+
 #endif

@@ -87,7 +87,8 @@ class UsageErrors(unittest.TestCase):
         (["report"], "which folder?"),
         (["eval", "--split", "half"], "--split must be all, calibration or test"),
         (["eval", "-d", "x", "-o", "y", "-p", "z", "-r", "1", "-c", "2"], "either --rate or --concurrency"),
-        (["completion", "fish"], "SHELL must be bash"),
+        (["completion", "tcsh"], 'SHELL must be bash, zsh or fish, not "tcsh"'),
+        (["man", "nothing"], 'no page "nothing"'),
         (["policies", "none"], 'no policy "none"'),
         (["cpu", "x"], 'unexpected argument "x"'),
         (["serve", "x"], 'unexpected argument "x"'),
@@ -118,19 +119,37 @@ class Pages(unittest.TestCase):
         self.assertEqual(complete("moaoff", "cal"), ["calibrate"])
         self.assertEqual(complete("moaoff", "log", "--plan", "p"), ["perceive-cloud", "perceive-edge"])
         self.assertEqual(complete("moaoff", "log", "--plan", "=", "c"), ["cloud"])
-        self.assertEqual(complete("moaoff", "completion", ""), ["bash"])
+        self.assertEqual(complete("moaoff", "completion", ""), ["bash", "zsh", "fish"])
         self.assertEqual(complete("moaoff", "score", ""), [])  # bash's own: files
         for command in commands():
             self.assertEqual(sorted(complete("moaoff", command, "--")), sorted("--" + o for o in options_of(command)))
 
-    def test_manual_page(self):
-        page = run("man").stdout.replace("\\-", "-")
+    def page(self, *name):
+        done = run("man", *name)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for line in done.stdout.splitlines():
+            self.assertRegex(line, r"^([^.']|\.(TH|SH|TP|PP|B|BR|I|br)\b)|^$")
+        return done.stdout.replace("\\-", "-")
+
+    def test_manual_pages(self):
+        overview = self.page()
         for command in commands():
-            self.assertIn('.SS "moaoff ' + command, page)
-            for option in options_of(command)[:-2]:
+            self.assertIn(".BR moaoff-%s (1)\n" % command, overview)
+            page = self.page(command)
+            self.assertTrue(page.startswith('.TH "moaoff-%s" 1 ' % command))
+            for option in options_of(command):
                 self.assertIn("\\fB--%s\\fR" % option, page)
-        for line in page.splitlines():
-            self.assertRegex(line, r"^([^.']|\.(TH|SH|SS|TP|PP|B|I)\b)|^$")
+
+    def test_manual_page_of_the_configuration(self):
+        page = self.page("moaoff.yaml")
+        section, path = [], set()
+        for line in run("serve", "--defaults").stdout.splitlines():
+            indent, name = re.match(r"( *)(\w+):", line).groups()
+            section[len(indent) // 2:] = [name]
+            if not line.endswith(":"):
+                path.add(".".join(section))
+        self.assertEqual(path, set(re.findall(r"^\.TP\n\.B (\S+)$", page, re.M)))
+        self.assertIn("\nTCP port; 0: any free one.\nFrom 0 to 65535.\nDefault: 8080.\nA change needs a restart.\n", page)
 
 
 if __name__ == "__main__":
