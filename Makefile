@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands people type. meson does the work; see meson.build.
 
-.PHONY: all build setup check demo test ci fuzz install format structure clean ninja
+.PHONY: all build setup check demo test ci fuzz coverage install format structure site clean ninja
 
 all: build
 
@@ -19,7 +19,7 @@ ninja: build/build.ninja
 build/build.ninja:
 	@meson setup build >/dev/null
 
-# The ten seconds before a commit: format, layers and structure, unit tests. `make test` is all of it.
+# The ten seconds before a commit: format, layers, structure, spelling, unit tests. `make test` is all of it.
 check: build
 	@tools/check build
 
@@ -43,6 +43,10 @@ fuzz:
 	@tools/setup --check
 	@tools/fuzz --seconds $(or $(SECONDS),60) $(TARGETS)
 
+# How much of the code the tests run: TESTS="--suite unit" for some of them. Needs gcovr.
+coverage:
+	@tools/coverage $(TESTS)
+
 install: build
 	@meson install -C build
 
@@ -52,6 +56,10 @@ format:
 # The picture in docs/architecture.md.
 structure:
 	@tools/structure > docs/structure.svg
+
+# The documentation as a site with search: build/site/html. Its tools come from PyPI.
+site:
+	@tools/site
 
 clean:
 	@rm -rf build build-*

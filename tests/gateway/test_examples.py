@@ -39,6 +39,20 @@ def test_the_gateway_s_configuration():
     assert "pin_models: moaoff/edge\n" in read("moaoff.yaml") and "policy: edge-first\n" in read("moaoff.yaml")
 
 
+@pytest.mark.parametrize("name", sorted(os.listdir(os.path.join(EXAMPLES, "configurations"))))
+def test_a_configuration_for_an_engine_or_a_provider(name):
+    """It is accepted as it stands once its key is set, and not before."""
+    path = os.path.join(EXAMPLES, "configurations", name)
+    key = re.search(r"^  api_key_env: (\w+)$", read(path), re.M).group(1)
+    without = {k: v for k, v in os.environ.items() if k != key}
+    for env, status in ((dict(without, **{key: "k"}), 0), (without, 1)):
+        done = subprocess.run([MOAOFF, "serve", "--check", "--config", path], env=env, capture_output=True, text=True)
+        assert done.returncode == status, done
+    assert re.search(r"^edge:\n  url: \S", read(path), re.M) and re.search(r"^cloud:\n  url: \S", read(path), re.M)
+    assert "%s=... moaoff serve --config examples/configurations/%s\n" % (key, name) in read(path)
+    assert "`configurations/%s`" % name in read("README.md")
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Two seconds of ffmpeg's test picture."""
