@@ -36,32 +36,33 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
 
 #define TIER_IMAGE_KEYS(name, i, default_tokens, default_set_tokens, default_formats,              \
                         default_min_px)                                                            \
-    TEXT(                                                                                          \
-        name ".modalities", tier[i].modalities, "",                                                \
-        "what it takes, of text, image, audio, video, file; empty: what the engine says, or any"), \
+    TEXT(name ".modalities", tier[i].modalities, "",                                               \
+         "what it accepts, of text, image, audio, video, file; empty: what the engine says, or "   \
+         "any"),                                                                                   \
         INTEGER(name ".context_tokens", tier[i].context_tokens, 0, 1000000000, "0",                \
-                "tokens of the longest request it takes; 0: what the engine says, or any"),        \
+                "tokens of the longest request it accepts; 0: what the engine says, or any"),      \
         INTEGER(                                                                                   \
             name ".image_tokens", tier[i].image_tokens, 0, 16384, default_tokens,                  \
             "visual tokens of an image, 28 x 28 px each; those more than a quarter larger are "    \
             "downscaled; 0: no limit"),                                                            \
         INTEGER(name ".image_set_tokens", tier[i].image_set_tokens, 0, 1048576,                    \
                 default_set_tokens,                                                                \
-                "visual tokens of all images of a message that are of one size, as the frames of " \
-                "a camera are, together; 0: no limit"),                                            \
+                "visual tokens, together, of all images of a message that have one size, such as " \
+                "the frames of a camera; 0: no limit"),                                            \
         TEXT(name ".image_formats", tier[i].image_formats, default_formats,                        \
              "formats it reads, of" MOA_IMAGE_NAMES "; others are transcoded; empty: any"),        \
         INTEGER(name ".image_min_px", tier[i].image_min_px, 0, 28, default_min_px,                 \
                 "shorter image sides are padded with white, pixels; 0: never"),                    \
         CHOICE(name ".image_upright", tier[i].image_upright, bool_names, "true",                   \
                "true: images with an EXIF rotation are turned upright for it"),                    \
-        CHOICE(name ".image_flatten", tier[i].image_flatten, bool_names, "true",                   \
-               "true: transparent images are laid on white, and incomplete JPEGs ended, for it"),  \
+        CHOICE(                                                                                    \
+            name ".image_flatten", tier[i].image_flatten, bool_names, "true",                      \
+            "true: transparent images are laid on white, and incomplete JPEGs completed, for it"), \
         TEXT(name ".speaks", tier[i].speaks, "auto",                                               \
-             "dialects it is asked in as they came, of chat, messages, responses; the others are " \
-             "translated to chat; auto: what the engine shows"),                                   \
+             "dialects passed through to it, of chat, messages, responses; others are translated " \
+             "to chat; auto: as the engine shows"),                                                \
         CHOICE(name ".images_first", tier[i].images_first, bool_names, "false",                    \
-               "true: the images of a message are put before its other parts")
+               "true: the images of a message are moved before its other parts")
 #define TIER_KEYS(name, i, default_url, default_slots)                                             \
     URLS(name ".url", tier[i].urls, default_url,                                                   \
          "base URL of the " name " engine, up to /v1; or a list: [URL, URL]"),                     \
@@ -89,21 +90,22 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
     LIMIT_KEY(window, "bytes", i, BUDGET_BYTES,                                                    \
               "bytes of requests sent to the cloud within any " window "; 0: no limit"),           \
         LIMIT_KEY(window, "requests", i, BUDGET_REQUESTS,                                          \
-                  "calls of the cloud within any " window "; 0: no limit"),                        \
+                  "calls to the cloud within any " window "; 0: no limit"),                        \
         LIMIT_KEY(window, "money", i, BUDGET_MONEY,                                                \
-                  "what they may cost by the prices below; 0: no limit")
+                  "what they may cost at the prices below; 0: no limit")
 #define PRICE_KEY(name, field, help) NUMBER("cloud.budget." name, budget.field, 0, 1e9, "0", help)
 #define BUDGET_KEYS                                                                                \
     LIMIT_KEYS("hour", BUDGET_HOUR), LIMIT_KEYS("day", BUDGET_DAY),                                \
-        TEXT("cloud.budget.currency", currency, "", "of the money, as it is to be shown"),         \
+        TEXT("cloud.budget.currency", currency, "", "of the money, for display"),                  \
         PRICE_KEY("price_per_million_prompt_tokens", per_million_prompt_tokens,                    \
                   "of what is sent to the cloud, pictures included"),                              \
         PRICE_KEY("price_per_million_completion_tokens", per_million_completion_tokens,            \
                   "of what the cloud writes"),                                                     \
         PRICE_KEY("price_per_picture", per_picture, "of each picture sent, beside its tokens"),    \
-        INTEGER("cloud.budget.min_seconds_between_escalations", escalation_gap_s, 0, 86400, "0",   \
-                "seconds that a key waits after an answer was not kept; until then the edge's "    \
-                "are kept, sure or not; 0: none")
+        INTEGER(                                                                                   \
+            "cloud.budget.min_seconds_between_escalations", escalation_gap_s, 0, 86400, "0",       \
+            "seconds after an answer was not kept during which the edge's further answers for "    \
+            "that key are kept, sure or not; 0: none")
 
 static const struct config_key keys[] = {
     TEXT("listen.host", listen_host, "127.0.0.1",
@@ -114,20 +116,19 @@ static const struct config_key keys[] = {
          "PEM file with the certificate chain for clients; empty: no TLS"),
     TEXT("listen.tls_key", tls_key, "", "PEM file with its private key"),
     CHOICE("listen.insecure", insecure, bool_names, "false",
-           "true: listen beyond this machine although no key is asked for"),
+           "true: listen beyond this machine although no key is required"),
     TEXT(
         "cors.origins", cors_origins, "",
         "origins of web pages that may call, such as https://page.example, between commas; *: any"),
-    TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is asked for"),
+    TEXT("keys_file", keys_file, "", "file of API keys; empty: no key is required"),
     TEXT("pin", pin, "",
-         "what every request keeps on the edge: edge (all of it), or text, image, audio, video, "
-         "file "
-         "with commas"),
+         "what stays on the edge in every request: edge (all of it), or a list of text, image, "
+         "audio, video, file with commas"),
     TEXT("pin_models", pin_models, "",
          "model names pinned to the edge, with * and ?, separated by spaces"),
     TEXT("policy", policy, "adaptive", "what decides; `moaoff policies` lists them"),
     CHOICE("list_policies", list_policies, bool_names, "false",
-           "true: /v1/models lists the policies that are there to be compared with, too"),
+           "true: /v1/models also lists the policies meant for comparison"),
     INTEGER("workers", workers, 0, 256, "0", "scoring threads; 0: one per core",
             .needs_restart = true),
     CHOICE("log_level", log_level, level_names, "info", "debug, info, warn or error"),
@@ -178,33 +179,34 @@ static const struct config_key keys[] = {
     TIER_KEYS("edge", MOA_EDGE, "http://127.0.0.1:9931/v1", "0"),
     TIER_IMAGE_KEYS("edge", MOA_EDGE, "1024", "4096", "jpeg, png", "0"),
     INTEGER("edge.poll_ms", tier[MOA_EDGE].poll_ms, 0, 60000, "500",
-            "ms between two looks at the engine's own load while there is traffic; 0: never"),
+            "ms between two polls of the engine's own load while there is traffic; 0: never"),
     INTEGER("edge.patience_ms", tier[MOA_EDGE].patience_ms, 0, 3600000, "0",
-            "ms that a pinned request waits for an edge that says 503 or 429, loading a model say"),
+            "ms that a pinned request waits for an edge that says 503 or 429, as while loading a "
+            "model"),
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
-           "waiting for this machine's CPU as part of the edge's load: ignore or count"),
+           "whether waiting for this machine's CPU is part of the edge's load: ignore or count"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
     TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "12288", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
-           "what the uplink to the cloud carries, Mbit/s, until three uploads have been measured; "
+           "rate of the uplink to the cloud, Mbit/s, until three uploads have been measured; "
            "empty: unknown"),
     CHOICE("cloud.uplink_near", tier[MOA_CLOUD].uplink_near, pressure_names, "ignore",
            "uploads within this machine and its own networks, which are not the uplink: ignore or "
            "count, as a testbed does"),
     INTEGER("cloud.uplink_uploads", tier[MOA_CLOUD].uplink_uploads, 0, 64, "5",
-            "uploads that the measured uplink looks back at; 0: uplink_mbps stands",
+            "uploads that the measured uplink is taken from; 0: uplink_mbps applies",
             .needs_restart = true),
     NUMBER("cloud.queue", cloud_queue, 0, 1000, "2",
            "calls that may wait at the cloud, in multiples of its slots, before an answer that the "
-           "edge is not sure of is kept all the same"),
+           "edge is not sure of is kept anyway"),
     BUDGET_KEYS,
 
     INTEGER("breaker.failures", breaker_failures, 1, 1000, "3",
-            "failures without a complete answer between that make an endpoint count as down"),
+            "failures without a complete answer in between after which an endpoint counts as down"),
     INTEGER("breaker.retry_ms", breaker_retry_ms, 1, 3600000, "5000",
             "ms until an endpoint that is down is tried again"),
     INTEGER("breaker.busy_ms", breaker_busy_ms, 0, 3600000, "1000",
-            "ms a busy endpoint (429, 503) is spared if another is not busy"),
+            "ms a busy endpoint (429, 503) is avoided if another is not busy"),
     INTEGER("breaker.misconfigured_ms", breaker_misconfigured_ms, 1, 86400000, "60000",
             "ms until an endpoint that refuses our key, model or URL is tried again"),
     INTEGER("breaker.unavailable_ms", breaker_unavailable_ms, 0, 3600000, "30000",
@@ -232,19 +234,19 @@ static const struct config_key keys[] = {
     INTEGER("cache.bytes", cache_bytes, 0, 1 << 30, "16777216",
             "image scores and re-encoded images kept, bytes; 0: none", .needs_restart = true),
     INTEGER("memory.seconds", memory_seconds, 0, 86400, "0",
-            "a frame like the last one of the same question and key gets the same answer for so "
-            "long; 0: never"),
+            "seconds for which a frame like the last one of the same question and key gets the "
+            "same answer; 0: never"),
     INTEGER("memory.bytes", memory_bytes, 0, 1 << 30, "4194304",
             "frames and answers remembered, bytes", .needs_restart = true),
 
-    CHOICE(
-        "forward.tier", forward_tier, tier_names, "edge",
-        "what is no chat (embeddings, transcriptions, tokens) goes to, if its model names no tier"),
+    CHOICE("forward.tier", forward_tier, tier_names, "edge",
+           "where requests that are not chats (embeddings, transcriptions) go, if their model "
+           "names no tier"),
 
     CHOICE("fetch.enabled", fetch_enabled, bool_names, "false",
            "true: http and https image URLs are fetched by the gateway; false: refused"),
     TEXT("fetch.allow", fetch_allow, "",
-         "addresses and CIDR prefixes to fetch from besides public ones, between commas"),
+         "addresses and CIDR prefixes to fetch from besides public ones, with commas"),
     INTEGER("fetch.bytes", fetch_max_bytes, 1, 1 << 30, "20971520", "a remote image, bytes"),
     INTEGER("fetch.timeout_ms", fetch_timeout_ms, 1, 600000, "10000",
             "ms for a remote image, redirects included"),
@@ -261,12 +263,12 @@ static const struct config_key keys[] = {
             "images since the last answer"),
     INTEGER("limits.image_px", max_image_px, 1, 1 << 30, "67108864", "pixels of an image"),
     INTEGER("limits.request_px", max_request_px, 1, 1LL << 40, "536870912",
-            "pixels of a request's images that are not known yet, in all"),
+            "pixels of those of a request's images that are not in the cache, in all"),
     INTEGER("limits.memory_bytes", max_memory_bytes, 0, 1LL << 46, "0",
-            "bytes that bodies in flight, and as many that pictures being decoded, take at most in "
-            "all; 0: a quarter of what the control group or the machine has"),
+            "bytes that all bodies in flight, and again that all pictures being decoded, may take; "
+            "0: a quarter of what the control group or the machine has"),
     INTEGER("limits.connections", max_connections, 1, 1 << 20, "4096", "client connections"),
-    INTEGER("limits.requests", max_requests, 1, 1 << 20, "2048", "requests in work at once"),
+    INTEGER("limits.requests", max_requests, 1, 1 << 20, "2048", "requests in progress at once"),
     INTEGER("limits.header_timeout_ms", header_timeout_ms, 1, 3600000, "10000",
             "ms for a request's head to arrive"),
     INTEGER("limits.body_timeout_ms", body_timeout_ms, 1, 3600000, "30000",
@@ -279,22 +281,21 @@ static const struct config_key keys[] = {
             "ms without the client taking a byte of its answer"),
 
     CHOICE("metrics.genai", metrics_genai, bool_names, "false",
-           "true: /metrics has OpenTelemetry's gen_ai_* beside moaoff_*"),
+           "true: /metrics has OpenTelemetry's gen_ai_* as well as moaoff_*"),
 
     TEXT("traces.endpoint", traces_endpoint, "",
          "URL of an OpenTelemetry collector for traces, such as http://127.0.0.1:4318/v1/traces; "
          "empty: none"),
-    NUMBER(
-        "traces.ratio", traces_ratio, 0, 1, "1",
-        "share of the requests that are traced if the client does not say; its traceparent does"),
+    NUMBER("traces.ratio", traces_ratio, 0, 1, "1",
+           "share of requests traced where the client's traceparent does not decide it"),
     TEXT("traces.headers_env", traces_headers_env, "",
          "environment variable with headers for it, as OTEL_EXPORTER_OTLP_HEADERS: "
          "name=value,name=value; empty: none"),
     TEXT("traces.ca_file", traces_ca_file, "",
          "PEM file of certificates that its https is verified against; empty: the system's"),
 
-    TEXT("journal.path", journal_path, "", "SQLite file of what was decided; empty: none",
-         .needs_restart = true),
+    TEXT("journal.path", journal_path, "",
+         "SQLite file of decisions and their outcomes; empty: none", .needs_restart = true),
     INTEGER("journal.max_age_days", journal_max_age_days, 1, 36500, "30",
             "days after which a row is deleted"),
     INTEGER("journal.max_bytes", journal_max_bytes, 1 << 20, 1e12, "268435456",

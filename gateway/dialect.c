@@ -63,8 +63,8 @@ const struct dialect *dialect_of_path(const char *path)
 
 /* ---- requests ---- */
 
-#define BODY_GROWTH 4  /* a body is at most so many times as long as a chat completion, */
-#define BODY_MORE 4096 /* and so many bytes */
+#define BODY_GROWTH 4  /* a body is at most this many times as long as a chat completion, */
+#define BODY_MORE 4096 /* and this many bytes more */
 
 int dialect_note_origin(struct dialect_body *body, struct chat_origin origin)
 {

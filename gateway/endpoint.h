@@ -30,7 +30,7 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_HALF_OPEN, BREAKER_OPEN };
 struct breaker_options {
     int64_t failures;         /* that open it, with no complete answer between */
     int64_t retry_us;         /* from opening to the next try */
-    int64_t unavailable_us;   /* nothing but 503 for so long is a failure; 0: never */
+    int64_t unavailable_us;   /* after nothing but 503 for this long it has failed; 0: never */
     int64_t busy_us;          /* how long a busy endpoint is spared if another is not busy */
     int64_t misconfigured_us; /* from opening to the next try, if our key, model or URL is wrong */
 };

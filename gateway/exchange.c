@@ -29,7 +29,7 @@
 #include "worker.h"
 
 #define PARSE_BYTES 65536         /* more JSON is a worker's: a MB of it may take the loop 80 ms */
-#define SKIM_BYTES (16 << 20)     /* up to so many are skimmed on the loop, which takes it 2 ms */
+#define SKIM_BYTES (16 << 20)     /* bodies up to this size are skimmed on the loop, in 2 ms */
 #define TRANSLATE_BYTES (1 << 20) /* the same, if it is copied besides, as other dialects are */
 #define PARSE_RATIO 11            /* bytes that parsing may hold for each of a body */
 

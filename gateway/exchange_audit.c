@@ -27,7 +27,7 @@
 #include "log.h"
 #include "meaning.h"
 
-#define EDGE_WAIT_US 10000000 /* an audit waits for an edge that is busy for so long at most */
+#define EDGE_WAIT_US 10000000 /* how long an audit waits for a busy edge, at most */
 #define ATTEMPTS_MAX 4        /* of a tier that refuses what we add to a request */
 
 enum part {

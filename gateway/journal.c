@@ -25,7 +25,7 @@
 #define QUEUE_ROWS 8192
 #define BATCH_ROWS 512
 #define BUSY_MS 2000 /* another process writes to the file: SQLite waits so long, */
-#define BUSY_TRIES 5 /* so many times, while further rows queue up */
+#define BUSY_TRIES 5 /* this many tries, while further rows queue up */
 #define GATHER_MS 50 /* rows that come close together are one transaction */
 #define DELETE_ROUNDS_MAX 16
 

@@ -87,7 +87,7 @@ struct journal_spending {
     double money;
 };
 #define JOURNAL_MINUTE_MS INT64_C(60000)
-#define JOURNAL_SPENDING_MS (INT64_C(26) * 60 * JOURNAL_MINUTE_MS) /* it is kept for so long */
+#define JOURNAL_SPENDING_MS (INT64_C(26) * 60 * JOURNAL_MINUTE_MS) /* how long it is kept */
 
 /* ---- writing ---- */
 
@@ -150,7 +150,7 @@ struct journal_filter {
     const char *key, *plan; /* NULL: any */
     int64_t status_min, status_max;
     bool fallback_only;
-    size_t limit; /* the newest so many */
+    size_t limit; /* the newest, at most this many */
     bool newest_first;
 };
 

@@ -16,7 +16,7 @@ struct rerun_question {
     const char *policies;        /* "cloud;paper:tau_text=0.4": those that are asked too */
     int64_t since_ms;
     int64_t after, before; /* sequences, neither of them in; 0: no bound */
-    size_t limit;          /* the newest so many */
+    size_t limit;          /* the newest, at most this many */
 };
 
 /** Called on any thread. Returns 200 and JSON to be freed with free(); or 400 (a policy cannot be

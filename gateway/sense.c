@@ -19,7 +19,7 @@ void sense_init(struct sense *s, const struct config *config)
     uplink_init(&s->uplink, window > 0 ? window : 1);
 }
 
-/* ---- what is told ---- */
+/* ---- what it is fed ---- */
 
 void sense_enter(struct sense *s, enum moa_tier tier)
 {

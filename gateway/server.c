@@ -16,7 +16,7 @@
 #include "log.h"
 
 #define ACCEPT_PAUSE_MS 100L
-#define HEAD_GRACE_US 1000000 /* a head that has begun is left alone for so long */
+#define HEAD_GRACE_US 1000000 /* how long a head that has begun is left alone */
 
 int64_t server_now_us(void)
 {

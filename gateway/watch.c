@@ -28,9 +28,9 @@
 #include "upstream.h"
 
 #define TICK_MS 250
-#define TRAFFIC_US 10000000   /* after a request there is traffic for so long */
+#define TRAFFIC_US 10000000   /* how long a request counts as traffic */
 #define IDLE_POLL_US 10000000 /* between two polls without */
-#define QUIET_US 1000000      /* memory is given back when no body was freed for so long */
+#define QUIET_US 1000000      /* memory is given back when no body was freed for this long */
 #define POLL_TIMEOUT_MS 2000  /* an answer would be stale */
 #define TAKES_US 30000000     /* until an engine is asked again what it takes */
 #define CALLS_MAX (4UL * ENDPOINTS_MAX)

@@ -75,13 +75,13 @@ enum dataset_split { SPLIT_ALL, SPLIT_CALIBRATION, SPLIT_TEST };
 
 struct dataset_options {
     enum dataset_split split; /* by a hash of the image: a fifth calibrates, the rest tests */
-    size_t images;            /* all questions about so many images drawn at random; 0: all */
-    size_t limit;             /* so many questions drawn at random, with their rotations; 0: all */
-    uint64_t seed;            /* of the order, and of what is drawn */
-    int scorer;               /* enum vqa_scorer of several answers; -1: the kind's own */
-    bool circular;            /* every choice item in each rotation of its options */
-    const char *suffix;       /* goes behind every question that is no choice */
-    const char *log_name;     /* before every fault on standard error */
+    size_t images;            /* all questions about this many images drawn at random; 0: all */
+    size_t limit;         /* this many questions drawn at random, with their rotations; 0: all */
+    uint64_t seed;        /* of the order, and of what is drawn */
+    int scorer;           /* enum vqa_scorer of several answers; -1: the kind's own */
+    bool circular;        /* every choice item in each rotation of its options */
+    const char *suffix;   /* goes behind every question that is no choice */
+    const char *log_name; /* before every fault on standard error */
 };
 
 /**

@@ -59,7 +59,7 @@ struct sim_request {
     enum moa_plan plan;
     double threshold;
     const struct moa_answer *scored; /* of the edge's answer, */
-    size_t n_scored;                 /* so many tokens */
+    size_t n_scored;                 /* tokens scored */
     struct moa_choice choice;
     struct moa_state state;
     struct moa_routing routing;

@@ -337,7 +337,7 @@ struct moa_guarantee {
     uint64_t n_requests; /**< since all began again */
     uint64_t n_scores;   /**< audits that only made, or are to make, the grid */
     uint64_t n_missing;  /**< audits until something is certified, at least; 0 if something is */
-    bool is_reachable;   /**< so many fit into a generation */
+    bool is_reachable;   /**< that many fit into a generation */
     double audit;        /**< share of distinct requests that are audited now */
     double reach;        /**< largest share kept of which at most alpha_kept was lost so far */
     double drift;        /**< the detector's mean; alarm at 5,000 */

@@ -35,7 +35,7 @@ extern "C" {
  */
 #define MOA_DOCKET_VERSION 2
 
-/** No docket of so many modalities is longer. */
+/** The longest that a docket of `n_modalities` can be. */
 #define MOA_DOCKET_BYTES(n_modalities) ((size_t)40 * (n_modalities) + 512)
 #define MOA_DOCKET_BYTES_MAX MOA_DOCKET_BYTES(MOA_MODALITIES_MAX)
 
