@@ -30,7 +30,7 @@
 static struct {
     const char *url, *ca_file;
     int64_t interval_s, window_s;
-    bool once;
+    bool once, alive;
 } arguments = {.url = "http://127.0.0.1:8080", .interval_s = 2, .window_s = 300};
 
 static const struct option_row rows[] = {
@@ -56,6 +56,10 @@ static const struct option_row rows[] = {
      .min = 10,
      .max = 86400},
     {.name = "once", .help = "look once, print and end", .flag = &arguments.once},
+    {.name = "alive",
+     .help =
+         "print nothing and end: status 0 if the gateway answers, for health checks; needs no key",
+     .flag = &arguments.alive},
 };
 
 /* ---- what became of requests ---- */
@@ -403,6 +407,11 @@ static void wait_for_next(void)
 
 static int run(void)
 {
+    if (arguments.alive) {
+        char *page = ask_gateway("top", arguments.url, "/healthz", arguments.ca_file, NULL);
+        free(page);
+        return page ? EXIT_FINE : EXIT_FAILED;
+    }
     const bool is_live = !arguments.once && isatty(STDOUT_FILENO);
     if (!is_live)
         return look_once(false) ? EXIT_FAILED : EXIT_FINE;

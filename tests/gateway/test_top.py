@@ -52,6 +52,18 @@ def test_what_became_of_requests(busy):
     assert "20.0 Mbit/s" in done.stdout and "\033" not in done.stdout and "with pictures" in done.stdout
 
 
+def test_alive_is_told_by_the_status_alone(duo, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("owner %s observe\n" % KEY)
+    keys.chmod(0o600)
+    gateway = duo({"keys_file": str(keys)})
+    done = top("--url", gateway.url, "--alive")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    gateway.stop()
+    done = top("--url", gateway.url, "--alive")
+    assert (done.returncode, done.stdout) == (1, "") and gateway.url in done.stderr
+
+
 @pytest.mark.parametrize("width", [40, 80, 150])
 def test_it_keeps_to_the_width(busy, width):
     done = top("--url", busy.url, COLUMNS=str(width))  # no terminal: once
