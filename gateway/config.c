@@ -27,6 +27,7 @@ static const char *const level_names[] = {"debug", "info", "warn", "error", NULL
     KEY(path, KEY_TEXT, field, 0, 0, fallback, help, __VA_ARGS__)
 #define URLS(path, field, fallback, help, ...)                                                     \
     KEY(path, KEY_URLS, field, 0, 0, fallback, help, __VA_ARGS__)
+#define LIST(path, field, help, ...) KEY(path, KEY_LIST, field, 0, 0, "", help, __VA_ARGS__)
 #define INTEGER(path, field, min, max, fallback, help, ...)                                        \
     KEY(path, KEY_INTEGER, field, min, max, fallback, help, __VA_ARGS__)
 #define NUMBER(path, field, min, max, fallback, help, ...)                                         \
@@ -182,9 +183,28 @@ static const struct config_key keys[] = {
             "ms between two polls of the engine's own load while there is traffic; 0: never"),
     INTEGER("edge.patience_ms", tier[MOA_EDGE].patience_ms, 0, 3600000, "0",
             "ms that a pinned request waits for an edge that says 503 or 429, as while loading a "
-            "model"),
+            "model; and that any request with nowhere else to go waits for one that edge.command "
+            "starts"),
     CHOICE("edge.cpu_pressure", tier[MOA_EDGE].cpu_counts, pressure_names, "ignore",
            "whether waiting for this machine's CPU is part of the edge's load: ignore or count"),
+    LIST("edge.command", program.command,
+         "the engine, for the gateway to run: a list of program and arguments, without a shell; "
+         "empty: it runs on its own"),
+    LIST("edge.environment", program.environment,
+         "variables for it besides PATH, HOME and the like: NAME, with the gateway's value, or "
+         "NAME=VALUE"),
+    INTEGER("edge.memory_bytes", program.memory_bytes, 0, 1LL << 46, "0",
+            "bytes of memory above which it is killed and restarted; 0: no limit"),
+    INTEGER("edge.idle_s", program.idle_s, 0, 8640000, "0",
+            "seconds without a request after which it is stopped until the next one; 0: never"),
+    INTEGER("edge.start_ms", program.start_ms, 1, 3600000, "300000",
+            "ms that it may take to become ready"),
+    INTEGER("edge.stop_ms", program.stop_ms, 1, 600000, "10000", "ms from SIGTERM to SIGKILL"),
+    INTEGER("edge.restarts", program.restarts, 0, 1000000, "5",
+            "restarts in a row after it ended or did not become ready; after that it stays down "
+            "until a reload"),
+    CHOICE("edge.warm_up", program.warm_up, bool_names, "true",
+           "true: it generates one token before it gets requests"),
     TIER_KEYS("cloud", MOA_CLOUD, "http://127.0.0.1:9932/v1", "64"),
     TIER_IMAGE_KEYS("cloud", MOA_CLOUD, "3072", "12288", "jpeg, png, webp, gif", "28"),
     NUMBER("cloud.uplink_mbps", tier[MOA_CLOUD].uplink_mbps, 0, 1e6, "",
@@ -342,6 +362,8 @@ static struct config_fact fact_of(const struct config_key *key, const struct con
     buffer[0] = '\0';
     if (key->type == KEY_TEXT || key->type == KEY_URLS)
         snprintf(buffer, n, "\"%s\"", key->fallback);
+    else if (key->type == KEY_LIST)
+        snprintf(buffer, n, "[]");
     else if (key->fallback)
         snprintf(buffer, n, "%s", key->fallback);
     else if (key->type == KEY_POLICY && key->choices)

@@ -17,7 +17,7 @@
 #include "budget.h"
 #include "probe.h"
 
-/** Of URLs, at least one. */
+/** Of URLs at least one. */
 struct text_list {
     char **items;
     size_t n;
@@ -56,6 +56,18 @@ struct tier_config {
     struct moa_recode_target image_target; /* the same, ready for use */
 };
 
+/** The edge's engine, if it is the gateway's to run. */
+struct program_config {
+    struct text_list command;     /* the program and its arguments; empty: it is not */
+    struct text_list environment; /* NAME, as the gateway has it, or NAME=VALUE */
+    int64_t memory_bytes;         /* 0: no limit */
+    int64_t idle_s;               /* 0: never ended for want of requests */
+    int64_t start_ms;
+    int64_t stop_ms;
+    int64_t restarts; /* in a row */
+    int64_t warm_up;  /* bool */
+};
+
 struct config {
     char *listen_host;
     int64_t listen_port;   /* 0: any free port */
@@ -81,6 +93,7 @@ struct config {
     struct moa_film_params film;
     double file_bytes;
     struct tier_config tier[2]; /* by enum moa_tier */
+    struct program_config program;
 
     struct budget_terms budget; /* of the cloud */
     char *currency;             /* of its money; "" */
@@ -184,6 +197,14 @@ bool config_pins_model(const struct config *config, const char *model);
 /** Whether strangers are kept out: it listens on this machine only, or asks for keys, or is told to
  * do without. */
 bool config_is_guarded(const struct config *config);
+
+/** The file that the program `name` is: itself if there is a slash in it, or found in PATH. 0, or
+ * -1 with errno. */
+int config_find_program(const char *name, char *ret_path, size_t n);
+
+/** Whether the environment of a program that the gateway starts may have `entry`, "NAME=VALUE":
+ * not if one of the gateway's own secrets is in it. */
+bool config_may_tell(const struct config *config, const char *entry);
 
 /** Every key with its default, unit, range and meaning, as a YAML file. */
 void config_print_defaults(FILE *out);

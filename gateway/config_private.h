@@ -11,6 +11,7 @@
 enum config_key_type {
     KEY_TEXT,
     KEY_URLS,
+    KEY_LIST, /* of words as they are */
     KEY_INTEGER,
     KEY_NUMBER,
     KEY_CHOICE,
@@ -61,6 +62,11 @@ int config_check(struct config *config, enum config_use use, struct config_fault
  * `ret_unset` says whether a variable without another value is all that is wrong.
  */
 char *config_expand(const char *text, struct config_fault *ret_fault, bool *ret_unset);
+
+/** Whether the gateway can run the engine as `edge.command` and what belongs to it say: 0, or -1
+ * with `ret_fault`. */
+int config_check_program(const struct config *config, enum config_use use,
+                         struct config_fault *ret_fault);
 
 /** Whether `text` may be the base URL of an engine's API: 0, or -1 with what is wrong, and what it
  * should be, as words behind the key's name. */

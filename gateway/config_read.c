@@ -19,6 +19,7 @@
 #define DEPTH_MAX 4
 #define PATH_MAX_BYTES 128
 #define URLS_MAX 16
+#define WORDS_MAX 256
 
 struct config_reader {
     yaml_parser_t *parser;
@@ -63,22 +64,10 @@ static void list_clear(struct text_list *list)
     *list = (struct text_list){0};
 }
 
-static int add_url(const struct config_key *key, struct config *config, const char *value,
-                   struct config_error *error, size_t line)
+/* The first `n` bytes of `value`. */
+static int append(struct text_list *list, const char *value, size_t n, struct config_error *error,
+                  size_t line)
 {
-    struct text_list *list = (struct text_list *)((char *)config + key->offset);
-    if (list->n == URLS_MAX)
-        return fail(error, line, "\"%s\" has more than %d entries", key->path, URLS_MAX);
-    size_t n = strlen(value);
-    char why[200];
-    if (config_check_url(value, why, sizeof(why)))
-        return fail(error, line, "\"%s\" %s", key->path, why);
-    if (value[n - 1] == '/')
-        n--;
-    for (size_t i = 0; i < list->n; i++) {
-        if (strncmp(list->items[i], value, n) == 0 && !list->items[i][n])
-            return fail(error, line, "\"%s\" names %.150s twice", key->path, value);
-    }
     char **longer = realloc(list->items, (list->n + 1) * sizeof(*longer));
     if (longer)
         list->items = longer;
@@ -89,12 +78,47 @@ static int add_url(const struct config_key *key, struct config *config, const ch
     return 0;
 }
 
-/* A single value in the place of a list is a list of one. */
-static int set_urls(const struct config_key *key, struct config *config, const char *value,
+static int add_url(const struct config_key *key, struct text_list *list, const char *value,
+                   struct config_error *error, size_t line)
+{
+    size_t n = strlen(value);
+    char why[200];
+    if (config_check_url(value, why, sizeof(why)))
+        return fail(error, line, "\"%s\" %s", key->path, why);
+    if (value[n - 1] == '/')
+        n--;
+    for (size_t i = 0; i < list->n; i++) {
+        if (strncmp(list->items[i], value, n) == 0 && !list->items[i][n])
+            return fail(error, line, "\"%s\" names %.150s twice", key->path, value);
+    }
+    return append(list, value, n, error, line);
+}
+
+static bool is_list(const struct config_key *key)
+{
+    return key->type == KEY_URLS || key->type == KEY_LIST;
+}
+
+static int add_item(const struct config_key *key, struct config *config, const char *value,
+                    struct config_error *error, size_t line)
+{
+    struct text_list *list = (struct text_list *)((char *)config + key->offset);
+    const size_t most = key->type == KEY_URLS ? URLS_MAX : WORDS_MAX;
+    if (list->n == most)
+        return fail(error, line, "\"%s\" has more than %zu entries", key->path, most);
+    return key->type == KEY_URLS ? add_url(key, list, value, error, line)
+                                 : append(list, value, strlen(value), error, line);
+}
+
+/* A single value in the place of a list is a list of one; nothing, of words, is none. A command
+ * line in one piece is for a shell, and there is none. */
+static int set_list(const struct config_key *key, struct config *config, const char *value,
                     struct config_error *error, size_t line)
 {
     list_clear((struct text_list *)((char *)config + key->offset));
-    return add_url(key, config, value, error, line);
+    if (key->type == KEY_LIST && strpbrk(value, " \t\n"))
+        return fail(error, line, "\"%s\" must be a list of words: [one, two]", key->path);
+    return key->type == KEY_LIST && !value[0] ? 0 : add_item(key, config, value, error, line);
 }
 
 static struct moa_policy_setting *setting_at(const struct config_key *key, struct config *config)
@@ -152,7 +176,8 @@ static int set(const struct config_key *key, struct config *config, const char *
     case KEY_TEXT:
         return set_text(key, config, value, error, line);
     case KEY_URLS:
-        return set_urls(key, config, value, error, line);
+    case KEY_LIST:
+        return set_list(key, config, value, error, line);
     case KEY_INTEGER:
     case KEY_NUMBER:
         return set_number(key, config, value, error, line);
@@ -228,16 +253,17 @@ static char *read_scalar(struct config_reader *r, const struct config_key *key,
     return value;
 }
 
-static int read_url(struct config_reader *r, const struct config_key *key, const yaml_event_t *item)
+static int read_item(struct config_reader *r, const struct config_key *key,
+                     const yaml_event_t *item)
 {
     bool skip;
     char *value = read_scalar(r, key, item, &skip);
-    const int result = value ? add_url(key, r->config, value, r->error, line_of(item)) : -1;
+    const int result = value ? add_item(key, r->config, value, r->error, line_of(item)) : -1;
     free(value);
     return skip ? 0 : result;
 }
 
-static int read_urls(struct config_reader *r, const struct config_key *key,
+static int read_list(struct config_reader *r, const struct config_key *key,
                      const yaml_event_t *begin)
 {
     struct text_list *list = (struct text_list *)((char *)r->config + key->offset);
@@ -250,12 +276,12 @@ static int read_urls(struct config_reader *r, const struct config_key *key,
             return -1;
         int result = 0;
         bool end = item.type == YAML_SEQUENCE_END_EVENT;
-        if (end && list->n == 0)
+        if (end && list->n == 0 && key->type == KEY_URLS)
             result = fail(r->error, line_of(&item), "\"%s\" is an empty list", key->path);
         else if (!end && item.type != YAML_SCALAR_EVENT)
             result = fail(r->error, line_of(&item), "\"%s\" must list single values", key->path);
         else if (!end)
-            result = read_url(r, key, &item);
+            result = read_item(r, key, &item);
         yaml_event_delete(&item);
         if (end || result)
             return result;
@@ -354,8 +380,8 @@ static int read_entry(struct config_reader *r, const char *prefix, int depth,
     int result;
     if (include)
         result = read_include(r, &value);
-    else if (value.type == YAML_SEQUENCE_START_EVENT && key && key->type == KEY_URLS)
-        result = read_urls(r, key, &value);
+    else if (value.type == YAML_SEQUENCE_START_EVENT && key && is_list(key))
+        result = read_list(r, key, &value);
     else if (value.type == YAML_SCALAR_EVENT && is_section(r->table, path) &&
              !value.data.scalar.value[0])
         result = 0; /* "limits:" with nothing below it */
@@ -457,8 +483,8 @@ static int override(struct config_reader *r, const struct config_override *overr
     for (const struct config_override *o = overrides; o && o->key; o++) {
         const struct config_key *key = find_key(r->table, o->key);
         assert(key);
-        const bool more = key == before && key->type == KEY_URLS;
-        if (more ? add_url(key, r->config, o->value, r->error, 0)
+        const bool more = key == before && is_list(key);
+        if (more ? add_item(key, r->config, o->value, r->error, 0)
                  : set(key, r->config, o->value, r->error, 0))
             return -1;
         r->line[key - r->table->rows] = 0;
@@ -564,7 +590,7 @@ void config_free(struct config *config)
         const struct config_key *key = &table.rows[i];
         if (key->type == KEY_TEXT)
             free(*(char **)((char *)config + key->offset));
-        if (key->type == KEY_URLS)
+        if (is_list(key))
             list_clear((struct text_list *)((char *)config + key->offset));
     }
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {

@@ -6,6 +6,7 @@
  */
 #include "doctor.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -128,6 +129,25 @@ static void ask_page(const struct patient *p, const char *path, bool at_root,
     free(url);
 }
 
+/* ---- 0. who starts it ---- */
+
+static bool runs_here(const struct patient *p)
+{
+    return p->which == MOA_EDGE && p->doctor->config->program.command.n > 0;
+}
+
+static void check_program(struct patient *p)
+{
+    char path[4096];
+    if (!runs_here(p))
+        return;
+    const char *name = p->doctor->config->program.command.items[0];
+    if (config_find_program(name, path, sizeof(path)))
+        say(p, WRONG, "cannot be started: edge.command names %s: %s", name, strerror(errno));
+    else
+        say(p, FINE, "moaoff serve starts it: %s", path);
+}
+
 /* ---- 1. the list of models ---- */
 
 /* Whether there are models below `path`, where the URL in the configuration has none. */
@@ -192,7 +212,9 @@ static int ask_models(struct patient *p)
     int result = 0;
     snprintf(p->engine.server, sizeof(p->engine.server), "%s", answer.server);
     if (status == 0) {
-        say(p, WRONG, "cannot be reached: %s", answer.why);
+        const bool is_ours = runs_here(p);
+        say(p, is_ours ? WARNING : WRONG, "cannot be reached: %s%s", answer.why,
+            is_ours ? "; it is there while moaoff serve runs it" : "");
         result = -1;
     } else if (status >= 300 && status < 400) {
         result = redirected(p, &answer);
@@ -407,6 +429,7 @@ static void examine(struct doctor *d, enum moa_tier which, const char *url)
 {
     struct patient p = {.doctor = d, .which = which, .tier = &d->config->tier[which], .url = url};
     fprintf(d->out, "%s %s\n", moa_tier_name(which), url);
+    check_program(&p);
     if (ask_models(&p))
         return;
     ask_engine(&p);

@@ -178,6 +178,26 @@ void endpoint_looked(struct endpoint *e, bool reachable)
     note_reachable(e, reachable);
 }
 
+void endpoint_renew(struct endpoint *e, int64_t now_us)
+{
+    forget_dialects(e);
+    e->breaker = (struct breaker){.alive_us = now_us};
+    e->misconfigured = e->unreachable = false;
+    e->no_stream_options = e->no_logprobs = false;
+    e->mute_until_us = 0;
+    e->asked_us = 0;
+    e->looked_us = now_us;
+}
+
+char *endpoint_page(const struct endpoint *e, const char *path)
+{
+    size_t n = strlen(e->base_url);
+    if (n >= 3 && strcmp(e->base_url + n - 3, "/v1") == 0)
+        n -= 3;
+    char *url;
+    return asprintf(&url, "%.*s%s", (int)n, e->base_url, path) < 0 ? NULL : url;
+}
+
 /* ---- all of a tier ---- */
 
 static struct endpoint *find(const struct endpoints *es, const char *base_url)

@@ -176,6 +176,14 @@ bool endpoint_look_due(const struct endpoints *endpoints, const struct endpoint 
                        int64_t now_us);
 void endpoint_looked(struct endpoint *endpoint, bool reachable);
 
+/** Another process of its engine is there now, and answers: what was known of the former is void.
+ */
+void endpoint_renew(struct endpoint *endpoint, int64_t now_us);
+
+/** The URL of a page at the engine's root, beside "/v1", to be freed with free(); NULL if out of
+ * memory. */
+char *endpoint_page(const struct endpoint *endpoint, const char *path);
+
 /** "closed", "half-open", "open". */
 const char *breaker_state_name(enum breaker_state state);
 

@@ -456,7 +456,9 @@ static void on_prepared(void *arg, const struct http_error *error)
 void exchange_execute(struct exchange *x)
 {
     exchange_watch_silence(x);
-    if (perceive_is_split(&x->perceived.decision))
+    if (exchange_lacks_edge(x))
+        exchange_without_edge(x);
+    else if (perceive_is_split(&x->perceived.decision))
         exchange_gather(x);
     else
         exchange_answer(x);

@@ -22,6 +22,9 @@ void exchange_decide(struct server_request *request, void *arg);
 /** An audit that has waited for the edge goes on, if the edge has time now. */
 void exchange_tend_audits(struct gateway *gateway);
 
+/** The edge's engine is up, or will not come: who waits for it goes on. */
+void exchange_wake(struct gateway *gateway);
+
 /** The right answer to the request `id` of `key` ("": none), whether its audit is over or waits.
  * False if there is no audit of it that has not counted. */
 bool exchange_label_audit(struct gateway *gateway, const char *id, const char *key,

@@ -22,6 +22,7 @@
 
 #include "exchange_private.h"
 #include "guarantee.h"
+#include "keeper.h"
 #include "keys.h"
 #include "label.h"
 #include "log.h"
@@ -561,7 +562,11 @@ void exchange_tend_audits(struct gateway *g)
         if (x->audit->since_us > 0)
             oldest = x;
     }
-    if (oldest && !g->no_audits && has_edge_time(g, oldest->audit))
+    if (!oldest || g->no_audits)
+        return;
+    if (keeper_is_coming(g->keeper))
+        keeper_want(g->keeper);
+    else if (has_edge_time(g, oldest->audit))
         ask(oldest, MOA_EDGE);
 }
 

@@ -11,9 +11,12 @@
 
 #include <event2/event.h>
 
+#include "exchange.h"
 #include "exchange_private.h"
+#include "keeper.h"
 #include "log.h"
 
+#define RETRY_AFTER_S 5       /* an engine that is started takes a while */
 #define PATIENCE_STEP_MS 1000 /* between two tries of an engine that does not say when */
 
 void exchange_cancel_calls(struct exchange *x)
@@ -73,16 +76,14 @@ static enum moa_reason reason_of_fallback(const struct engine_call *c)
 }
 
 /* Everything to the tier that did not fail; false if that is not allowed, or it is down too. */
-static bool fall_back(struct exchange *x, const struct engine_call *c, const char *why)
+static bool move(struct exchange *x, enum moa_tier failed, enum moa_reason reason, const char *why)
 {
-    const enum moa_tier failed = c->tier;
     /* What is pinned can come back, but not go. */
     if ((x->pinned && failed == MOA_EDGE) || x->fallback[0] ||
         !exchange_fits(x, other_tier(failed)) ||
         !endpoints_up(&x->settings->endpoints[other_tier(failed)]) ||
         (failed == MOA_EDGE && !exchange_claim_everything(x)))
         return false;
-    const enum moa_reason reason = reason_of_fallback(c);
     snprintf(x->fallback, sizeof(x->fallback), "%s %s", moa_tier_name(failed), why);
     x->retry_after_s = 0;
     exchange_drop_calls(x);
@@ -90,6 +91,11 @@ static bool fall_back(struct exchange *x, const struct engine_call *c, const cha
     perceive_send_all(&x->perceived.decision, other_tier(failed), reason);
     exchange_prepare(x);
     return true;
+}
+
+static bool fall_back(struct exchange *x, const struct engine_call *c, const char *why)
+{
+    return move(x, c->tier, reason_of_fallback(c), why);
 }
 
 bool exchange_is_unscorable(const struct exchange *x)
@@ -127,19 +133,30 @@ static void on_patience(evutil_socket_t fd, short what, void *arg)
     struct exchange *x = arg;
     assert(x->stage == STAGE_WAIT);
     x->retry_after_s = 0;
-    exchange_execute(x);
+    if (x->forwarding)
+        exchange_forward_again(x);
+    else
+        exchange_execute(x);
 }
 
-/* A pinned request has nowhere else to go, and an engine that loads its model will be there soon.
- */
-static bool wait_for_edge(struct exchange *x, enum moa_tier tier)
+void exchange_wake(struct gateway *g)
+{
+    struct exchange *x;
+    LIST_FOREACH(x, &g->exchanges, others)
+    {
+        if (x->stage == STAGE_WAIT)
+            event_active(&x->patience, EV_TIMEOUT, 0);
+    }
+}
+
+/* For `ms` at most, if patience lasts as long. False if it is over. */
+static bool wait_up_to(struct exchange *x, int64_t ms)
 {
     const int64_t patience_ms = x->settings->config->tier[MOA_EDGE].patience_ms;
-    const int64_t waited_ms = (server_now_us() - x->arrived_us) / 1000;
-    if (!x->pinned || tier != MOA_EDGE || waited_ms >= patience_ms)
+    const int64_t left_ms = patience_ms - (server_now_us() - x->arrived_us) / 1000;
+    if (left_ms <= 0)
         return false;
-    int64_t ms = x->retry_after_s ? (int64_t)x->retry_after_s * 1000 : PATIENCE_STEP_MS;
-    ms = ms < patience_ms - waited_ms ? ms : patience_ms - waited_ms;
+    ms = ms < left_ms ? ms : left_ms;
     exchange_drop_calls(x);
     enter(x, STAGE_WAIT);
     x->failed_at = NULL;
@@ -148,6 +165,48 @@ static bool wait_for_edge(struct exchange *x, enum moa_tier tier)
         evtimer_assign(&x->patience, x->gateway->base, on_patience, x);
     event_add(&x->patience, &after);
     return true;
+}
+
+/* A pinned request has nowhere else to go, and an engine that loads its model will be there soon.
+ */
+static bool wait_for_edge(struct exchange *x, enum moa_tier tier)
+{
+    return x->pinned && tier == MOA_EDGE &&
+           wait_up_to(x, x->retry_after_s ? (int64_t)x->retry_after_s * 1000 : PATIENCE_STEP_MS);
+}
+
+/* ---- an engine that the gateway runs, and that is not up ---- */
+
+bool exchange_lacks_edge(const struct exchange *x)
+{
+    bool needs_edge = false;
+    for (size_t i = 0; i < x->perceived.decision.n; i++)
+        needs_edge = needs_edge || x->perceived.decision.choices[i].tier == MOA_EDGE;
+    return needs_edge && keeper_is_away(x->gateway->keeper);
+}
+
+bool exchange_await_edge(struct exchange *x)
+{
+    keeper_want(x->gateway->keeper);
+    return keeper_is_coming(x->gateway->keeper) && wait_up_to(x, INT64_MAX);
+}
+
+void exchange_fail_without_edge(struct exchange *x)
+{
+    struct http_error error;
+    const enum keeper_state state = keeper_look(x->gateway->keeper).state;
+    if (keeper_is_coming(x->gateway->keeper))
+        x->retry_after_s = RETRY_AFTER_S;
+    http_fail(&error, 503, "edge_unavailable", "%s needs the edge, whose engine is not up: %s.",
+              x->pinned ? "The request is pinned and" : "The request", keeper_state_name(state));
+    exchange_fail(x, &error);
+}
+
+void exchange_without_edge(struct exchange *x)
+{
+    keeper_want(x->gateway->keeper);
+    if (!move(x, MOA_EDGE, MOA_REASON_EDGE_DOWN, "away") && !exchange_await_edge(x))
+        exchange_fail_without_edge(x);
 }
 
 struct reason {

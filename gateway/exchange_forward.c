@@ -13,6 +13,7 @@
 #include <yyjson.h>
 
 #include "exchange_private.h"
+#include "keeper.h"
 #include "keys.h"
 #include "log.h"
 
@@ -274,6 +275,18 @@ static int claim(struct exchange *x, struct http_error *error)
     return exchange_refuse_page(x, x->forwarding->path, error);
 }
 
+/* There is no other tier, so it waits, pinned or not. */
+static void forward_or_wait(struct exchange *x)
+{
+    const bool lacks_edge = x->forwarding->tier == MOA_EDGE && keeper_is_away(x->gateway->keeper);
+    if (lacks_edge && exchange_await_edge(x))
+        return;
+    if (lacks_edge)
+        exchange_fail_without_edge(x);
+    else if (pass_on(x))
+        exchange_fail_memory(x);
+}
+
 void exchange_forward_begin(struct exchange *x)
 {
     struct http_error error;
@@ -287,11 +300,18 @@ void exchange_forward_begin(struct exchange *x)
     snprintf(f->path, sizeof(f->path), "%s", server_request_path(x->request));
     x->request_body = server_request_take_body(x->request, &x->request_bytes);
     enter(x, STAGE_ANSWER);
-    const bool is_chosen = choose(x) == 0;
-    if (is_chosen && claim(x, &error))
-        exchange_fail(x, &error);
-    else if (!is_chosen || pass_on(x))
+    if (choose(x))
         exchange_fail_memory(x);
+    else if (claim(x, &error))
+        exchange_fail(x, &error);
+    else
+        forward_or_wait(x);
+}
+
+void exchange_forward_again(struct exchange *x)
+{
+    enter(x, STAGE_ANSWER);
+    forward_or_wait(x);
 }
 
 enum moa_tier exchange_forward_tier(const struct exchange *x)

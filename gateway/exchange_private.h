@@ -174,6 +174,15 @@ static inline enum moa_tier other_tier(enum moa_tier tier)
 
 /* A call is over and no answer: another endpoint, the other tier, patience, or an error. */
 void exchange_call_failed(struct exchange *x, struct engine_call *call);
+/* Something of the decision is the edge's, whose engine the gateway runs and which is not up: that
+ * is started, and everything goes to the cloud or, if it may not, waits. */
+bool exchange_lacks_edge(const struct exchange *x);
+void exchange_without_edge(struct exchange *x);
+/* The same of a page that is no chat, which has no other tier. */
+void exchange_forward_again(struct exchange *x);
+/* Waits for the engine up to edge.patience_ms; false if that is over, or it will not come. */
+bool exchange_await_edge(struct exchange *x);
+void exchange_fail_without_edge(struct exchange *x);
 /* The edge is to answer first, and nothing would say how sure it is. */
 bool exchange_is_unscorable(const struct exchange *x);
 /* So the cloud answers or, if that may not be, the edge does without a score. */

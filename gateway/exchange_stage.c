@@ -21,14 +21,15 @@ static const struct {
 } stages[STAGES] = {
     [STAGE_READ] = {"read", 0},
     [STAGE_PERCEIVE] = {"perceive", BIT(STAGE_READ)},
-    [STAGE_PREPARE] = {"prepare", BIT(STAGE_READ) | BIT(STAGE_PERCEIVE) | BIT(STAGE_EVIDENCE) |
-                                      BIT(STAGE_ANSWER) | BIT(STAGE_WAIT)},
+    [STAGE_PREPARE] = {"prepare", BIT(STAGE_READ) | BIT(STAGE_PERCEIVE) | BIT(STAGE_PREPARE) |
+                                      BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) | BIT(STAGE_WAIT)},
     [STAGE_EVIDENCE] = {"evidence", BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) |
                                         BIT(STAGE_WAIT)},
     [STAGE_ANSWER] = {"answer", BIT(STAGE_READ) | /* of what is no chat */
                                     BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) |
                                     BIT(STAGE_WAIT)},
-    [STAGE_WAIT] = {"wait", BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER)},
+    [STAGE_WAIT] = {"wait",
+                    BIT(STAGE_PREPARE) | BIT(STAGE_EVIDENCE) | BIT(STAGE_ANSWER) | BIT(STAGE_WAIT)},
     [STAGE_RELAY] = {"relay", BIT(STAGE_ANSWER)},
     [STAGE_OVER] = {"over", BIT(STAGE_OVER) - 1},
     [STAGE_SHADOW] = {"shadow", BIT(STAGE_OVER)},

@@ -22,6 +22,7 @@
 #include "settings.h"
 
 struct exchange;
+struct keeper;
 struct picture;
 
 struct gateway {
@@ -41,6 +42,7 @@ struct gateway {
     struct keys *keys;             /* NULL: no key is asked for */
     struct journal *journal;       /* NULL: none */
     struct watch *watch;
+    struct keeper *keeper;     /* of the edge's engine, if that is the gateway's to run */
     struct exporter *exporter; /* of traces */
     rerun_function *rerun;     /* for GET /v1/replay, */
     bool is_rerunning;         /* one at a time */

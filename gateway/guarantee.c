@@ -20,6 +20,7 @@
 #include "guarantee_page.h"
 #include "guarantee_saved.h"
 #include "journal.h"
+#include "keeper.h"
 #include "log.h"
 #include "recall.h"
 #include "server.h"
@@ -482,7 +483,7 @@ char *guarantee_json(struct guarantee *k, size_t *ret_n)
         .n_seen = k->n_seen,
         .n_wrong = k->n_wrong,
         .n_engines = k->head.identity.n_changes,
-        .edge_up = endpoints_up(edge),
+        .edge_up = endpoints_up(edge) && keeper_may_answer(g->keeper),
         .cloud_up = endpoints_up(&g->settings->endpoints[MOA_CLOUD]),
         .edge_mute = endpoints_mute(edge, server_now_us()),
         .is_kept = g->journal != NULL,

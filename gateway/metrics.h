@@ -48,6 +48,17 @@ enum metrics_small {
     METRICS_SMALL_DIFFERENT,
     METRICS_SMALL_UNASKED, /* no budget for it */
 };
+/** Why the engine that the gateway runs has ended. */
+enum metrics_ending {
+    METRICS_ENDING_ASKED, /* by a reload, or the gateway's end */
+    METRICS_ENDING_IDLE,
+    METRICS_ENDING_ITSELF,
+    METRICS_ENDING_MEMORY,
+    METRICS_ENDING_SLOW, /* it did not become ready */
+    METRICS_ENDING_HUNG, /* it did not answer any more */
+};
+#define METRICS_ENDINGS "asked", "idle", "itself", "memory", "slow", "hung"
+#define METRICS_ENGINE_STATES "asleep", "starting", "ready", "stopping", "resting", "failed"
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Of the label `code`: 0 is a client that left before it had the whole answer. */

@@ -14,6 +14,7 @@
 #include "exchange.h"
 #include "gateway.h"
 #include "guarantee.h"
+#include "keeper.h"
 #include "keys.h"
 #include "routes_journal.h"
 #include "routes_models.h"
@@ -68,9 +69,11 @@ static const char *readiness(const struct endpoints *es)
 static void handle_ready(struct server_request *request, void *arg)
 {
     const struct gateway *g = arg;
-    const char *edge = readiness(&g->settings->endpoints[MOA_EDGE]);
+    const enum keeper_state engine = keeper_look(g->keeper).state;
+    const char *edge = keeper_is_away(g->keeper) ? keeper_state_name(engine)
+                                                 : readiness(&g->settings->endpoints[MOA_EDGE]);
     const char *cloud = readiness(&g->settings->endpoints[MOA_CLOUD]);
-    if (strcmp(edge, "ok") != 0 && strcmp(cloud, "ok") != 0) {
+    if (strcmp(edge, "ok") != 0 && strcmp(cloud, "ok") != 0 && engine != KEEPER_ASLEEP) {
         struct http_error error;
         http_fail(&error, 503, "not_ready", "No tier can answer: the edge is %s, the cloud is %s.",
                   edge, cloud);

@@ -25,6 +25,7 @@
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
+#include "keeper.h"
 #include "keys.h"
 #include "log.h"
 #include "memory.h"
@@ -235,7 +236,8 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     g->base = event_base_new();
     g->upstream = g->base ? upstream_new(g->base) : NULL;
     g->watch = g->upstream ? watch_new(g) : NULL;
-    g->exporter = g->watch ? exporter_new(g->base, g->upstream) : NULL;
+    g->keeper = g->watch ? keeper_new(g, exchange_wake) : NULL;
+    g->exporter = g->keeper ? exporter_new(g->base, g->upstream) : NULL;
     if (!g->exporter)
         return -1;
     aim_traces(g);
@@ -287,6 +289,7 @@ static void unmake(struct gateway *g)
     server_free(g->server);
     worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
+    keeper_free(g->keeper);
     watch_free(g->watch);
     exporter_free(g->exporter);
     upstream_free(g->upstream);
@@ -340,6 +343,12 @@ static void warn_of_open_doors(const struct config *c)
 
 /* ---- reloading ---- */
 
+static void run_engine(struct gateway *g)
+{
+    if (keeper_configure(g->keeper))
+        log_event(LOG_LEVEL_ERROR, "engine-not-started", "error=%s", log_quote("out of memory").s);
+}
+
 static void on_kept(const char *key)
 {
     log_event(LOG_LEVEL_WARN, "reload-needs-restart", "key=%s", key);
@@ -379,6 +388,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     }
     adopt(g, &parts);
     aim_traces(g);
+    run_engine(g);
     struct server_limits limits = limits_of(config);
     struct journal_options bounds = journal_options_of(config);
     server_set_limits(g->server, &limits);
@@ -414,15 +424,21 @@ static void on_reload(evutil_socket_t number, short what, void *arg)
 
 /* ---- running ---- */
 
-static void on_flushed(void *arg)
+static void on_engine_ended(void *arg)
 {
     event_base_loopbreak(arg);
+}
+
+static void on_flushed(void *arg)
+{
+    struct gateway *g = arg;
+    keeper_end(g->keeper, on_engine_ended, g->base);
 }
 
 static void on_all_drained(void *arg)
 {
     struct gateway *g = arg;
-    exporter_flush(g->exporter, on_flushed, g->base);
+    exporter_flush(g->exporter, on_flushed, g);
 }
 
 /* First signal: finish what is open. Second: end now. */
@@ -475,6 +491,7 @@ static void run(struct gateway *g)
               socket_url_is(url) ? log_quote(url).s : url, c->policy,
               g->settings->endpoints[MOA_EDGE].list[0]->name,
               g->settings->endpoints[MOA_CLOUD].list[0]->name);
+    run_engine(g);
     event_base_dispatch(g->base);
     for (size_t i = 0; i < n; i++) {
         if (signals[i])

@@ -16,6 +16,7 @@
 #include "guarantee.h"
 #include "journal.h"
 #include "json_number.h"
+#include "keeper.h"
 #include "metrics_process.h"
 #include "recall.h"
 
@@ -24,6 +25,13 @@
 static double age_ms(int64_t then_us, int64_t now_us)
 {
     return then_us > 0 ? (double)(now_us - then_us) / 1e3 : NAN;
+}
+
+/* An engine that the gateway runs counts by what it does, whatever was seen of it before. */
+static bool edge_up(const struct gateway *g)
+{
+    const struct endpoints *edge = &g->settings->endpoints[MOA_EDGE];
+    return keeper_is_away(g->keeper) ? keeper_may_answer(g->keeper) : endpoints_up(edge);
 }
 
 static double edge_load(const struct gateway *g, int64_t now_us)
@@ -39,7 +47,7 @@ void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
     *ret_state = (struct moa_state){
         .edge_load = edge_load(g, now_us),
         .uplink_mbps = sense_mbps(&g->sense, now_us),
-        .edge_up = endpoints_up(&g->settings->endpoints[MOA_EDGE]),
+        .edge_up = edge_up(g),
         .cloud_up = endpoints_up(&g->settings->endpoints[MOA_CLOUD]),
     };
 }
@@ -96,7 +104,7 @@ static yyjson_mut_val *add_tier(yyjson_mut_doc *doc, yyjson_mut_val *root, const
 {
     const struct endpoints *es = &g->settings->endpoints[which];
     yyjson_mut_val *tier = yyjson_mut_obj_add_obj(doc, root, moa_tier_name(which));
-    yyjson_mut_obj_add_bool(doc, tier, "up", endpoints_up(es));
+    yyjson_mut_obj_add_bool(doc, tier, "up", which == MOA_EDGE ? edge_up(g) : endpoints_up(es));
     yyjson_mut_obj_add_uint(doc, tier, "in_flight", g->sense.in_flight[which]);
     yyjson_mut_val *list = yyjson_mut_obj_add_arr(doc, tier, "endpoints");
     for (size_t i = 0; i < es->n; i++)
@@ -134,6 +142,36 @@ static void add_load(yyjson_mut_doc *doc, yyjson_mut_val *edge, const struct gat
     yyjson_mut_obj_add_bool(doc, cpu, "counts",
                             g->config->tier[MOA_EDGE].cpu_counts &&
                                 sense_pressure_known(s, now_us));
+}
+
+/* A whole number; 0 is unknown. */
+static void add_whole(yyjson_mut_doc *doc, yyjson_mut_val *object, const char *key, int64_t value)
+{
+    if (value > 0)
+        yyjson_mut_obj_add_int(doc, object, key, value);
+    else
+        yyjson_mut_obj_add_null(doc, object, key);
+}
+
+/* The engine that the gateway runs; null: there is none. */
+static void add_program(yyjson_mut_doc *doc, yyjson_mut_val *edge, const struct gateway *g,
+                        int64_t now_us)
+{
+    const struct keeper_view now = keeper_look(g->keeper);
+    if (now.state == KEEPER_NONE) {
+        yyjson_mut_obj_add_null(doc, edge, "program");
+        return;
+    }
+    yyjson_mut_val *program = yyjson_mut_obj_add_obj(doc, edge, "program");
+    yyjson_mut_obj_add_str(doc, program, "state", keeper_state_name(now.state));
+    add_number(doc, program, "since_ms", age_ms(now.since_us, now_us));
+    add_whole(doc, program, "pid", now.pid);
+    yyjson_mut_obj_add_uint(doc, program, "starts", g->metrics.engine_starts_total);
+    yyjson_mut_obj_add_int(doc, program, "failures", now.n_failures);
+    add_number(doc, program, "restart_in_ms",
+               now.retry_us > 0 ? fmax(0, -age_ms(now.retry_us, now_us)) : NAN);
+    add_whole(doc, program, "memory_bytes", (int64_t)now.memory_bytes);
+    add_whole(doc, program, "memory_limit_bytes", g->config->program.memory_bytes);
 }
 
 static void add_uplink(yyjson_mut_doc *doc, yyjson_mut_val *cloud, const struct gateway *g,
@@ -207,7 +245,9 @@ char *state_json(struct gateway *g, int64_t now_us, size_t *ret_n)
         return NULL;
     yyjson_mut_val *root = yyjson_mut_obj(doc);
     yyjson_mut_doc_set_root(doc, root);
-    add_load(doc, add_tier(doc, root, g, MOA_EDGE, now_us), g, now_us);
+    yyjson_mut_val *edge = add_tier(doc, root, g, MOA_EDGE, now_us);
+    add_load(doc, edge, g, now_us);
+    add_program(doc, edge, g, now_us);
     yyjson_mut_val *cloud = add_tier(doc, root, g, MOA_CLOUD, now_us);
     add_uplink(doc, cloud, g, now_us);
     add_budget(doc, cloud, g, now_us);
@@ -281,6 +321,16 @@ static void read_guarantee(struct gateway *g)
     m->guarantee_labels_waiting = (double)guarantee_n_waiting(g->guarantee);
 }
 
+static void read_program(struct gateway *g)
+{
+    struct metrics *m = &g->metrics;
+    const struct keeper_view now = keeper_look(g->keeper);
+    const bool is_there = now.state != KEEPER_NONE;
+    for (size_t i = 0; i < METRICS_N_ENGINE; i++)
+        m->engine_state[i] = is_there ? now.state == i + 1 : (double)NAN;
+    m->engine_memory_bytes = now.pid > 0 ? (double)now.memory_bytes : (double)NAN;
+}
+
 /* What is known elsewhere, into the rows for it. */
 static void read_gauges(struct gateway *g, int64_t now_us)
 {
@@ -304,6 +354,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     read_span_counts(g, m);
     read_journal_counts(g, m->journal_rows_total);
     read_guarantee(g);
+    read_program(g);
 }
 
 #define ENDPOINT_ROW(name, type, help, value)                                                      \

@@ -21,6 +21,7 @@
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
+#include "keeper.h"
 #include "log.h"
 #include "recall.h"
 #include "server.h"
@@ -150,6 +151,12 @@ static bool begin_look(struct watch *w, struct endpoint *endpoint, enum moa_tier
     return false;
 }
 
+/* An engine of ours that is not up is not looked at: that it is not there is known. */
+static bool is_away(const struct watch *w, enum moa_tier tier)
+{
+    return tier == MOA_EDGE && keeper_is_away(w->gateway->keeper);
+}
+
 /* ---- the edge engines' load ---- */
 
 static void add(double *sum, double value)
@@ -177,16 +184,6 @@ static void on_poll_done(const struct upstream_result *result, void *arg)
 
 static const struct upstream_callbacks poll_callbacks = {on_head, on_body, on_poll_done};
 
-/* "http://host:port/v1" and "/metrics" to "http://host:port/metrics". */
-static char *page_url(const char *base_url, const char *path)
-{
-    size_t n = strlen(base_url);
-    if (n >= 3 && strcmp(base_url + n - 3, "/v1") == 0)
-        n -= 3;
-    char *url;
-    return asprintf(&url, "%.*s%s", (int)n, base_url, path) < 0 ? NULL : url;
-}
-
 static void poll_edge(struct watch *w, int64_t now_us)
 {
     struct endpoints *edge = &w->gateway->settings->endpoints[MOA_EDGE];
@@ -196,8 +193,8 @@ static void poll_edge(struct watch *w, int64_t now_us)
         struct endpoint *e = edge->list[i];
         const char *path =
             e->breaker.state == BREAKER_OPEN || looked_at(w, e) ? NULL : probe_next(&e->probe);
-        if (path && begin_look(w, e, MOA_EDGE, UPSTREAM_GET, 0, page_url(e->base_url, path),
-                               &poll_callbacks))
+        if (path &&
+            begin_look(w, e, MOA_EDGE, UPSTREAM_GET, 0, endpoint_page(e, path), &poll_callbacks))
             w->n_polling++;
     }
 }
@@ -207,7 +204,7 @@ static bool poll_due(const struct watch *w, int64_t now_us)
     const struct gateway *g = w->gateway;
     int64_t interval_us = g->config->tier[MOA_EDGE].poll_ms * 1000;
     bool traffic = g->sense.asked_us > 0 && now_us - g->sense.asked_us < TRAFFIC_US;
-    if (interval_us == 0 || w->n_polling > 0)
+    if (interval_us == 0 || w->n_polling > 0 || is_away(w, MOA_EDGE))
         return false;
     if (!traffic && interval_us < IDLE_POLL_US)
         interval_us = IDLE_POLL_US;
@@ -313,7 +310,7 @@ static const struct upstream_callbacks props_callbacks = {on_head, on_body, on_p
 
 static void ask_props(struct watch *w, struct endpoint *e, enum moa_tier tier)
 {
-    (void)begin_look(w, e, tier, UPSTREAM_GET, 0, page_url(e->base_url, PROBE_PROPS_PATH),
+    (void)begin_look(w, e, tier, UPSTREAM_GET, 0, endpoint_page(e, PROBE_PROPS_PATH),
                      &props_callbacks);
 }
 
@@ -334,7 +331,7 @@ static void ask_takes(struct watch *w, int64_t now_us)
 {
     for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
         const struct endpoints *tier = &w->gateway->settings->endpoints[which];
-        for (size_t i = 0; i < tier->n; i++) {
+        for (size_t i = 0; i < tier->n && !is_away(w, (enum moa_tier)which); i++) {
             struct endpoint *e = tier->list[i];
             char *url;
             if (!takes_due(w, e, (enum moa_tier)which, now_us) || looked_at(w, e))
@@ -397,7 +394,7 @@ static void try_endpoints(struct watch *w, int64_t now_us)
 {
     for (int which = MOA_EDGE; which <= MOA_CLOUD; which++) {
         const struct endpoints *tier = &w->gateway->settings->endpoints[which];
-        for (size_t i = 0; i < tier->n; i++) {
+        for (size_t i = 0; i < tier->n && !is_away(w, (enum moa_tier)which); i++) {
             struct endpoint *e = tier->list[i];
             const bool is_down = endpoint_due(e, now_us);
             if (looked_at(w, e) || (!is_down && !endpoint_look_due(tier, e, now_us)))

@@ -91,7 +91,7 @@ def test_cloud_that_comes_back_is_used_again(gateway, edge, refusing):
 
 
 def test_half_open_lets_one_request_through(duo, edge, cloud):
-    running = duo({"policy": "cloud", "cloud": {"first_byte_timeout_ms": 2000},
+    running = duo({"policy": "cloud", "cloud": {"first_byte_timeout_ms": 10000},
                    "breaker": {"retry_ms": 100, "failures": 1}})
     cloud.mode = "500"
     assert ask(running).plan == "edge"
