@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
+#define XXH_STATIC_LINKING_ONLY /* its state on the stack */
 #include <xxhash.h>
 
 #define N_BUCKETS 4096 /* a power of two; at the default limit a few entries each */
@@ -84,6 +85,20 @@ struct cache_key cache_key_of(const struct cache *cache, struct moa_bytes conten
     XXH128_hash_t hash =
         XXH3_128bits_withSecret(content.p, content.n, cache->secret, sizeof(cache->secret));
     return (struct cache_key){.hash = {hash.low64, hash.high64}, .n_bytes = content.n};
+}
+
+struct cache_key cache_key_of_both(const struct cache *cache, struct moa_bytes head,
+                                   struct moa_bytes rest)
+{
+    if (head.n == 0)
+        return cache_key_of(cache, rest);
+    XXH3_state_t state;
+    XXH3_128bits_reset_withSecret(&state, cache->secret, sizeof(cache->secret));
+    XXH3_128bits_update(&state, head.p, head.n);
+    XXH3_128bits_update(&state, rest.p, rest.n);
+    const XXH128_hash_t hash = XXH3_128bits_digest(&state);
+    explicit_bzero(&state, sizeof(state)); /* the end of a content is in it */
+    return (struct cache_key){.hash = {hash.low64, hash.high64}, .n_bytes = head.n + rest.n};
 }
 
 static size_t bucket_of(const struct cache_key *key)

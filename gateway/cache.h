@@ -38,6 +38,9 @@ void cache_free(struct cache *cache);
  * cannot make two contents meet, and so cannot put one picture in the place of another.
  */
 struct cache_key cache_key_of(const struct cache *cache, struct moa_bytes content);
+/** The same of a content whose head stands elsewhere. */
+struct cache_key cache_key_of_both(const struct cache *cache, struct moa_bytes head,
+                                   struct moa_bytes rest);
 
 /** The value of `key` with a reference for the caller, or NULL. */
 struct cache_value *cache_get(struct cache *cache, const struct cache_key *key);

@@ -446,7 +446,10 @@ static int read_root(struct chat_reader *r, yyjson_val *root)
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error)
 {
-    *ret_chat = (struct chat){.n_origins = limits->n_origins, .origins = limits->origins};
+    *ret_chat = (struct chat){.n_cuts = limits->n_cuts,
+                              .cuts = limits->cuts,
+                              .n_origins = limits->n_origins,
+                              .origins = limits->origins};
     struct chat_reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
     const struct skim_way way = {limits->cuts ? SKIM_KNOWN : SKIM_URIS, limits->n_cuts,
                                  limits->cuts};
@@ -475,6 +478,52 @@ void chat_done(struct chat *chat)
     *chat = (struct chat){0};
 }
 
+/* ---- bytes of the body ---- */
+
+uint64_t chat_size(const struct chat *chat)
+{
+    uint64_t n = chat->body.n;
+    for (size_t i = 0; i < chat->n_cuts; i++)
+        n += chat->cuts[i].n;
+    return n;
+}
+
+struct moa_bytes chat_piece(const struct chat *chat, size_t begin, size_t end)
+{
+    size_t elsewhere = 0;
+    for (size_t i = 0; i < chat->n_cuts; i++) {
+        const struct skim_cut *cut = &chat->cuts[i];
+        const size_t behind = cut->begin + cut->n;
+        if (begin >= cut->begin && begin < behind)
+            return (struct moa_bytes){cut->p + (begin - cut->begin),
+                                      (end < behind ? end : behind) - begin};
+        if (begin < cut->begin) {
+            end = end < cut->begin ? end : cut->begin;
+            break;
+        }
+        elsewhere += cut->n;
+    }
+    return (struct moa_bytes){(const char *)chat->body.p + (begin - elsewhere), end - begin};
+}
+
+struct chat_data chat_part_data(const struct chat *chat, size_t i)
+{
+    const struct span *span = &chat->parts[i].data;
+    const struct moa_bytes all = chat_piece(chat, span->begin, span->end);
+    if (all.n == span->end - span->begin)
+        return (struct chat_data){.bytes = all};
+    /* Up to where the cut begins. */
+    const struct moa_bytes bulk = chat_piece(chat, span->begin + all.n, span->end);
+    size_t k = 0;
+    while (chat->cuts[k].p != bulk.p)
+        k++;
+    const size_t n_before = chat->cuts[k].n_before;
+    return (struct chat_data){
+        .head = {all.p, all.n - n_before},
+        .bytes = {(const char *)bulk.p - n_before, n_before + bulk.n},
+    };
+}
+
 void chat_pin(struct chat *chat, unsigned pins)
 {
     chat->pins = pins && chat->is_opaque ? PINS_ALL : pins;
@@ -492,11 +541,20 @@ char *chat_part_url(const struct chat *chat, size_t i)
 {
     const struct span *span = &chat->parts[i].data;
     /* With its quotes it is a JSON document. */
-    yyjson_doc *doc = yyjson_read((const char *)chat->body.p + span->begin - 1,
-                                  span->end - span->begin + 2, YYJSON_READ_NOFLAG);
+    struct buffer json = buffer_of(SIZE_MAX);
+    yyjson_doc *doc = NULL;
+    enum moa_err err = MOA_OK;
+    for (size_t at = span->begin - 1; at < span->end + 1 && !err;) {
+        const struct moa_bytes piece = chat_piece(chat, at, span->end + 1);
+        err = buffer_add(&json, piece.p, piece.n);
+        at += piece.n;
+    }
+    if (!err)
+        doc = yyjson_read(json.p, json.n, YYJSON_READ_NOFLAG);
     const char *url = yyjson_get_str(yyjson_doc_get_root(doc));
     char *copy = url ? strdup(url) : NULL;
     yyjson_doc_free(doc);
+    buffer_done(&json);
     return copy;
 }
 

@@ -65,8 +65,10 @@ struct chat_spelling {
 
 struct chat {
     struct moa_bytes body; /* borrowed, without a byte order mark; must outlive the chat */
-    struct span model;     /* the value of "model", quotes included, or null */
-    char *model_name;      /* the same, unescaped; "" if absent */
+    size_t n_cuts;
+    const struct skim_cut *cuts; /* bytes of it that stand elsewhere; spans count them; borrowed */
+    struct span model;           /* the value of "model", quotes included, or null */
+    char *model_name;            /* the same, unescaped; "" if absent */
     bool stream;
     struct span stream_options; /* an object or null; empty if absent */
     char *usage_options;        /* the same with include_usage: true, if the client does not ask */
@@ -106,7 +108,8 @@ struct chat_limits {
     size_t n_origins;
     const struct chat_origin *origins; /* of the parts, in their order; must outlive the chat */
     size_t n_cuts;
-    const struct skim_cut *cuts; /* of a body that was translated; NULL: it was not */
+    const struct skim_cut *cuts; /* of a body that was translated; NULL: it was not. Each is of a
+                                    part's data, up to its end */
 };
 
 /**
@@ -117,6 +120,20 @@ struct chat_limits {
 int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct chat *ret_chat,
                struct http_error *ret_error);
 void chat_done(struct chat *chat);
+
+/** How long the body is, with what of it stands elsewhere. */
+uint64_t chat_size(const struct chat *chat);
+/** What stands together of [begin, end): all of it, or so much. */
+struct moa_bytes chat_piece(const struct chat *chat, size_t begin, size_t end);
+
+/** The data of a part, between the quotes of its URL or base64, still JSON-escaped. */
+struct chat_data {
+    struct moa_bytes head;  /* stands before `bytes`: "data:image/png;base64,", say; or is empty */
+    struct moa_bytes bytes; /* base64 then, else all of it */
+};
+
+/** Of part `i`, which has data. */
+struct chat_data chat_part_data(const struct chat *chat, size_t i);
 
 /** Pins kinds to the edge; all of it, if something in it may be of any kind. */
 void chat_pin(struct chat *chat, unsigned pins);

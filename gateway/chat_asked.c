@@ -86,6 +86,18 @@ static bool is_read(yyjson_val *key)
     return false;
 }
 
+/* All there is, as if it stood together. */
+static void add_body(struct chat_reader *r)
+{
+    const uint64_t n = chat_size(r->chat);
+    XXH3_128bits_update(&r->asked, &n, sizeof(n));
+    for (size_t at = 0; at < n;) {
+        const struct moa_bytes piece = chat_piece(r->chat, at, (size_t)n);
+        XXH3_128bits_update(&r->asked, piece.p, piece.n);
+        at += piece.n;
+    }
+}
+
 int chat_asked_end(struct chat_reader *r, yyjson_val *root)
 {
     size_t i, n;
@@ -97,7 +109,7 @@ int chat_asked_end(struct chat_reader *r, yyjson_val *root)
     }
     /* Files elsewhere than in parts, or what is not known: the same if all of the body is. */
     if (r->chat->is_opaque || r->text.skim.n_cuts > r->chat->n_parts)
-        chat_asked_text(r, r->chat->body);
+        add_body(r);
     /* The library leaves a copy of the last 64 bytes on the stack: not of a text. */
     static const char padding[64];
     XXH3_128bits_update(&r->asked, padding, sizeof(padding));

@@ -224,17 +224,26 @@ static size_t first_fix(const struct chat *chat, size_t at)
     return low;
 }
 
+static void body_add_bytes(struct chat_body *body, const struct chat *chat, size_t begin,
+                           size_t end)
+{
+    while (begin < end) {
+        const struct moa_bytes piece = chat_piece(chat, begin, end);
+        body_add(body, piece.p, piece.n);
+        begin += piece.n;
+    }
+}
+
 /* A span of the body, corrected. */
 static void body_add_span(struct chat_body *body, const struct chat *chat, size_t begin, size_t end)
 {
-    const char *text = chat->body.p;
     for (size_t i = first_fix(chat, begin); i < chat->n_fixes && chat->fixes[i].at < end; i++) {
         const struct chat_fix *fix = &chat->fixes[i];
-        body_add(body, text + begin, fix->at - begin);
+        body_add_bytes(body, chat, begin, fix->at);
         body_add(body, fix->text, strlen(fix->text));
         begin = fix->at;
     }
-    body_add(body, text + begin, end - begin);
+    body_add_bytes(body, chat, begin, end);
 }
 
 static void body_put(struct chat_body *body, const char *text)
@@ -293,6 +302,12 @@ static int body_add_edit(struct chat_body *body, const struct chat *chat,
     return 0;
 }
 
+/* How many segments more there are because of what is not as it came, or not where it came. */
+static size_t splits_of(const struct chat *chat)
+{
+    return 2 * (chat->n_fixes + chat->n_cuts);
+}
+
 int chat_render(const struct chat *chat, const struct chat_edits *edits, struct chat_body *ret_body)
 {
     const size_t most = 5 + chat->n_parts + (edits->images_first ? chat->n_places : 0);
@@ -301,7 +316,7 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
         return -1;
     const size_t n = collect_edits(chat, edits, list);
     struct chat_body body;
-    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1 + 2 * chat->n_fixes, n + 1);
+    int result = body_init(&body, SEGMENTS_PER_EDIT * n + 1 + splits_of(chat), n + 1);
     size_t at = 0;
     for (size_t i = 0; i < n && !result; i++) {
         body_add_span(&body, chat, at, list[i].span.begin);
@@ -313,7 +328,7 @@ int chat_render(const struct chat *chat, const struct chat_edits *edits, struct 
         chat_body_done(&body);
         return -1;
     }
-    body_add_span(&body, chat, at, chat->body.n);
+    body_add_span(&body, chat, at, (size_t)chat_size(chat));
     /* Whatever is not a part of a known kind counts as text. */
     body.has_pinned = pins_has(chat->pins, MOA_TEXT);
     for (size_t i = 0; i < chat->n_parts && !body.has_pinned; i++)
@@ -391,7 +406,7 @@ int chat_render_perception(const struct chat *chat, size_t i, struct moa_bytes u
                            const char *extra, struct chat_body *ret_body)
 {
     struct chat_body body;
-    if (body_init(&body, 5 + 2 * chat->n_fixes, 2))
+    if (body_init(&body, 5 + splits_of(chat), 2))
         goto out_of_memory;
     char *members = members_of(model, max_tokens, extra);
     size_t n = members ? strlen(members) : 1;

@@ -264,7 +264,8 @@ bool data_uri_is_canonical(const struct data_uri *uri, struct moa_bytes url, con
 {
     char head[HEAD_MAX];
     const int n = write_head(head, sizeof(head), mime);
-    return uri->is_strict && uri->head_n == (size_t)n && memcmp(url.p, head, uri->head_n) == 0;
+    const size_t head_n = uri->head_n > 0 ? uri->head_n : url.n;
+    return uri->is_strict && head_n == (size_t)n && memcmp(url.p, head, head_n) == 0;
 }
 
 char *data_uri_encode(struct moa_bytes file, const char *mime, size_t *ret_n)

@@ -32,7 +32,8 @@ struct data_uri {
  */
 int data_uri_decode(struct moa_bytes url, struct data_uri *ret_uri, struct http_error *ret_error);
 
-/** Whether `url`, which was read as `uri`, is what data_uri_encode() would write. */
+/** Whether what was read as `uri` is spelt as data_uri_encode() would: `url` is all that was read,
+ * or the head before it if that was bare base64. */
 bool data_uri_is_canonical(const struct data_uri *uri, struct moa_bytes url, const char *mime);
 
 /** "data:MIME;base64,..." of `file`, to be freed with free(); NULL if out of memory. It needs no

@@ -63,8 +63,9 @@ const struct dialect *dialect_of_path(const char *path)
 
 /* ---- requests ---- */
 
-#define BODY_GROWTH 4  /* a body is at most this many times as long as a chat completion, */
-#define BODY_MORE 4096 /* and this many bytes more */
+#define BODY_GROWTH 4   /* a body is at most this many times as long as a chat completion, */
+#define BODY_MORE 4096  /* and this many bytes more */
+#define BODY_ROOM 16384 /* room for this many is made at once */
 
 int dialect_note_origin(struct dialect_body *body, struct chat_origin origin)
 {
@@ -86,9 +87,12 @@ void dialect_body_done(struct dialect_body *body)
 {
     buffer_done(&body->chat.text);
     free(body->origins);
+    free(body->cuts);
     free(body->echo);
     *body = (struct dialect_body){.n_origins = 0};
 }
+
+static const struct skim_cut no_cut;
 
 int dialect_read(const struct dialect *dialect, struct moa_bytes body,
                  const struct chat_limits *limits, struct dialect_body *ret_body,
@@ -98,8 +102,9 @@ int dialect_read(const struct dialect *dialect, struct moa_bytes body,
     if (!dialect->read)
         return chat_parse(body, limits, ret_chat, ret_error);
     ret_body->chat = json_out_of(BODY_GROWTH * body.n + BODY_MORE);
-    /* Mostly it is about as long. */
-    ret_body->chat.failed = buffer_reserve(&ret_body->chat.text, body.n + BODY_MORE) != MOA_OK;
+    /* Mostly it is about as long, the bulk of pictures aside. */
+    const size_t room = (body.n < BODY_ROOM ? body.n : BODY_ROOM) + BODY_MORE;
+    ret_body->chat.failed = buffer_reserve(&ret_body->chat.text, room) != MOA_OK;
     const int result = dialect->read(body, limits->max_json_bytes, ret_body, ret_error);
     if (result)
         return result;
@@ -109,7 +114,7 @@ int dialect_read(const struct dialect *dialect, struct moa_bytes body,
     known.n_origins = ret_body->n_origins;
     known.origins = ret_body->origins;
     known.n_cuts = ret_body->n_cuts;
-    known.cuts = ret_body->cuts;
+    known.cuts = ret_body->n_cuts > 0 ? ret_body->cuts : &no_cut;
     return chat_parse(buffer_bytes(&ret_body->chat.text), &known, ret_chat, ret_error);
 }
 

@@ -36,7 +36,9 @@ struct dialect_body {
     char *echo;                  /* what answers repeat of the request; the dialect's, or NULL */
     struct moa_bytes came;       /* the body as it came, without a byte order mark; borrowed */
     size_t n_cuts;
-    struct skim_cut cuts[SKIM_CUTS_MAX]; /* of the chat: where the bulk of its pictures stands */
+    struct skim_cut *cuts; /* of the chat: the bulk of its parts, which stands in `came`; at most
+                              SKIM_CUTS_MAX */
+    size_t cut_bytes;
     struct span model; /* of it: the value of "model", quotes included; empty if absent */
 };
 
@@ -48,8 +50,8 @@ void dialect_body_done(struct dialect_body *body);
 /**
  * Reads a body of a dialect. Returns 0, or -1 with `ret_error`, which names what is at fault as the
  * client wrote it, or 1 as chat_parse() does. On success `ret_chat` is to be given to chat_done();
- * it stands on the bytes of `ret_body`'s chat if the dialect has `read`, else on `body`. Whatever
- * it returns, `ret_body` is to be given to dialect_body_done().
+ * it stands on the bytes of `ret_body`'s chat if the dialect has `read`, and in any case on `body`.
+ * Whatever it returns, `ret_body` is to be given to dialect_body_done().
  */
 int dialect_read(const struct dialect *dialect, struct moa_bytes body,
                  const struct chat_limits *limits, struct dialect_body *ret_body,

@@ -32,7 +32,7 @@ static int put_uri(struct reader *r, yyjson_val *media_type, yyjson_val *data, c
     json_put(r->out, "\"data:");
     reader_put_inside(r, media_type);
     json_put(r->out, ";base64,");
-    reader_put_inside(r, data);
+    reader_put_data(r, data);
     json_put(r->out, "\"");
     return 0;
 }

@@ -43,7 +43,7 @@ static int put_image(struct reader *r, struct list *parts, yyjson_val *image, co
     reader_put_next(r, parts);
     json_print(r->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:%s;base64,",
                media_type_of(yyjson_get_str(image)));
-    reader_put_inside(r, image);
+    reader_put_data(r, image);
     json_put(r->out, "\"}}");
     return reader_note_part(r, at.name, NULL, image);
 }

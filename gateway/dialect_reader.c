@@ -5,6 +5,7 @@
 #include "dialect_reader.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <yyjson.h>
@@ -101,23 +102,40 @@ struct moa_bytes reader_inside(const struct reader *r, yyjson_val *string)
     return text_of(r, json_string_span(&r->text, string));
 }
 
-/* A cut in what is copied is one in the chat: it is not to be looked for again. */
-static void note_cuts(struct reader *r, struct span span)
-{
-    struct dialect_body *to = r->to;
-    for (size_t i = 0; i < r->text.skim.n_cuts && to->n_cuts < SKIM_CUTS_MAX; i++) {
-        const struct skim_cut cut = skim_cut_at(&r->text.skim, i);
-        if (cut.begin >= span.begin && cut.begin + cut.n <= span.end)
-            to->cuts[to->n_cuts++] =
-                (struct skim_cut){r->out->text.n + (cut.begin - span.begin), cut.n};
-    }
-}
-
 void reader_put_inside(struct reader *r, yyjson_val *string)
 {
-    if (r->text.skim.n_cuts > 0 && r->out == &r->to->chat)
-        note_cuts(r, json_string_span(&r->text, string));
     json_put_bytes(r->out, reader_inside(r, string));
+}
+
+/* The cut at the end of a string; nothing if there is none. */
+static struct skim_cut cut_of(const struct reader *r, struct span string)
+{
+    for (size_t i = 0; i < r->text.skim.n_cuts; i++) {
+        const struct skim_cut cut = skim_cut_at(&r->text.skim, i);
+        if (cut.begin >= string.begin && cut.begin + cut.n == string.end)
+            return cut;
+    }
+    return (struct skim_cut){.n = 0};
+}
+
+void reader_put_data(struct reader *r, yyjson_val *string)
+{
+    struct dialect_body *to = r->to;
+    const struct span span = json_string_span(&r->text, string);
+    struct skim_cut cut = cut_of(r, span);
+    const bool is_chat = r->out == &to->chat;
+    if (cut.n > 0 && is_chat && !to->cuts)
+        to->cuts = calloc(SKIM_CUTS_MAX, sizeof(*to->cuts));
+    if (cut.n == 0 || !is_chat || !to->cuts || to->n_cuts == SKIM_CUTS_MAX) {
+        reader_put_inside(r, string);
+        return;
+    }
+    cut.p = (const char *)r->text.body.p + cut.begin;
+    cut.n_before = cut.begin - span.begin;
+    json_put_bytes(r->out, text_of(r, (struct span){span.begin, cut.begin}));
+    cut.begin = r->out->text.n + to->cut_bytes;
+    to->cut_bytes += cut.n;
+    to->cuts[to->n_cuts++] = cut;
 }
 
 void reader_put_string(struct reader *r, yyjson_val *string)

@@ -60,6 +60,9 @@ void reader_put_model(struct reader *r, struct yyjson_val *key, struct yyjson_va
 struct moa_bytes reader_inside(const struct reader *r, struct yyjson_val *string);
 void reader_put_string(struct reader *r, struct yyjson_val *string);
 void reader_put_inside(struct reader *r, struct yyjson_val *string);
+/** The data of a part, inside of a string that ends with it: its bulk is not copied. Not after
+ * anything that goes elsewhere than into the chat. */
+void reader_put_data(struct reader *r, struct yyjson_val *string);
 /** The text of an object. */
 struct moa_bytes reader_object_text(const struct reader *r, struct yyjson_val *object);
 /** `,"name":value` of a member that is no list. */

@@ -81,8 +81,9 @@ static int put_image(struct reader *r, struct list *list, yyjson_val *part, cons
     if (m.values[2] && reader_need_string(r, m.values[2], place, "detail"))
         return -1;
     reader_put_next(r, list);
-    json_put(r->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
-    reader_put_string(r, m.values[1]);
+    json_put(r->out, "{\"type\":\"image_url\",\"image_url\":{\"url\":\"");
+    reader_put_data(r, m.values[1]);
+    json_put(r->out, "\"");
     if (m.values[2])
         reader_put_member(r, "detail", m.keys[2], m.values[2]);
     json_put(r->out, "}}");
@@ -102,8 +103,9 @@ static int put_file(struct reader *r, struct list *list, yyjson_val *part, const
     if (m.values[2] && reader_need_string(r, m.values[2], place, "filename"))
         return -1;
     reader_put_next(r, list);
-    json_put(r->out, "{\"type\":\"file\",\"file\":{\"file_data\":");
-    reader_put_string(r, m.values[1]);
+    json_put(r->out, "{\"type\":\"file\",\"file\":{\"file_data\":\"");
+    reader_put_data(r, m.values[1]);
+    json_put(r->out, "\"");
     if (m.values[2])
         reader_put_member(r, "filename", m.keys[2], m.values[2]);
     json_put(r->out, "}}");
@@ -123,8 +125,9 @@ static int put_sound(struct reader *r, struct list *list, yyjson_val *part, cons
     if (sound.values[1] && reader_need_string(r, sound.values[1], at.name, "format"))
         return -1;
     reader_put_next(r, list);
-    json_put(r->out, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
-    reader_put_string(r, sound.values[0]);
+    json_put(r->out, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"");
+    reader_put_data(r, sound.values[0]);
+    json_put(r->out, "\"");
     if (sound.values[1])
         reader_put_member(r, "format", sound.keys[1], sound.values[1]);
     json_put(r->out, "}}");

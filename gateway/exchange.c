@@ -54,6 +54,7 @@ void exchange_free_request_body(struct exchange *x)
     free(x->request_body);
     x->request_body = NULL;
     x->chat.body.p = NULL;
+    x->chat.n_cuts = 0;
     x->gateway->freed_us = server_now_us();
 }
 
@@ -178,8 +179,8 @@ static void run_reading(struct worker_job *job)
             dialect_read(r->dialect, r->body, &r->limits, &r->translated, &r->chat, &r->error);
 }
 
-/* The chat stands on its translation. The body that came is needed if an engine speaks the dialect.
- */
+/* The chat stands on its translation, and that on the body that came: the bulk of its pictures is
+ * there. */
 static int keep_translation(struct exchange *x, struct http_error *error)
 {
     struct memory_budget *bodies = &x->gateway->bodies;
@@ -187,7 +188,8 @@ static int keep_translation(struct exchange *x, struct http_error *error)
         return 0;
     x->came_body = x->request_body;
     x->came_bytes = x->request_bytes;
-    if (!exchange_speaks(x, MOA_EDGE) && !exchange_speaks(x, MOA_CLOUD))
+    if (x->translated.n_cuts == 0 && !exchange_speaks(x, MOA_EDGE) &&
+        !exchange_speaks(x, MOA_CLOUD))
         free_came_body(x);
     x->request_body = buffer_take(&x->translated.chat.text, &x->request_bytes);
     if (memory_take(bodies, x->request_bytes))

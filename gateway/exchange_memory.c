@@ -53,15 +53,15 @@ static bool may_remember(const struct exchange *x)
 static struct recall_key key_of(const struct exchange *x)
 {
     struct moa_bytes pieces[RECALL_FRAMES_MAX + 2];
-    const char *body = x->chat.body.p, *name = x->key ? key_name(x->key) : "";
+    const char *name = x->key ? key_name(x->key) : "";
     size_t n = 0, at = 0;
     pieces[n++] = (struct moa_bytes){name, strlen(name)};
     for (size_t i = 0; i < x->chat.n_parts; i++) {
         const struct span *data = &x->chat.parts[i].data;
-        pieces[n++] = (struct moa_bytes){body + at, data->begin - at};
+        pieces[n++] = chat_piece(&x->chat, at, data->begin);
         at = data->end;
     }
-    pieces[n++] = (struct moa_bytes){body + at, x->chat.body.n - at};
+    pieces[n++] = chat_piece(&x->chat, at, (size_t)chat_size(&x->chat));
     return recall_key_of(x->gateway->recall, pieces, n);
 }
 

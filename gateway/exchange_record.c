@@ -295,7 +295,8 @@ static void count_saved(const struct exchange *x, struct metrics *m)
     if (x->forwarding || x->status != 200 || x->pinned)
         return;
     m->saved_requests_total += sent == 0;
-    m->saved_bytes_total += x->chat.body.n > sent ? x->chat.body.n - sent : 0;
+    const uint64_t came = chat_size(&x->chat);
+    m->saved_bytes_total += came > sent ? came - sent : 0;
 }
 
 static void count(const struct exchange *x)
@@ -361,7 +362,7 @@ static void observe(struct exchange *x)
     if (!x->has_decision || x->pinned || x->dry_run || x->status == 0 || x->memory_age_us >= 0)
         return;
     double total_s = (double)(server_now_us() - x->arrived_us - x->overhead_us) / 1e6;
-    double bits = 8.0 * (double)x->chat.body.n;
+    double bits = 8.0 * (double)chat_size(&x->chat);
     bool uploads = x->wish.tier == MOA_CLOUD && x->state.uplink_mbps > 0;
     double transfer_s = uploads ? bits / (1e6 * x->state.uplink_mbps) : 0.0;
     struct moa_outcome outcome = {

@@ -275,10 +275,11 @@ static int measure(struct picture *p, struct moa_bytes file)
 static void score_uri(struct picture *p)
 {
     struct data_uri uri;
-    if (perceive_decode(p->url, p->name, &uri, &p->error))
+    if (perceive_decode(p->head, p->url, p->name, &uri, &p->error))
         return;
     if (measure(p, (struct moa_bytes){uri.p, uri.n}) == 0) {
-        p->facts.is_respelt = !data_uri_is_canonical(&uri, p->url, mime_of(&p->facts));
+        const struct moa_bytes spelling = p->head.n > 0 ? p->head : p->url;
+        p->facts.is_respelt = !data_uri_is_canonical(&uri, spelling, mime_of(&p->facts));
     }
     free(uri.p);
 }
@@ -381,7 +382,7 @@ static void perceive_image_part(struct picture *p)
 {
     struct images *images = p->images;
     if (!data_uri_is_remote(p->url)) {
-        p->key = cache_key_of(images->gateway->cache, p->url);
+        p->key = cache_key_of_both(images->gateway->cache, p->head, p->url);
         score(p);
         return;
     }
@@ -402,11 +403,13 @@ static void perceive_image_part(struct picture *p)
 static void perceive_one(struct picture *p)
 {
     const struct chat *chat = p->images->chat;
-    const struct chat_part *part = &chat->parts[p - p->images->pictures];
+    const size_t i = (size_t)(p - p->images->pictures);
+    const struct chat_part *part = &chat->parts[i];
     if (!part->has_data)
         return;
-    p->url = (struct moa_bytes){(const char *)chat->body.p + part->data.begin,
-                                part->data.end - part->data.begin};
+    const struct chat_data data = chat_part_data(chat, i);
+    p->head = data.head;
+    p->url = data.bytes;
     if (part->kind == MOA_IMAGE)
         perceive_image_part(p);
     else if (data_uri_is_remote(p->url) && pins_has(chat->pins, part->kind))
@@ -507,7 +510,7 @@ static void run_recode(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
     struct data_uri uri;
-    if (images_is_cancelled(p) || perceive_decode(p->url, p->name, &uri, &p->error))
+    if (images_is_cancelled(p) || perceive_decode(p->head, p->url, p->name, &uri, &p->error))
         return;
     const struct moa_bytes file = {uri.p, uri.n};
     struct moa_error why;

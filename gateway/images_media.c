@@ -36,7 +36,7 @@ static void on_media(struct worker_job *job)
 
 void images_look_at_media(struct picture *p)
 {
-    p->key = cache_key_of(p->images->gateway->cache, p->url);
+    p->key = cache_key_of_both(p->images->gateway->cache, p->head, p->url);
     struct cache_value *known = images_recall(p, METRICS_CACHE_SCORE, VARIANT_MEDIA);
     if (known)
         memcpy(heard_of(p), known->p, sizeof(struct heard));
@@ -65,7 +65,7 @@ static struct picture *with_key(struct images *images, size_t i)
     if (!p->url.p)
         return NULL;
     if (p->key.n_bytes == 0) /* it is no image */
-        p->key = cache_key_of(images->gateway->cache, p->url);
+        p->key = cache_key_of_both(images->gateway->cache, p->head, p->url);
     return p;
 }
 

@@ -23,7 +23,8 @@ struct picture {
     struct worker_job job; /* first: a worker_job is a picture */
     struct images *images;
     char name[NAME_BYTES]; /* in errors */
-    struct moa_bytes url;  /* a data URI: in the body, or `fetched` */
+    struct moa_bytes url;  /* a data URI: in the body, or `fetched`; base64 if there is a head: */
+    struct moa_bytes head; /* "data:image/png;base64,", elsewhere; mostly empty */
     struct cache_key key;  /* of what it is: the URI as it came, or the fetched file */
     struct http_error error;
 

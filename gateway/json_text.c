@@ -111,7 +111,7 @@ struct moa_bytes json_string_value(const struct json_text *t, yyjson_val *string
     size_t n = yyjson_get_len(string);
     size_t begin = (size_t)(value - t->copy);
     size_t from = skim_origin(&t->skim, begin), to = skim_origin(&t->skim, begin + n);
-    if (to - from == n)
+    if (to - from == n || !t->skim.owned)
         return (struct moa_bytes){value, n};
     return (struct moa_bytes){(const char *)t->body.p + from, to - from};
 }

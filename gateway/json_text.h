@@ -32,7 +32,7 @@ void json_text_done(struct json_text *text);
 
 /** What stands between the quotes of a string. */
 struct span json_string_span(const struct json_text *text, struct yyjson_val *string);
-/** The value of a string, however long it is. */
+/** The value of a string, however long it is; without its bulk if that stands elsewhere. */
 struct moa_bytes json_string_value(const struct json_text *text, struct yyjson_val *string);
 /** An object that is not empty, braces included. */
 struct span json_object_span(const struct json_text *text, struct yyjson_val *object);

@@ -68,7 +68,7 @@ static void ask(const struct judge_case *c, struct perceived *perceived)
     *q = c->question ? *c->question : nothing_known;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         q->load[tier].prompt_tokens = perceive_tokens(perceived, &c->config->tier[tier]);
-    q->upload_bytes = (double)c->chat->body.n;
+    q->upload_bytes = (double)chat_size(c->chat);
     if (moa_policy_value(c->policy, "adaptive.resolution") > 0.0 && c->scores)
         perceive_smaller(c->chat, c->scores, &c->config->tier[MOA_CLOUD], perceived);
     question_read(c->chat, c->scores, adaptive, q);

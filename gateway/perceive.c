@@ -20,12 +20,14 @@ int perceive_fail(struct http_error *error, const char *name, int status, const 
     return http_fail_at(error, "%s", name);
 }
 
-int perceive_decode(struct moa_bytes url, const char *name, struct data_uri *ret_uri,
-                    struct http_error *ret_error)
+int perceive_decode(struct moa_bytes head, struct moa_bytes url, const char *name,
+                    struct data_uri *ret_uri, struct http_error *ret_error)
 {
     struct http_error why;
     if (data_uri_decode(url, ret_uri, &why) == 0)
         return 0;
+    if (head.n > 0 && why.status == 400) /* not that it had to be a data URI: with its head it is */
+        return perceive_fail(ret_error, name, 400, "invalid_base64", "it is not valid base64");
     return perceive_fail(ret_error, name, why.status, why.code, why.message);
 }
 
@@ -59,12 +61,11 @@ void perceive_image(const struct chat *chat, size_t i, const struct config *conf
                     struct image_score *ret_score)
 {
     *ret_score = (struct image_score){0};
-    const struct span *span = &chat->parts[i].data;
+    const struct chat_data data = chat_part_data(chat, i);
     char name[sizeof(ret_score->error.param)];
     chat_part_name(chat, i, name, sizeof(name));
-    struct moa_bytes url = {(const char *)chat->body.p + span->begin, span->end - span->begin};
     struct data_uri uri;
-    if (perceive_decode(url, name, &uri, &ret_score->error))
+    if (perceive_decode(data.head, data.bytes, name, &uri, &ret_score->error))
         return;
     if (perceive_measure((struct moa_bytes){uri.p, uri.n}, (uint64_t)config->max_image_px, name,
                          &ret_score->facts, &ret_score->error) == 0)

@@ -45,9 +45,9 @@ void perceive_media(struct moa_bytes url, struct heard *ret_heard);
 
 /* The same in steps, for images that are not all the same way. `name` is the image's in errors. */
 
-/** data_uri_decode() with the image's name in the error. */
-int perceive_decode(struct moa_bytes url, const char *name, struct data_uri *ret_uri,
-                    struct http_error *ret_error);
+/** data_uri_decode() with the image's name in the error. `url` is base64 if there is a `head`. */
+int perceive_decode(struct moa_bytes head, struct moa_bytes url, const char *name,
+                    struct data_uri *ret_uri, struct http_error *ret_error);
 
 /** Measures an image file of at most `max_px` pixels. 0, or -1 with `ret_error`. */
 int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,

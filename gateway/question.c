@@ -169,11 +169,13 @@ unsigned question_kind(const char *text)
 /* ---- scene ---- */
 
 /* A part that was not looked at, as its bytes stand in the body. */
-static void hash_bytes(const struct chat *chat, const struct chat_part *part, uint64_t ret_hash[2])
+static void hash_bytes(const struct chat *chat, size_t i, uint64_t ret_hash[2])
 {
-    const struct span *span = part->has_data ? &part->data : &part->span;
-    const XXH128_hash_t hash =
-        XXH3_128bits((const char *)chat->body.p + span->begin, span->end - span->begin);
+    const struct chat_part *part = &chat->parts[i];
+    const struct moa_bytes bytes = part->has_data
+                                       ? chat_part_data(chat, i).bytes
+                                       : chat_piece(chat, part->span.begin, part->span.end);
+    const XXH128_hash_t hash = XXH3_128bits(bytes.p, bytes.n);
     ret_hash[0] = hash.low64;
     ret_hash[1] = hash.high64;
 }
@@ -188,7 +190,7 @@ static uint64_t scene_of(const struct chat *chat, const struct image_score *scor
         if (part->kind == MOA_IMAGE && scores[i].facts.info.width_px > 0)
             moa_image_scene(&scores[i].facts.features, words + 2);
         else
-            hash_bytes(chat, part, words + 2);
+            hash_bytes(chat, i, words + 2);
         scene = moa_adaptive_hash(adaptive, words, 4);
     }
     return scene;

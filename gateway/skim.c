@@ -130,30 +130,42 @@ static struct moa_bytes next_cut(struct moa_bytes body, enum skim_kind kind, siz
     return kind == SKIM_URIS ? next_uri(body, at) : next_base64(body, at);
 }
 
-static size_t find_cuts(struct moa_bytes body, struct skim_way way, struct moa_bytes *cuts)
+static size_t find_cuts(struct moa_bytes body, enum skim_kind kind, struct moa_bytes *cuts)
 {
     size_t n = 0, at = 0;
-    if (way.kind == SKIM_KNOWN) {
-        for (; n < way.n_cuts; n++)
-            cuts[n] = (struct moa_bytes){(const char *)body.p + way.cuts[n].begin, way.cuts[n].n};
-        return n;
-    }
-    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, way.kind, &at)).n > 0)
+    while (n < SKIM_CUTS_MAX && (cuts[n] = next_cut(body, kind, &at)).n > 0)
         n++;
     return n;
+}
+
+/* Nothing is to be looked for. */
+static int take_known(struct skim *skim, struct moa_bytes json, struct skim_way way, size_t most)
+{
+    size_t removed = 0;
+    if (most > 0 && json.n > most)
+        return 1;
+    skim->json = json;
+    skim->n_cuts = way.n_cuts;
+    for (size_t i = 0; i < way.n_cuts; i++) {
+        skim->cuts[i] = way.cuts[i].begin - removed;
+        removed += way.cuts[i].n;
+        skim->removed[i] = removed;
+    }
+    return 0;
 }
 
 int skim_init(struct skim *skim, struct moa_bytes body, struct skim_way way, size_t most)
 {
     struct moa_bytes cuts[SKIM_CUTS_MAX];
-    const size_t n = find_cuts(body, way, cuts);
-    size_t removed = 0;
-    for (size_t i = 0; i < n; i++)
-        removed += cuts[i].n;
-
     skim->n_cuts = 0;
     skim->owned = NULL;
     skim->json = (struct moa_bytes){NULL, 0};
+    if (way.kind == SKIM_KNOWN)
+        return take_known(skim, body, way, most);
+    const size_t n = find_cuts(body, way.kind, cuts);
+    size_t removed = 0;
+    for (size_t i = 0; i < n; i++)
+        removed += cuts[i].n;
     if (most > 0 && body.n - removed > most)
         return 1;
     skim->json = body;
@@ -191,7 +203,7 @@ void skim_done(struct skim *skim)
 struct skim_cut skim_cut_at(const struct skim *skim, size_t i)
 {
     const size_t before = i > 0 ? skim->removed[i - 1] : 0;
-    return (struct skim_cut){skim->cuts[i] + before, skim->removed[i] - before};
+    return (struct skim_cut){.begin = skim->cuts[i] + before, .n = skim->removed[i] - before};
 }
 
 size_t skim_origin(const struct skim *skim, size_t offset)

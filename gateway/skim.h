@@ -16,12 +16,14 @@
 enum skim_kind {
     SKIM_URIS,   /* strings that are data URIs */
     SKIM_BASE64, /* strings of base64 and nothing else */
-    SKIM_KNOWN,  /* what is listed: the body was written here, with cuts of another skim in it */
+    SKIM_KNOWN,  /* what is listed, and stands elsewhere: what is given is the skim of a body */
 };
 
 /** Bytes of a body. */
 struct skim_cut {
     size_t begin, n;
+    const char *p;   /* where they stand, if that is elsewhere: in another body, */
+    size_t n_before; /* where so many bytes of the same string stand before them */
 };
 
 struct skim_way {
@@ -39,7 +41,8 @@ struct skim {
 };
 
 /**
- * Cuts what is of a kind, or known, out of `body`, which must outlive the skim. What is cut is
+ * Cuts what is of a kind out of `body`, which must outlive the skim; or takes `body` as what is
+ * left of one without the cuts that are known. What is cut is
  * ASCII without escapes, so it is valid in JSON and stands for itself; everything else, faults
  * included, is in the skim as in the body. Returns 0, -1 if out of memory, or 1 if more than `most`
  * bytes (0: any number) would be in the skim, which is empty then.

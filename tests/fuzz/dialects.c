@@ -49,7 +49,9 @@ static void read_body(const struct dialect *dialect, struct moa_bytes body)
         dialect_body_done(&translated);
         return;
     }
-    yyjson_doc_free(parse(chat.body));
+    char *text = passed_whole(&chat);
+    yyjson_doc_free(parse((struct moa_bytes){text, chat_size(&chat)}));
+    free(text);
     FUZZ_ASSERT(chat.n_parts == translated.n_origins && chat.n_fixes == 0);
     for (size_t i = 0; i < chat.n_parts; i++) {
         char *url = chat_part_url(&chat, i);

@@ -69,12 +69,12 @@ static char *read_body(struct moa_bytes body)
     if (dialect_read(&dialect_messages, body, &limits, &translated, &chat, &error)) {
         check_error(&error);
     } else {
-        check_json(chat.body.p, chat.body.n);
+        text = passed_whole(&chat);
+        check_json(text, chat_size(&chat));
         FUZZ_ASSERT(chat.n_parts == translated.n_origins);
         check_parts(&chat);
         passed_check(&dialect_messages, &translated, &chat, &limits);
-        text = strdup(chat.body.p);
-        FUZZ_ASSERT(text && strlen(text) == chat.body.n);
+        FUZZ_ASSERT(strlen(text) == chat_size(&chat));
         chat_done(&chat);
     }
     dialect_body_done(&translated);

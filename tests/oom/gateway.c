@@ -165,7 +165,7 @@ static enum end pictures(void)
     struct http_error error;
     struct image_facts facts;
     struct data_uri uri;
-    if (perceive_decode(bytes_of(png), "image", &uri, &error))
+    if (perceive_decode((struct moa_bytes){NULL, 0}, bytes_of(png), "image", &uri, &error))
         return end_of(&error);
     int err = perceive_measure((struct moa_bytes){uri.p, uri.n}, 100, "image", &facts, &error);
     free(uri.p);

@@ -11,6 +11,17 @@
 
 #include "test.h"
 
+/* To be freed. */
+static char *joined(const struct chat_body *body)
+{
+    char *text = malloc(body->total_bytes + 1), *to = text;
+    for (size_t i = 0; i < body->n_segments; i++)
+        to = (char *)memcpy(to, body->segments[i].p, body->segments[i].n) + body->segments[i].n;
+    assert_int_equal(to - text, body->total_bytes);
+    *to = '\0';
+    return text;
+}
+
 static int begin(struct dialect_answer *a)
 {
     json_print(&a->out, "begin(%.20s,%.20s)", a->id, a->model);
@@ -167,6 +178,68 @@ static void parts_keep_the_names_of_their_origin(void **state)
     dialect_body_done(&body);
 }
 
+#define BULK_BYTES 5001
+
+/* Two pictures, of which the second is larger; neither is copied. */
+static void assert_bulk(const struct dialect *dialect, const char *format, const char *head)
+{
+    static const struct chat_limits limits = {.max_text_bytes = 100000, .max_images = 3};
+    static char bulk[BULK_BYTES];
+    struct dialect_body translated;
+    struct chat chat;
+    struct http_error error;
+    char *body, *url;
+    memset(bulk, 'A', BULK_BYTES - 1);
+    const int n = asprintf(&body, format, bulk, bulk);
+    assert_true(n > 0);
+    const struct moa_bytes bytes = {body, (size_t)n};
+    if (dialect_read(dialect, bytes, &limits, &translated, &chat, &error))
+        fail_msg("refused: %s", error.message);
+    assert_int_equal(chat.n_cuts, 2);
+    assert_true(chat.body.n < 500);
+    assert_true(chat_size(&chat) > 2 * strlen(bulk));
+    for (size_t i = 0; i < 2; i++) {
+        const struct chat_data data = chat_part_data(&chat, i);
+        assert_true((const char *)data.bytes.p > body && (const char *)data.bytes.p < body + n);
+        assert_int_equal(data.head.n, strlen(head));
+        assert_memory_equal(data.head.p ? data.head.p : "", head, data.head.n);
+        assert_true(asprintf(&url, "data:image/png;base64,%s%s", i ? "BBBB" : "", bulk) > 0);
+        char *is = chat_part_url(&chat, i);
+        assert_string_equal(is, url);
+        free(is);
+        free(url);
+    }
+    struct chat_body edited;
+    char *const words[] = {(char *)(uintptr_t) "a barn", NULL};
+    const struct chat_edits edits = {.model = "m", .evidence = words};
+    assert_int_equal(chat_render(&chat, &edits, &edited), 0);
+    assert_in_range(edited.total_bytes, strlen(bulk), strlen(bulk) + 500);
+    char *text = joined(&edited);
+    assert_non_null(strstr(text, "a barn"));
+    assert_non_null(strstr(text, "data:image/png;base64,BBBBAAAA"));
+    free(text);
+    chat_body_done(&edited);
+    chat_done(&chat);
+    dialect_body_done(&translated);
+    free(body);
+}
+
+static void the_bulk_of_pictures_stays_where_it_came(void **state)
+{
+    (void)state;
+#define SOURCE(data)                                                                               \
+    "{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\","            \
+    "\"data\":\"" data "\"}}"
+#define INPUT(data) "{\"type\":\"input_image\",\"image_url\":\"data:image/png;base64," data "\"}"
+    assert_bulk(
+        &dialect_messages,
+        "{\"messages\":[{\"role\":\"user\",\"content\":[" SOURCE("%s") "," SOURCE("BBBB%s") "]}]}",
+        "data:image/png;base64,");
+    assert_bulk(
+        &dialect_responses,
+        "{\"input\":[{\"role\":\"user\",\"content\":[" INPUT("%s") "," INPUT("BBBB%s") "]}]}", "");
+}
+
 static void paths_name_dialects(void **state)
 {
     (void)state;
@@ -185,6 +258,7 @@ int main(void)
         cmocka_unit_test(whole_answers),
         cmocka_unit_test(streams),
         cmocka_unit_test(parts_keep_the_names_of_their_origin),
+        cmocka_unit_test(the_bulk_of_pictures_stays_where_it_came),
         cmocka_unit_test(paths_name_dialects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
