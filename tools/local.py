@@ -58,9 +58,9 @@ class Process:
 class Engine(Process):
     """One llama-server with the model pair models/NAME.gguf. Ready after wait()."""
 
-    def __init__(self, name, folder):
-        command = [os.path.join(ROOT, "tools", "engine"), os.path.join(MODELS, name + ".gguf"),
-                   os.path.join(MODELS, name + "-mmproj.gguf"), "--", "-t", "1"]
+    def __init__(self, name, folder, models=MODELS):
+        command = [os.path.join(ROOT, "tools", "engine"), os.path.join(models, name + ".gguf"),
+                   os.path.join(models, name + "-mmproj.gguf"), "--", "-t", "1"]
         super().__init__("engine " + name, command, os.path.join(folder, name + "-engine.log"))
 
     def wait(self):
