@@ -17,7 +17,7 @@ static const char *const names[] = {"edge", "cloud", "cascade", "adaptive"};
 
 struct job {
     const struct recorded_row *row;
-    double arrived_ms, predicted_ms;
+    double arrived_ms, predicted_ms, busy[2];
     bool edge_first, escalated;
 };
 
@@ -67,6 +67,7 @@ static void learn(struct simulation *s, const struct job *job, bool called_edge,
         .escalated = job->escalated,
         .cloud = called_cloud,
         .called = {called_edge, called_cloud},
+        .busy = {job->busy[0], job->busy[1]},
         .times = {{0, s->tier[0].call_ms, NAN, 0, NAN}, {0, s->tier[1].call_ms, NAN, 0, NAN}}};
     if (moa_adaptive_observe(s->a, &o))
         abort();
@@ -106,6 +107,8 @@ static enum moa_tier route(struct simulation *s, struct job *job)
     if (moa_adaptive_decide(s->a, &q, &d))
         abort();
     const enum moa_tier tier = d.route == MOA_ROUTE_CLOUD ? MOA_CLOUD : MOA_EDGE;
+    for (int t = MOA_EDGE; t <= MOA_CLOUD; t++)
+        job->busy[t] = moa_load_busy(&q.load[t]);
     job->predicted_ms = d.predicted_ms[tier];
     return tier;
 }

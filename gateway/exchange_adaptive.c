@@ -167,8 +167,10 @@ void exchange_tell_adaptive(struct exchange *x)
     if (!x->has_decision || !d->is_routed || x->dry_run || x->status == 0 || is_outside(x))
         return;
     o->kind = x->perceived.question.kind;
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         o->n_ahead[tier] = moa_load_ahead(&x->perceived.question.load[tier]);
+        o->busy[tier] = moa_load_busy(&x->perceived.question.load[tier]);
+    }
     o->edge_first = !isnan(x->score);
     o->escalated = x->score < d->routing.threshold;
     exchange_aim(x);

@@ -336,6 +336,13 @@ double moa_load_ahead(const struct moa_tier_load *load)
     return load && !(load->n_in_flight >= load->slots) ? load->n_in_flight : (double)NAN;
 }
 
+double moa_load_busy(const struct moa_tier_load *load)
+{
+    if (!load)
+        return NAN;
+    return load->n_in_flight >= load->slots ? 1.0 : load->n_in_flight / load->slots;
+}
+
 /* What pins and outages decide alone. */
 static bool is_forced(const struct moa_question *q, struct moa_routing *r)
 {
@@ -450,7 +457,8 @@ enum moa_err moa_adaptive_observe(struct moa_adaptive *adaptive,
         return MOA_ERR_ARGUMENT;
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
         const struct moa_call_times *t = &outcome->times[tier];
-        if (!is_quantity(outcome->n_ahead[tier]))
+        if (!is_quantity(outcome->n_ahead[tier]) || !is_quantity(outcome->busy[tier]) ||
+            outcome->busy[tier] > 1.0)
             return MOA_ERR_ARGUMENT;
         if (outcome->called[tier] && !(is_quantity(t->fixed_ms) && is_quantity(t->prompt_ms) &&
                                        is_quantity(t->prompt_tokens) && is_quantity(t->answer_ms) &&

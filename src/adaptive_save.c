@@ -13,9 +13,9 @@
 
 /* "moaadt" and the version. The first had no slopes of times over tokens, the second none over
  * calls in flight, the third no way to compare long answers, and watched no scores, the fourth had
- * whole pictures only. */
+ * whole pictures only, the fifth did not know how busy tiers are. */
 #define MAGIC UINT64_C(0x746461616f6d)
-#define VERSION 5
+#define VERSION 6
 
 enum { COUNT, SAVE, LOAD };
 
@@ -220,6 +220,8 @@ static void walk_predict(struct adaptive_walk *w, struct predict *p)
         walk_quantity(w, &t->slope.mean_ms);
         walk_quantity(w, &t->slope.variance);
         walk_double(w, &t->slope.covariance);
+        if (w->version >= 6)
+            walk_running(w, &t->busy);
     }
     walk_rate(w, &p->all);
     for (size_t i = 0; i < MOA_QUESTION_KINDS; i++) {

@@ -30,7 +30,7 @@ IS_WHOLE(moa_question, 136);
 IS_WHOLE(moa_routing, 80);
 IS_WHOLE(moa_answer, 40);
 IS_WHOLE(moa_call_times, 40);
-IS_WHOLE(moa_adaptive_outcome, 112);
+IS_WHOLE(moa_adaptive_outcome, 128);
 
 struct docket_walk {
     bool reads;
@@ -416,9 +416,12 @@ static void point_to(struct moa_docket *d, unsigned which, const struct docket_p
     d->decision.is_routed = which & PART_ROUTING;
     d->answer = which & PART_ANSWER ? &room->answer : NULL;
     d->outcome = which & PART_OUTCOME ? &room->outcome : NULL;
-    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
-        room->outcome.n_ahead[tier] =
-            which & PART_QUESTION ? moa_load_ahead(&room->question.load[tier]) : (double)NAN;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++) {
+        const struct moa_tier_load *load =
+            which & PART_QUESTION ? &room->question.load[tier] : NULL;
+        room->outcome.n_ahead[tier] = moa_load_ahead(load);
+        room->outcome.busy[tier] = moa_load_busy(load);
+    }
 }
 
 enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *room,

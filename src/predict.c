@@ -16,6 +16,9 @@
  * came. Otherwise one odd call after years of quiet would be believed as it stands. */
 #define COMPANY_LEAST 0.01
 #define COMPANY_PRIOR 2.0
+/* How busy a tier is, of about the last two hundred requests. A queue has no end at 1. */
+#define BUSY_LEAST 0.005
+#define BUSY_MOST 0.9
 #define RATE_KEPT (1.0 - 1.0 / 500.0)
 /* A kind of question is as all questions are until this many of it were seen. */
 #define KIND_PRIOR 5.0
@@ -116,6 +119,8 @@ void moa_predict_observe(struct predict *p, const struct moa_adaptive_outcome *o
     }
     if (outcome->is_again)
         return;
+    for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
+        see_slowly(&p->tier[tier].busy, outcome->busy[tier], BUSY_LEAST);
     if (outcome->edge_first) {
         see_escalation(&p->all, outcome->escalated);
         see_escalation(&p->kind[outcome->kind], outcome->escalated);
@@ -208,6 +213,25 @@ static double answer_ms(const struct predict *p, const struct moa_question *q, e
            fmax(0.0, work_ms + company_ms(tier, load));
 }
 
+/* What a call costs the others. Whoever comes before the queue is empty again waits for its share
+ * of the work: with one server of constant service that is busy for a share u of the time this is
+ * u / (1 - u) (W + S/2), by which a policy that only knows who goes where how often is bettered
+ * (one step of policy iteration). While slots are free all of them have to be taken first. And each
+ * call that is at work is slowed down by one more. */
+static double others_ms(const struct predict *p, const struct moa_question *q, enum moa_tier which)
+{
+    const struct predict_tier *tier = &p->tier[which];
+    const struct moa_tier_load *load = &q->load[which];
+    const double busy = fmin(tier->busy.mean, BUSY_MOST);
+    const double service_ms = tier->service_ms.mean;
+    const double wait_ms = moa_predict_wait_ms(load->n_in_flight, load->slots, service_ms);
+    const double others_free = fmax(0.0, load->slots - 1.0 - load->n_in_flight);
+    const double work_ms = pow(busy, others_free) * service_ms / (2.0 * load->slots);
+    const double at_work = moa_load_busy(load) * load->slots;
+    return known_or_0(busy / (1.0 - busy) * (wait_ms + work_ms)) +
+           known_or_0(at_work * moa_predict_slope_ms(&tier->slope));
+}
+
 void moa_predict(const struct predict *p, const struct moa_question *question,
                  struct moa_routing *ret_routing)
 {
@@ -218,7 +242,7 @@ void moa_predict(const struct predict *p, const struct moa_question *question,
     r->predicted_ms[MOA_CLOUD] =
         moa_predict_upload_ms(q->upload_bytes, q->uplink_mbps, q->rtt_ms, q->cold) +
         answer_ms(p, q, MOA_CLOUD);
+    r->cost_cloud = r->predicted_ms[MOA_CLOUD] + others_ms(p, q, MOA_CLOUD) + p->kappa_ms;
     r->cost_edge_first =
-        r->predicted_ms[MOA_EDGE] + r->rate * (r->predicted_ms[MOA_CLOUD] + p->kappa_ms);
-    r->cost_cloud = r->predicted_ms[MOA_CLOUD] + p->kappa_ms;
+        r->predicted_ms[MOA_EDGE] + others_ms(p, q, MOA_EDGE) + r->rate * r->cost_cloud;
 }

@@ -24,6 +24,7 @@ struct predict_slope {
 
 struct predict_tier {
     struct running fixed_ms, prompt_ms, prompt_tokens, answer_ms, answer_tokens, service_ms, ahead;
+    struct running busy; /* the share of its slots that worked when a request came */
     /* How the time to read a prompt varies with its tokens, of about the last two hundred. */
     struct running tokens_variance, tokens_ms_covariance;
     struct predict_slope slope;

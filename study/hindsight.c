@@ -328,7 +328,8 @@ static void tell_adaptive(struct moa_adaptive *adaptive, const struct hindsight_
 {
     const struct moa_docket *docket = row->docket;
     const struct moa_question *q = docket->request.question;
-    struct moa_adaptive_outcome o = {.kind = q ? q->kind : 0, .n_ahead = {NAN, NAN}};
+    struct moa_adaptive_outcome o = {
+        .kind = q ? q->kind : 0, .n_ahead = {NAN, NAN}, .busy = {NAN, NAN}};
     if (docket->outcome)
         o = *docket->outcome;
     if (!docket->outcome || c->otherwise) {

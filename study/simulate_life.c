@@ -79,8 +79,10 @@ static void decide(struct sim_world *w, struct sim_request *r)
         return;
     r->routing = d.routing;
     r->sending_ms = moa_adaptive_sending_ms(&question);
-    for (int t = MOA_EDGE; t <= MOA_CLOUD; t++)
+    for (int t = MOA_EDGE; t <= MOA_CLOUD; t++) {
         r->n_ahead[t] = moa_load_ahead(&question.load[t]);
+        r->busy[t] = moa_load_busy(&question.load[t]);
+    }
 }
 
 /* ---- how sure the edge is ---- */
@@ -378,7 +380,8 @@ static void tell_adaptive(const struct sim_request *r)
                                            .cloud = r->called[MOA_CLOUD] || r->audited,
                                            .called = {r->got[MOA_EDGE], r->got[MOA_CLOUD]},
                                            .times = {r->times[0], r->times[1]},
-                                           .n_ahead = {r->n_ahead[0], r->n_ahead[1]}};
+                                           .n_ahead = {r->n_ahead[0], r->n_ahead[1]},
+                                           .busy = {r->busy[0], r->busy[1]}};
     if (moa_adaptive_observe(r->box->adaptive, &o))
         abort();
 }

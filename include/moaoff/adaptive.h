@@ -180,11 +180,15 @@ struct moa_adaptive_outcome {
     bool is_again;   /**< no other request, but more times of one that was told already */
     struct moa_call_times times[2];
     double n_ahead[2]; /**< moa_load_ahead() when it was decided; NaN: unknown */
+    double busy[2];    /**< moa_load_busy() when it was decided; NaN: unknown */
 };
 
 /** Our calls that a tier is at work on; NaN: unknown, or as many as
  * it takes at once, so that this one had to wait. */
 MOA_API double moa_load_ahead(const struct moa_tier_load *load);
+
+/** The share of its slots that work for us; NaN: unknown. */
+MOA_API double moa_load_busy(const struct moa_tier_load *load);
 
 /* ---- the policy's state ---- */
 

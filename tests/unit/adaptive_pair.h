@@ -89,8 +89,10 @@ static inline struct told tell(struct moa_adaptive *a, uint64_t scene, double p,
     t.kept = t.routing.route == MOA_ROUTE_EDGE ||
              (first && moa_adaptive_score(a, &answer) >= t.routing.threshold);
     const bool audited = t.routing.audit_of[0] || t.routing.audit_of[1];
-    const struct moa_adaptive_outcome outcome = {
-        .edge_first = first, .escalated = first && !t.kept, .cloud = !t.kept || audited};
+    const struct moa_adaptive_outcome outcome = {.edge_first = first,
+                                                 .escalated = first && !t.kept,
+                                                 .cloud = !t.kept || audited,
+                                                 .busy = {NAN, NAN}};
     assert_int_equal(moa_adaptive_observe(a, &outcome), MOA_OK);
     struct moa_audit audit = {.scene = scene, .answer = answer, .lost = lost};
     memcpy(audit.audit_of, t.routing.audit_of, sizeof(audit.audit_of));

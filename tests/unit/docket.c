@@ -227,6 +227,8 @@ static void members_are_what_they_were(void **state)
     assert_true(d.outcome->times[MOA_CLOUD].answer_tokens == 10);
     assert_true(
         is_same_double(d.outcome->n_ahead[MOA_CLOUD], moa_load_ahead(&x.question.load[MOA_CLOUD])));
+    assert_true(
+        is_same_double(d.outcome->busy[MOA_EDGE], moa_load_busy(&x.question.load[MOA_EDGE])));
     assert_true(d.outcome->escalated == x.outcome.escalated);
     assert_true(d.outcome->is_again == x.outcome.is_again);
     moa_policy_free(policy);

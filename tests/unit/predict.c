@@ -206,6 +206,86 @@ static void one_odd_call_is_one_call_however_many_came_before(void **unused)
     assert_true(fabs(slope_ms[1] - slope_ms[0]) < 1);
 }
 
+static void how_busy_a_tier_is(void **unused)
+{
+    (void)unused;
+    assert_true(is(moa_load_busy(&(struct moa_tier_load){0, 4, 9}), 0));
+    assert_true(is(moa_load_busy(&(struct moa_tier_load){3, 4, NAN}), 0.75));
+    assert_true(is(moa_load_busy(&(struct moa_tier_load){9, 4, NAN}), 1));
+    assert_true(isnan(moa_load_busy(&(struct moa_tier_load){NAN, 4, 9})));
+    assert_true(isnan(moa_load_busy(&(struct moa_tier_load){1, NAN, 9})));
+    assert_true(isnan(moa_load_busy(NULL)));
+}
+
+/* Ten of every ten requests find `n_ten` tenths of the edge busy. */
+static void teach_busy(struct predict *p, int n_ten)
+{
+    const struct moa_adaptive_outcome calls = {.called = {true, true},
+                                               .is_again = true,
+                                               .times = {{0, 0, NAN, 100, 1}, {0, 0, NAN, 150, 1}}};
+    for (int i = 0; i < 50; i++)
+        moa_predict_observe(p, &calls, 1.0);
+    for (int i = 0; i < 20000; i++) {
+        const struct moa_adaptive_outcome o = {.busy = {i % 10 < n_ten, NAN}};
+        moa_predict_observe(p, &o, 1.0);
+    }
+}
+
+/* At light load a call costs what it takes. Near capacity it costs those who come after it more,
+ * and what it costs grows with the queue that it joins. */
+static void who_comes_after_pays_for_a_queue(void **unused)
+{
+    (void)unused;
+    struct moa_question q = alone;
+    q.upload_bytes = q.rtt_ms = 0;
+    for (int n_ten = 0; n_ten <= 10; n_ten += 2) {
+        struct predict p = {.kappa_ms = 0};
+        struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+        teach_busy(&p, n_ten);
+        const double busy = fmin(n_ten / 10.0, 0.9), factor = busy / (1 - busy);
+        for (int n = 0; n < 4; n++) {
+            q.load[MOA_EDGE].n_in_flight = n;
+            moa_predict(&p, &q, &r);
+            const double wait_ms = n > 0 ? 100 * n - 50 : 0;
+            const double others_ms =
+                r.cost_edge_first - r.predicted_ms[MOA_EDGE] - r.rate * r.cost_cloud;
+            assert_true(is(r.predicted_ms[MOA_EDGE], 100 + wait_ms));
+            assert_true(is(r.cost_cloud, 150)); /* nothing is known of how busy it is */
+            assert_true(fabs(others_ms - factor * (wait_ms + 50)) <
+                        0.1 * factor * (wait_ms + 50) + 1e-9);
+        }
+        if (n_ten > 0) { /* none of eight slots, that all have to be taken before anybody waits */
+            q.load[MOA_EDGE] = (struct moa_tier_load){0, 8, NAN};
+            moa_predict(&p, &q, &r);
+            assert_true(r.cost_edge_first - 100 - r.rate * 150 < 10 * factor);
+            q.load[MOA_EDGE].slots = 1;
+        }
+    }
+}
+
+/* And those that are at work take longer for one more. */
+static void who_is_there_already_pays_for_company(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+    struct moa_question q = alone;
+    for (int i = 0; i < 200; i++) {
+        const struct moa_adaptive_outcome o = {
+            .cloud = true,
+            .called = {false, true},
+            .times = {[MOA_CLOUD] = {80 + 60 * (i % 3), 0, NAN, 0, 1}},
+            .n_ahead = {NAN, i % 3}};
+        moa_predict_observe(&p, &o, 1.0);
+    }
+    const double slope_ms = moa_predict_slope_ms(&p.tier[MOA_CLOUD].slope);
+    for (int n = 0; n < 12; n++) {
+        q.load[MOA_CLOUD].n_in_flight = n;
+        moa_predict(&p, &q, &r);
+        assert_true(is(r.cost_cloud, r.predicted_ms[MOA_CLOUD] + slope_ms * (n < 8 ? n : 8)));
+    }
+}
+
 static void kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again(void **unused)
 {
     (void)unused;
@@ -245,6 +325,9 @@ int main(void)
         cmocka_unit_test(calls_that_are_there_slow_others_down),
         cmocka_unit_test(company_is_never_an_advantage),
         cmocka_unit_test(one_odd_call_is_one_call_however_many_came_before),
+        cmocka_unit_test(how_busy_a_tier_is),
+        cmocka_unit_test(who_comes_after_pays_for_a_queue),
+        cmocka_unit_test(who_is_there_already_pays_for_company),
         cmocka_unit_test(kappa_rises_while_too_much_goes_to_the_cloud_and_falls_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,36 @@ static void adaptive_is_certified_and_audits(void **unused)
     remove_records();
 }
 
+/* Near what the edge takes, every threshold is quicker than a coin that sends as many to the cloud,
+ * and as right: whoever joins a queue is charged for those who come after. c_img is drawn evenly,
+ * so a threshold of it is a coin. */
+static void near_capacity_a_coin_divides_the_load_no_better(void **unused)
+{
+    (void)unused;
+    write_records();
+    char paths[2][128], blind[64];
+    snprintf(paths[0], sizeof(paths[0]), "records.edge=%s", record_paths[0]);
+    snprintf(paths[1], sizeof(paths[1]), "records.cloud=%s", record_paths[1]);
+    const char *const near[] = {paths[0],
+                                paths[1],
+                                "requests=60000",
+                                "arrivals.rate=9.5",
+                                "link.mbps=50",
+                                "cloud_queue=1000",
+                                "warmup=2000",
+                                "arrivals.warmup_rate=2",
+                                NULL};
+    const struct simulate_result sure = run_and_forget("adaptive:audit=0,threshold=0.55", near);
+    const double share = sure.all.to_cloud / sure.all.n;
+    snprintf(blind, sizeof(blind), "paper-no-state:tau_text=1,tau_image=%.4f", 1 - share);
+    const struct simulate_result coin = run_and_forget(blind, near);
+    assert_true(fabs(coin.all.to_cloud / coin.all.n - share) < 0.02 && share > 0.2 && share < 0.4);
+    assert_true(sure.all.right > coin.all.right);
+    if (sure.mean_ms + sure.half_width_ms > coin.mean_ms - coin.half_width_ms)
+        fail_msg("%.0f ms, a coin %.0f ms", sure.mean_ms, coin.mean_ms);
+    remove_records();
+}
+
 static void policies_are_read(void **unused)
 {
     (void)unused;
@@ -310,6 +340,7 @@ int main(void)
         cmocka_unit_test(the_same_seed_gives_the_same),
         cmocka_unit_test(answers_come_from_records),
         cmocka_unit_test(adaptive_is_certified_and_audits),
+        cmocka_unit_test(near_capacity_a_coin_divides_the_load_no_better),
         cmocka_unit_test(policies_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
