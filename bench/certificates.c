@@ -14,7 +14,7 @@
 
 struct setup {
     struct recorded answers;
-    long n_runs, n_requests;
+    long n_runs, n_requests, from; /* right answers count from this request on */
     bool labels;
     double alpha, delta;
 };
@@ -51,13 +51,23 @@ struct run {
     bool is_broken;
 };
 
+/* The loosest threshold that is certified, whether or not it is kept by now. */
+static double certified_threshold(const struct moa_guarantee *g)
+{
+    double threshold = INFINITY;
+    for (size_t k = 0; k < g->n_curve && g->curve[k].evidence * g->delta_kept >= 1.0 - 1e-9; k++)
+        threshold = g->curve[k].threshold;
+    return threshold;
+}
+
 static void look_at_bound(struct run *r, long i)
 {
     struct moa_guarantee g;
     moa_adaptive_guarantee(r->a, &g);
     if (g.certified && !isfinite(r->result->first))
         r->result->first = (double)i + 1;
-    r->is_broken = g.certified && true_share(r->setup, r->a, g.threshold) > r->setup->alpha;
+    r->is_broken =
+        g.certified && true_share(r->setup, r->a, certified_threshold(&g)) > r->setup->alpha;
     if (r->is_broken)
         r->result->broken_at_all = 1;
 }
@@ -93,8 +103,10 @@ static void ask(struct run *r, long i, uint64_t *seed)
         abort();
     r->n_cloud += outcome.cloud;
     r->n_cloud_late += outcome.cloud && i >= r->setup->n_requests - 10000;
-    r->n_right += kept ? row->edge_right : row->cloud_right;
-    r->n_cloud_right += row->cloud_right;
+    if (i >= r->setup->from) {
+        r->n_right += kept ? row->edge_right : row->cloud_right;
+        r->n_cloud_right += row->cloud_right;
+    }
     r->n_lost += kept && lost(r->setup, row);
     r->result->broken_requests += r->is_broken;
     if (!audited)
@@ -147,15 +159,25 @@ static void print_mean(const char *name, const struct result *results, long n, s
 static void print(const struct setup *s, const struct result *results)
 {
     double *first = calloc((size_t)s->n_runs, sizeof(*first));
-    if (!first)
+    double *right = calloc((size_t)s->n_runs, sizeof(*right));
+    if (!first || !right)
         abort();
     for (long i = 0; i < s->n_runs; i++)
         first[i] = results[i].first;
+    for (long i = 0; i < s->n_runs; i++)
+        right[i] = results[i].right_ratio;
+    qsort(right, (size_t)s->n_runs, sizeof(*right), by_value);
     qsort(first, (size_t)s->n_runs, sizeof(*first), by_value);
     printf("runs=%ld requests=%ld rows=%zu first_median=%g first_90=%g first_worst=%g", s->n_runs,
            s->n_requests, s->answers.n, first[s->n_runs / 2], first[(s->n_runs * 9 - 1) / 10],
            first[s->n_runs - 1]);
+    long n_below = 0;
+    while (n_below < s->n_runs && right[n_below] < 0.97)
+        n_below++;
+    printf(" right_10=%.5f below_97=%.4f", right[(s->n_runs - 1) / 10],
+           (double)n_below / (double)s->n_runs);
     free(first);
+    free(right);
     print_mean("broken", results, s->n_runs, offsetof(struct result, broken_at_all));
     print_mean("broken_requests", results, s->n_runs, offsetof(struct result, broken_requests));
     print_mean("alarms", results, s->n_runs, offsetof(struct result, alarms));
@@ -240,6 +262,8 @@ int main(int argc, char **argv)
             s.n_runs = strtol(argv[i] + 5, NULL, 10);
         else if (strncmp(argv[i], "requests=", 9) == 0)
             s.n_requests = strtol(argv[i] + 9, NULL, 10);
+        else if (strncmp(argv[i], "from=", 5) == 0)
+            s.from = strtol(argv[i] + 5, NULL, 10);
         else if (strncmp(argv[i], "alpha=", 6) == 0)
             s.alpha = strtod(argv[i] + 6, NULL);
         else if (strncmp(argv[i], "delta=", 6) == 0)

@@ -129,6 +129,17 @@ const struct generation *moa_adaptive_current(const struct moa_adaptive *a)
     return g;
 }
 
+uint32_t moa_adaptive_used(const struct moa_adaptive *a)
+{
+    return a->in_force ? moa_generation_used(moa_adaptive_current(a), moa_adaptive_alpha_kept(a))
+                       : 0;
+}
+
+static double threshold_used(const struct moa_adaptive *a)
+{
+    return moa_adaptive_current(a)->threshold[moa_adaptive_used(a) - 1];
+}
+
 /* Few audits certify a strict threshold only. More of them cost the same calls later or now, since
  * it is their number that counts, and what more is kept because of them is kept from then on. */
 static bool is_young(const struct moa_adaptive *a)
@@ -411,7 +422,7 @@ enum moa_err moa_adaptive_decide(const struct moa_adaptive *adaptive,
         break;
     case MOA_STANDING_CERTIFIED:
         r->why = MOA_WHY_CERTIFIED;
-        r->threshold = moa_generation_threshold(moa_adaptive_current(a));
+        r->threshold = threshold_used(a);
         by_threshold(a, question, r);
         break;
     case MOA_STANDING_UNCERTIFIED:
@@ -436,9 +447,12 @@ double moa_adaptive_score(const struct moa_adaptive *adaptive, const struct moa_
 bool moa_adaptive_hopeless(const struct moa_adaptive *adaptive, const struct moa_answer *so_far,
                            size_t n_tokens_max, double threshold)
 {
-    return adaptive && so_far &&
-           moa_confidence_reach(&moa_adaptive_current(adaptive)->confidence, so_far, n_tokens_max) <
-               threshold;
+    if (!adaptive || !so_far)
+        return false;
+    const struct generation *g = moa_adaptive_current(adaptive);
+    /* What is certified and not kept now is heard to the end, so that its score can be watched. */
+    const double least = adaptive->in_force ? moa_generation_threshold(g) : threshold;
+    return moa_confidence_reach(&g->confidence, so_far, n_tokens_max) < fmin(threshold, least);
 }
 
 double moa_adaptive_sending_ms(const struct moa_question *question)

@@ -108,6 +108,9 @@ enum moa_standing moa_adaptive_standing(const struct moa_adaptive *a);
 const struct generation *moa_adaptive_current(const struct moa_adaptive *a);
 double moa_adaptive_share(const struct moa_adaptive *a);
 
+/** How many of its thresholds may be kept by; 0: nothing is certified. */
+uint32_t moa_adaptive_used(const struct moa_adaptive *a);
+
 /* ---- adaptive_small.c ---- */
 
 /** Whether pictures for the cloud may have half their pixels. */

@@ -68,13 +68,14 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
     if (!a)
         return;
     const struct generation *g = moa_adaptive_current(a);
+    const uint32_t used = moa_adaptive_used(a);
     *r = (struct moa_guarantee){
         .certified = a->in_force != 0,
         .alpha = a->params.alpha,
         .delta = a->params.delta,
         .alpha_kept = moa_adaptive_alpha_kept(a),
         .delta_kept = moa_adaptive_delta_kept(a),
-        .threshold = a->in_force ? moa_generation_threshold(g) : INFINITY,
+        .threshold = used > 0 ? g->threshold[used - 1] : INFINITY,
         .generation = g->serial,
         .n_audits = g->n_tested,
         .n_lost = g->n_lost,
@@ -95,7 +96,7 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
     if (a->params.resolution)
         describe_small(a, &g->small, &r->small);
     if (r->certified)
-        r->kept = r->curve[g->n_certified - 1].kept;
+        r->kept = r->curve[used - 1].kept;
     else
         count_missing(a, g, r);
 }

@@ -47,6 +47,17 @@ void moa_generation_begin(struct generation *g, uint64_t serial, double share,
         make_grid(g, scores, n);
 }
 
+uint32_t moa_generation_used(const struct generation *g, double alpha)
+{
+    uint32_t n = g->n_certified;
+    if (n == MOA_THRESHOLDS)
+        return n;
+    const double lost_max = GENERATION_SPENT * alpha * (double)g->n_tested;
+    while (n > 1 && g->kept_lost[n - 1] > lost_max)
+        n--;
+    return n;
+}
+
 /* The place of a mark, or of the gap where it would be. */
 static size_t place_of(const struct generation *g, uint64_t mark)
 {

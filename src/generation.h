@@ -16,6 +16,9 @@ enum {
     GENERATION_LAST = 3600,   /* after which it ends in any case */
 };
 
+/** The share of alpha that may be spent on what was seen to be lost. */
+#define GENERATION_SPENT 0.75
+
 /** Whether smaller pictures are answered alike, over all scores; of audits that say so. */
 struct generation_small {
     struct eprocess process;
@@ -57,8 +60,16 @@ void moa_generation_forget_small(struct generation *g);
 /** Counts what an audit found of them. */
 void moa_generation_count_small(struct generation *g, const struct certify_bets *bets, bool lost);
 
-/** The certified threshold; infinite if there is none. */
+/** The loosest certified threshold; infinite if there is none. */
 double moa_generation_threshold(const struct generation *g);
+
+/**
+ * How many thresholds may be kept by, strictest first: those certified, but for the loosest of them
+ * of which more than GENERATION_SPENT of `alpha` was lost so far. Any choice among what is
+ * certified is certified, and evidence, which is a maximum, does not know what came after it. One
+ * stays; and all of them if all answers may be kept, as scores are no longer asked for then.
+ */
+uint32_t moa_generation_used(const struct generation *g, double alpha);
 
 /** For loading: enters a mark without counting. */
 void moa_generation_mark(struct generation *g, uint64_t mark);

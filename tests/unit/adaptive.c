@@ -262,6 +262,51 @@ static void garbage_in_place_of_the_edge_is_noticed(void **unused)
     }
 }
 
+/* The last of the curve that is certified. */
+static const struct moa_threshold *loosest_of(const struct moa_guarantee *g)
+{
+    size_t n = 0;
+    while (n < g->n_curve && g->curve[n].evidence >= 1 / g->delta_kept)
+        n++;
+    assert_true(n > 0 && n < g->n_curve);
+    return &g->curve[n - 1];
+}
+
+/* Evidence is a maximum, and never taken back but by an alarm. What came after it counts all the
+ * same: where more than three quarters of alpha was lost so far a stricter threshold is kept by,
+ * which is certified as well, and the looser one again once losses are fewer. */
+static void what_came_after_a_certificate_is_not_forgotten(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting settings[] = {{"adaptive.alpha", 0.1}, {NULL, 0}};
+    struct moa_adaptive *a = adaptive_of(settings);
+    uint64_t seed = 77, n_stricter = 0, n_looser_again = 0;
+    certify(a, &seed);
+    for (int i = 0; i < 6000; i++) {
+        const struct moa_guarantee before = guarantee_of(a);
+        const double loosest = loosest_of(&before)->threshold;
+        const double p = confidence_of(&seed);
+        const bool is_bad = i > 1000 && i < 3000 && p >= loosest && p < loosest + 0.1;
+        const struct told t = tell(a, next(&seed), p, is_bad && uniform(&seed) < 0.8);
+        assert_int_equal(t.audit & MOA_AUDIT_ALARM, 0);
+        const struct moa_guarantee g = guarantee_of(a);
+        assert_true(g.certified && g.threshold >= loosest_of(&g)->threshold);
+        for (size_t k = 0; k < g.n_curve; k++) {
+            if (g.curve[k].threshold == g.threshold)
+                assert_true(g.curve[k].lost <= 0.075 + 1e-12 || k == 0);
+        }
+        if (t.routing.why == MOA_WHY_CERTIFIED && t.routing.route == MOA_ROUTE_EDGE_FIRST)
+            assert_true(t.routing.threshold == before.threshold);
+        n_stricter += g.threshold > loosest_of(&g)->threshold;
+        n_looser_again += n_stricter > 0 && g.threshold == loosest_of(&g)->threshold;
+        /* What is certified is heard to its end, so that its score is known. */
+        const struct moa_answer so_far = answer_of((loosest + g.threshold) / 2);
+        assert_false(moa_adaptive_hopeless(a, &so_far, 1, g.threshold));
+    }
+    assert_true(n_stricter > 100 && n_looser_again > 100);
+    moa_adaptive_free(a);
+}
+
 static void another_engine_voids_at_once(void **unused)
 {
     (void)unused;
@@ -457,6 +502,7 @@ int main(void)
         cmocka_unit_test(weights_are_frozen_and_come_from_earlier_audits_alone),
         cmocka_unit_test(grid_is_frozen_and_knows_no_losses),
         cmocka_unit_test(garbage_in_place_of_the_edge_is_noticed),
+        cmocka_unit_test(what_came_after_a_certificate_is_not_forgotten),
         cmocka_unit_test(another_engine_voids_at_once),
         cmocka_unit_test(another_claim_starts_again_and_another_budget_does_not),
         cmocka_unit_test(a_scene_has_one_coin),
