@@ -69,7 +69,8 @@ static void ask(const struct judge_case *c, struct perceived *perceived)
     for (int tier = MOA_EDGE; tier <= MOA_CLOUD; tier++)
         q->load[tier].prompt_tokens = perceive_tokens(perceived, &c->config->tier[tier]);
     q->upload_bytes = (double)chat_size(c->chat);
-    if (moa_policy_value(c->policy, "adaptive.resolution") > 0.0 && c->scores)
+    if (c->scores && c->chat->n_parts > 0 &&
+        moa_policy_value(c->policy, "adaptive.resolution") > 0.0)
         perceive_smaller(c->chat, c->scores, &c->config->tier[MOA_CLOUD], perceived);
     question_read(c->chat, c->scores, adaptive, q);
     moa_adaptive_coins(adaptive, q->scene, q->text, q->coins);

@@ -167,8 +167,10 @@ static struct moa_bytes trimmed(const char *text, size_t n)
 
 static bool is_any_of(struct moa_bytes text, const char *const *words, size_t n_words)
 {
+    const int begin = text.n > 0 ? tolower(*(const unsigned char *)text.p) : 0;
     for (size_t i = 0; i < n_words; i++) {
-        if (strlen(words[i]) == text.n && strncasecmp(words[i], text.p, text.n) == 0)
+        if (*words[i] == begin && strlen(words[i]) == text.n &&
+            strncasecmp(words[i], text.p, text.n) == 0)
             return true;
     }
     return false;

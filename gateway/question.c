@@ -65,6 +65,12 @@ static const char *next_word(const char *p, const char *end, char ret_word[WORD_
     return p > begin ? p : NULL;
 }
 
+/* Nearly all words differ in their first letter. */
+static bool is_word(const char *word, const char *other)
+{
+    return *word == *other && strcmp(word, other) == 0;
+}
+
 /* What opens a question, or stands somewhere in it ("In the picture, how many ..."). The first that
  * fits counts: those of two words come before those of one. */
 static const struct opening {
@@ -102,8 +108,7 @@ static enum question_form form_of_words(const char *word, const char *next, bool
 {
     for (size_t i = 0; i < N_OPENINGS; i++) {
         const struct opening *o = &openings[i];
-        if ((first || !o->opens) && strcmp(o->word, word) == 0 &&
-            (!o->next || strcmp(o->next, next) == 0))
+        if (is_word(o->word, word) && (first || !o->opens) && (!o->next || is_word(o->next, next)))
             return o->form;
     }
     return QUESTION_OTHER;
@@ -117,11 +122,11 @@ static enum question_form subject_of(const char *word)
                                           "steht", "zahl",  "wort",  "schild", "nummer"};
     static const char *const colours[] = {"color", "colour", "colors", "colours", "farbe"};
     for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
-        if (strcmp(word, written[i]) == 0)
+        if (is_word(word, written[i]))
             return QUESTION_READS;
     }
     for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
-        if (strcmp(word, colours[i]) == 0)
+        if (is_word(word, colours[i]))
             return QUESTION_COLOUR;
     }
     return QUESTION_OTHER;
@@ -129,7 +134,8 @@ static enum question_form subject_of(const char *word)
 
 static bool ends_sentence(const char *p)
 {
-    return *p == '\n' || (strchr(".!?:", *p) && isspace((unsigned char)p[1]));
+    const bool ends = *p == '.' || *p == '!' || *p == '?' || *p == ':';
+    return *p == '\n' || (ends && isspace((unsigned char)p[1]));
 }
 
 /* The last sentence that ends with a question mark; the whole text if there is none. */

@@ -226,7 +226,8 @@ static double others_ms(const struct predict *p, const struct moa_question *q, e
     const double service_ms = tier->service_ms.mean;
     const double wait_ms = moa_predict_wait_ms(load->n_in_flight, load->slots, service_ms);
     const double others_free = fmax(0.0, load->slots - 1.0 - load->n_in_flight);
-    const double work_ms = pow(busy, others_free) * service_ms / (2.0 * load->slots);
+    const double taken = others_free > 0.0 ? pow(busy, others_free) : 1.0;
+    const double work_ms = taken * service_ms / (2.0 * load->slots);
     const double at_work = moa_load_busy(load) * load->slots;
     return known_or_0(busy / (1.0 - busy) * (wait_ms + work_ms)) +
            known_or_0(at_work * moa_predict_slope_ms(&tier->slope));
