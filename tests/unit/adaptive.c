@@ -262,16 +262,6 @@ static void garbage_in_place_of_the_edge_is_noticed(void **unused)
     }
 }
 
-/* The last of the curve that is certified. */
-static const struct moa_threshold *loosest_of(const struct moa_guarantee *g)
-{
-    size_t n = 0;
-    while (n < g->n_curve && g->curve[n].evidence >= 1 / g->delta_kept)
-        n++;
-    assert_true(n > 0 && n < g->n_curve);
-    return &g->curve[n - 1];
-}
-
 /* Evidence is a maximum, and never taken back but by an alarm. What came after it counts all the
  * same: where more than three quarters of alpha was lost so far a stricter threshold is kept by,
  * which is certified as well, and the looser one again once losses are fewer. */
@@ -280,28 +270,27 @@ static void what_came_after_a_certificate_is_not_forgotten(void **unused)
     (void)unused;
     const struct moa_policy_setting settings[] = {{"adaptive.alpha", 0.1}, {NULL, 0}};
     struct moa_adaptive *a = adaptive_of(settings);
-    uint64_t seed = 77, n_stricter = 0, n_looser_again = 0;
+    const struct generation *g = &a->generations[0];
+    uint64_t seed = 1234;
+    unsigned n_stricter = 0, n_looser_again = 0;
     certify(a, &seed);
-    for (int i = 0; i < 6000; i++) {
-        const struct moa_guarantee before = guarantee_of(a);
-        const double loosest = loosest_of(&before)->threshold;
-        const double p = confidence_of(&seed);
-        const bool is_bad = i > 1000 && i < 3000 && p >= loosest && p < loosest + 0.1;
-        const struct told t = tell(a, next(&seed), p, is_bad && uniform(&seed) < 0.8);
+    for (int i = 0; i < 12000 && !a->generations[1].serial; i++) {
+        const uint32_t used = moa_adaptive_used(a);
+        const double loosest = moa_generation_threshold(g), p = confidence_of(&seed);
+        const bool is_bad = i > 800 && i < 2400 && p >= loosest && p < loosest + 0.1;
+        assert_true(used >= 1 && used <= g->n_certified && g->n_certified < MOA_THRESHOLDS);
+        assert_true(used == 1 || (double)g->kept_lost[used - 1] <= 0.075 * (double)g->n_tested);
+        const bool lost = is_bad ? uniform(&seed) < 0.5 : differs(p, &seed);
+        const struct told t = tell(a, next(&seed), p, lost);
         assert_int_equal(t.audit & MOA_AUDIT_ALARM, 0);
-        const struct moa_guarantee g = guarantee_of(a);
-        assert_true(g.certified && g.threshold >= loosest_of(&g)->threshold);
-        for (size_t k = 0; k < g.n_curve; k++) {
-            if (g.curve[k].threshold == g.threshold)
-                assert_true(g.curve[k].lost <= 0.075 + 1e-12 || k == 0);
-        }
-        if (t.routing.why == MOA_WHY_CERTIFIED && t.routing.route == MOA_ROUTE_EDGE_FIRST)
-            assert_true(t.routing.threshold == before.threshold);
-        n_stricter += g.threshold > loosest_of(&g)->threshold;
-        n_looser_again += n_stricter > 0 && g.threshold == loosest_of(&g)->threshold;
+        assert_true(t.routing.threshold == g->threshold[used - 1]);
+        n_stricter += used < g->n_certified;
+        n_looser_again += n_stricter > 0 && used == g->n_certified;
         /* What is certified is heard to its end, so that its score is known. */
-        const struct moa_answer so_far = answer_of((loosest + g.threshold) / 2);
-        assert_false(moa_adaptive_hopeless(a, &so_far, 1, g.threshold));
+        const struct moa_answer so_far = answer_of(fmin(1, loosest + 1e-9));
+        assert_false(moa_adaptive_hopeless(a, &so_far, 1, t.routing.threshold));
+        if (i % 500 == 0)
+            assert_true(guarantee_of(a).threshold == g->threshold[moa_adaptive_used(a) - 1]);
     }
     assert_true(n_stricter > 100 && n_looser_again > 100);
     moa_adaptive_free(a);
