@@ -64,9 +64,9 @@ struct sim_request {
     struct moa_state state;
     struct moa_routing routing;
     double n_ahead[2], busy[2], sending_ms; /* as they were when it was decided */
-    int64_t sent_us[2];            /* by enum moa_tier */
-    bool queued[2];                /* the same: it went to a tier that was full */
-    bool called[2], got[2];        /* by enum moa_tier */
+    int64_t sent_us[2];                     /* by enum moa_tier */
+    bool queued[2];                         /* the same: it went to a tier that was full */
+    bool called[2], got[2];                 /* by enum moa_tier */
     bool escalated, answered, failed_over;
     bool audited;               /* it has a place among the audits that are under way */
     int64_t since_us;           /* that its audit waits for the edge */
