@@ -70,14 +70,15 @@ static const struct option_row rows[] = {
 };
 
 static int score_parts(const struct chat *chat, const struct config *config,
-                       struct image_score *scores, struct http_error *error)
+                       enum moa_image_mode mode, struct image_score *scores,
+                       struct http_error *error)
 {
     for (size_t i = 0; i < chat->n_parts; i++) {
         const struct chat_part *part = &chat->parts[i];
         const struct moa_bytes url = {(const char *)chat->body.p + part->data.begin,
                                       part->data.end - part->data.begin};
         if (part->kind == MOA_IMAGE)
-            perceive_image(chat, i, config, &scores[i]);
+            perceive_image(chat, i, config, mode, &scores[i]);
         else if (part->kind != MOA_FILE && part->has_data)
             perceive_media(url, &scores[i].heard);
         if (scores[i].error.status) {
@@ -144,7 +145,7 @@ static int decide_chat(const struct decide_arguments *a, const struct config *co
     const struct judge_case asked = {
         .config = config, .chat = chat, .scores = scores, .policy = policy, .state = &state};
     struct perceived perceived = {.modalities = NULL};
-    int result = scores ? score_parts(chat, config, scores, error)
+    int result = scores ? score_parts(chat, config, judge_image_mode(policy), scores, error)
                         : http_fail(error, 503, "out_of_memory", "Out of memory.");
     result = result || judge_decide(&asked, &perceived, error) ||
              print_decision(a, &asked, &perceived, error);

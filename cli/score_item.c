@@ -101,6 +101,8 @@ static struct item_result image_json(const char *path, const struct moa_image_in
         yyjson_mut_obj_add_real(doc, features, "edge_fraction", f->edge_fraction) &&
         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel", f->bits_per_pixel) &&
         yyjson_mut_obj_add_real(doc, features, "bits_per_pixel_normal", f->bits_per_pixel_normal) &&
+        (f->mode == MOA_IMAGE_EXACT ||
+         yyjson_mut_obj_add_str(doc, features, "mode", moa_image_mode_name(f->mode))) &&
         add_notes(doc, features, f->notes);
     yyjson_mut_val *complexity = yyjson_mut_obj_add_obj(doc, root, "complexity");
     ok = ok && yyjson_mut_obj_add_real(doc, complexity, "resolution", c->resolution) &&

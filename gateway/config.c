@@ -285,8 +285,9 @@ static const struct config_key keys[] = {
     INTEGER("limits.request_px", max_request_px, 1, 1LL << 40, "536870912",
             "pixels of those of a request's images that are not in the cache, in all"),
     INTEGER("limits.memory_bytes", max_memory_bytes, 0, 1LL << 46, "0",
-            "bytes that all bodies in flight, and again that all pictures being decoded, may take; "
-            "0: a quarter of what the control group or the machine has"),
+            "bytes that all bodies in flight, and again that all pictures being decoded, may take, "
+            "and a quarter of it pixels that wait for a decision; 0: a quarter of what the control "
+            "group or the machine has"),
     INTEGER("limits.connections", max_connections, 1, 1 << 20, "4096", "client connections"),
     INTEGER("limits.requests", max_requests, 1, 1 << 20, "2048", "requests in progress at once"),
     INTEGER("limits.header_timeout_ms", header_timeout_ms, 1, 3600000, "10000",

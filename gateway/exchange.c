@@ -347,7 +347,7 @@ static void perceive(struct exchange *x)
     x->images =
         images_new(x->gateway, x->settings->config, &x->chat, x->key ? key_number(x->key) : 0, x);
     if (x->perceptions && x->evidence && x->images)
-        images_perceive(x->images, x->dry_run, on_perceived);
+        images_perceive(x->images, judge_image_mode(x->policy), x->dry_run, on_perceived);
     else
         exchange_fail_memory(x);
 }

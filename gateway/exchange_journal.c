@@ -71,6 +71,19 @@ static int64_t known(bool known, int64_t value)
     return known ? value : JOURNAL_UNKNOWN;
 }
 
+/* A request in which any picture was scored fast was. */
+static const char *image_mode_of(const struct exchange *x)
+{
+    const struct image_score *scores = exchange_scores(x);
+    const char *name = "";
+    for (size_t i = 0; i < x->chat.n_parts && scores && x->has_decision; i++) {
+        const enum moa_image_mode mode = scores[i].facts.features.mode;
+        if (scores[i].facts.info.format && (!name[0] || mode == MOA_IMAGE_FAST))
+            name = moa_image_mode_name(mode);
+    }
+    return name;
+}
+
 void exchange_write_journal(struct exchange *x, const struct exchange_headers *lists,
                             const char *stages)
 {
@@ -101,6 +114,7 @@ void exchange_write_journal(struct exchange *x, const struct exchange_headers *l
         .pinned = x->pinned,
         .stream = x->chat.stream,
         .images = (int64_t)x->chat.n_of[MOA_IMAGE],
+        .image_mode = image_mode_of(x),
         .edge_load = x->has_decision ? x->state.edge_load : (double)NAN,
         .uplink_mbps = x->has_decision ? x->state.uplink_mbps : (double)NAN,
         .confidence = x->score,

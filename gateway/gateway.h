@@ -33,6 +33,8 @@ struct gateway {
     struct event_base *base;
     struct server *server;
     struct memory_budget bodies; /* of requests, until they are freed */
+    struct memory_budget kept;   /* pixels between scoring and re-encoding; images_kept.c's */
+    enum moa_tier pictures_tier; /* where the last picture went first */
     struct upstream *upstream;
     struct worker_pool *workers;
     struct worker_pool *fetchers;  /* threads that may wait; NULL if nothing is fetched */

@@ -54,6 +54,7 @@ void images_free(struct images *images)
     assert(images->n_working == 0);
     images_release(images);
     for (size_t i = 0; i < images->n; i++) {
+        images_drop_kept(&images->pictures[i]);
         free(images->pictures[i].remote);
         free(images->pictures[i].file);
     }
@@ -260,7 +261,7 @@ static int pay(struct picture *p, struct moa_bytes file)
                  (long long)config->max_request_px);
         return perceive_fail(&p->error, p->name, 413, "too_many_pixels", what);
     }
-    worker_hold(&p->job, header.decode_bytes);
+    worker_hold(&p->job, header.decode_bytes + images_kept_room(p, &header.info));
     return 0;
 }
 
@@ -268,8 +269,13 @@ static int measure(struct picture *p, struct moa_bytes file)
 {
     if (pay(p, file))
         return -1;
-    return perceive_measure(file, (uint64_t)p->images->config->max_image_px, p->name, &p->facts,
-                            &p->error);
+    const struct perceive_look look = {
+        .mode = p->images->mode,
+        .max_px = (uint64_t)p->images->config->max_image_px,
+        .target = p->max_kept_bytes > 0 ? &p->keep_for : NULL,
+        .max_kept_bytes = p->max_kept_bytes,
+    };
+    return perceive_measure(file, &look, p->name, &p->facts, &p->kept, &p->error);
 }
 
 static void score_uri(struct picture *p)
@@ -293,6 +299,12 @@ static void run_score(struct worker_job *job)
         score_uri(p);
     else if (p->is_known || measure(p, (struct moa_bytes){p->file, p->file_n}) == 0)
         wrap(p);
+}
+
+/* The same picture is the same to each policy, whatever another one has asked before. */
+static uint64_t variant_of_score(const struct picture *p)
+{
+    return p->images->mode == MOA_IMAGE_FAST ? VARIANT_FAST : 0;
 }
 
 static void keep_score(struct picture *p)
@@ -322,6 +334,7 @@ static void on_scored(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
     struct picture *waiter = end_lead(p);
+    images_pay_kept(p);
     if (!p->error.status) {
         keep_score(p);
         struct image_facts *copy = p->is_known ? NULL : malloc(sizeof(*copy));
@@ -329,7 +342,7 @@ static void on_scored(struct worker_job *job)
             *copy = p->facts;
             struct cache_value *value = cache_value_new(copy, sizeof(*copy));
             if (value)
-                images_remember(p, 0, value);
+                images_remember(p, variant_of_score(p), value);
             cache_value_drop(value);
         }
     }
@@ -343,9 +356,10 @@ static void on_scored(struct worker_job *job)
 /* From the cache, from the same picture beside it, or on a worker. */
 static void score(struct picture *p)
 {
-    if (!p->file && join(p, METRICS_CACHE_SCORE, 0))
+    const uint64_t variant = variant_of_score(p);
+    if (!p->file && join(p, METRICS_CACHE_SCORE, variant))
         return;
-    struct cache_value *known = images_recall(p, METRICS_CACHE_SCORE, 0);
+    struct cache_value *known = images_recall(p, METRICS_CACHE_SCORE, variant);
     if (known) {
         memcpy(&p->facts, known->p, sizeof(p->facts));
         cache_value_drop(known);
@@ -358,6 +372,8 @@ static void score(struct picture *p)
     else {
         if (!p->file)
             lead(p);
+        if (!p->is_known)
+            images_plan_kept(p);
         images_submit(p, run_score, on_scored);
     }
 }
@@ -418,8 +434,10 @@ static void perceive_one(struct picture *p)
         images_look_at_media(p);
 }
 
-void images_perceive(struct images *images, bool dry_run, images_done_fn *done)
+void images_perceive(struct images *images, enum moa_image_mode mode, bool dry_run,
+                     images_done_fn *done)
 {
+    images->mode = mode;
     images->dry_run = dry_run;
     begin(images, done);
     for (size_t i = 0; i < images->n; i++)
@@ -437,7 +455,7 @@ const struct image_score *images_scores(const struct images *images)
 /* A client that asks for little detail means what OpenAI's API does: 512 x 512 px. */
 #define LOW_DETAIL_TOKENS 361
 
-static struct moa_recode_target target_of(const struct picture *p)
+struct moa_recode_target images_target_of(const struct picture *p)
 {
     const struct images *images = p->images;
     const struct tier_config *tier = &images->config->tier[p->tier];
@@ -466,7 +484,7 @@ static uint64_t variant_of_target(const struct moa_recode_target *target)
 /* What is to be made of the picture for its tier, as the cache has it; 0: nothing. */
 static uint64_t variant_of(const struct picture *p)
 {
-    const struct moa_recode_target target = target_of(p);
+    const struct moa_recode_target target = images_target_of(p);
     if (moa_recode_needed(&p->facts.info, p->facts.orientation, p->facts.features.notes, &target))
         return variant_of_target(&target);
     return p->facts.is_respelt ? VARIANT_SPELT : 0;
@@ -493,29 +511,59 @@ static enum moa_err spell(struct picture *p, struct moa_bytes file, const char *
     return MOA_ERR_MEMORY;
 }
 
+static enum moa_err spell_recoded(struct picture *p, struct moa_recoded *made,
+                                  struct moa_error *ret_why)
+{
+    const struct moa_bytes file = {made->p, made->n};
+    const enum moa_err err = spell(p, file, moa_image_format_mime(made->format), ret_why);
+    free(made->p);
+    return err;
+}
+
 static enum moa_err recode(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
 {
     struct moa_recoded made;
-    const struct moa_recode_target target = target_of(p);
+    const struct moa_recode_target target = images_target_of(p);
     enum moa_err err =
         moa_recode(file, &p->facts.info, p->facts.orientation, &target, &made, ret_why);
-    if (err)
-        return err;
-    err = spell(p, (struct moa_bytes){made.p, made.n}, moa_image_format_mime(made.format), ret_why);
-    free(made.p);
-    return err;
+    return err ? err : spell_recoded(p, &made, ret_why);
+}
+
+/* By the pixels of the decoding that scored it. */
+static enum moa_err recode_kept(struct picture *p, struct moa_error *ret_why)
+{
+    struct moa_recoded made;
+    const struct moa_recode_target target = images_target_of(p);
+    struct moa_kept *kept = p->kept;
+    p->kept = NULL;
+    p->was_kept = true;
+    enum moa_err err = moa_recode_kept(kept, &target, &made, ret_why);
+    return err ? err : spell_recoded(p, &made, ret_why);
+}
+
+static enum moa_err recode_uri(struct picture *p, const struct data_uri *uri,
+                               struct moa_error *ret_why)
+{
+    const struct moa_bytes file = {uri->p, uri->n};
+    return p->key.variant == VARIANT_SPELT ? spell(p, file, mime_of(&p->facts), ret_why)
+                                           : recode(p, file, ret_why);
 }
 
 static void run_recode(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
-    struct data_uri uri;
-    if (images_is_cancelled(p) || perceive_decode(p->head, p->url, p->name, &uri, &p->error))
-        return;
-    const struct moa_bytes file = {uri.p, uri.n};
+    const struct moa_recode_target target = images_target_of(p);
+    struct data_uri uri = {.p = NULL};
     struct moa_error why;
-    enum moa_err err = p->key.variant == VARIANT_SPELT ? spell(p, file, mime_of(&p->facts), &why)
-                                                       : recode(p, file, &why);
+    enum moa_err err;
+    if (images_is_cancelled(p))
+        return;
+    if (p->key.variant != VARIANT_SPELT && moa_kept_suits(p->kept, &target))
+        err = recode_kept(p, &why);
+    else if (perceive_decode(p->head, p->url, p->name, &uri, &p->error))
+        return;
+    else
+        err = recode_uri(p, &uri, &why);
     if (err)
         perceive_fail(&p->error, p->name, http_status_of(err), http_code_of(err), why.message);
     free(uri.p);
@@ -538,6 +586,9 @@ static void on_recoded(struct worker_job *job)
 {
     struct picture *p = images_picture_of(job);
     struct picture *waiter = end_lead(p);
+    images_drop_kept(p);
+    p->images->gateway->metrics.images_decoded_once_total += p->was_kept;
+    p->was_kept = false;
     if (!p->error.status) {
         struct cache_value *value = cache_value_new(p->made, p->made_n);
         p->made = NULL;
@@ -562,10 +613,13 @@ static void prepare_one(struct picture *p, enum moa_tier tier, bool small)
     p->tier = tier;
     p->is_small = small && tier == MOA_CLOUD;
     const uint64_t variant = variant_of(p);
-    if (!variant || join(p, METRICS_CACHE_RECODED, variant))
+    if (!variant || join(p, METRICS_CACHE_RECODED, variant)) {
+        images_drop_kept(p);
         return;
+    }
     struct cache_value *value = images_recall(p, METRICS_CACHE_RECODED, variant);
     if (value) {
+        images_drop_kept(p);
         take_recoded(p, value);
         return;
     }
@@ -579,10 +633,13 @@ void images_prepare(struct images *images, const struct perceived *perceived, im
     for (size_t i = 0; i < images->n; i++) {
         if (images->chat->parts[i].kind != MOA_IMAGE)
             continue;
+        if (!images->was_prepared)
+            images->gateway->pictures_tier = perceived->decision.choices[1 + i].tier;
         images->pictures[i].n_set = perceived->n_set[1 + i];
         prepare_one(&images->pictures[i], perceived->decision.choices[1 + i].tier,
                     perceived->decision.routing.small);
     }
+    images->was_prepared = true;
     images_end_one(images);
 }
 

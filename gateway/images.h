@@ -27,9 +27,10 @@ struct images *images_new(struct gateway *gateway, const struct config *config,
 /** Not while something is under way. NULL is allowed. */
 void images_free(struct images *images);
 
-/** Fetches what is remote, unless it is a dry run, and scores everything. What is pinned may not be
- * remote. */
-void images_perceive(struct images *images, bool dry_run, images_done_fn *done);
+/** Fetches what is remote, unless it is a dry run, and scores everything in that mode. What is
+ * pinned may not be remote. */
+void images_perceive(struct images *images, enum moa_image_mode mode, bool dry_run,
+                     images_done_fn *done);
 
 /** One for each part of the chat, those that are no images zeroed; complete after
  * images_perceive(). */

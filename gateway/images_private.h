@@ -18,6 +18,7 @@
 #define VARIANT_WORDS (UINT64_C(1) << 63) /* in the cache: what was said of it */
 #define VARIANT_MEDIA 2u                  /* in the cache: what a sound or film says of itself */
 #define VARIANT_SPELT 1u /* in the cache: the picture as it came, as its canonical data URI */
+#define VARIANT_FAST 3u  /* in the cache: what it is, by MOA_IMAGE_FAST; by MOA_IMAGE_EXACT: 0 */
 
 struct picture {
     struct worker_job job; /* first: a worker_job is a picture */
@@ -33,6 +34,12 @@ struct picture {
     void *file; /* what was fetched, until it is a data URI */
     size_t file_n;
     struct cache_value *fetched; /* that data URI */
+
+    struct moa_recode_target keep_for; /* what it will probably be re-encoded for, */
+    uint64_t max_kept_bytes;           /* with room for that many bytes of pixels; 0: nothing */
+    struct moa_kept *kept;             /* pixels of the decoding that scored it */
+    uint64_t kept_bytes;               /* taken for them from gateway->kept */
+    bool was_kept;                     /* it was re-encoded by them */
 
     bool is_known; /* its facts are from the cache */
     struct image_facts facts;
@@ -58,6 +65,8 @@ struct images {
     size_t n_working;
     struct worker_line working, fetching; /* its jobs among everybody's */
     bool dry_run;
+    enum moa_image_mode mode; /* of scoring */
+    bool was_prepared;
     atomic_bool cancelled;
     atomic_uint_fast64_t px; /* that were looked at */
     struct image_score *scores;
@@ -81,6 +90,23 @@ bool images_is_cancelled(struct picture *p);
 /* What was made of the picture before, or NULL. */
 struct cache_value *images_recall(struct picture *p, enum metrics_cache what, uint64_t variant);
 void images_remember(struct picture *p, uint64_t variant, struct cache_value *value);
+
+/* What its tier takes. */
+struct moa_recode_target images_target_of(const struct picture *p);
+
+/* ---- images_kept.c ---- */
+
+/* Before a picture is scored: for what it is worth keeping pixels. */
+void images_plan_kept(struct picture *p);
+
+/* Memory that they take at most of a picture of that size. Any thread. */
+uint64_t images_kept_room(const struct picture *p, const struct moa_image_info *info);
+
+/* When it has been scored: they stay if there is room, */
+void images_pay_kept(struct picture *p);
+
+/* and until this. */
+void images_drop_kept(struct picture *p);
 
 /* ---- images_media.c ---- */
 

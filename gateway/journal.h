@@ -41,6 +41,7 @@ struct journal_row {
     const char *stages;  /* microseconds in each: "perceive=812, answer=10233" */
     int64_t status;      /* of HTTP; 0: the client left before it had the whole answer */
     int64_t pinned, stream, images;
+    const char *image_mode; /* how they were scored: "exact" or "fast"; "": none was */
     double edge_load, uplink_mbps;
     double confidence, threshold; /* of an answer of the edge that was scored; NaN: none was */
     int64_t edge_up, cloud_up;

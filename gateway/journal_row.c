@@ -34,6 +34,7 @@ static const struct journal_column request_columns[] = {
     COLUMN(JOURNAL_FLAG, pinned),
     COLUMN(JOURNAL_FLAG, stream),
     COLUMN(JOURNAL_COUNT, images),
+    COLUMN(JOURNAL_TEXT, image_mode),
     COLUMN(JOURNAL_REAL, edge_load),
     COLUMN(JOURNAL_REAL, uplink_mbps),
     COLUMN(JOURNAL_REAL, confidence),

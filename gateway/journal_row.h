@@ -12,7 +12,7 @@
 #include "journal.h"
 
 /** PRAGMA user_version of the file; changes with the columns. */
-#define JOURNAL_VERSION 5
+#define JOURNAL_VERSION 6
 
 enum journal_kind {
     JOURNAL_TEXT,

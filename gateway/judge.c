@@ -40,6 +40,11 @@ int judge_read(const struct config *config, unsigned pins, struct chat *chat,
     return http_fail_at(ret_error, "model");
 }
 
+enum moa_image_mode judge_image_mode(const struct moa_policy *policy)
+{
+    return moa_policy_by_complexity(policy) ? MOA_IMAGE_EXACT : MOA_IMAGE_FAST;
+}
+
 /* What the tiers take: as configured, else as their engines say. */
 static void limit(const struct judge_case *c, struct perceived *perceived)
 {

@@ -23,6 +23,9 @@ struct judge_terms {
 int judge_read(const struct config *config, unsigned pins, struct chat *chat,
                struct judge_terms *ret_terms, struct http_error *ret_error);
 
+/** How much of new pictures is looked at: MOA_IMAGE_FAST where no complexity decides. */
+enum moa_image_mode judge_image_mode(const struct moa_policy *policy);
+
 struct judge_case {
     const struct config *config;
     const struct chat *chat;          /* after judge_read() */

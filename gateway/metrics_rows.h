@@ -98,6 +98,7 @@ ROW1(memory_lookups_total, COUNTER, "Requests about frames, by whether the answe
 ROW(memory_bytes, GAUGE, "Bytes that frames and answers remembered take.")
 ROW1(images_recoded_total, COUNTER,
      "Images sent to a tier smaller, turned or in another format than they came.", TIER)
+ROW(images_decoded_once_total, COUNTER, "Of those, the ones made by the decoding that scored them.")
 ROW1(images_recoded_came_bytes_total, COUNTER, "Bytes of those images as they came.", TIER)
 ROW1(images_recoded_went_bytes_total, COUNTER, "Bytes of those images as they went.", TIER)
 ROW1(image_fetches_total, COUNTER, "Remote images, by what came of them.", FETCH)

@@ -33,42 +33,52 @@ int perceive_decode(struct moa_bytes head, struct moa_bytes url, const char *nam
 
 /* ---- bytes to a score ---- */
 
-int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
-                     struct image_facts *ret_facts, struct http_error *ret_error)
+int perceive_measure(struct moa_bytes file, const struct perceive_look *look, const char *name,
+                     struct image_facts *ret_facts, struct moa_kept **ret_kept,
+                     struct http_error *ret_error)
 {
+    const struct moa_image_options options = {.size = sizeof(options), .mode = look->mode};
     struct moa_image_limits limits;
     moa_image_limits_default(&limits);
-    limits.max_px = max_px;
+    limits.max_px = look->max_px;
     struct image_facts facts = {.orientation = 1};
     struct moa_error why = {0};
-    enum moa_err err = moa_image_measure(file, &limits, &facts.info, &facts.features, &why);
+    struct moa_kept *kept = NULL;
+    enum moa_err err =
+        look->target
+            ? moa_recode_measure(file, &options, &limits, look->target, look->max_kept_bytes,
+                                 &facts.info, &facts.features, &kept, &why)
+            : moa_image_measure_with(file, &options, &limits, &facts.info, &facts.features, &why);
     if (err) {
         char what[160];
         const char *message = why.message ? why.message : moa_strerror(err);
         if (err == MOA_ERR_LIMIT && facts.info.width_px > 0)
             snprintf(what, sizeof(what), "%s (%u x %u; at most %llu pixels)", message,
-                     facts.info.width_px, facts.info.height_px, (unsigned long long)max_px);
+                     facts.info.width_px, facts.info.height_px, (unsigned long long)look->max_px);
         else
             snprintf(what, sizeof(what), "%s", message);
         return perceive_fail(ret_error, name, http_status_of(err), http_code_of(err), what);
     }
     facts.orientation = moa_image_orientation(file, facts.info.format);
     *ret_facts = facts;
+    *ret_kept = kept;
     return 0;
 }
 
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
-                    struct image_score *ret_score)
+                    enum moa_image_mode mode, struct image_score *ret_score)
 {
     *ret_score = (struct image_score){0};
     const struct chat_data data = chat_part_data(chat, i);
     char name[sizeof(ret_score->error.param)];
     chat_part_name(chat, i, name, sizeof(name));
+    const struct perceive_look look = {.mode = mode, .max_px = (uint64_t)config->max_image_px};
+    struct moa_kept *none;
     struct data_uri uri;
     if (perceive_decode(data.head, data.bytes, name, &uri, &ret_score->error))
         return;
-    if (perceive_measure((struct moa_bytes){uri.p, uri.n}, (uint64_t)config->max_image_px, name,
-                         &ret_score->facts, &ret_score->error) == 0)
+    if (perceive_measure((struct moa_bytes){uri.p, uri.n}, &look, name, &ret_score->facts, &none,
+                         &ret_score->error) == 0)
         moa_image_complexity(&config->image, &ret_score->facts.features, &ret_score->complexity);
     free(uri.p);
 }
@@ -409,6 +419,9 @@ static yyjson_mut_val *image_json(yyjson_mut_doc *doc, const struct image_score 
                            is_known ? yyjson_mut_uint(doc, info->height_px) : yyjson_mut_null(doc));
     for (size_t i = 0; i < sizeof(scores) / sizeof(scores[0]); i++)
         add_known(doc, object, scores[i].name, is_known ? scores[i].value : NAN);
+    if (is_known)
+        yyjson_mut_obj_add_str(doc, object, "mode",
+                               moa_image_mode_name(score->facts.features.mode));
     return object;
 }
 

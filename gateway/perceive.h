@@ -37,7 +37,7 @@ struct image_score {
 
 /** Scores part `i` of `chat`, an image as a data URI: base64 to bytes to luma to complexity. */
 void perceive_image(const struct chat *chat, size_t i, const struct config *config,
-                    struct image_score *ret_score);
+                    enum moa_image_mode mode, struct image_score *ret_score);
 
 /** What the header of the sound or film in `url` says, and how the sound sounds; nothing, if it
  * cannot be read. Any thread. */
@@ -49,9 +49,19 @@ void perceive_media(struct moa_bytes url, struct heard *ret_heard);
 int perceive_decode(struct moa_bytes head, struct moa_bytes url, const char *name,
                     struct data_uri *ret_uri, struct http_error *ret_error);
 
-/** Measures an image file of at most `max_px` pixels. 0, or -1 with `ret_error`. */
-int perceive_measure(struct moa_bytes file, uint64_t max_px, const char *name,
-                     struct image_facts *ret_facts, struct http_error *ret_error);
+/** How an image file is looked at. */
+struct perceive_look {
+    enum moa_image_mode mode;
+    uint64_t max_px;                        /* that it may have */
+    const struct moa_recode_target *target; /* for which pixels are kept; NULL: none are */
+    uint64_t max_kept_bytes;
+};
+
+/** Measures it. 0, with the pixels that were kept, if any, in `ret_kept` (moa_kept_free()), or -1
+ * with `ret_error`. */
+int perceive_measure(struct moa_bytes file, const struct perceive_look *look, const char *name,
+                     struct image_facts *ret_facts, struct moa_kept **ret_kept,
+                     struct http_error *ret_error);
 
 /** Fills `error` with "NAME: WHAT." Returns -1. */
 int perceive_fail(struct http_error *error, const char *name, int status, const char *code,

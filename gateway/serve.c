@@ -133,12 +133,14 @@ static void adopt(struct gateway *g, const struct parts *parts)
 
 /* ---- assembly ---- */
 
-/* What bodies, and pictures that are being decoded, may each take in all. */
+/* What bodies, and pictures that are being decoded, may each take in all; pixels that wait for the
+ * decision a quarter of it. */
 static void set_memory(struct gateway *g, const struct config *config)
 {
     const int64_t told = config->max_memory_bytes;
     const uint64_t bytes = told > 0 ? (uint64_t)told : memory_available() / MEMORY_SHARE;
     g->bodies.max_bytes = bytes;
+    g->kept.max_bytes = bytes / 4;
     worker_set_memory(g->workers, bytes);
 }
 

@@ -290,6 +290,11 @@ uint64_t moa_adaptive_hash(const struct moa_adaptive *adaptive, const uint64_t *
     return moa_siphash(key, words, n);
 }
 
+bool moa_adaptive_reads_complexity(const struct moa_adaptive *adaptive)
+{
+    return adaptive && adaptive->params.before == BEFORE_PAPER;
+}
+
 static uint64_t mark_of(const struct moa_adaptive *a, uint64_t scene, uint64_t text)
 {
     const uint64_t words[] = {scene, text};

@@ -96,6 +96,9 @@ bool moa_adaptive_same_claim(const struct adaptive_params *one,
 /** Forgets all that is about answers: no certificate, no audits, the prior weights. */
 void moa_adaptive_begin_again(struct moa_adaptive *a);
 
+/** Whether it may decide as `paper` (adaptive.before), by complexities. */
+bool moa_adaptive_reads_complexity(const struct moa_adaptive *adaptive);
+
 /** Watches the scores of the generation in force, if it has not done so yet. */
 void moa_adaptive_watch(struct moa_adaptive *a);
 

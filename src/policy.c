@@ -167,6 +167,14 @@ struct moa_adaptive *moa_policy_adaptive(struct moa_policy *policy)
     return policy && policy->kind->adaptive ? policy->kind->adaptive(policy->state) : NULL;
 }
 
+bool moa_policy_by_complexity(const struct moa_policy *policy)
+{
+    if (!policy || !policy->kind->ignores_complexity)
+        return true;
+    return policy->kind->adaptive &&
+           moa_adaptive_reads_complexity(policy->kind->adaptive(policy->state));
+}
+
 /* ---- deciding ---- */
 
 static bool in_unit_range(double x)

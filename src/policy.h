@@ -17,6 +17,7 @@ struct policy_kind {
     const char *name;
     const char *summary;                /* one line */
     bool is_research;                   /* made to be compared with: an ablation, another paper's */
+    bool ignores_complexity;            /* but see moa_policy_by_complexity() */
     const struct policy_params *params; /* NULL: it has none */
     size_t n_state_bytes;               /* what it learns; zeroed memory is "nothing yet" */
 

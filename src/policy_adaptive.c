@@ -198,6 +198,7 @@ const struct policy_kind moa_policy_kind_adaptive = {
     .name = "adaptive",
     .summary = "the edge answers; what it is not sure enough of by audits, or would take longer, "
                "goes to the cloud",
+    .ignores_complexity = true,
     .params = &moa_adaptive_params,
     .n_state_bytes = sizeof(struct policy_adaptive),
     .init = init,

@@ -50,6 +50,7 @@ static int explain(const void *params, const void *state, const struct moa_reque
 const struct policy_kind moa_policy_kind_edge_first = {
     .name = "edge-first",
     .summary = "the edge answers; what it is not sure of goes to the cloud",
+    .ignores_complexity = true,
     .params = &params_table,
     .decide = decide_edge_first,
     .explain = explain,

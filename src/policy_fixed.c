@@ -19,6 +19,14 @@ static void decide_cloud(const void *params, const void *state, const struct moa
 }
 
 const struct policy_kind moa_policy_kind_edge = {
-    .name = "edge", .summary = "everything to the edge", .decide = decide_edge};
+    .name = "edge",
+    .summary = "everything to the edge",
+    .ignores_complexity = true,
+    .decide = decide_edge,
+};
 const struct policy_kind moa_policy_kind_cloud = {
-    .name = "cloud", .summary = "everything to the cloud", .decide = decide_cloud};
+    .name = "cloud",
+    .summary = "everything to the cloud",
+    .ignores_complexity = true,
+    .decide = decide_cloud,
+};

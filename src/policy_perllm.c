@@ -260,6 +260,7 @@ static int explain(const void *params, const void *state, const struct moa_reque
 const struct policy_kind moa_policy_kind_perllm = {
     .name = "perllm",
     .is_research = true,
+    .ignores_complexity = true,
     .summary = "PerLLM, a bandit over servers that learns from every outcome",
     .params = &params_table,
     .n_state_bytes = sizeof(struct perllm),
@@ -270,6 +271,7 @@ const struct policy_kind moa_policy_kind_perllm = {
 const struct policy_kind moa_policy_kind_perllm_accuracy = {
     .name = "perllm-accuracy",
     .is_research = true,
+    .ignores_complexity = true,
     .summary = "the same, and how right answers were is part of its reward",
     .params = &params_table,
     .n_state_bytes = sizeof(struct perllm),

@@ -56,6 +56,17 @@ enum moa_image_note {
     MOA_IMAGE_TRANSPARENT = 2,
 };
 
+/** How much of the pixels is looked at. */
+enum moa_image_mode {
+    MOA_IMAGE_EXACT = 0, /**< every pixel */
+    /**
+     * Of a JPEG of at least 0.9 megapixels and 640 rows, 16 rows of every 64; of the others only
+     * the mean of each block of 8 x 8, for the reduced luma. Any other image: the same as exact.
+     * docs/perceive.md gives the time saved and the errors measured.
+     */
+    MOA_IMAGE_FAST = 1,
+};
+
 /**
  * Statistics of the 8-bit full-range luma plane Y' of `height_px` rows and `width_px` columns.
  *
@@ -77,12 +88,13 @@ struct moa_image_features {
     double bits_per_pixel;        /**< compressed bytes x 8 / pixels */
     double bits_per_pixel_normal; /**< as in struct moa_image_header */
     uint32_t notes;               /**< of enum moa_image_note */
+    enum moa_image_mode mode;     /**< MOA_IMAGE_FAST: rows were left out */
     /** Reduced luma, rows from top to bottom: what moa_image_scene() and moa_image_distance() see.
      * Cell (i, j) is the mean of Y' over the columns [j W/32], ..., [(j+1) W/32] - 1 and those rows
      * of [i H/32], ..., [(i+1) H/32] - 1 whose number is a multiple of ceil(H/96), rounded to the
      * nearest gray level; of a side below 32 px several cells show the same pixels. As stored,
-     * before any EXIF orientation. In fast mode a cell of which no row was looked at is as the one
-     * above it. */
+     * before any EXIF orientation. In fast mode the pixels of a row that is left out are the means
+     * of their blocks. */
     uint8_t reduced[MOA_IMAGE_REDUCED_PX];
 };
 
@@ -107,17 +119,6 @@ struct moa_image_limits {
     size_t size;           /**< of this struct; base.h */
     uint64_t max_px;       /**< width x height, at most; default 64 x 1024 x 1024 */
     uint32_t max_width_px; /**< a side, at most; default 65535 */
-};
-
-/** How much of the pixels is looked at. */
-enum moa_image_mode {
-    MOA_IMAGE_EXACT = 0, /**< every pixel */
-    /**
-     * 16 rows of every 64, if the image is a JPEG of at least 0.9 megapixels and 640 rows;
-     * otherwise the same as exact. The other rows are never transformed. docs/perceive.md gives
-     * the time saved and the errors measured.
-     */
-    MOA_IMAGE_FAST = 1,
 };
 
 /** All zero is the default. */
@@ -154,6 +155,9 @@ MOA_API void moa_image_params_default(struct moa_image_params *ret_params);
 
 /** The word for one note, "truncated" or "transparent". Never NULL. */
 MOA_API const char *moa_image_note_name(enum moa_image_note note);
+
+/** "exact" or "fast"; "unknown" if it is neither. Never NULL. */
+MOA_API const char *moa_image_mode_name(enum moa_image_mode mode);
 
 /** "jpeg" and so on, or "unknown". Never NULL. */
 MOA_API const char *moa_image_format_name(enum moa_image_format format);

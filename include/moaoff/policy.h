@@ -209,6 +209,10 @@ moa_policy_configure(struct moa_policy *policy, const struct moa_policy_setting 
 /** The value of a parameter; NaN if the policy has none of this key. */
 MOA_API double moa_policy_value(const struct moa_policy *policy, const char *key);
 
+/** Whether it decides by the complexities of a request, as its parameters are now; else they only
+ * stand in the record. True for NULL. */
+MOA_API bool moa_policy_by_complexity(const struct moa_policy *policy);
+
 /** What the policy `adaptive` has learned, to be told more; lives as long as the policy. NULL:
  * another policy. */
 MOA_API struct moa_adaptive *moa_policy_adaptive(struct moa_policy *policy);

@@ -63,6 +63,41 @@ moa_recode(struct moa_bytes file, const struct moa_image_info *info, unsigned or
            const struct moa_recode_target *target, struct moa_recoded *ret_recoded,
            struct moa_error *ret_error);
 
+/** Pixels of a picture, decoded while it was measured, for moa_recode_kept(). */
+struct moa_kept;
+
+/**
+ * moa_image_measure_with(), and of the same decoding the pixels that moa_recode() would decode for
+ * `target` once more, if they take at most `max_bytes`. `*ret_kept` is to be freed with
+ * moa_kept_free(); NULL if there are none: nothing is to be changed for the target (as far as the
+ * header tells), the format gives luma and pixels in different ways, or there is no memory for
+ * them. Errors: those of moa_image_measure_with().
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err
+moa_recode_measure(struct moa_bytes file, const struct moa_image_options *options,
+                   const struct moa_image_limits *limits, const struct moa_recode_target *target,
+                   uint64_t max_bytes, struct moa_image_info *ret_info,
+                   struct moa_image_features *ret_features, struct moa_kept **ret_kept,
+                   struct moa_error *ret_error);
+
+/** Whether moa_recode() for `target` would decode just those pixels. False for NULL. */
+MOA_API bool moa_kept_suits(const struct moa_kept *kept, const struct moa_recode_target *target);
+
+/** Memory that they take; 0 for NULL. */
+MOA_API uint64_t moa_kept_bytes(const struct moa_kept *kept);
+
+/** NULL is allowed. */
+MOA_API void moa_kept_free(struct moa_kept *kept);
+
+/**
+ * What moa_recode() would make of the picture, byte for byte. Takes ownership of `kept`, and frees
+ * it in any case. Errors: MOA_ERR_ARGUMENT (it does not suit), MOA_ERR_MEMORY.
+ */
+MOA_API MOA_WARN_UNUSED enum moa_err moa_recode_kept(struct moa_kept *kept,
+                                                     const struct moa_recode_target *target,
+                                                     struct moa_recoded *ret_recoded,
+                                                     struct moa_error *ret_error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -38,6 +38,15 @@ struct moa_wanted {
     bool moves;                   /**< will be turned or padded: MOA_COLOR_YCC needs even sides */
 };
 
+/** Who looks at a picture: for its luma, and perhaps by the same decoding for pixels. */
+struct moa_look {
+    enum moa_image_mode mode;
+    struct moa_luma_scan *scan;
+    const struct moa_wanted *wanted; /**< NULL: no pixels */
+    uint32_t notes;                  /**< of enum moa_image_note, for the decoder to add to */
+    struct moa_pixels pixels;        /**< of `wanted`; without planes where they did not come */
+};
+
 /** How pixels are written. */
 struct moa_encode_options {
     int quality;      /**< of a lossy format, 1 to 100 */
@@ -71,9 +80,10 @@ struct moa_format {
     enum moa_err (*rows)(const struct moa_picture *picture, struct moa_rows *rows,
                          struct moa_error *error);
 
-    /** Pushes the rows of luma into the scan, and adds to the notes. NULL: from `rows`. */
-    enum moa_err (*luma)(const struct moa_picture *picture, enum moa_image_mode mode,
-                         struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error);
+    /** Pushes the rows of luma into the scan, adds to the notes, and gives the pixels that pixels()
+     * would, where it can. NULL: from `rows`. */
+    enum moa_err (*luma)(const struct moa_picture *picture, struct moa_look *look,
+                         struct moa_error *error);
 
     /** The pixels in the size that is wanted; a JPEG's half, quarter or eighth if that is 7/8 of it
      * or more. NULL: from `rows`. */
@@ -97,8 +107,8 @@ const char *moa_foreign_format(const uint8_t *p, size_t n);
 const struct moa_format *moa_format_of(enum moa_image_format format);
 
 /** Luma and pixels of a picture whose format is known, in whichever way it gives them. */
-enum moa_err moa_picture_luma(const struct moa_picture *picture, enum moa_image_mode mode,
-                              struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error);
+enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look *look,
+                              struct moa_error *error);
 enum moa_err moa_picture_pixels(const struct moa_picture *picture, const struct moa_wanted *wanted,
                                 struct moa_pixels *ret_pixels, struct moa_error *error);
 
@@ -112,6 +122,13 @@ enum moa_err moa_pixels_from_rows(const struct moa_picture *picture,
  * `ret` may be `in`. Returns whether anything was transparent.
  */
 bool moa_lay_on_white(const uint8_t *in, size_t n, unsigned n_channels, uint8_t *ret);
+
+/** moa_image_measure_with(), and by the way of pixels (`look->wanted`, moa_pixels_done()); the rest
+ * of `look` is filled here. */
+enum moa_err moa_image_look(struct moa_bytes file, const struct moa_image_options *options,
+                            const struct moa_image_limits *limits, struct moa_look *look,
+                            struct moa_image_info *ret_info,
+                            struct moa_image_features *ret_features, struct moa_error *ret_error);
 
 /** What EXIF 2.3 calls orientation in its block `exif`: 1 to 8, and 1 for whatever is not valid. */
 unsigned moa_exif_orientation(struct moa_bytes exif);

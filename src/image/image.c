@@ -71,6 +71,11 @@ const char *moa_image_note_name(enum moa_image_note note)
                                            : "unknown";
 }
 
+const char *moa_image_mode_name(enum moa_image_mode mode)
+{
+    return mode == MOA_IMAGE_EXACT ? "exact" : mode == MOA_IMAGE_FAST ? "fast" : "unknown";
+}
+
 /* ---- the header ---- */
 
 static enum moa_err probe(struct moa_bytes file, struct moa_image_info *ret_info,
@@ -200,38 +205,39 @@ static enum moa_err check_limits(const struct moa_image_info *info,
 /* ---- measuring ---- */
 
 /* Scans, and once more with a bin for everything if the gradients are unusual; see luma_scan.h. */
-static enum moa_err scan_luma(const struct moa_picture *picture, enum moa_image_mode mode,
-                              struct moa_luma_scan *scan, struct moa_image_features *ret_features,
-                              struct moa_error *error)
+static enum moa_err scan_luma(const struct moa_picture *picture, struct moa_look *look,
+                              struct moa_image_features *ret_features, struct moa_error *error)
 {
     struct moa_image_features features;
-    uint32_t notes = 0;
-    enum moa_err err = moa_picture_luma(picture, mode, scan, &notes, error);
-    if (err == MOA_OK && !moa_scan_finish(scan, &features)) {
-        if (!moa_scan_restart_exact(scan))
+    enum moa_err err = moa_picture_luma(picture, look, error);
+    if (err == MOA_OK && !moa_scan_finish(look->scan, &features)) {
+        struct moa_look again = {.mode = look->mode, .scan = look->scan};
+        if (!moa_scan_restart_exact(look->scan))
             return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
-        err = moa_picture_luma(picture, mode, scan, &notes, error);
+        err = moa_picture_luma(picture, &again, error);
         if (err == MOA_OK)
-            (void)moa_scan_finish(scan, &features);
+            (void)moa_scan_finish(look->scan, &features);
     }
     if (err)
         return err;
-    features.notes = notes;
+    features.notes = look->notes;
     *ret_features = features;
     return MOA_OK;
 }
 
-static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mode mode,
+static enum moa_err measure(const struct moa_picture *picture, struct moa_look *look,
                             struct moa_image_features *ret_features, struct moa_error *error)
 {
-    struct moa_luma_scan *scan = moa_scan_new(picture->info.width_px, picture->info.height_px);
-    if (!scan)
+    look->scan = moa_scan_new(picture->info.width_px, picture->info.height_px);
+    if (!look->scan)
         return moa_fail(error, MOA_ERR_MEMORY, 0, "out of memory for the image statistics");
     struct moa_image_features features;
-    const enum moa_err err = scan_luma(picture, mode, scan, &features, error);
-    moa_scan_free(scan);
-    if (err)
+    const enum moa_err err = scan_luma(picture, look, &features, error);
+    moa_scan_free(look->scan);
+    if (err) {
+        moa_pixels_done(&look->pixels);
         return err;
+    }
     struct moa_image_header header;
     fill_header(picture->file, &picture->info, &header);
     features.bits_per_pixel = header.bits_per_pixel;
@@ -240,11 +246,10 @@ static enum moa_err measure(const struct moa_picture *picture, enum moa_image_mo
     return MOA_OK;
 }
 
-enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *options,
-                                    const struct moa_image_limits *limits,
-                                    struct moa_image_info *ret_info,
-                                    struct moa_image_features *ret_features,
-                                    struct moa_error *ret_error)
+enum moa_err moa_image_look(struct moa_bytes file, const struct moa_image_options *options,
+                            const struct moa_image_limits *limits, struct moa_look *look,
+                            struct moa_image_info *ret_info,
+                            struct moa_image_features *ret_features, struct moa_error *ret_error)
 {
     struct moa_error error;
     struct moa_picture picture = {.file = moa_bytes_checked(file)};
@@ -260,11 +265,22 @@ enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_imag
             *ret_info = picture.info;
         err = check_limits(&picture.info, limits, &error);
     }
+    look->mode = checked.mode;
     if (err == MOA_OK)
-        err = measure(&picture, checked.mode, ret_features ? ret_features : &features, &error);
+        err = measure(&picture, look, ret_features ? ret_features : &features, &error);
     if (err && ret_error)
         *ret_error = error;
     return err;
+}
+
+enum moa_err moa_image_measure_with(struct moa_bytes file, const struct moa_image_options *options,
+                                    const struct moa_image_limits *limits,
+                                    struct moa_image_info *ret_info,
+                                    struct moa_image_features *ret_features,
+                                    struct moa_error *ret_error)
+{
+    struct moa_look look = {.wanted = NULL};
+    return moa_image_look(file, options, limits, &look, ret_info, ret_features, ret_error);
 }
 
 enum moa_err moa_image_measure(struct moa_bytes file, const struct moa_image_limits *limits,

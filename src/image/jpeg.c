@@ -3,7 +3,8 @@
  * JPEG (ITU T.81) by libjpeg-turbo. Luma is the Y component as decoded, a row of units at a time
  * and straight into the scan's space; chroma is entropy-decoded, as it must be, but never
  * transformed. Pixels are reduced inside of the transform. Other colour spaces go through the
- * library's conversions, row by row.
+ * library's conversions, row by row. To transform a block in another way than all others, one
+ * function pointer of the library is set: jpegint.h, where it stands, is as old as the library.
  *
  * libjpeg reports errors through a callback that must not return: run() catches
  * them. Damage that libjpeg only warns of, and papers over with gray, is an error here; but a file
@@ -11,7 +12,6 @@
  */
 #include "format.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,171 +20,16 @@
 #include <jpeglib.h>
 
 #include <jerror.h>
+#include <jpegint.h>
 
 #include "../kernels.h"
+#include "jpeg_head.h"
 #include "jpeg_write.h"
 #include "shrink.h"
 
 /* A hostile progressive file can ask for a pass over the whole image every few bytes. Encoders
  * write about ten scans. */
 #define MAX_SCANS 100
-
-/* The mean luma step of libjpeg's tables at quality 85, and the exponent that fitted the sizes of
- * photographs best; docs/perceive.md says how. */
-static const double reference_step = 17.33;
-static const double size_exponent = 0.57;
-
-/* Of a column while decoding goes from strip to strip, generously. */
-static const uint64_t strip_bytes = 512;
-
-/* ---- the header ---- */
-
-static bool sniff_jpeg(const uint8_t *p, size_t n)
-{
-    return n >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff;
-}
-
-/* A frame header, SOF0 to SOF15; DHT, JPG and DAC lie between them. */
-static bool is_frame_marker(uint8_t marker)
-{
-    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
-}
-
-/* Markers without a length: TEM and RST0 to RST7. */
-static bool is_bare_marker(uint8_t marker)
-{
-    return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7);
-}
-
-static enum moa_err probe_jpeg(const uint8_t *p, size_t n, struct moa_image_info *ret_info,
-                               struct moa_error *error)
-{
-    size_t at = 2;
-    for (;;) {
-        if (at + 4 > n)
-            return moa_fail(error, MOA_ERR_TRUNCATED, n, "JPEG ends before its frame header");
-        const uint8_t marker = p[at + 1];
-        if (p[at] != 0xff || marker == 0xff) {
-            at++; /* stray bytes, which decoders pass over, or fill bytes before a marker */
-            continue;
-        }
-        if (is_bare_marker(marker)) {
-            at += 2;
-            continue;
-        }
-        if (marker == 0xd9 || marker == 0xda)
-            return moa_fail(error, MOA_ERR_CORRUPT, at, "JPEG without a frame header");
-        const size_t length = moa_be16(p + at + 2);
-        if (length < 2)
-            return moa_fail(error, MOA_ERR_CORRUPT, at, "JPEG segment length below 2");
-        if (is_frame_marker(marker)) {
-            if (length < 8)
-                return moa_fail(error, MOA_ERR_CORRUPT, at, "JPEG frame header too short");
-            if (at + 9 > n)
-                return moa_fail(error, MOA_ERR_TRUNCATED, n, "JPEG ends in its frame header");
-            ret_info->height_px = moa_be16(p + at + 5);
-            ret_info->width_px = moa_be16(p + at + 7);
-            return MOA_OK;
-        }
-        at += 2 + length;
-    }
-}
-
-struct jpeg_tables {
-    double mean_step[4]; /* 0: not defined */
-    unsigned luma_table; /* of the first component */
-    unsigned n_components;
-    bool has_frame;
-    bool streams; /* one scan has it all: decoders need not hold its coefficients */
-};
-
-/* DQT: any number of tables, each a byte of precision and number and 64 steps. */
-static void read_tables(const uint8_t *p, size_t n, struct jpeg_tables *tables)
-{
-    while (n > 0) {
-        const size_t step_bytes = (p[0] >> 4) ? 2 : 1;
-        const size_t size = 1 + 64 * step_bytes;
-        if (n < size)
-            return;
-        uint32_t sum = 0;
-        for (size_t i = 1; i < size; i += step_bytes)
-            sum += step_bytes == 2 ? moa_be16(p + i) : p[i];
-        tables->mean_step[p[0] & 3] = sum / 64.0;
-        p += size;
-        n -= size;
-    }
-}
-
-/* The segments up to the first scan. The frame header was found by the probe before: what is read
- * here is only ever too short for more tables. */
-static struct jpeg_tables read_jpeg(const uint8_t *p, size_t n)
-{
-    struct jpeg_tables tables = {0};
-    size_t at = 2;
-    while (at + 4 <= n && p[at] == 0xff && p[at + 1] != 0xda) {
-        const uint8_t marker = p[at + 1];
-        if (marker == 0xff || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd9)) {
-            at += marker == 0xff ? 1 : 2;
-            continue;
-        }
-        const size_t length = moa_be16(p + at + 2);
-        if (length < 2 || length > n - at - 2)
-            break;
-        const uint8_t *body = p + at + 4;
-        if (marker == 0xdb)
-            read_tables(body, length - 2, &tables);
-        if (is_frame_marker(marker) && !tables.has_frame && length - 2 >= 9) {
-            tables.luma_table = body[8] & 3;
-            tables.n_components = body[5];
-            tables.has_frame = true;
-            tables.streams = (marker & 3) != 2; /* not progressive */
-        }
-        at += 2 + length;
-    }
-    const bool at_scan = at + 4 < n && p[at] == 0xff && p[at + 1] == 0xda;
-    tables.streams &= at_scan && p[at + 4] == tables.n_components;
-    return tables;
-}
-
-static void header_of_jpeg(struct moa_bytes file, struct moa_image_header *header)
-{
-    const struct jpeg_tables tables = read_jpeg(file.p, file.n);
-    header->quantiser = tables.mean_step[tables.luma_table];
-    header->bits_per_pixel_normal = header->bits_per_pixel;
-    if (tables.streams)
-        header->decode_bytes = (uint64_t)header->info.width_px * strip_bytes;
-    else
-        header->decode_bytes = (uint64_t)header->info.width_px * header->info.height_px * 2 *
-                               (tables.n_components > 0 ? tables.n_components : 4);
-    if (header->quantiser > 0.0)
-        header->bits_per_pixel_normal *= pow(header->quantiser / reference_step, size_exponent);
-}
-
-/* It stands before the frame header, in a segment APP1. */
-static struct moa_bytes exif_of_jpeg(struct moa_bytes file)
-{
-    static const uint8_t name[6] = "Exif\0";
-    const uint8_t *p = file.p;
-    size_t at = 2;
-    while (at + 4 <= file.n && p[at] == 0xff) {
-        const uint8_t marker = p[at + 1];
-        if (marker == 0xff) {
-            at++;
-            continue;
-        }
-        const size_t n = moa_be16(p + at + 2);
-        if (marker == 0xda || marker == 0xd9 || n < 2)
-            break;
-        struct moa_bytes segment = moa_part_of(file, at + 4, n - 2);
-        if (marker == 0xe1 && segment.n >= sizeof(name) &&
-            memcmp(segment.p, name, sizeof(name)) == 0)
-            return moa_part_of(segment, sizeof(name), segment.n - sizeof(name));
-        at += 2 + n;
-    }
-    return (struct moa_bytes){NULL, 0};
-}
-
-/* ---- decoding ---- */
 
 struct jpeg {
     struct jpeg_error_mgr errors;
@@ -198,12 +43,18 @@ struct jpeg {
     uint8_t *cmyk;  /* one row, if the file is CMYK */
     /* for luma */
     enum moa_image_mode mode;
-    struct moa_luma_scan *scan;
+    struct moa_luma_scan *scan;       /* NULL: none is wanted */
+    bool is_measured;                 /* the row of units that comes */
+    inverse_DCT_method_ptr transform; /* of a block of luma to all of its pixels */
     /* for pixels */
-    const struct moa_wanted *wanted;
-    uint8_t *units; /* a row of units of each component */
+    const struct moa_wanted *wanted; /* NULL: none are */
+    uint8_t *units;                  /* a row of units of each component */
     struct moa_shrink shrinks[3];
     struct moa_pixels out;
+    /* for both at once */
+    inverse_DCT_method_ptr reduce;     /* of a block of luma to what the pixels are made of */
+    JSAMPARRAY unit_rows;              /* where that goes */
+    JSAMPROW luma_rows[MOA_SCAN_ROWS]; /* and where all of its pixels do, in the scan's space */
 };
 
 static void fail_jpeg(struct jpeg *jpeg, enum moa_err code, const char *message)
@@ -320,6 +171,37 @@ static bool is_band_measured(const struct jpeg *jpeg, JDIMENSION y)
     return all || y / BAND_ROWS % 4 == 0;
 }
 
+/* In place of the transform: the block's mean, in the first of its rows. */
+static void mean_of_block(j_decompress_ptr cinfo, jpeg_component_info *component, JCOEFPTR block,
+                          JSAMPARRAY out, JDIMENSION x)
+{
+    (void)cinfo;
+    const int mean = (block[0] * component->quant_table->quantval[0] + 8 * CENTERJSAMPLE + 4) / 8;
+    memset(out[0] + x, mean < 0 ? 0 : mean > MAXJSAMPLE ? MAXJSAMPLE : mean, DCTSIZE);
+}
+
+/* The row of units from row `y` of the picture on; returns how many rows it has. Entropy decoding
+ * goes on, as it must; the transform of a band nobody looks at does not. */
+static JDIMENSION begin_luma_units(struct jpeg *jpeg, JDIMENSION y)
+{
+    const JDIMENSION unit_rows = (JDIMENSION)jpeg->cinfo.max_v_samp_factor * DCTSIZE;
+    const JDIMENSION left = jpeg->picture->info.height_px - y;
+    for (JDIMENSION i = 0; i < unit_rows; i++)
+        jpeg->luma_rows[i] = moa_scan_space(jpeg->scan, i);
+    jpeg->is_measured = is_band_measured(jpeg, y);
+    return left < unit_rows ? left : unit_rows;
+}
+
+static void end_luma_units(struct jpeg *jpeg, JDIMENSION n_rows)
+{
+    if (jpeg->is_measured) {
+        moa_scan_push(jpeg->scan, n_rows);
+        return;
+    }
+    for (JDIMENSION y = 0; y < n_rows; y += DCTSIZE)
+        moa_scan_skip(jpeg->scan, jpeg->luma_rows[y], n_rows - y < DCTSIZE ? n_rows - y : DCTSIZE);
+}
+
 static void luma_by_units(struct jpeg *jpeg)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
@@ -328,23 +210,13 @@ static void luma_by_units(struct jpeg *jpeg)
         cinfo->comp_info[i].component_needed = FALSE;
     jpeg_start_decompress(cinfo);
 
-    const JDIMENSION unit_rows = (JDIMENSION)cinfo->max_v_samp_factor * DCTSIZE;
-    JSAMPROW rows[MOA_SCAN_ROWS];
-    JSAMPARRAY planes[MAX_COMPONENTS] = {rows};
+    jpeg->transform = cinfo->idct->inverse_DCT[0];
+    JSAMPARRAY planes[MAX_COMPONENTS] = {jpeg->luma_rows};
     while (cinfo->output_scanline < cinfo->output_height) {
-        const JDIMENSION y = cinfo->output_scanline;
-        const JDIMENSION left = cinfo->output_height - y;
-        const bool measured = is_band_measured(jpeg, y);
-        /* Entropy decoding goes on, as it must; the transform of a band nobody looks at does not.
-         */
-        cinfo->comp_info[0].component_needed = measured;
-        for (JDIMENSION i = 0; i < unit_rows; i++)
-            rows[i] = moa_scan_space(jpeg->scan, i);
-        jpeg_read_raw_data(cinfo, planes, unit_rows);
-        if (measured)
-            moa_scan_push(jpeg->scan, left < unit_rows ? left : unit_rows);
-        else
-            moa_scan_skip(jpeg->scan, left < unit_rows ? left : unit_rows);
+        const JDIMENSION n_rows = begin_luma_units(jpeg, cinfo->output_scanline);
+        cinfo->idct->inverse_DCT[0] = jpeg->is_measured ? jpeg->transform : mean_of_block;
+        jpeg_read_raw_data(cinfo, planes, (JDIMENSION)cinfo->max_v_samp_factor * DCTSIZE);
+        end_luma_units(jpeg, n_rows);
     }
 }
 
@@ -469,9 +341,12 @@ static void pixels_by_rows(struct jpeg *jpeg, uint32_t width, uint32_t height)
 
 #if JPEG_LIB_VERSION >= 70
 #define DCT_SIZE(component) ((JDIMENSION)(component)->DCT_v_scaled_size)
+#define SET_DCT_SIZE(component, n)                                                                 \
+    ((component)->DCT_h_scaled_size = (component)->DCT_v_scaled_size = (n))
 #define MIN_DCT_SIZE(cinfo) ((JDIMENSION)(cinfo)->min_DCT_v_scaled_size)
 #else
 #define DCT_SIZE(component) ((JDIMENSION)(component)->DCT_scaled_size)
+#define SET_DCT_SIZE(component, n) ((component)->DCT_scaled_size = (n))
 #define MIN_DCT_SIZE(cinfo) ((JDIMENSION)(cinfo)->min_DCT_scaled_size)
 #endif
 
@@ -503,6 +378,40 @@ static void push_units(struct jpeg *jpeg, int i, JSAMPROW *rows)
         moa_shrink_row(shrink, rows[y]);
 }
 
+/* In place of the reducing transform: that one, and the block's own pixels or mean for the scan. */
+static void both_of_block(j_decompress_ptr cinfo, jpeg_component_info *component, JCOEFPTR block,
+                          JSAMPARRAY out, JDIMENSION x)
+{
+    const struct jpeg *jpeg = cinfo->client_data;
+    const JDIMENSION size = DCT_SIZE(component);
+    JSAMPROW *luma = (JSAMPROW *)jpeg->luma_rows + (out - jpeg->unit_rows) * DCTSIZE / size;
+    const JDIMENSION luma_x = x / size * DCTSIZE;
+    jpeg->reduce(cinfo, component, block, out, x);
+    if (!jpeg->is_measured)
+        mean_of_block(cinfo, component, block, luma, luma_x);
+    else if (size < DCTSIZE)
+        jpeg->transform(cinfo, component, block, luma, luma_x);
+    else
+        for (unsigned y = 0; y < DCTSIZE; y++)
+            memcpy(luma[y] + luma_x, out[y] + x, DCTSIZE);
+}
+
+/* The library is asked for its transform to all pixels of a block by saying that these are wanted;
+ * the tables are the same for each size. */
+static void start_both(struct jpeg *jpeg, JSAMPARRAY unit_rows)
+{
+    struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
+    const int size = (int)DCT_SIZE(&cinfo->comp_info[0]);
+    SET_DCT_SIZE(&cinfo->comp_info[0], DCTSIZE);
+    cinfo->idct->start_pass(cinfo);
+    jpeg->transform = cinfo->idct->inverse_DCT[0];
+    SET_DCT_SIZE(&cinfo->comp_info[0], size);
+    cinfo->idct->start_pass(cinfo);
+    jpeg->reduce = cinfo->idct->inverse_DCT[0];
+    jpeg->unit_rows = unit_rows;
+    cinfo->idct->inverse_DCT[0] = both_of_block;
+}
+
 static void pixels_by_units(struct jpeg *jpeg, uint32_t width, uint32_t height)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
@@ -510,20 +419,29 @@ static void pixels_by_units(struct jpeg *jpeg, uint32_t width, uint32_t height)
     JSAMPARRAY planes[3] = {rows[0], rows[1], rows[2]};
     cinfo->raw_data_out = TRUE;
     jpeg_start_decompress(cinfo);
+    if (jpeg->scan)
+        start_both(jpeg, rows[0]);
     make_out(jpeg, cinfo->num_components == 1 ? MOA_COLOR_GRAY : MOA_COLOR_YCC, width, height);
     for (int i = 0; i < cinfo->num_components; i++)
         start_shrink(jpeg, i, cinfo->comp_info[i].downsampled_width,
                      cinfo->comp_info[i].downsampled_height);
     make_units(jpeg, rows);
     const JDIMENSION n_rows = (JDIMENSION)cinfo->max_v_samp_factor * MIN_DCT_SIZE(cinfo);
-    while (cinfo->output_scanline < cinfo->output_height) {
+    for (JDIMENSION unit = 0; cinfo->output_scanline < cinfo->output_height; unit++) {
+        const JDIMENSION n_luma =
+            jpeg->scan
+                ? begin_luma_units(jpeg, unit * (JDIMENSION)cinfo->max_v_samp_factor * DCTSIZE)
+                : 0;
         jpeg_read_raw_data(cinfo, planes, n_rows);
         for (int i = 0; i < cinfo->num_components; i++)
             push_units(jpeg, i, rows[i]);
+        if (jpeg->scan)
+            end_luma_units(jpeg, n_luma);
     }
 }
 
-static void decode_pixels(struct jpeg *jpeg)
+/* The size of the pixels. Returns whether they can be had as planes. */
+static bool size_pixels(struct jpeg *jpeg, uint32_t *ret_width, uint32_t *ret_height)
 {
     struct jpeg_decompress_struct *cinfo = &jpeg->cinfo;
     const struct moa_wanted *wanted = jpeg->wanted;
@@ -535,12 +453,33 @@ static void decode_pixels(struct jpeg *jpeg)
         width = wanted->width_px;
         height = wanted->height_px;
     }
-    const bool takes_planes = cinfo->num_components == 1 ||
-                              (wanted->takes_ycc && !(wanted->moves && ((width | height) & 1)));
-    if (has_plain_luma(cinfo) && takes_planes)
+    *ret_width = width;
+    *ret_height = height;
+    return has_plain_luma(cinfo) &&
+           (cinfo->num_components == 1 ||
+            (wanted->takes_ycc && !(wanted->moves && ((width | height) & 1))));
+}
+
+static void decode_pixels(struct jpeg *jpeg)
+{
+    uint32_t width, height;
+    if (size_pixels(jpeg, &width, &height))
         pixels_by_units(jpeg, width, height);
     else
         pixels_by_rows(jpeg, width, height);
+}
+
+/* Pixels that are no planes are not given beside luma, nor those of an eighth, which the library
+ * makes without reading the coefficients that luma is made of. */
+static void decode_both(struct jpeg *jpeg)
+{
+    uint32_t width, height;
+    if (size_pixels(jpeg, &width, &height) && jpeg->cinfo.scale_denom < DCTSIZE) {
+        pixels_by_units(jpeg, width, height);
+        return;
+    }
+    jpeg->cinfo.scale_denom = 1;
+    decode_luma(jpeg);
 }
 
 /* ---- both ---- */
@@ -583,14 +522,21 @@ static enum moa_err run(struct jpeg *jpeg, void (*decode_what)(struct jpeg *))
     return jpeg->error->code;
 }
 
-static enum moa_err luma_of_jpeg(const struct moa_picture *picture, enum moa_image_mode mode,
-                                 struct moa_luma_scan *scan, uint32_t *notes,
+static enum moa_err luma_of_jpeg(const struct moa_picture *picture, struct moa_look *look,
                                  struct moa_error *error)
 {
-    struct jpeg jpeg = {.picture = picture, .mode = mode, .scan = scan, .error = error};
-    const enum moa_err err = run(&jpeg, decode_luma);
+    struct jpeg jpeg = {.picture = picture,
+                        .mode = look->mode,
+                        .scan = look->scan,
+                        .wanted = look->wanted,
+                        .error = error};
+    const enum moa_err err = run(&jpeg, look->wanted ? decode_both : decode_luma);
     if (!err && jpeg.has_ended)
-        *notes |= MOA_IMAGE_TRUNCATED;
+        look->notes |= MOA_IMAGE_TRUNCATED;
+    if (err)
+        moa_pixels_done(&jpeg.out);
+    else
+        look->pixels = jpeg.out;
     return err;
 }
 
@@ -610,10 +556,10 @@ static enum moa_err pixels_of_jpeg(const struct moa_picture *picture,
 const struct moa_format moa_format_jpeg = {
     .name = "jpeg",
     .mime = "image/jpeg",
-    .sniff = sniff_jpeg,
-    .probe = probe_jpeg,
-    .header = header_of_jpeg,
-    .exif = exif_of_jpeg,
+    .sniff = moa_jpeg_sniff,
+    .probe = moa_jpeg_probe,
+    .header = moa_jpeg_header,
+    .exif = moa_jpeg_exif,
     .luma = luma_of_jpeg,
     .pixels = pixels_of_jpeg,
     .encode = moa_jpeg_write,

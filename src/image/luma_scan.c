@@ -33,6 +33,7 @@ struct moa_luma_scan {
     size_t n_band;    /* rows since the start or the last break; the last 2 of them are kept */
     uint64_t n_px;    /* pixels of all rows */
     uint64_t n_inner; /* pixels whose gradient was counted */
+    enum moa_image_mode mode;
     struct moa_counts counts;
     struct moa_reduction reduction;
 };
@@ -184,10 +185,12 @@ static void break_band(struct moa_luma_scan *scan)
     scan->is_sampled = true;
 }
 
-void moa_scan_skip(struct moa_luma_scan *scan, size_t n_rows)
+void moa_scan_skip(struct moa_luma_scan *scan, const uint8_t *row, size_t n_rows)
 {
     break_band(scan);
-    moa_reduction_skip(&scan->reduction, (uint32_t)n_rows);
+    scan->mode = MOA_IMAGE_FAST;
+    for (size_t y = 0; y < n_rows; y++)
+        moa_reduction_row(&scan->reduction, row);
 }
 
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,
@@ -403,7 +406,8 @@ bool moa_scan_finish(struct moa_luma_scan *scan, struct moa_image_features *ret_
 {
     break_band(scan);
     struct moa_image_features features = {.width_px = scan->reduction.width_px,
-                                          .height_px = scan->reduction.height_px};
+                                          .height_px = scan->reduction.height_px,
+                                          .mode = scan->mode};
     memcpy(features.reduced, scan->reduction.luma, sizeof(features.reduced));
     const bool is_accurate_enough = finish_gradients(scan, &features);
     features.entropy_nats = entropy_nats(scan);

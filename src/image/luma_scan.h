@@ -40,8 +40,9 @@ void moa_scan_free(struct moa_luma_scan *scan);
 uint8_t *moa_scan_space(struct moa_luma_scan *scan, size_t i);
 /** Measures the rows that were written to the space, 1 <= n_rows <= MOA_SCAN_ROWS. */
 void moa_scan_push(struct moa_luma_scan *scan, size_t n_rows);
-/** Says that the next `n_rows` rows are not looked at. */
-void moa_scan_skip(struct moa_luma_scan *scan, size_t n_rows);
+/** Says that the next `n_rows` rows are not measured: their luma is about that of `row`, which may
+ * lie in the space; then features are of MOA_IMAGE_FAST. */
+void moa_scan_skip(struct moa_luma_scan *scan, const uint8_t *row, size_t n_rows);
 
 /** Measures a band that lies elsewhere: `n_rows` >= 1 rows, `stride_bytes` apart. */
 void moa_scan_plane(struct moa_luma_scan *scan, const uint8_t *luma, size_t n_rows,

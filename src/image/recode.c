@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "../params.h"
 #include "format.h"
@@ -132,34 +133,53 @@ static enum moa_err check(struct moa_bytes file, const struct moa_image_info *in
     return MOA_OK;
 }
 
-static enum moa_err recode(struct moa_bytes file, const struct moa_image_info *info,
-                           unsigned orientation, const struct moa_recode_target *target,
-                           struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+static bool is_too_long(const struct moa_image_info *info)
 {
-    const struct moa_picture picture = {file, *info};
+    return info->width_px > MOA_SHRINK_SIDE_MAX || info->height_px > MOA_SHRINK_SIDE_MAX;
+}
+
+/* What has to be decoded for the target. */
+static struct moa_wanted wanted_for(const struct moa_image_info *info, unsigned orientation,
+                                    const struct moa_recode_target *target)
+{
     struct moa_wanted wanted = {.width_px = 0};
-    struct moa_pixels pixels;
-    if (info->width_px > MOA_SHRINK_SIDE_MAX || info->height_px > MOA_SHRINK_SIDE_MAX)
-        return moa_fail(ret_error, MOA_ERR_LIMIT, 0, "image side is longer than allowed");
     moa_recode_size(info->width_px, info->height_px, target->max_tokens, &wanted.width_px,
                     &wanted.height_px);
     wanted.takes_ycc = takes(target, MOA_IMAGE_JPEG) && wanted.width_px <= JPEG_SIDE_MAX &&
                        wanted.height_px <= JPEG_SIDE_MAX;
     wanted.moves = orientation != 1 || wanted.width_px < target->min_side_px ||
                    wanted.height_px < target->min_side_px;
-    const enum moa_err err = moa_picture_pixels(&picture, &wanted, &pixels, ret_error);
-    if (err)
-        return err;
+    return wanted;
+}
+
+/* Pixels to the file; they are done with. */
+static enum moa_err finish(struct moa_pixels *pixels, const struct moa_image_info *info,
+                           unsigned orientation, const struct moa_recode_target *target,
+                           struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+{
     struct moa_recoded made = {.p = NULL};
     /* The file that replaces this one says nothing of its orientation: it is turned in any case. */
-    if (moa_pixels_turn(&pixels, orientation) && moa_pixels_pad(&pixels, target->min_side_px))
-        write_file(&pixels, moa_format_of(info->format)->is_drawn, target, &made);
-    moa_pixels_done(&pixels);
+    if (moa_pixels_turn(pixels, orientation) && moa_pixels_pad(pixels, target->min_side_px))
+        write_file(pixels, moa_format_of(info->format)->is_drawn, target, &made);
+    moa_pixels_done(pixels);
     if (!made.p)
         return moa_fail(ret_error, MOA_ERR_MEMORY, 0,
                         "out of memory while the image was re-encoded");
     *ret_recoded = made;
     return MOA_OK;
+}
+
+static enum moa_err recode(struct moa_bytes file, const struct moa_image_info *info,
+                           unsigned orientation, const struct moa_recode_target *target,
+                           struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+{
+    const struct moa_picture picture = {file, *info};
+    const struct moa_wanted wanted = wanted_for(info, orientation, target);
+    struct moa_pixels pixels;
+    if (is_too_long(info))
+        return moa_fail(ret_error, MOA_ERR_LIMIT, 0, "image side is longer than allowed");
+    const enum moa_err err = moa_picture_pixels(&picture, &wanted, &pixels, ret_error);
+    return err ? err : finish(&pixels, info, orientation, target, ret_recoded, ret_error);
 }
 
 enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info,
@@ -172,6 +192,100 @@ enum moa_err moa_recode(struct moa_bytes file, const struct moa_image_info *info
                                    : moa_fail(&error, MOA_ERR_ARGUMENT, 0, "no place for it");
     if (err == MOA_OK)
         err = recode(file, info, orientation, &ours, ret_recoded, &error);
+    if (err && ret_error)
+        *ret_error = error;
+    return err;
+}
+
+/* ---- pixels that were decoded while a picture was measured ---- */
+
+struct moa_kept {
+    struct moa_image_info info;
+    unsigned orientation;
+    struct moa_wanted wanted;
+    struct moa_pixels pixels;
+};
+
+void moa_kept_free(struct moa_kept *kept)
+{
+    if (kept)
+        moa_pixels_done(&kept->pixels);
+    free(kept);
+}
+
+uint64_t moa_kept_bytes(const struct moa_kept *kept)
+{
+    uint64_t n = kept ? sizeof(*kept) : 0;
+    for (unsigned i = 0; kept && i < moa_pixels_n_planes(kept->pixels.color); i++)
+        n += kept->pixels.planes[i].stride_bytes * (uint64_t)kept->pixels.planes[i].height;
+    return n;
+}
+
+bool moa_kept_suits(const struct moa_kept *kept, const struct moa_recode_target *target)
+{
+    if (!kept)
+        return false;
+    const struct moa_recode_target ours = checked(target);
+    const struct moa_wanted wanted = wanted_for(&kept->info, kept->orientation, &ours);
+    return wanted.width_px == kept->wanted.width_px && wanted.height_px == kept->wanted.height_px &&
+           wanted.takes_ycc == kept->wanted.takes_ycc && wanted.moves == kept->wanted.moves;
+}
+
+/* What is wanted beside luma; without a width if nothing is. At most three bytes a pixel, and a
+ * stride that is up to 15 pixels wider than a row. */
+static struct moa_kept plan(struct moa_bytes file, const struct moa_recode_target *target,
+                            uint64_t max_bytes)
+{
+    const struct moa_recode_target ours = checked(target);
+    struct moa_kept kept = {.orientation = 1};
+    if (moa_image_probe(file, &kept.info, NULL))
+        return kept;
+    kept.orientation = moa_image_orientation(file, kept.info.format);
+    if (is_too_long(&kept.info) || !moa_recode_needed(&kept.info, kept.orientation, 0, &ours))
+        return kept;
+    const struct moa_wanted wanted = wanted_for(&kept.info, kept.orientation, &ours);
+    if (3 * ((uint64_t)wanted.width_px + 15) * wanted.height_px + sizeof(kept) <= max_bytes)
+        kept.wanted = wanted;
+    return kept;
+}
+
+enum moa_err moa_recode_measure(struct moa_bytes file, const struct moa_image_options *options,
+                                const struct moa_image_limits *limits,
+                                const struct moa_recode_target *target, uint64_t max_bytes,
+                                struct moa_image_info *ret_info,
+                                struct moa_image_features *ret_features, struct moa_kept **ret_kept,
+                                struct moa_error *ret_error)
+{
+    const struct moa_kept planned = plan(file, target, max_bytes);
+    struct moa_look look = {.wanted = planned.wanted.width_px > 0 ? &planned.wanted : NULL};
+    enum moa_err err =
+        moa_image_look(file, options, limits, &look, ret_info, ret_features, ret_error);
+    if (err == MOA_ERR_MEMORY && look.wanted)
+        err = moa_image_measure_with(file, options, limits, ret_info, ret_features, ret_error);
+    if (err)
+        return err;
+    struct moa_kept *kept = look.pixels.planes[0].p && ret_kept ? malloc(sizeof(*kept)) : NULL;
+    if (kept) {
+        *kept = planned;
+        kept->pixels = look.pixels;
+    } else {
+        moa_pixels_done(&look.pixels);
+    }
+    if (ret_kept)
+        *ret_kept = kept;
+    return MOA_OK;
+}
+
+enum moa_err moa_recode_kept(struct moa_kept *kept, const struct moa_recode_target *target,
+                             struct moa_recoded *ret_recoded, struct moa_error *ret_error)
+{
+    struct moa_error error;
+    const struct moa_recode_target ours = checked(target);
+    const enum moa_err err =
+        moa_kept_suits(kept, target) && ret_recoded
+            ? finish(&kept->pixels, &kept->info, kept->orientation, &ours, ret_recoded, &error)
+            : moa_fail(&error, MOA_ERR_ARGUMENT, 0, "other pixels are needed");
+    moa_kept_free(kept);
     if (err && ret_error)
         *ret_error = error;
     return err;

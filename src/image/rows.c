@@ -27,48 +27,6 @@ bool moa_lay_on_white(const uint8_t *in, size_t n, unsigned n_channels, uint8_t 
     return all != 255;
 }
 
-/* ---- luma ---- */
-
-struct luma_rows {
-    struct moa_rows rows; /* first: a moa_rows is one of these */
-    struct moa_luma_scan *scan;
-    uint32_t width_px;
-    unsigned n_channels;
-};
-
-static bool begin_luma(struct moa_rows *rows, unsigned n_channels)
-{
-    ((struct luma_rows *)rows)->n_channels = n_channels;
-    return true;
-}
-
-static void push_luma(struct moa_rows *rows, const uint8_t *row)
-{
-    const struct luma_rows *luma = (struct luma_rows *)rows;
-    uint8_t *to = moa_scan_space(luma->scan, 0);
-    if (luma->n_channels == 1)
-        memcpy(to, row, luma->width_px);
-    else
-        moa_kernels_get()->luma_from_rgb(row, luma->width_px, to);
-    moa_scan_push(luma->scan, 1);
-}
-
-enum moa_err moa_picture_luma(const struct moa_picture *picture, enum moa_image_mode mode,
-                              struct moa_luma_scan *scan, uint32_t *notes, struct moa_error *error)
-{
-    const struct moa_format *format = moa_format_of(picture->info.format);
-    if (format->luma)
-        return format->luma(picture, mode, scan, notes, error);
-    struct luma_rows luma = {
-        .rows = {.begin = begin_luma, .push = push_luma},
-        .scan = scan,
-        .width_px = picture->info.width_px,
-    };
-    const enum moa_err err = format->rows(picture, &luma.rows, error);
-    *notes |= luma.rows.notes;
-    return err;
-}
-
 /* ---- pixels ---- */
 
 struct pixel_rows {
@@ -116,4 +74,55 @@ enum moa_err moa_picture_pixels(const struct moa_picture *picture, const struct 
     const struct moa_format *format = moa_format_of(picture->info.format);
     return (format->pixels ? format->pixels : moa_pixels_from_rows)(picture, wanted, ret_pixels,
                                                                     error);
+}
+
+/* ---- luma, and pixels of the same rows ---- */
+
+struct luma_rows {
+    struct pixel_rows pixels; /* first */
+    struct moa_luma_scan *scan;
+    unsigned n_channels;
+};
+
+static bool begin_luma(struct moa_rows *rows, unsigned n_channels)
+{
+    struct luma_rows *luma = (struct luma_rows *)rows;
+    luma->n_channels = n_channels;
+    return !luma->pixels.wanted || begin_pixels(rows, n_channels);
+}
+
+static void push_luma(struct moa_rows *rows, const uint8_t *row)
+{
+    const struct luma_rows *luma = (struct luma_rows *)rows;
+    const uint32_t width_px = luma->pixels.info->width_px;
+    uint8_t *to = moa_scan_space(luma->scan, 0);
+    if (luma->n_channels == 1)
+        memcpy(to, row, width_px);
+    else
+        moa_kernels_get()->luma_from_rgb(row, width_px, to);
+    moa_scan_push(luma->scan, 1);
+    if (luma->pixels.wanted)
+        push_pixels(rows, row);
+}
+
+enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look *look,
+                              struct moa_error *error)
+{
+    const struct moa_format *format = moa_format_of(picture->info.format);
+    if (format->luma)
+        return format->luma(picture, look, error);
+    struct luma_rows luma = {
+        .pixels = {.rows = {.begin = begin_luma, .push = push_luma},
+                   .info = &picture->info,
+                   .wanted = format->pixels ? NULL : look->wanted},
+        .scan = look->scan,
+    };
+    const enum moa_err err = format->rows(picture, &luma.pixels.rows, error);
+    look->notes |= luma.pixels.rows.notes;
+    moa_shrink_done(&luma.pixels.shrink);
+    if (err)
+        moa_pixels_done(&luma.pixels.out);
+    else
+        look->pixels = luma.pixels.out;
+    return err;
 }

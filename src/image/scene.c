@@ -70,15 +70,12 @@ static void average(const struct moa_reduction *r, uint8_t ret_cells[SIDE])
     }
 }
 
-/* Rows of cells that are complete. One that no row was looked at for is as the one above it. */
+/* Rows of cells that are complete. */
 static void end_cells(struct moa_reduction *r)
 {
     while (r->cell_row < SIDE && r->cell_end <= r->y) {
         uint8_t *cells = r->luma + (size_t)r->cell_row * SIDE;
-        if (r->n_rows > 0)
-            average(r, cells);
-        else if (r->cell_row > 0)
-            memcpy(cells, cells - SIDE, SIDE);
+        average(r, cells);
         r->cell_row++;
         r->cell_end = end_of(r->cell_row, r->height_px);
         if (begin_of(r->cell_row, r->height_px) >= r->y || r->height_px >= SIDE)
@@ -104,14 +101,6 @@ void moa_reduction_row(struct moa_reduction *r, const uint8_t *row)
     r->y++;
     if (r->cell_end <= r->y)
         end_cells(r);
-}
-
-void moa_reduction_skip(struct moa_reduction *r, uint32_t n)
-{
-    r->y += n;
-    while (r->next_y < r->y)
-        r->next_y += r->step;
-    end_cells(r);
 }
 
 /* ---- cells to a scene ---- */

@@ -30,7 +30,5 @@ void moa_reduction_done(struct moa_reduction *r);
 void moa_reduction_restart(struct moa_reduction *r);
 /** The next row. */
 void moa_reduction_row(struct moa_reduction *r, const uint8_t *row);
-/** `n` rows that are not looked at. */
-void moa_reduction_skip(struct moa_reduction *r, uint32_t n);
 
 #endif

@@ -125,6 +125,23 @@ class Score(Folder):
         self.assertEqual(run("score", "--json", *self.images).stdout,
                          run("score", "--json", "--fast", *self.images).stdout)
 
+    def test_fast_differs_by_no_more_than_is_documented(self):
+        """docs/perceive.md: over photographs (tools/setup), and over a picture that is made here."""
+        y, x = np.mgrid[0:1200, 0:1600]
+        made = 120 + 60 * np.sin(x / 17 + y / 31) + np.random.default_rng(2).normal(0, 9, x.shape)
+        path = self.folder / "made.jpg"
+        Image.fromarray(made.clip(0, 255).astype(np.uint8)).convert("RGB").save(path, quality=85)
+        photos = pathlib.Path(__file__).parent.parent.parent / ".deps" / "photos"
+        files = [path, *sorted(photos.glob("*/*.jpg"))[:8]]
+        exact, fast = ([json.loads(line) for line in run("score", "--json", *option, *files).stdout.splitlines()]
+                       for option in ([], ["--fast"]))
+        bounds = {"resolution": 0, "edge": 0.03, "entropy": 0.015, "sharpness": 0.03, "score": 0.01}
+        self.assertEqual(len(exact), len(files))
+        for one, other in zip(exact, fast):
+            self.assertEqual((one["features"].get("mode"), other["features"].get("mode")), (None, "fast"))
+            for name, bound in bounds.items():
+                self.assertLessEqual(abs(one["complexity"][name] - other["complexity"][name]), bound, (name, one["path"]))
+
     def test_every_level_prints_the_same(self):
         levels = [line.split()[0] for line in run("cpu").stdout.decode().splitlines()
                   if "not on this CPU" not in line]

@@ -46,7 +46,7 @@ static void check_header(struct moa_bytes file, const struct moa_image_info *inf
 static bool is_same(const struct moa_image_features *a, const struct moa_image_features *b)
 {
     return memcmp(a, b, offsetof(struct moa_image_features, notes)) == 0 && a->notes == b->notes &&
-           memcmp(a->reduced, b->reduced, sizeof(a->reduced)) == 0;
+           a->mode == b->mode && memcmp(a->reduced, b->reduced, sizeof(a->reduced)) == 0;
 }
 
 static enum moa_err measure(struct moa_bytes file, enum moa_image_mode mode,
@@ -81,6 +81,34 @@ static void check_recode(struct moa_bytes file, const struct moa_image_info *inf
     free(made.p);
 }
 
+/* Pixels that are kept change nothing of the features, and become the same file as without. */
+static void check_kept(struct moa_bytes file, const struct moa_image_info *info,
+                       enum moa_image_mode mode, enum moa_err expected,
+                       const struct moa_image_features *alone)
+{
+    const struct moa_recode_target target = {
+        .max_tokens = 6, .formats = 1 << MOA_IMAGE_JPEG, .upright = true};
+    const struct moa_image_options options = {.mode = mode};
+    struct moa_image_limits limits;
+    struct moa_image_features features;
+    struct moa_kept *kept = NULL;
+    struct moa_recoded by_kept, by_file;
+    moa_image_limits_default(&limits);
+    limits.max_px = MAX_PX;
+    FUZZ_ASSERT(moa_recode_measure(file, &options, &limits, &target, 1 << 24, NULL, &features,
+                                   &kept, NULL) == expected);
+    FUZZ_ASSERT(expected || is_same(&features, alone));
+    if (!kept)
+        return;
+    const unsigned orientation = moa_image_orientation(file, info->format);
+    FUZZ_ASSERT(moa_kept_suits(kept, &target));
+    FUZZ_ASSERT(moa_recode_kept(kept, &target, &by_kept, NULL) == MOA_OK);
+    FUZZ_ASSERT(moa_recode(file, info, orientation, &target, &by_file, NULL) == MOA_OK);
+    FUZZ_ASSERT(by_kept.n == by_file.n && memcmp(by_kept.p, by_file.p, by_file.n) == 0);
+    free(by_kept.p);
+    free(by_file.p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct moa_bytes file = {size ? data : NULL, size};
@@ -109,10 +137,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_ASSERT(err || is_same(&features, &first));
     }
     check_recode(file, &info, err);
+    check_kept(file, &info, MOA_IMAGE_EXACT, err, &first);
     struct moa_image_features fast;
     const enum moa_err fast_err = measure(file, MOA_IMAGE_FAST, &fast, NULL);
     FUZZ_ASSERT(fast_err == err);
     if (err == MOA_OK)
         check_features(&fast);
+    check_kept(file, &info, MOA_IMAGE_FAST, err, &fast);
     return 0;
 }

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`moaoff decide`: the same decision as the gateway's, from the same code, with no gateway and no engine."""
+import io
 import json
 import subprocess
 
+import numpy
 import pytest
+from PIL import Image
 
 from bodies import chat, data_uri, picture
-from conftest import MOAOFF, TAUS
+from conftest import MOAOFF, TAUS, rows_of
 
 PIXELS = data_uri(picture(), "png")
 
@@ -133,3 +136,33 @@ def test_bad_body_is_said_and_fails(body, status, word):
 def test_wrong_usage(options):
     code, decided, said = decide(chat("Hello."), *options)
     assert code == 2 and decided is None and said
+
+
+def test_new_pictures_are_scored_fast_where_no_complexity_decides(duo, tmp_path):
+    """As by `adaptive`, alike on each road, and the record says so; `paper` scores exactly, whatever was asked before."""
+    pixels = numpy.random.default_rng(3).integers(0, 256, (1200, 1000, 3), dtype=numpy.uint8)
+    pixels[:, :, :] = pixels // 8 + (numpy.arange(1200)[:, None, None] * 180 // 1200).astype(numpy.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    (tmp_path / "large.jpg").write_bytes(file.getvalue())
+    body = chat("What is it?", data_uri(file.getvalue(), "jpeg"))
+    journal = str(tmp_path / "journal.db")
+    running = duo({"policy": "adaptive", "journal": {"path": journal}})
+    seen = {}
+    for policy, mode in (("adaptive", "fast"), ("paper", "exact"), ("adaptive", "fast"), ("cloud", "fast"), ("paper", "exact")):
+        asked = dict(body, model="moaoff/" + policy)
+        decided = running.decide(asked).json["scores"]["images"]
+        assert [one["mode"] for one in decided] == [mode], policy
+        status, by_command, said = decide(asked)
+        assert status == 0 and by_command["scores"]["images"] == decided, said
+        assert running.chat(asked).status == 200
+        assert seen.setdefault(mode, decided) == decided
+    assert seen["fast"] != seen["exact"]
+    for mode, option in (("fast", ["--fast"]), ("exact", [])):
+        done = subprocess.run([MOAOFF, "score", "--json", *option, str(tmp_path / "large.jpg")], capture_output=True, timeout=60)
+        scored = json.loads(done.stdout)
+        assert scored["features"].get("mode", "exact") == mode
+        assert all(abs(scored["complexity"][name] - seen[mode][0][name]) < 1e-6 for name in ("edge", "entropy", "sharpness", "score"))
+    assert [row["image_mode"] for row in rows_of(journal, 5)] == ["fast", "exact", "fast", "fast", "exact"]
+    as_paper = duo({"policy": "adaptive", "adaptive": {"before": "paper"}})
+    assert as_paper.decide(body).json["scores"]["images"] == seen["exact"]

@@ -342,6 +342,39 @@ def test_images_come_first_for_a_tier_that_wants_it(duo, edge, cloud):
     assert kinds == ["text", "image_url", "text", "image_url", "input_audio"]
 
 
+# ---- one decoding for the score and for what goes out ----
+
+def test_a_new_picture_is_decoded_once(duo, edge, cloud):
+    """For the tier that the last one went to; what goes out is the same by one decoding and by two."""
+    once = "moaoff_images_decoded_once_total"
+    gateway = duo({"policy": "cloud", "cache": {"bytes": 0}, "cloud": {"image_tokens": 300}, "edge": {"image_tokens": 100}})
+    body, sent = chat("What is it?", uri(scene(1600, 1200))), []
+    for model, seen in (("edge", 1), ("cloud", 1), ("cloud", 2), ("edge", 2), ("edge", 3)):
+        assert gateway.chat(dict(body, model="moaoff/" + model)).status == 200
+        sent.append((model, urls((edge if model == "edge" else cloud).requests[-1])[0]))
+        assert metric(gateway, once) == seen, model
+    assert len(set(sent)) == 2 and metric(gateway, 'moaoff_images_recoded_total{tier="cloud"}') == 2
+    assert tokens(opened(sent[-1][1]).size) <= 100 < tokens(opened(sent[1][1]).size) <= 300
+    flat = dict(chat("What is it?", uri(scene(600, 500), "png")), model="moaoff/edge")
+    assert gateway.chat(flat).status == 200 and metric(gateway, once) == 4
+
+
+def test_pictures_share_what_may_be_kept(duo, edge):
+    """Without room for pixels, and in a request of many pictures, there are two decodings, and the same goes out."""
+    once = "moaoff_images_decoded_once_total"
+    body = chat("What is it?", uri(scene(1600, 1200)))
+    sent = []
+    for memory in (0, 2_000_000):  # a quarter of which is less than 3 bytes of each pixel that goes out
+        gateway = duo({"policy": "edge", "edge": {"image_tokens": 300}, "limits": {"memory_bytes": memory}})
+        assert gateway.chat(body).status == 200
+        assert metric(gateway, once) == (memory == 0)
+        sent.append(urls(edge.requests[-1]))
+    assert sent[0] == sent[1]
+    gateway = duo({"policy": "edge", "edge": {"image_tokens": 100}})
+    assert gateway.chat(chat("What are they?", *[uri(scene(1200 + 8 * i, 900)) for i in range(5)])).status == 200
+    assert metric(gateway, once) == 0 and metric(gateway, 'moaoff_images_recoded_total{tier="edge"}') == 5
+
+
 # ---- the cache ----
 
 def test_a_repeated_image_is_scored_and_re_encoded_once(duo, edge):

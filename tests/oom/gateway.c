@@ -167,8 +167,13 @@ static enum end pictures(void)
     struct data_uri uri;
     if (perceive_decode((struct moa_bytes){NULL, 0}, bytes_of(png), "image", &uri, &error))
         return end_of(&error);
-    int err = perceive_measure((struct moa_bytes){uri.p, uri.n}, 100, "image", &facts, &error);
+    const struct moa_recode_target target = {.max_tokens = 1, .formats = 1 << MOA_IMAGE_JPEG};
+    const struct perceive_look look = {.max_px = 100, .target = &target, .max_kept_bytes = 1 << 20};
+    struct moa_kept *kept = NULL;
+    int err =
+        perceive_measure((struct moa_bytes){uri.p, uri.n}, &look, "image", &facts, &kept, &error);
     free(uri.p);
+    moa_kept_free(kept);
     /* zlib calls some failed allocations a damaged stream. */
     return err && error.status == 400 ? NO_MEMORY : err ? end_of(&error) : DONE;
 }

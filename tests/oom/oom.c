@@ -67,6 +67,31 @@ static bool recode_survives(struct moa_bytes file, bool may_say_corrupt, long i,
     return ok;
 }
 
+/* The same for both by one decoding. Without memory for the pixels there may just be none. */
+static bool kept_survives(struct moa_bytes file, bool may_say_corrupt, long i, bool keeps,
+                          bool *ret_reached)
+{
+    const struct moa_recode_target target = {.max_tokens = 2, .jpeg_quality = 80, .upright = true};
+    struct moa_image_features features;
+    struct moa_recoded made = {.p = NULL};
+    struct moa_kept *kept = NULL;
+    const long n_before = failing_live();
+    failing_begin(i, keeps);
+    enum moa_err err =
+        moa_recode_measure(file, NULL, NULL, &target, 1 << 24, NULL, &features, &kept, NULL);
+    if (!err && kept)
+        err = moa_recode_kept(kept, &target, &made, NULL);
+    *ret_reached = failing_end();
+    free(made.p);
+    const bool is_expected =
+        err == MOA_OK || err == MOA_ERR_MEMORY || (err == MOA_ERR_CORRUPT && may_say_corrupt);
+    const bool ok = is_expected && failing_live() == n_before;
+    if (!ok)
+        printf("# kept, allocation %ld: error %d, %ld leaked\n", i, (int)err,
+               failing_live() - n_before);
+    return ok;
+}
+
 static bool file_survives(const char *path)
 {
     enum { MAX_BYTES = 1 << 20 };
@@ -90,6 +115,13 @@ static bool file_survives(const char *path)
         bool reached_too;
         if (!recode_survives(file, may_say_corrupt, n, false, &reached) ||
             !recode_survives(file, may_say_corrupt, n, true, &reached_too))
+            return false;
+    }
+    reached = true;
+    for (long k = 0; reached; k++) {
+        bool reached_too;
+        if (!kept_survives(file, may_say_corrupt, k, false, &reached) ||
+            !kept_survives(file, may_say_corrupt, k, true, &reached_too))
             return false;
     }
     printf("# %ld allocations, %ld when re-encoded\n", i - 1, n - 1);

@@ -49,6 +49,7 @@ static struct journal_row row_at(int64_t time_ms, int64_t status)
         .stages = "answer=9",
         .status = status,
         .images = 1,
+        .image_mode = "fast",
         .edge_load = 0.25,
         .uplink_mbps = NAN,
         .confidence = NAN,
@@ -137,30 +138,32 @@ static void a_row_is_read_back_as_written(void **state)
     struct seen seen = read_with(journal_filter_all(10));
     assert_int_equal(seen.n, 1);
     char json[2048], csv[512];
-    snprintf(json, sizeof(json),
-             "{\"sequence\":1,\"time_ms\":%lld,\"id\":\"id-1\",\"trace\":\"0123\",\"key\":\"a "
-             "\\\"quoted\\\", "
-             "name\\n\",\"policy\":\"paper\",\"settings\":\"paper.tau_text=0.4\",\"plan\":"
-             "\"perceive-cloud\","
-             "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
-             "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
-             "\"calls\":\"edge=answered\",\"dialect\":\"messages\",\"stages\":\"answer=9\","
-             "\"status\":200,"
-             "\"pinned\":false,\"stream\":false,\"images\":1,\"edge_load\":0.25,"
-             "\"uplink_mbps\":null,\"confidence\":null,\"threshold\":0.9,\"edge_up\":true,\"cloud_"
-             "up\":false,\"edge_bytes_up\":0,"
-             "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
-             "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"cost\":0.25,"
-             "\"overhead_us\":500,"
-             "\"first_byte_us\":null,\"total_us\":90000}\n",
-             (long long)row.time_ms);
+    snprintf(
+        json, sizeof(json),
+        "{\"sequence\":1,\"time_ms\":%lld,\"id\":\"id-1\",\"trace\":\"0123\",\"key\":\"a "
+        "\\\"quoted\\\", "
+        "name\\n\",\"policy\":\"paper\",\"settings\":\"paper.tau_text=0.4\",\"plan\":"
+        "\"perceive-cloud\","
+        "\"decision\":\"text=edge, image0=cloud\",\"reasons\":\"text=simple, image0=complex\","
+        "\"scores\":\"text=0.100, image0=0.900\",\"fallback\":\"\",\"error\":\"\","
+        "\"calls\":\"edge=answered\",\"dialect\":\"messages\",\"stages\":\"answer=9\","
+        "\"status\":200,"
+        "\"pinned\":false,\"stream\":false,\"images\":1,\"image_mode\":\"fast\",\"edge_load\":0.25,"
+        "\"uplink_mbps\":null,\"confidence\":null,\"threshold\":0.9,\"edge_up\":true,\"cloud_"
+        "up\":false,\"edge_bytes_up\":0,"
+        "\"cloud_bytes_up\":12345,\"edge_prompt_tokens\":7,\"edge_completion_tokens\":3,"
+        "\"cloud_prompt_tokens\":null,\"cloud_completion_tokens\":null,\"cost\":0.25,"
+        "\"overhead_us\":500,"
+        "\"first_byte_us\":null,\"total_us\":90000}\n",
+        (long long)row.time_ms);
     assert_memory_equal(seen.text, json, strlen(json));
     snprintf(
         csv, sizeof(csv),
         "1,%lld,id-1,0123,\"a \"\"quoted\"\", name\n\",paper,paper.tau_text=0.4,perceive-cloud,"
         "\"text=edge, image0=cloud\",\"text=simple, image0=complex\","
         "\"text=0.100, "
-        "image0=0.900\",,,edge=answered,messages,answer=9,200,0,0,1,0.25,,,0.9,1,0,0,12345,7,3,,,0."
+        "image0=0.900\",,,edge=answered,messages,answer=9,200,0,0,1,fast,0.25,,,0.9,1,0,0,12345,7,"
+        "3,,,0."
         "25,500,,"
         "90000\r\n",
         (long long)row.time_ms);

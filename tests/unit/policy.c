@@ -386,6 +386,27 @@ static void every_parameter_is_a_row_with_a_default_in_range(void **unused)
     assert_null(moa_policy_summary("nonsense"));
 }
 
+/* Of the others pictures may be scored by fewer of their rows. */
+static void some_policies_decide_by_complexity(void **unused)
+{
+    (void)unused;
+    const struct moa_policy_setting as_paper[] = {{"adaptive.before", 2}, {NULL, 0}};
+    const struct moa_policy_setting as_cloud[] = {{"adaptive.before", 1}, {NULL, 0}};
+    struct moa_policy *policy;
+    for (size_t k = 0; moa_policy_name(k); k++) {
+        const char *name = moa_policy_name(k);
+        assert_int_equal(moa_policy_new(name, NULL, &policy), MOA_OK);
+        assert_int_equal(moa_policy_by_complexity(policy), strncmp(name, "paper", 5) == 0);
+        moa_policy_free(policy);
+    }
+    assert_int_equal(moa_policy_new("adaptive", as_paper, &policy), MOA_OK);
+    assert_true(moa_policy_by_complexity(policy));
+    assert_int_equal(moa_policy_configure(policy, as_cloud), MOA_OK);
+    assert_false(moa_policy_by_complexity(policy));
+    moa_policy_free(policy);
+    assert_true(moa_policy_by_complexity(NULL));
+}
+
 static void configuring_replaces_all_parameters_or_none(void **unused)
 {
     (void)unused;
@@ -513,6 +534,7 @@ int main(void)
         cmocka_unit_test(fused_request_goes_to_the_cloud_whole),
         cmocka_unit_test(edge_first_needs_a_cloud_that_may_have_all_of_it),
         cmocka_unit_test(every_parameter_is_a_row_with_a_default_in_range),
+        cmocka_unit_test(some_policies_decide_by_complexity),
         cmocka_unit_test(configuring_replaces_all_parameters_or_none),
         cmocka_unit_test(decisions_are_explained_with_their_numbers),
         cmocka_unit_test(what_makes_no_sense_is_refused),

@@ -298,6 +298,50 @@ static const struct moa_recode_target plain = {.jpeg_quality = 90};
 static const struct moa_recode_target jpeg_only = {.formats = 1 << MOA_IMAGE_JPEG,
                                                    .jpeg_quality = 90};
 
+/* Waves and grain, with a dark bar in rows that MOA_IMAGE_FAST leaves out. */
+static uint8_t textured(uint32_t x, uint32_t y, uint32_t random)
+{
+    const double waves = 40 * sin(x / 19.0) * cos(y / 31.0) + 30 * sin(y / 9.0);
+    return y % 640 >= 20 && y % 640 < 60 && x > 300 && x < 700
+               ? 10
+               : (uint8_t)(128 + waves + (random >> 27));
+}
+
+static struct file textured_jpeg(uint32_t width, uint32_t height, bool is_gray, bool is_progressive,
+                                 int luma_sampling)
+{
+    struct jpeg_error_mgr errors;
+    struct jpeg_compress_struct cinfo = {.err = jpeg_std_error(&errors)};
+    unsigned char *p = NULL;
+    unsigned long n = 0;
+    uint32_t random = 3;
+    JSAMPLE line[3 * 2048];
+    assert_true(width <= 2048);
+    jpeg_create_compress(&cinfo);
+    jpeg_mem_dest(&cinfo, &p, &n);
+    cinfo.image_width = width;
+    cinfo.image_height = height;
+    cinfo.input_components = is_gray ? 1 : 3;
+    cinfo.in_color_space = is_gray ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg_set_defaults(&cinfo);
+    cinfo.comp_info[0].h_samp_factor = luma_sampling > 1 ? 2 : 1;
+    cinfo.comp_info[0].v_samp_factor = luma_sampling > 2 ? 2 : 1;
+    if (is_progressive)
+        jpeg_simple_progression(&cinfo);
+    jpeg_start_compress(&cinfo, TRUE);
+    while (cinfo.next_scanline < height) {
+        for (uint32_t i = 0; i < width * (uint32_t)cinfo.input_components; i++) {
+            random = random * 1664525u + 1013904223u;
+            line[i] = textured(i / (uint32_t)cinfo.input_components, cinfo.next_scanline, random);
+        }
+        JSAMPROW row = line;
+        jpeg_write_scanlines(&cinfo, &row, 1);
+    }
+    jpeg_finish_compress(&cinfo);
+    jpeg_destroy_compress(&cinfo);
+    return (struct file){p, n};
+}
+
 /* ---- tests ---- */
 
 static void tokens_are_counted_on_the_grid(void **state)
@@ -604,6 +648,121 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+/* What is kept of a decoding that also measured, in each mode, against both by themselves. */
+static void assert_kept(const struct file *file, const struct moa_recode_target *target,
+                        bool is_kept)
+{
+    const struct moa_bytes bytes = bytes_of(file);
+    const struct moa_image_info info = info_of(bytes);
+    const unsigned orientation = moa_image_orientation(bytes, info.format);
+    struct moa_recoded alone;
+    assert_int_equal(moa_recode(bytes, &info, orientation, target, &alone, NULL), MOA_OK);
+    for (int mode = MOA_IMAGE_EXACT; mode <= MOA_IMAGE_FAST; mode++) {
+        const struct moa_image_options options = {.mode = (enum moa_image_mode)mode};
+        struct moa_image_features f = {0}, with = {0};
+        struct moa_kept *kept = NULL;
+        struct moa_recoded made;
+        assert_int_equal(moa_image_measure_with(bytes, &options, NULL, NULL, &f, NULL), MOA_OK);
+        assert_int_equal(
+            moa_recode_measure(bytes, &options, NULL, target, 1 << 24, NULL, &with, &kept, NULL),
+            MOA_OK);
+        assert_memory_equal(&f, &with, sizeof(f));
+        assert_int_equal(kept != NULL, is_kept);
+        if (!kept)
+            continue;
+        assert_true(moa_kept_suits(kept, target));
+        assert_true(moa_kept_bytes(kept) > 0);
+        assert_int_equal(moa_recode_kept(kept, target, &made, NULL), MOA_OK);
+        assert_int_equal(made.format, alone.format);
+        assert_int_equal(made.n, alone.n);
+        assert_memory_equal(made.p, alone.p, alone.n);
+        free(made.p);
+    }
+    free(alone.p);
+}
+
+static void kept_pixels_become_the_same_file(void **state)
+{
+    (void)state;
+    const uint32_t jpegs[] = {600, 290, 70, 18}; /* tokens: whole, half, quarter, eighth */
+    for (int sampling = 1; sampling <= 4; sampling += sampling) {
+        for (int kind = 0; kind < 3; kind++) {
+            const struct file file = textured_jpeg(1283, 709, kind == 1, kind == 2, sampling);
+            for (size_t i = 0; i < N_TESTS(jpegs); i++)
+                assert_kept(&file, &(struct moa_recode_target){.max_tokens = jpegs[i]}, i < 3);
+            free(file.p);
+        }
+    }
+    const struct moa_recode_target small = {.max_tokens = 6, .upright = true};
+    const struct file others[] = {jpeg_file(320, 200, 6, false),
+                                  png_file(320, 200, 6, false, false),
+                                  png_file(320, 200, 1, true, true)};
+    for (size_t i = 0; i < N_TESTS(others); i++) {
+        assert_kept(&others[i], &small, true);
+        assert_kept(&others[i], &jpeg_only, i > 0);
+        free(others[i].p);
+    }
+    const struct file webp = webp_file(320, 200, 1, false);
+    assert_kept(&webp, &small, false);
+    free(webp.p);
+}
+
+static void kept_pixels_are_for_one_target(void **state)
+{
+    (void)state;
+    const struct file file = textured_jpeg(640, 480, false, false, 4);
+    const struct moa_recode_target small = {.max_tokens = 100}, other = {.max_tokens = 50},
+                                   better = {.max_tokens = 100, .jpeg_quality = 95};
+    struct moa_image_features f;
+    struct moa_kept *kept = NULL;
+    struct moa_recoded made;
+    struct moa_error error;
+    assert_int_equal(
+        moa_recode_measure(bytes_of(&file), NULL, NULL, &small, 100, NULL, &f, &kept, &error),
+        MOA_OK);
+    assert_null(kept); /* there is no room */
+    assert_int_equal(
+        moa_recode_measure(bytes_of(&file), NULL, NULL, &small, 1 << 20, NULL, &f, &kept, &error),
+        MOA_OK);
+    assert_non_null(kept);
+    assert_true(moa_kept_suits(kept, &better));
+    assert_false(moa_kept_suits(kept, &other) || moa_kept_suits(NULL, &small));
+    assert_int_equal(moa_recode_kept(kept, &other, &made, &error), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_recode_kept(NULL, &small, &made, &error), MOA_ERR_ARGUMENT);
+    assert_int_equal(moa_kept_bytes(NULL), 0);
+    moa_kept_free(NULL);
+    free(file.p);
+}
+
+/* What lies in rows that are not measured is seen all the same where pictures are compared. */
+static void fast_mode_reduces_the_whole_picture(void **state)
+{
+    (void)state;
+    const struct moa_image_options fast = {.mode = MOA_IMAGE_FAST};
+    for (int kind = 0; kind < 3; kind++) {
+        const struct file file = textured_jpeg(1280, 1090, kind == 1, kind == 2, 4);
+        struct moa_image_features exact, quick;
+        struct moa_image_complexity c, q;
+        double max, mean;
+        assert_int_equal(moa_image_measure(bytes_of(&file), NULL, NULL, &exact, NULL), MOA_OK);
+        assert_int_equal(moa_image_measure_with(bytes_of(&file), &fast, NULL, NULL, &quick, NULL),
+                         MOA_OK);
+        moa_image_distance(&exact, &quick, &max, &mean);
+        assert_int_equal(exact.mode, MOA_IMAGE_EXACT);
+        assert_int_equal(quick.mode, MOA_IMAGE_FAST);
+        assert_true(mean < 4);
+        assert_true(exact.reduced[MOA_IMAGE_REDUCED + 12] < 80); /* in the bar */
+        assert_true(quick.reduced[MOA_IMAGE_REDUCED + 12] < 80);
+        moa_image_complexity(NULL, &exact, &c);
+        moa_image_complexity(NULL, &quick, &q);
+        assert_true(fabs(c.score - q.score) < 0.02);
+        free(file.p);
+    }
+    assert_string_equal(moa_image_mode_name(MOA_IMAGE_FAST), "fast");
+    assert_string_equal(moa_image_mode_name(MOA_IMAGE_EXACT), "exact");
+    assert_string_equal(moa_image_mode_name((enum moa_image_mode)7), "unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,6 +771,9 @@ int main(void)
         cmocka_unit_test(an_image_is_changed_for_a_reason),
         cmocka_unit_test(every_orientation_is_applied),
         cmocka_unit_test(wrong_exif_is_upright),
+        cmocka_unit_test(kept_pixels_become_the_same_file),
+        cmocka_unit_test(kept_pixels_are_for_one_target),
+        cmocka_unit_test(fast_mode_reduces_the_whole_picture),
         cmocka_unit_test(every_format_is_read_and_reduced),
         cmocka_unit_test(the_first_frame_of_a_gif),
         cmocka_unit_test(few_colours_stay_png_and_transparent_is_white),
