@@ -292,6 +292,7 @@ static void unmake(struct gateway *g)
     worker_pool_free(g->fetchers); /* what they have fetched may become a worker's job */
     worker_pool_free(g->workers);
     keeper_free(g->keeper);
+    g->keeper = NULL; /* the guarantee still looks, for what it writes at the end */
     watch_free(g->watch);
     exporter_free(g->exporter);
     upstream_free(g->upstream);
