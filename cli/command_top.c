@@ -421,7 +421,8 @@ static int run(void)
     fputs("\033[?1049h\033[?25l", stdout); /* another screen, no cursor */
     int status = EXIT_FINE;
     while (!is_over) {
-        status = look_once(true) ? EXIT_FAILED : EXIT_FINE;
+        const bool has_failed = look_once(true);
+        status = has_failed && !is_over ? EXIT_FAILED : EXIT_FINE; /* Ctrl-C breaks a look off */
         wait_for_next();
     }
     fputs("\033[?25h\033[?1049l", stdout);
