@@ -451,7 +451,7 @@ int chat_parse(struct moa_bytes body, const struct chat_limits *limits, struct c
                               .n_origins = limits->n_origins,
                               .origins = limits->origins};
     struct chat_reader r = {.limits = limits, .chat = ret_chat, .error = ret_error};
-    const struct skim_way way = {limits->cuts ? SKIM_KNOWN : SKIM_URIS, limits->n_cuts,
+    const struct skim_way way = {limits->is_translated ? SKIM_KNOWN : SKIM_URIS, limits->n_cuts,
                                  limits->cuts};
     int result = json_text_read(body, way, limits->max_json_bytes, &r.text, ret_error);
     ret_chat->body = r.text.body;
@@ -506,6 +506,20 @@ struct moa_bytes chat_piece(const struct chat *chat, size_t begin, size_t end)
     return (struct moa_bytes){(const char *)chat->body.p + (begin - elsewhere), end - begin};
 }
 
+char *chat_copy(const struct chat *chat, size_t begin, size_t end)
+{
+    char *copy = malloc(end - begin + 1);
+    if (!copy)
+        return NULL;
+    for (size_t at = begin; at < end;) {
+        const struct moa_bytes piece = chat_piece(chat, at, end);
+        memcpy(copy + (at - begin), piece.p, piece.n);
+        at += piece.n;
+    }
+    copy[end - begin] = '\0';
+    return copy;
+}
+
 struct chat_data chat_part_data(const struct chat *chat, size_t i)
 {
     const struct span *span = &chat->parts[i].data;
@@ -541,20 +555,13 @@ char *chat_part_url(const struct chat *chat, size_t i)
 {
     const struct span *span = &chat->parts[i].data;
     /* With its quotes it is a JSON document. */
-    struct buffer json = buffer_of(SIZE_MAX);
-    yyjson_doc *doc = NULL;
-    enum moa_err err = MOA_OK;
-    for (size_t at = span->begin - 1; at < span->end + 1 && !err;) {
-        const struct moa_bytes piece = chat_piece(chat, at, span->end + 1);
-        err = buffer_add(&json, piece.p, piece.n);
-        at += piece.n;
-    }
-    if (!err)
-        doc = yyjson_read(json.p, json.n, YYJSON_READ_NOFLAG);
+    char *json = chat_copy(chat, span->begin - 1, span->end + 1);
+    yyjson_doc *doc =
+        json ? yyjson_read(json, span->end - span->begin + 2, YYJSON_READ_NOFLAG) : NULL;
     const char *url = yyjson_get_str(yyjson_doc_get_root(doc));
     char *copy = url ? strdup(url) : NULL;
     yyjson_doc_free(doc);
-    buffer_done(&json);
+    free(json);
     return copy;
 }
 

@@ -107,9 +107,9 @@ struct chat_limits {
     size_t max_json_bytes; /* what the parser reads, which is little of a picture; 0: any number */
     size_t n_origins;
     const struct chat_origin *origins; /* of the parts, in their order; must outlive the chat */
+    bool is_translated; /* then the bulk of its parts is not looked for, but known: */
     size_t n_cuts;
-    const struct skim_cut *cuts; /* of a body that was translated; NULL: it was not. Each is of a
-                                    part's data, up to its end */
+    const struct skim_cut *cuts; /* each of a part's data, up to its end */
 };
 
 /**
@@ -125,6 +125,9 @@ void chat_done(struct chat *chat);
 uint64_t chat_size(const struct chat *chat);
 /** What stands together of [begin, end): all of it, or so much. */
 struct moa_bytes chat_piece(const struct chat *chat, size_t begin, size_t end);
+
+/** [begin, end) in one piece, NUL-terminated, to be freed with free(); NULL if out of memory. */
+char *chat_copy(const struct chat *chat, size_t begin, size_t end);
 
 /** The data of a part, between the quotes of its URL or base64, still JSON-escaped. */
 struct chat_data {

@@ -92,8 +92,6 @@ void dialect_body_done(struct dialect_body *body)
     *body = (struct dialect_body){.n_origins = 0};
 }
 
-static const struct skim_cut no_cut;
-
 int dialect_read(const struct dialect *dialect, struct moa_bytes body,
                  const struct chat_limits *limits, struct dialect_body *ret_body,
                  struct chat *ret_chat, struct http_error *ret_error)
@@ -114,7 +112,8 @@ int dialect_read(const struct dialect *dialect, struct moa_bytes body,
     known.n_origins = ret_body->n_origins;
     known.origins = ret_body->origins;
     known.n_cuts = ret_body->n_cuts;
-    known.cuts = ret_body->n_cuts > 0 ? ret_body->cuts : &no_cut;
+    known.cuts = ret_body->cuts;
+    known.is_translated = true;
     return chat_parse(buffer_bytes(&ret_body->chat.text), &known, ret_chat, ret_error);
 }
 

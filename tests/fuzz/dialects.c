@@ -49,7 +49,8 @@ static void read_body(const struct dialect *dialect, struct moa_bytes body)
         dialect_body_done(&translated);
         return;
     }
-    char *text = passed_whole(&chat);
+    char *text = chat_copy(&chat, 0, chat_size(&chat));
+    FUZZ_ASSERT(text);
     yyjson_doc_free(parse((struct moa_bytes){text, chat_size(&chat)}));
     free(text);
     FUZZ_ASSERT(chat.n_parts == translated.n_origins && chat.n_fixes == 0);

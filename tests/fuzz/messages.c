@@ -69,7 +69,8 @@ static char *read_body(struct moa_bytes body)
     if (dialect_read(&dialect_messages, body, &limits, &translated, &chat, &error)) {
         check_error(&error);
     } else {
-        text = passed_whole(&chat);
+        text = chat_copy(&chat, 0, chat_size(&chat));
+        FUZZ_ASSERT(text);
         check_json(text, chat_size(&chat));
         FUZZ_ASSERT(chat.n_parts == translated.n_origins);
         check_parts(&chat);

@@ -18,22 +18,6 @@
 #define PASSED_URL "data:image/jpeg;base64,/9j/AAAA"
 #define PASSED_WORDS "a \"barn\"\n"
 
-/* A chat as it would stand in one piece; to be freed. */
-static char *passed_whole(const struct chat *chat)
-{
-    const size_t n = chat_size(chat);
-    char *text = malloc(n + 1);
-    FUZZ_ASSERT(text);
-    for (size_t at = 0; at < n;) {
-        const struct moa_bytes piece = chat_piece(chat, at, n);
-        FUZZ_ASSERT(piece.n > 0 && piece.n <= n - at);
-        memcpy(text + at, piece.p, piece.n);
-        at += piece.n;
-    }
-    text[n] = '\0';
-    return text;
-}
-
 static char *passed_text(const struct chat_body *body)
 {
     char *text = malloc(body->total_bytes + 1), *to = text;

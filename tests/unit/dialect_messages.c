@@ -12,21 +12,6 @@
 
 static const struct chat_limits limits = {.max_text_bytes = 100000, .max_images = 3};
 
-/* To be freed. */
-static char *whole_of(const struct chat *chat)
-{
-    const size_t n = chat_size(chat);
-    char *text = malloc(n + 1);
-    for (size_t at = 0; at < n;) {
-        const struct moa_bytes piece = chat_piece(chat, at, n);
-        assert_true(piece.n > 0 && piece.n <= n - at);
-        memcpy(text + at, piece.p, piece.n);
-        at += piece.n;
-    }
-    text[n] = '\0';
-    return text;
-}
-
 static void assert_chat(const char *body, const char *expected)
 {
     struct dialect_body translated;
@@ -35,7 +20,7 @@ static void assert_chat(const char *body, const char *expected)
     const struct moa_bytes bytes = {body, strlen(body)};
     if (dialect_read(&dialect_messages, bytes, &limits, &translated, &chat, &error))
         fail_msg("refused: %s", error.message);
-    char *whole = whole_of(&chat);
+    char *whole = chat_copy(&chat, 0, chat_size(&chat));
     assert_string_equal(whole, expected);
     free(whole);
     chat_done(&chat);

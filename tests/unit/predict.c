@@ -136,20 +136,25 @@ static void time_follows_tokens_as_far_as_it_does(void **unused)
 }
 
 /* A tier that takes eight at once, each of which adds 60 ms to the others' 80. */
-static void calls_that_are_there_slow_others_down(void **unused)
+static void learn_company(struct predict *p)
 {
-    (void)unused;
-    struct predict p = {.kappa_ms = 0};
-    struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
-    struct moa_question q = alone;
     for (int i = 0; i < 200; i++) {
         const struct moa_adaptive_outcome o = {
             .cloud = true,
             .called = {false, true},
             .times = {[MOA_CLOUD] = {80 + 60 * (i % 3), 0, NAN, 0, 1}},
             .n_ahead = {NAN, i % 3}};
-        moa_predict_observe(&p, &o, 1.0);
+        moa_predict_observe(p, &o, 1.0);
     }
+}
+
+static void calls_that_are_there_slow_others_down(void **unused)
+{
+    (void)unused;
+    struct predict p = {.kappa_ms = 0};
+    struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
+    struct moa_question q = alone;
+    learn_company(&p);
     assert_true(fabs(moa_predict_slope_ms(&p.tier[MOA_CLOUD].slope) - 60) < 3);
     assert_true(moa_predict_slope_ms(&p.tier[MOA_EDGE].slope) == 0);
     for (int n = 0; n < 8; n++) {
@@ -270,14 +275,7 @@ static void who_is_there_already_pays_for_company(void **unused)
     struct predict p = {.kappa_ms = 0};
     struct moa_routing r = {.why = MOA_WHY_CERTIFIED};
     struct moa_question q = alone;
-    for (int i = 0; i < 200; i++) {
-        const struct moa_adaptive_outcome o = {
-            .cloud = true,
-            .called = {false, true},
-            .times = {[MOA_CLOUD] = {80 + 60 * (i % 3), 0, NAN, 0, 1}},
-            .n_ahead = {NAN, i % 3}};
-        moa_predict_observe(&p, &o, 1.0);
-    }
+    learn_company(&p);
     const double slope_ms = moa_predict_slope_ms(&p.tier[MOA_CLOUD].slope);
     for (int n = 0; n < 12; n++) {
         q.load[MOA_CLOUD].n_in_flight = n;
