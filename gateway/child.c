@@ -296,6 +296,13 @@ static uint64_t memory_of(const char *process)
     return kilobytes << 10;
 }
 
+uint64_t child_own_memory_bytes(const struct child *c)
+{
+    char process[16];
+    snprintf(process, sizeof(process), "%d", (int)c->pid);
+    return memory_of(process);
+}
+
 uint64_t child_memory_bytes(const struct child *c)
 {
     uint64_t bytes = 0;

@@ -44,6 +44,8 @@ void child_signal(const struct child *child, int number);
 /** Memory of all processes of its session that could not be had back without them: anonymous,
  * shared and swapped out. Pages of files, such as weights that are mapped, are not in it. */
 uint64_t child_memory_bytes(const struct child *child);
+/** The same of itself alone, which does not read all of /proc. */
+uint64_t child_own_memory_bytes(const struct child *child);
 
 /** "exit status 1", "signal 11 (Segmentation fault)". */
 void child_describe(int status, char *ret_text, size_t n);

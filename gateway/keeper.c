@@ -23,13 +23,14 @@
 #include "server.h"
 
 #define TICK_US 100000
-#define ASK_US 200000                 /* between two looks whether it answers */
-#define LOOK_US 5000000               /* and whether it still does, once it is ready: */
-#define SILENT_MAX 3                  /* so often in a row it does not, */
-#define SILENT_MS 10000               /* each time for so long */
-#define START_MS 2000                 /* the same of one that starts, which is asked again */
-#define MEMORY_US 250000              /* between two looks at its memory */
-#define ENGINE_US 15000000            /* so long its own word on its load counts */
+#define ASK_US 200000      /* between two looks whether it answers */
+#define LOOK_US 5000000    /* and whether it still does, once it is ready: */
+#define SILENT_MAX 3       /* so often in a row it does not, */
+#define SILENT_MS 10000    /* each time for so long */
+#define START_MS 2000      /* the same of one that starts, which is asked again */
+#define MEMORY_US 250000   /* between two looks at its memory, */
+#define SURVEY_US 2000000  /* and at that of what it has started, for which all of /proc is read */
+#define ENGINE_US 15000000 /* so long its own word on its load counts */
 #define REST_US INT64_C(1000000)      /* before it is started again, twice as long each time, */
 #define REST_MAX_US INT64_C(60000000) /* up to so long */
 #define STEADY_US INT64_C(60000000)   /* who has answered for so long begins to count anew */
@@ -48,8 +49,8 @@ struct keeper {
     char *ways; /* URL, command and environment that it was started for; see write_ways() */
     size_t n_ways;
     struct keeper_question question;
-    int64_t asked_us, used_us, weighed_us;
-    uint64_t memory_bytes;
+    int64_t asked_us, used_us, weighed_us, surveyed_us;
+    uint64_t memory_bytes, others_bytes; /* of its session; of that not its own */
     int64_t leave_us, kill_us; /* STOPPING: when it is told at the latest, and killed; 0: was not */
     int64_t retry_us;
     int64_t n_failures;
@@ -213,7 +214,7 @@ static void start(struct keeper *k)
     static const struct child_events events = {on_line, on_end};
     char why[256];
     k->last[0] = '\0';
-    k->asked_us = k->weighed_us = 0;
+    k->asked_us = k->weighed_us = k->surveyed_us = 0;
     k->child = keeper_run(k->gateway, &events, k, why, sizeof(why));
     if (!k->child) {
         log_event(LOG_LEVEL_ERROR, "engine-not-started", "error=%s", log_quote(why).s);
@@ -331,7 +332,13 @@ static void weigh(struct keeper *k, int64_t now_us)
     if (now_us - k->weighed_us < MEMORY_US)
         return;
     k->weighed_us = now_us;
-    k->memory_bytes = child_memory_bytes(k->child);
+    const uint64_t own_bytes = child_own_memory_bytes(k->child);
+    if (now_us - k->surveyed_us >= SURVEY_US) {
+        const uint64_t all_bytes = child_memory_bytes(k->child);
+        k->surveyed_us = now_us;
+        k->others_bytes = all_bytes > own_bytes ? all_bytes - own_bytes : 0;
+    }
+    k->memory_bytes = own_bytes + k->others_bytes;
     if (limit_bytes == 0 || k->memory_bytes <= (uint64_t)limit_bytes)
         return;
     log_event(LOG_LEVEL_WARN, "engine-over-memory", "bytes=%llu limit=%lld",
