@@ -6,13 +6,14 @@ import random
 import re
 import sqlite3
 import subprocess
+import sys
 import time
 import zlib
 
 import pytest
 
 from bodies import chat, data_uri, picture
-from conftest import MOAOFF, rows_of
+from conftest import MOAOFF, rows_of, sanitized
 
 
 @pytest.fixture
@@ -100,6 +101,23 @@ def test_paper_comes_to_the_same_bit_for_bit(duo, edge, cloud, path):
     _, figures = replayed(path, "--policy", words, "--policy", "paper:tau_text=0,tau_image=0", "--policy", "cloud")
     assert 0 < figures[words]["otherwise"] < len(decided)
     assert figures["paper:tau_text=0,tau_image=0"]["cloud"] > figures[words]["cloud"]
+
+
+@pytest.mark.skipif(sanitized(), reason="a sanitizer's runtime is not in Python")
+def test_from_python_it_is_the_same(duo, path):
+    package = os.path.join(os.path.dirname(MOAOFF), "python")
+    if not os.path.exists(os.path.join(package, "moaoff", "_binding.abi3.so")):
+        pytest.skip("the Python package is not built")
+    gateway = duo({"policy": "paper", "journal": {"path": path}})
+    for text in ("Why?", "Why did Dr. Smith leave Paris for New York? " * 9):
+        assert gateway.chat(chat(text)).status == 200
+    gateway.stop()
+    rows_of(path, 2)
+    code = "import json, moaoff, sys; print(json.dumps(moaoff.replay(sys.argv[2], 'cloud', program=sys.argv[1], since='1d', price_prompt=3)))"
+    done = subprocess.run([sys.executable, "-c", code, MOAOFF, path], env=dict(os.environ, PYTHONPATH=package), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == replayed(path, "-p", "cloud", "--since", "1d", "--price-prompt", "3")[0]
+    assert json.loads(done.stdout)["decided_again"] == 2
 
 
 def test_one_policy_on_its_own_journal(duo, edge, cloud, path):

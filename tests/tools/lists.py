@@ -21,7 +21,7 @@ def there(folder, pattern):
 
 class Lists(unittest.TestCase):
     def test_every_file_of_tests_is_run(self):
-        for folder, pattern in (("gateway", "test_*.py"), ("unit", "*.c"), ("cli", "*.py")):
+        for folder, pattern in (("gateway", "test_*.py"), ("unit", "*.c"), ("cli", "*.py"), ("python", "test_*.py")):
             with self.subTest(folder):
                 self.assertTrue(there(folder, pattern))
                 self.assertEqual(there(folder, pattern) - named(folder), set())
