@@ -315,19 +315,32 @@ static void keep_score(struct picture *p)
     moa_image_complexity(&images->config->image, &p->facts.features, &to->complexity);
 }
 
-/* `p` has waited for `from`, whose client may have left before it was looked at. */
+/* `p` has waited for `from`, which is scored or has failed. */
 static void take_score(struct picture *p, const struct picture *from)
 {
-    if (was_cancelled(from)) {
-        score(p);
-    } else if (from->error.status) {
+    if (from->error.status) {
         take_error(p, from);
     } else {
         p->facts = from->facts;
         p->is_known = true;
         keep_score(p);
     }
-    images_end_one(p->images);
+}
+
+/* Who has waited goes on when whoever was waited for has: that one may have kept pixels of the
+ * picture, and so is to lead when it is re-encoded. If its client has left, it is scored again. */
+static void end_scoring(struct picture *p, struct picture *waiter)
+{
+    const bool again = was_cancelled(p);
+    for (struct picture *w = waiter; w && !again; w = w->next_waiter)
+        take_score(w, p);
+    images_end_one(p->images); /* of which nothing is there any more, perhaps */
+    for (struct picture *next; waiter; waiter = next) {
+        next = waiter->next_waiter;
+        if (again)
+            score(waiter);
+        images_end_one(waiter->images);
+    }
 }
 
 static void on_scored(struct worker_job *job)
@@ -346,11 +359,7 @@ static void on_scored(struct worker_job *job)
             cache_value_drop(value);
         }
     }
-    for (struct picture *next; waiter; waiter = next) {
-        next = waiter->next_waiter;
-        take_score(waiter, p);
-    }
-    images_end_one(p->images);
+    end_scoring(p, waiter);
 }
 
 /* From the cache, from the same picture beside it, or on a worker. */
@@ -520,10 +529,19 @@ static enum moa_err spell_recoded(struct picture *p, struct moa_recoded *made,
     return err;
 }
 
+/* What the decoder takes, and the pixels that it makes. */
+static void hold(struct picture *p, struct moa_bytes file, const struct moa_recode_target *target)
+{
+    struct moa_image_header header;
+    if (moa_image_header(file, &header, NULL) == 0)
+        worker_hold(&p->job, header.decode_bytes + images_pixel_bytes(&header.info, target));
+}
+
 static enum moa_err recode(struct picture *p, struct moa_bytes file, struct moa_error *ret_why)
 {
     struct moa_recoded made;
     const struct moa_recode_target target = images_target_of(p);
+    hold(p, file, &target);
     enum moa_err err =
         moa_recode(file, &p->facts.info, p->facts.orientation, &target, &made, ret_why);
     return err ? err : spell_recoded(p, &made, ret_why);

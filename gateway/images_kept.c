@@ -23,11 +23,17 @@ void images_plan_kept(struct picture *p)
     p->max_kept_bytes = left < KEPT_BYTES_MAX ? left : KEPT_BYTES_MAX;
 }
 
-uint64_t images_kept_room(const struct picture *p, const struct moa_image_info *info)
+uint64_t images_pixel_bytes(const struct moa_image_info *info,
+                            const struct moa_recode_target *target)
 {
     uint32_t width_px, height_px;
-    moa_recode_size(info->width_px, info->height_px, p->keep_for.max_tokens, &width_px, &height_px);
-    const uint64_t n = 3 * (uint64_t)width_px * height_px;
+    moa_recode_size(info->width_px, info->height_px, target->max_tokens, &width_px, &height_px);
+    return 3 * (uint64_t)width_px * height_px;
+}
+
+uint64_t images_kept_room(const struct picture *p, const struct moa_image_info *info)
+{
+    const uint64_t n = images_pixel_bytes(info, &p->keep_for);
     return n < p->max_kept_bytes ? n : p->max_kept_bytes;
 }
 

@@ -99,7 +99,11 @@ struct moa_recode_target images_target_of(const struct picture *p);
 /* Before a picture is scored: for what it is worth keeping pixels. */
 void images_plan_kept(struct picture *p);
 
-/* Memory that they take at most of a picture of that size. Any thread. */
+/* Memory that the pixels made of a picture for the target take at most. Any thread. */
+uint64_t images_pixel_bytes(const struct moa_image_info *info,
+                            const struct moa_recode_target *target);
+
+/* And those that are kept. Any thread. */
 uint64_t images_kept_room(const struct picture *p, const struct moa_image_info *info);
 
 /* When it has been scored: they stay if there is room, */

@@ -52,7 +52,7 @@ struct upstream_call {
     enum call_stage stage;
     enum upstream_method method;
     struct handle handle;
-    struct curl_slist *headers;
+    struct curl_slist *headers; /* one piece of memory */
     struct event timeout;
     const struct upstream_callbacks *callbacks;
     void *arg;
@@ -339,7 +339,7 @@ static void call_free(struct upstream_call *call)
     meter_remove(&u->meter, &call->meter_body);
     if (call->handle.easy)
         drop_handle(call);
-    curl_slist_free_all(call->headers);
+    free(call->headers);
     free(call->small_body);
     free(call);
 }
@@ -461,51 +461,6 @@ static void on_link_look(evutil_socket_t fd, short what, void *arg)
         set_timer(&call->link, ms);
 }
 
-static int add_header(struct upstream_call *call, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(call->headers, line);
-    if (!longer)
-        return -1;
-    call->headers = longer;
-    return 0;
-}
-
-static int add_named(struct upstream_call *call, const char *name, const char *value)
-{
-    char *line = malloc(strlen(name) + 2 + strlen(value) + 1);
-    if (!line)
-        return -1;
-    stpcpy(stpcpy(stpcpy(line, name), ": "), value);
-    int result = add_header(call, line);
-    free(line);
-    return result;
-}
-
-static int add_headers(struct upstream_call *call, const struct upstream_request *r)
-{
-    /* The same as CURLOPT_ACCEPT_ENCODING, which libcurl would print anew for each call. */
-    if (add_header(call, "Accept-Encoding: identity"))
-        return -1;
-    if (r->method == UPSTREAM_POST &&
-        add_named(call, "Content-Type", r->content_type ? r->content_type : "application/json"))
-        return -1;
-    /* Without "Expect:" libcurl waits a second for 100 Continue before a body of a megabyte. */
-    if (r->method == UPSTREAM_POST && !call->small_body && add_header(call, "Expect:"))
-        return -1;
-    for (size_t i = 0; i < r->n_headers; i++) {
-        if (r->headers[i].value[0] && add_named(call, r->headers[i].name, r->headers[i].value))
-            return -1;
-    }
-    if (!r->api_key || !r->api_key[0])
-        return 0;
-    char *value;
-    if (asprintf(&value, "Bearer %s", r->api_key) < 0)
-        return -1;
-    int result = add_named(call, "Authorization", value);
-    free(value);
-    return result;
-}
-
 /* A small body says nothing about the uplink: it counts as not begun and is never metered. */
 static int join_body(struct upstream_call *call, size_t n)
 {
@@ -583,7 +538,7 @@ struct upstream_call *upstream_send(struct upstream *u, const struct upstream_re
     call->method = request->method;
     call->handle = handles_take(post ? &u->handles : NULL);
     if (!call->handle.easy || (small && join_body(call, (size_t)request->total_bytes)) ||
-        add_headers(call, request) || set_options(call, request)) {
+        !(call->headers = handle_headers(request, small)) || set_options(call, request)) {
         call_free(call);
         return NULL;
     }

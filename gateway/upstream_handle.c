@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A stack of spare handles; see upstream_handle.h.
+ * A stack of spare handles, and what a call's is told; see upstream_handle.h.
  */
 #include "upstream_handle.h"
 
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "socket_url.h"
+#include "upstream.h"
 
 /* A used one is reset: libcurl counts connections that turned out to be closed over all calls of a
  * handle, and the sixth is an error instead of a new connection. */
@@ -94,4 +95,62 @@ void handle_free(struct handle handle)
     curl_easy_cleanup(handle.easy);
     curl_url_cleanup(handle.url);
     free(handle.text);
+}
+
+/* ---- headers: a list as libcurl reads it, in one piece of memory with its lines ---- */
+
+struct header_list {
+    struct curl_slist *lines;
+    size_t n;
+    char *text; /* behind `lines`: where the next line goes */
+};
+
+/* `value` may be in two pieces; NULL: `name` is the whole line. */
+static void add_line(struct header_list *list, const char *name, const char *value,
+                     const char *more)
+{
+    struct curl_slist *line = &list->lines[list->n];
+    *line = (struct curl_slist){.data = list->text};
+    if (list->n++ > 0)
+        line[-1].next = line;
+    list->text = stpcpy(list->text, name);
+    if (value)
+        list->text = stpcpy(stpcpy(stpcpy(list->text, ": "), value), more);
+    list->text++;
+}
+
+#define OWN_HEADERS 4 /* beside those of the request */
+#define OWN_BYTES 128 /* of their names and the like */
+
+static size_t header_room(const struct upstream_request *r, const char *type, const char *key)
+{
+    size_t n = (OWN_HEADERS + r->n_headers) * sizeof(struct curl_slist) + OWN_BYTES;
+    for (size_t i = 0; i < r->n_headers; i++)
+        n += strlen(r->headers[i].name) + strlen(r->headers[i].value) + 3;
+    return n + strlen(type) + strlen(key);
+}
+
+struct curl_slist *handle_headers(const struct upstream_request *r, bool is_small)
+{
+    const bool is_post = r->method == UPSTREAM_POST;
+    const char *type = r->content_type ? r->content_type : "application/json";
+    const char *key = r->api_key ? r->api_key : "";
+    struct curl_slist *lines = malloc(header_room(r, type, key));
+    if (!lines)
+        return NULL;
+    struct header_list list = {lines, 0, (char *)(lines + OWN_HEADERS + r->n_headers)};
+    /* The same as CURLOPT_ACCEPT_ENCODING, which libcurl would print anew for each call. */
+    add_line(&list, "Accept-Encoding: identity", NULL, NULL);
+    if (is_post)
+        add_line(&list, "Content-Type", type, "");
+    /* Without "Expect:" libcurl waits a second for 100 Continue before a body of a megabyte. */
+    if (is_post && !is_small)
+        add_line(&list, "Expect:", NULL, NULL);
+    for (size_t i = 0; i < r->n_headers; i++) {
+        if (r->headers[i].value[0])
+            add_line(&list, r->headers[i].name, r->headers[i].value, "");
+    }
+    if (key[0])
+        add_line(&list, "Authorization", "Bearer ", key);
+    return lines;
 }

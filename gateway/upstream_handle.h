@@ -6,9 +6,12 @@
 #ifndef MOA_GATEWAY_UPSTREAM_HANDLE_H
 #define MOA_GATEWAY_UPSTREAM_HANDLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <curl/curl.h>
+
+struct upstream_request;
 
 #define HANDLES_SPARE_MAX 16
 
@@ -40,5 +43,9 @@ int handle_set_url(struct handle *handle, const char *text);
 
 /** Instead of handles_give(). */
 void handle_free(struct handle handle);
+
+/** The headers of a request; `is_small`: its body goes out in one write with them. To be freed with
+ * free(), list and lines at once. NULL if out of memory. */
+struct curl_slist *handle_headers(const struct upstream_request *request, bool is_small);
 
 #endif

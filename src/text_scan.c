@@ -428,14 +428,12 @@ static void read_chunk(struct scanner *s)
     end_chunk(s, &chunk, moa_text_kind_of(&chunk));
 }
 
-/* What may stand between a word and a space without joining anything. */
-static bool is_plain_end(const struct scanner *s, size_t at)
+/* The same as is_plain_end(), of what is no space. */
+static bool is_plain_mark(const struct scanner *s, size_t at)
 {
     if (at >= s->n)
         return true;
     const uint8_t c = s->p[at];
-    if (c == ' ')
-        return true;
     const uint8_t class = moa_ascii_class[c];
     if (class == CLASS_SPACE || class == CLASS_NEWLINE)
         return true;
@@ -443,6 +441,12 @@ static bool is_plain_end(const struct scanner *s, size_t at)
         return false;
     const uint8_t next = at + 1 < s->n ? moa_ascii_class[s->p[at + 1]] : CLASS_SPACE;
     return next == CLASS_SPACE || next == CLASS_NEWLINE;
+}
+
+/* What may stand between a word and a space without joining anything. */
+static inline bool is_plain_end(const struct scanner *s, size_t at)
+{
+    return (at < s->n && s->p[at] == ' ') || is_plain_mark(s, at);
 }
 
 /* How many small ASCII letters stand at `p`, which has `n` bytes left. Eight at a time: of a byte
@@ -474,29 +478,31 @@ static size_t count_small(const uint8_t *p, size_t n)
  * space between. The same as read_chunk() without its questions; false if there is no such word. */
 static bool read_plain_words(struct scanner *s)
 {
-    const size_t start = s->at;
+    const uint8_t *const p = s->p;
+    size_t begin = s->at;
+    size_t n = count_small(p + begin, s->n - begin);
+    if (n == 0 || !is_plain_end(s, begin + n))
+        return false;
+    count_glued(s, begin, n); /* a space is before the others */
+    s->opens_with_digit = s->abbreviated = false;
+    s->has_content = true;
     for (;;) {
-        const size_t begin = s->at;
-        const size_t n = count_small(s->p + begin, s->n - begin);
-        const size_t at = begin + n;
-        if (n == 0 || !is_plain_end(s, at))
-            return begin > start;
+        const size_t end = begin + n;
         count_plain(s, n);
-        if (begin == start) /* a space is before the others */
-            count_glued(s, begin, n);
         if (s->entities.run.n_chunks > 0)
-            moa_entities_pass(&s->entities, s->p + begin, n);
-        s->opens_with_digit = false;
-        s->has_content = true;
-        s->abbreviated = false;
-        s->at = at;
-        if (at + 1 < s->n && s->p[at] == ' ' && s->p[at + 1] != ' ') {
-            s->at++;
-            continue;
+            moa_entities_pass(&s->entities, p + begin, n);
+        if (end + 1 >= s->n || p[end] != ' ' || p[end + 1] == ' ') {
+            s->at = end;
+            s->abbreviated =
+                is_followed_by_stop(s, end) && n <= 6 && moa_text_is_abbreviation(p + begin, n);
+            return true;
         }
-        s->abbreviated =
-            is_followed_by_stop(s, at) && n <= 6 && moa_text_is_abbreviation(s->p + begin, n);
-        return true;
+        begin = end + 1;
+        n = count_small(p + begin, s->n - begin);
+        if (n == 0 || !is_plain_end(s, begin + n)) {
+            s->at = begin;
+            return true;
+        }
     }
 }
 

@@ -105,6 +105,7 @@ def test_the_same_image_in_many_requests_is_worked_on_once(duo, edge):
         client.join()
     assert [answer.status for answer in answers] == [200] * 10
     assert lookups(gateway, "score") == lookups(gateway, "recoded") == (1, 9)
+    assert metric(gateway, "moaoff_images_decoded_once_total") == 1  # who decoded it re-encodes it
 
 
 def test_who_waited_for_a_bad_image_gets_its_error(duo, edge):
