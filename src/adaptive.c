@@ -197,17 +197,21 @@ void moa_adaptive_watch(struct moa_adaptive *a)
     a->shift = (struct score_shift){.is_watching = false};
     if (a->in_force)
         moa_shift_begin(&a->shift, moa_generation_threshold(g),
-                        g->threshold[(g->n_certified - 1) / 2]);
+                        g->threshold[(moa_generation_certified(g) - 1) / 2]);
 }
 
-/* One certificate at a time, and no choosing between two, since each has its own delta: the one in
- * force stays while its generation lives. */
-static void settle(struct moa_adaptive *a)
+/* One certificate at a time, and no choosing between two, since each has its own delta: the group's
+ * where there is one, else the one in force stays while its generation lives. */
+void moa_adaptive_settle(struct moa_adaptive *a)
 {
     uint64_t serial = 0;
+    bool is_group = false;
     for (size_t i = 0; i < MOA_GENERATIONS; i++) {
         const struct generation *g = &a->generations[i];
-        if (g->serial && g->n_certified > 0 && (!serial || g->serial == a->in_force))
+        if (!g->serial || moa_generation_certified(g) == 0 || is_group)
+            continue;
+        is_group = g->n_group > 0;
+        if (!serial || g->serial == a->in_force || is_group)
             serial = g->serial;
     }
     if (serial != a->in_force)
@@ -217,8 +221,8 @@ static void settle(struct moa_adaptive *a)
     moa_adaptive_lower_shares(a);
 }
 
-static void begin_generation(struct moa_adaptive *a, size_t slot,
-                             const struct confidence *confidence, double *scores, size_t n)
+void moa_adaptive_begin_generation(struct moa_adaptive *a, size_t slot,
+                                   const struct confidence *confidence, double *scores, size_t n)
 {
     moa_generation_begin(&a->generations[slot], ++a->n_serials, 1.0, confidence, scores, n);
     moa_adaptive_lower_shares(a);
@@ -233,7 +237,7 @@ void moa_adaptive_begin_again(struct moa_adaptive *a)
     a->n_requests = a->in_force = a->n_remembered = a->hastened = 0;
     a->n_changes++;
     moa_adaptive_watch(a);
-    begin_generation(a, 0, &prior, NULL, 0);
+    moa_adaptive_begin_generation(a, 0, &prior, NULL, 0);
 }
 
 enum moa_err moa_adaptive_new(const struct moa_policy_setting *settings, const uint64_t key[2],
@@ -505,9 +509,14 @@ void moa_adaptive_see(struct moa_adaptive *adaptive, const struct moa_sighting *
     struct moa_adaptive *a = adaptive;
     const struct moa_sighting *s = sighting;
     if (!a || !s || !(s->score >= 0.0 && s->score <= 1.0) || s->hour < 0 ||
-        s->hour >= SHIFT_HOUR_MAX || !a->in_force || a->hastened || a->params.audit <= 0.0)
+        s->hour >= SHIFT_HOUR_MAX || a->params.audit <= 0.0)
         return;
-    moa_shift_see(&a->shift, mark_of(a, s->scene, s->text), s->score, s->hour);
+    const uint64_t mark = mark_of(a, s->scene, s->text);
+    if (moa_adaptive_current(a)->serial == a->group.serial)
+        moa_adaptive_group_see(a, mark, s->score);
+    if (!a->in_force || a->hastened)
+        return;
+    moa_shift_see(&a->shift, mark, s->score, s->hour);
     a->n_changes++;
 }
 
@@ -543,6 +552,8 @@ unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audi
             moa_drift_add(&a->drift, &a->bets, audit->lost && score >= moa_generation_threshold(g));
         const bool more = moa_generation_count(g, &a->bets, a->bar, mark, score, audit->lost);
         done |= MOA_AUDIT_COUNTED | (more ? MOA_AUDIT_CERTIFIED : 0);
+        if (g->serial == a->group.serial)
+            moa_adaptive_group_count(a, g, audit, mark, score);
         if (audit->has_small && a->params.resolution)
             done |= moa_adaptive_count_small(a, g, audit->small_lost);
     }
@@ -551,7 +562,7 @@ unsigned moa_adaptive_audit(struct moa_adaptive *adaptive, const struct moa_audi
     a->n_changes++;
     if (moa_confidence_valid(&audit->answer))
         remember(a, audit);
-    settle(a);
+    moa_adaptive_settle(a);
     if (a->in_force && moa_drift_mean(&a->drift) >= CERTIFY_ALARM) {
         a->n_alarms++;
         moa_adaptive_begin_again(a);
@@ -567,8 +578,22 @@ static bool older_has_ended(const struct moa_adaptive *a)
     const struct generation *older = &a->generations[0];
     const struct generation *younger = &a->generations[1];
     const bool is_due = older->n_audits >= GENERATION_AUDITS || younger->serial == a->hastened;
-    return younger->serial &&
-           (older->n_audits >= GENERATION_LAST || (is_due && younger->n_certified > 0));
+    return younger->serial && (older->n_audits >= GENERATION_LAST ||
+                               (is_due && moa_generation_certified(younger) > 0));
+}
+
+size_t moa_adaptive_remembered(const struct moa_adaptive *a)
+{
+    return a->n_remembered < ADAPTIVE_REMEMBERED ? (size_t)a->n_remembered : ADAPTIVE_REMEMBERED;
+}
+
+size_t moa_adaptive_rescore(const struct moa_adaptive *a, const struct confidence *confidence,
+                            double ret_scores[ADAPTIVE_REMEMBERED])
+{
+    const size_t n = moa_adaptive_remembered(a);
+    for (size_t i = 0; i < n; i++)
+        ret_scores[i] = moa_confidence_score(confidence, &a->remembered[i].answer);
+    return n;
 }
 
 /* Weights from all audits that are remembered, which are not among those that will certify them. */
@@ -577,15 +602,12 @@ static void begin_younger(struct moa_adaptive *a)
     _Static_assert(ADAPTIVE_REMEMBERED <= 4096, "scores lie on the stack");
     double scores[ADAPTIVE_REMEMBERED];
     struct confidence fitted;
-    const size_t n =
-        a->n_remembered < ADAPTIVE_REMEMBERED ? (size_t)a->n_remembered : ADAPTIVE_REMEMBERED;
-    moa_confidence_fit(a->remembered, n, &fitted);
-    for (size_t i = 0; i < n; i++)
-        scores[i] = moa_confidence_score(&fitted, &a->remembered[i].answer);
-    begin_generation(a, 1, &fitted, scores, n);
+    moa_confidence_fit(a->remembered, moa_adaptive_remembered(a), &fitted);
+    const size_t n = moa_adaptive_rescore(a, &fitted, scores);
+    moa_adaptive_begin_generation(a, 1, &fitted, scores, n);
 }
 
-static void end_older(struct moa_adaptive *a)
+void moa_adaptive_end_older(struct moa_adaptive *a)
 {
     a->generations[0] = a->generations[1];
     memset(&a->generations[1], 0, sizeof(a->generations[1]));
@@ -598,7 +620,7 @@ static void end_older(struct moa_adaptive *a)
 static void hasten(struct moa_adaptive *a)
 {
     if (a->generations[1].serial == a->in_force)
-        end_older(a);
+        moa_adaptive_end_older(a);
     a->n_shifts++;
     a->hastened = a->n_serials + 1;
     begin_younger(a);
@@ -611,8 +633,8 @@ bool moa_adaptive_tend(struct moa_adaptive *adaptive)
     if (!a)
         return false;
     if (older_has_ended(a)) {
-        end_older(a);
-        settle(a);
+        moa_adaptive_end_older(a);
+        moa_adaptive_settle(a);
     }
     if (a->in_force && a->shift.is_found && !a->hastened) {
         hasten(a);

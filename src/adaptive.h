@@ -8,6 +8,7 @@
 #define MOA_SRC_ADAPTIVE_H
 
 #include <moaoff/adaptive.h>
+#include <moaoff/group.h>
 
 #include "certify.h"
 #include "confidence.h"
@@ -36,7 +37,16 @@ struct adaptive_params {
     int resolution;     /* enum adaptive_resolution */
 };
 
-enum { ADAPTIVE_REMEMBERED = 2048 };
+enum { ADAPTIVE_REMEMBERED = 2048, ADAPTIVE_GROUP_MARKS = 4096 };
+
+/** What it counts for a group. Zeroed memory is in none. */
+struct adaptive_group {
+    uint64_t serial;                /* of our generation that counts for it; 0: none does */
+    struct moa_group_counts counts; /* under the plan that was joined last; `plan` 0: none was */
+    uint64_t n_boxes, n_audits, n_lost;   /* of the certificate that was heeded last */
+    uint32_t marks[ADAPTIVE_GROUP_MARKS]; /* of scenes whose scores count; a later one may take a
+                                           * place; not saved */
+};
 
 struct moa_adaptive {
     struct adaptive_params params;
@@ -64,6 +74,8 @@ struct moa_adaptive {
     uint64_t shift_of; /* serial of the generation that it is about: the one in force */
     uint64_t n_shifts; /* that were found */
     uint64_t hastened; /* serial of the younger generation, if it began for a shift; 0: none */
+
+    struct adaptive_group group;
 
     struct predict predict;
     double budget_share; /* moa_adaptive_aim() */
@@ -113,6 +125,33 @@ double moa_adaptive_share(const struct moa_adaptive *a);
 
 /** How many of its thresholds may be kept by; 0: nothing is certified. */
 uint32_t moa_adaptive_used(const struct moa_adaptive *a);
+
+/** One certificate becomes the one in force, or none. */
+void moa_adaptive_settle(struct moa_adaptive *a);
+
+/** In `slot`, with scores for its grid if there are enough. */
+void moa_adaptive_begin_generation(struct moa_adaptive *a, size_t slot,
+                                   const struct confidence *confidence, double *scores, size_t n);
+
+/** The younger generation becomes the older. */
+void moa_adaptive_end_older(struct moa_adaptive *a);
+
+/** How many audits it remembers, and their answers' scores by other weights. */
+size_t moa_adaptive_remembered(const struct moa_adaptive *a);
+size_t moa_adaptive_rescore(const struct moa_adaptive *a, const struct confidence *confidence,
+                            double ret_scores[ADAPTIVE_REMEMBERED]);
+
+/* ---- adaptive_group.c ---- */
+
+/** The score of a scene, by the weights of the generation that counts for the group. */
+void moa_adaptive_group_see(struct moa_adaptive *a, uint64_t mark, double score);
+
+/** An audit that generation `g`, which counts for the group, has counted. */
+void moa_adaptive_group_count(struct moa_adaptive *a, const struct generation *g,
+                              const struct moa_audit *audit, uint64_t mark, double score);
+
+/** Our generation that counts for the group; NULL: none does. */
+struct generation *moa_adaptive_group_generation(struct moa_adaptive *a);
 
 /* ---- adaptive_small.c ---- */
 

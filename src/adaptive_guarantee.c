@@ -57,6 +57,21 @@ static double reach_of(const struct moa_guarantee *r)
     return reach;
 }
 
+static void describe_group(const struct moa_adaptive *a, const struct generation *current,
+                           struct moa_group_guarantee *r)
+{
+    const struct adaptive_group *group = &a->group;
+    *r = (struct moa_group_guarantee){
+        .is_joined = group->counts.plan != 0,
+        .in_force = a->in_force && current->n_group > 0,
+        .n_boxes = group->n_boxes,
+        .n_audits = group->n_audits,
+        .n_lost = group->n_lost,
+    };
+    for (size_t i = 0; i < MOA_GENERATIONS; i++)
+        r->is_counting |= group->serial && a->generations[i].serial == group->serial;
+}
+
 void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
                             struct moa_guarantee *ret_guarantee)
 {
@@ -93,6 +108,7 @@ void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,
     for (size_t i = 0; i < r->n_curve; i++)
         describe(a, g, i, &r->curve[i]);
     r->reach = reach_of(r);
+    describe_group(a, g, &r->group);
     if (a->params.resolution)
         describe_small(a, &g->small, &r->small);
     if (r->certified)

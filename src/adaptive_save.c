@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "adaptive.h"
+#include "group.h"
 #include "siphash.h"
 
 /* "moaadt" and the version. The first had no slopes of times over tokens, the second none over
  * calls in flight, the third no way to compare long answers, and watched no scores, the fourth had
- * whole pictures only, the fifth did not know how busy tiers are. */
+ * whole pictures only, the fifth did not know how busy tiers are, the sixth was in no group. */
 #define MAGIC UINT64_C(0x746461616f6d)
-#define VERSION 6
+#define VERSION 7
 
 enum { COUNT, SAVE, LOAD };
 
@@ -265,6 +266,45 @@ static void walk_shift(struct adaptive_walk *w, struct score_shift *s)
     }
 }
 
+/* What it counts for a group; nothing stands there if it never joined one. */
+static void walk_group(struct adaptive_walk *w, struct moa_adaptive *a)
+{
+    struct adaptive_group *group = &a->group;
+    struct moa_group_counts *c = &group->counts;
+    walk_word(w, &c->plan);
+    if (!c->plan)
+        return;
+    walk_word(w, &group->serial);
+    walk_word(w, &c->instance);
+    for (size_t i = 0; i < MOA_GROUP_NAME_BYTES; i += 8) {
+        uint64_t word;
+        memcpy(&word, c->box + i, 8);
+        walk_word(w, &word);
+        memcpy(c->box + i, &word, 8);
+    }
+    walk_u32(w, &c->n_audits, UINT32_MAX);
+    for (size_t i = 0; i < MOA_THRESHOLDS; i++) {
+        walk_u32(w, &c->kept[i], UINT32_MAX);
+        walk_u32(w, &c->lost[i], UINT32_MAX);
+    }
+    for (size_t i = 0; i < MOA_GROUP_CELLS; i++)
+        walk_u32(w, &c->cells[i], UINT32_MAX);
+    walk_doubles(w, c->gradient, MOA_GROUP_WEIGHTS);
+    walk_doubles(w, c->curvature, MOA_GROUP_CURVATURES);
+    walk_word(w, &group->n_boxes);
+    walk_word(w, &group->n_audits);
+    walk_word(w, &group->n_lost);
+    for (size_t i = 0; i < MOA_GENERATIONS; i++) {
+        struct generation *g = &a->generations[i];
+        walk_u32(w, &g->n_group, MOA_THRESHOLDS);
+        walk_u32(w, &g->n_group_used, g->n_group);
+        if (g->n_group > 0 && (g->n_group_used == 0 || !g->has_grid))
+            w->wrong = true;
+    }
+    if (moa_group_counts_wrong(c))
+        w->wrong = true;
+}
+
 static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
 {
     uint64_t magic = magic_of(VERSION);
@@ -296,6 +336,8 @@ static void walk_all(struct adaptive_walk *w, struct moa_adaptive *a)
     walk_word(w, &a->shift_of);
     walk_word(w, &a->hastened);
     walk_shift(w, &a->shift);
+    if (w->version >= 7)
+        walk_group(w, a);
     if (a->params.resolution == RESOLUTION_OFF)
         return;
     walk_doubles(w, a->small_drift.r, CERTIFY_DRIFTS);
@@ -335,7 +377,7 @@ static bool holds_together(const struct moa_adaptive *a)
     for (size_t i = 0; i < MOA_GENERATIONS; i++) {
         if (g[i].serial > a->n_serials || (i > 0 && g[i].serial && g[i].serial <= g[i - 1].serial))
             return false;
-        in_force |= g[i].serial == a->in_force && g[i].n_certified > 0;
+        in_force |= g[i].serial == a->in_force && moa_generation_certified(&g[i]) > 0;
     }
     if (a->hastened && a->hastened != g[1].serial)
         return false;

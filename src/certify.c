@@ -42,6 +42,14 @@ void moa_eprocess_add(struct eprocess *e, const struct certify_bets *bets, bool 
     e->best = fmax(e->best, log_mean_exp(e->log_e));
 }
 
+void moa_eprocess_set(struct eprocess *e, const struct certify_bets *bets, uint64_t n,
+                      uint64_t n_lost)
+{
+    for (int m = 0; m < CERTIFY_BETS; m++)
+        e->log_e[m] = (double)n_lost * bets->lost[m] + (double)(n - n_lost) * bets->fine[m];
+    e->best = fmax(e->best, log_mean_exp(e->log_e));
+}
+
 unsigned moa_certify_sequence(const struct eprocess *processes, unsigned n, double bar,
                               unsigned known)
 {

@@ -38,6 +38,11 @@ void moa_certify_bets(double alpha, struct certify_bets *ret_bets);
 
 void moa_eprocess_add(struct eprocess *e, const struct certify_bets *bets, bool lost);
 
+/** The same of `n` audits at once, `n_lost` of them lost, in the place of all before: each bet is a
+ * function of the two, so sums over many boxes can be taken before any mixture. `best` goes on. */
+void moa_eprocess_set(struct eprocess *e, const struct certify_bets *bets, uint64_t n,
+                      uint64_t n_lost);
+
 /** The largest G such that the first G of `n` processes have all reached `bar`, at least `known`.
  */
 unsigned moa_certify_sequence(const struct eprocess *processes, unsigned n, double bar,

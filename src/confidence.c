@@ -126,12 +126,8 @@ static double cost_of(const struct confidence_sample *samples, size_t n, const d
     return cost;
 }
 
-struct newton {
-    double gradient[CONFIDENCE_N];
-    double hessian[CONFIDENCE_N][CONFIDENCE_N];
-};
-
-static void add_sample(const struct phi *phi, double error, double weight, struct newton *q)
+static void add_sample(const struct phi *phi, double error, double weight,
+                       struct confidence_newton *q)
 {
     double dense[CONFIDENCE_N] = {0};
     memcpy(dense, phi->term, sizeof(phi->term));
@@ -144,24 +140,26 @@ static void add_sample(const struct phi *phi, double error, double weight, struc
     }
 }
 
-static void differentiate(const struct confidence_sample *samples, size_t n, const double *w,
-                          struct newton *ret_q)
+void moa_confidence_derive(const struct confidence *c, const struct confidence_sample *sample,
+                           struct confidence_newton *q)
 {
-    *ret_q = (struct newton){.gradient = {0}};
+    struct phi phi;
+    phi_of(&sample->answer, &phi);
+    const double s = 1.0 / (1.0 + exp(-dot(c->w, &phi)));
+    add_sample(&phi, s - (sample->lost ? 0.0 : 1.0), s * (1.0 - s), q);
+}
+
+static void begin_with_prior(const double *w, struct confidence_newton *ret_q)
+{
+    *ret_q = (struct confidence_newton){.gradient = {0}};
     for (int i = 0; i < CONFIDENCE_N; i++) {
         ret_q->gradient[i] = ridge_of(i) * (w[i] - prior_of(i));
         ret_q->hessian[i][i] = ridge_of(i);
     }
-    for (size_t k = 0; k < n; k++) {
-        struct phi phi;
-        phi_of(&samples[k].answer, &phi);
-        const double s = 1.0 / (1.0 + exp(-dot(w, &phi)));
-        add_sample(&phi, s - (samples[k].lost ? 0.0 : 1.0), s * (1.0 - s), ret_q);
-    }
 }
 
 /* Solves hessian x = gradient by Cholesky; the ridge makes it positive definite. */
-static void solve(struct newton *q, double ret_x[CONFIDENCE_N])
+static void solve(struct confidence_newton *q, double ret_x[CONFIDENCE_N])
 {
     double(*l)[CONFIDENCE_N] = q->hessian;
     for (int i = 0; i < CONFIDENCE_N; i++) {
@@ -192,9 +190,11 @@ void moa_confidence_fit(const struct confidence_sample *samples, size_t n,
     moa_confidence_prior(ret_confidence);
     double cost = cost_of(samples, n, w);
     for (int step = 0; step < STEPS_MAX; step++) {
-        struct newton q;
+        struct confidence_newton q;
         double x[CONFIDENCE_N];
-        differentiate(samples, n, w, &q);
+        begin_with_prior(w, &q);
+        for (size_t k = 0; k < n; k++)
+            moa_confidence_derive(ret_confidence, &samples[k], &q);
         solve(&q, x);
         double tried[CONFIDENCE_N];
         double length = 1.0;
@@ -209,4 +209,23 @@ void moa_confidence_fit(const struct confidence_sample *samples, size_t n,
         memcpy(w, tried, sizeof(tried));
         cost = better;
     }
+}
+
+void moa_confidence_step(const struct confidence *c, const struct confidence_newton *samples,
+                         struct confidence *ret_confidence)
+{
+    struct confidence_newton q;
+    double x[CONFIDENCE_N], largest = 0.0;
+    begin_with_prior(c->w, &q);
+    for (int i = 0; i < CONFIDENCE_N; i++) {
+        q.gradient[i] += samples->gradient[i];
+        for (int j = 0; j <= i; j++)
+            q.hessian[i][j] += samples->hessian[i][j];
+    }
+    solve(&q, x);
+    for (int i = 0; i < CONFIDENCE_N; i++)
+        largest = fmax(largest, fabs(x[i]));
+    const double length = largest > CONFIDENCE_STEP_MAX ? CONFIDENCE_STEP_MAX / largest : 1.0;
+    for (int i = 0; i < CONFIDENCE_N; i++)
+        ret_confidence->w[i] = c->w[i] - length * x[i];
 }

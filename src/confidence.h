@@ -34,6 +34,23 @@ bool moa_confidence_valid(const struct moa_answer *answer);
 /** s = 1 / (1 + exp(-w phi)); 0 for what is not valid. */
 double moa_confidence_score(const struct confidence *c, const struct moa_answer *answer);
 
+/** Minus the logarithm of the likelihood of samples, derived once and twice (the triangle on and
+ * below the diagonal). Zeroed memory has no samples. */
+struct confidence_newton {
+    double gradient[CONFIDENCE_N];
+    double hessian[CONFIDENCE_N][CONFIDENCE_N];
+};
+
+/** Adds a sample, at the weights of `c`. */
+void moa_confidence_derive(const struct confidence *c, const struct confidence_sample *sample,
+                           struct confidence_newton *q);
+
+/** One step of Newton's from `c` by what `samples` say there, and the prior; no weight moves by
+ * more than CONFIDENCE_STEP_MAX, since how the likelihood is farther away is not known. */
+void moa_confidence_step(const struct confidence *c, const struct confidence_newton *samples,
+                         struct confidence *ret_confidence);
+#define CONFIDENCE_STEP_MAX 2.0
+
 /** The largest score that an answer which has begun like this can still reach, at any form and any
  * length up to `n_tokens_max`: p_min only falls. */
 double moa_confidence_reach(const struct confidence *c, const struct moa_answer *so_far,

@@ -10,7 +10,7 @@
 #include <moaoff/docket.h>
 
 #include "adaptive.h"
-#include "siphash.h"
+#include "byte_walk.h"
 
 #define HEAD_BYTES 8
 #define SUM_BYTES 4
@@ -32,79 +32,6 @@ IS_WHOLE(moa_answer, 40);
 IS_WHOLE(moa_call_times, 40);
 IS_WHOLE(moa_adaptive_outcome, 128);
 
-struct docket_walk {
-    bool reads;
-    unsigned char *out;
-    const unsigned char *in;
-    size_t n, at;      /* bytes there are, bytes walked */
-    const char *wrong; /* the first thing that cannot be; NULL: nothing yet */
-    size_t wrong_at;
-};
-
-static void check(struct docket_walk *w, bool fine, const char *otherwise)
-{
-    if (fine || w->wrong)
-        return;
-    w->wrong = otherwise;
-    w->wrong_at = w->at < w->n ? w->at : w->n;
-}
-
-/* Past the end nothing is written and zeros are read; the caller compares `at` with `n`. */
-static unsigned walk_byte(struct docket_walk *w, unsigned byte)
-{
-    const bool inside = w->at < w->n;
-    if (w->reads)
-        byte = inside ? w->in[w->at] : 0;
-    else if (inside)
-        w->out[w->at] = (unsigned char)byte;
-    w->at++;
-    return byte;
-}
-
-static void walk_word(struct docket_walk *w, uint64_t *word)
-{
-    uint64_t read = 0;
-    for (unsigned i = 0; i < 8; i++)
-        read |= (uint64_t)walk_byte(w, (unsigned)(*word >> 8 * i) & 0xff) << 8 * i;
-    *word = read;
-}
-
-static void walk_double(struct docket_walk *w, double *x)
-{
-    uint64_t word;
-    memcpy(&word, x, sizeof(word));
-    walk_word(w, &word);
-    memcpy(x, &word, sizeof(word));
-}
-
-static void walk_doubles(struct docket_walk *w, double *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        walk_double(w, &x[i]);
-}
-
-static void walk_count(struct docket_walk *w, uint64_t *count)
-{
-    uint64_t rest = *count, read = 0;
-    for (unsigned i = 0;; i++) {
-        const unsigned byte = walk_byte(w, (unsigned)(rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
-        read |= (uint64_t)(byte & 0x7f) << 7 * i;
-        rest >>= 7;
-        check(w, i < 9 || byte <= 1, "a count of more than 64 bits");
-        check(w, i == 0 || byte != 0, "a count that is not in its shortest form");
-        if (!(byte & 0x80) || i == 9)
-            break;
-    }
-    *count = read;
-}
-
-static unsigned walk_choice_of(struct docket_walk *w, unsigned value, unsigned n, const char *what)
-{
-    value = walk_byte(w, value);
-    check(w, value < n, what);
-    return value < n ? value : 0;
-}
-
 static unsigned bit(bool set, unsigned value)
 {
     return set ? value : 0;
@@ -117,13 +44,13 @@ static bool has_bits(double x)
 
 /* ---- the parts ---- */
 
-static void walk_state(struct docket_walk *w, struct moa_docket *d)
+static void walk_state(struct byte_walk *w, struct moa_docket *d)
 {
     struct moa_state *s = &d->state;
-    const unsigned flags = walk_choice_of(w,
-                                          bit(d->request.pinned, 1) | bit(s->edge_up, 2) |
-                                              bit(s->cloud_up, 4) | bit(s->cloud_spent, 8),
-                                          16, "a flag of a request that does not exist");
+    const unsigned flags = walk_choice(w,
+                                       bit(d->request.pinned, 1) | bit(s->edge_up, 2) |
+                                           bit(s->cloud_up, 4) | bit(s->cloud_spent, 8),
+                                       16, "a flag of a request that does not exist");
     d->request.pinned = flags & 1;
     s->edge_up = flags & 2;
     s->cloud_up = flags & 4;
@@ -131,26 +58,27 @@ static void walk_state(struct docket_walk *w, struct moa_docket *d)
     walk_double(w, &d->request.deadline_s);
     walk_double(w, &s->edge_load);
     walk_double(w, &s->uplink_mbps);
-    check(w, d->request.deadline_s >= 0.0 && isfinite(d->request.deadline_s), "a deadline");
-    check(w, !(s->edge_load < 0.0) && !(s->uplink_mbps < 0.0), "a load or an uplink below 0");
+    walk_check(w, d->request.deadline_s >= 0.0 && isfinite(d->request.deadline_s), "a deadline");
+    walk_check(w, !(s->edge_load < 0.0) && !(s->uplink_mbps < 0.0), "a load or an uplink below 0");
 }
 
-static void walk_plan(struct docket_walk *w, struct moa_docket *d)
+static void walk_plan(struct byte_walk *w, struct moa_docket *d)
 {
     d->decision.plan =
-        (enum moa_plan)walk_choice_of(w, d->decision.plan, MOA_PLANS, "a plan that is not known");
+        (enum moa_plan)walk_choice(w, d->decision.plan, MOA_PLANS, "a plan that is not known");
     walk_double(w, &d->decision.threshold);
     uint64_t n = d->request.n;
     walk_count(w, &n);
-    check(w, n >= 1 && n <= MOA_MODALITIES_MAX, "no modality, or too many");
+    walk_check(w, n >= 1 && n <= MOA_MODALITIES_MAX, "no modality, or too many");
     d->request.n = w->wrong ? 0 : (size_t)n;
     d->decision.n = d->request.n;
 }
 
-static void walk_modality(struct docket_walk *w, size_t i, struct moa_modality *m,
+static void walk_modality(struct byte_walk *w, size_t i, struct moa_modality *m,
                           struct moa_choice *c)
 {
-    check(w, (unsigned)m->kind < MOA_KINDS && (unsigned)c->tier <= MOA_CLOUD, "a kind or a tier");
+    walk_check(w, (unsigned)m->kind < MOA_KINDS && (unsigned)c->tier <= MOA_CLOUD,
+               "a kind or a tier");
     const unsigned flags =
         walk_byte(w, (unsigned)m->kind | bit(m->pinned, 8) | bit(m->refused[MOA_EDGE], 16) |
                          bit(m->refused[MOA_CLOUD], 32) | bit(has_bits(m->tokens), 64) |
@@ -168,24 +96,25 @@ static void walk_modality(struct docket_walk *w, size_t i, struct moa_modality *
         walk_double(w, &m->tokens);
     if (flags & 128)
         walk_double(w, &m->duration_s);
-    check(w, (flags & 7) < MOA_KINDS && ((flags & 7) == MOA_TEXT) == (i == 0),
-          "a kind of modality in a place where it cannot be");
-    check(w, c->reason < MOA_REASONS, "a reason that is not known");
-    check(w, m->complexity >= 0.0 && m->complexity <= 1.0, "a complexity outside [0, 1]");
-    check(w, (has_bits(m->tokens) || !(flags & 64)) && (has_bits(m->duration_s) || !(flags & 128)),
-          "a number that follows and is 0");
+    walk_check(w, (flags & 7) < MOA_KINDS && ((flags & 7) == MOA_TEXT) == (i == 0),
+               "a kind of modality in a place where it cannot be");
+    walk_check(w, c->reason < MOA_REASONS, "a reason that is not known");
+    walk_check(w, m->complexity >= 0.0 && m->complexity <= 1.0, "a complexity outside [0, 1]");
+    walk_check(
+        w, (has_bits(m->tokens) || !(flags & 64)) && (has_bits(m->duration_s) || !(flags & 128)),
+        "a number that follows and is 0");
 }
 
-static void walk_question(struct docket_walk *w, struct moa_question *q)
+static void walk_question(struct byte_walk *w, struct moa_question *q)
 {
     walk_word(w, &q->scene);
     walk_word(w, &q->text);
-    q->kind = walk_choice_of(w, q->kind, MOA_QUESTION_KINDS, "a kind of question");
+    q->kind = walk_choice(w, q->kind, MOA_QUESTION_KINDS, "a kind of question");
     const unsigned flags =
-        walk_choice_of(w,
-                       bit(q->pinned, 1) | bit(q->edge_up, 2) | bit(q->cloud_up, 4) |
-                           bit(q->cold, 8) | bit(q->has_small, 16),
-                       32, "a flag of a question that does not exist");
+        walk_choice(w,
+                    bit(q->pinned, 1) | bit(q->edge_up, 2) | bit(q->cloud_up, 4) | bit(q->cold, 8) |
+                        bit(q->has_small, 16),
+                    32, "a flag of a question that does not exist");
     q->pinned = flags & 1;
     q->edge_up = flags & 2;
     q->cloud_up = flags & 4;
@@ -204,16 +133,16 @@ static void walk_question(struct docket_walk *w, struct moa_question *q)
         walk_double(w, &q->small_upload_bytes);
         walk_double(w, &q->small_prompt_tokens);
     }
-    check(w, moa_question_valid(q), "a question of which nothing can be decided");
+    walk_check(w, moa_question_valid(q), "a question of which nothing can be decided");
 }
 
-static void walk_routing(struct docket_walk *w, struct moa_routing *r)
+static void walk_routing(struct byte_walk *w, struct moa_routing *r)
 {
-    const unsigned how = walk_choice_of(w, (unsigned)r->route | bit(r->small, 4),
-                                        2 * (MOA_ROUTE_PAPER + 1), "a route");
+    const unsigned how =
+        walk_choice(w, (unsigned)r->route | bit(r->small, 4), 2 * (MOA_ROUTE_PAPER + 1), "a route");
     r->route = (enum moa_route)(how & 3);
     r->small = how & 4;
-    r->why = (enum moa_why)walk_choice_of(w, r->why, MOA_WHY_PINNED + 1, "why a route was taken");
+    r->why = (enum moa_why)walk_choice(w, r->why, MOA_WHY_PINNED + 1, "why a route was taken");
     walk_double(w, &r->threshold);
     for (size_t i = 0; i < MOA_GENERATIONS; i++)
         walk_count(w, &r->audit_of[i]);
@@ -223,23 +152,23 @@ static void walk_routing(struct docket_walk *w, struct moa_routing *r)
     walk_double(w, &r->cost_cloud);
 }
 
-static void walk_answer(struct docket_walk *w, struct moa_answer *a)
+static void walk_answer(struct byte_walk *w, struct moa_answer *a)
 {
-    a->form = (enum moa_answer_form)walk_choice_of(w, a->form, MOA_ANSWER_LONG + 1, "a form");
-    const unsigned flags = walk_choice_of(w, bit(a->streamed, 1) | bit(a->sampled, 2), 4,
-                                          "a flag of an answer that does not exist");
+    a->form = (enum moa_answer_form)walk_choice(w, a->form, MOA_ANSWER_LONG + 1, "a form");
+    const unsigned flags = walk_choice(w, bit(a->streamed, 1) | bit(a->sampled, 2), 4,
+                                       "a flag of an answer that does not exist");
     a->streamed = flags & 1;
     a->sampled = flags & 2;
     uint64_t n_tokens = a->n_tokens;
     walk_count(w, &n_tokens);
-    check(w, n_tokens <= SIZE_MAX, "a number of tokens");
+    walk_check(w, n_tokens <= SIZE_MAX, "a number of tokens");
     a->n_tokens = (size_t)n_tokens;
     walk_double(w, &a->p_min);
     walk_double(w, &a->p_first);
     walk_double(w, &a->p_top5);
 }
 
-static void walk_times(struct docket_walk *w, struct moa_call_times *t)
+static void walk_times(struct byte_walk *w, struct moa_call_times *t)
 {
     walk_double(w, &t->fixed_ms);
     walk_double(w, &t->prompt_ms);
@@ -248,14 +177,14 @@ static void walk_times(struct docket_walk *w, struct moa_call_times *t)
     walk_double(w, &t->answer_tokens);
 }
 
-static void walk_outcome(struct docket_walk *w, struct moa_adaptive_outcome *o)
+static void walk_outcome(struct byte_walk *w, struct moa_adaptive_outcome *o)
 {
-    o->kind = walk_choice_of(w, o->kind, MOA_QUESTION_KINDS, "a kind of question");
-    const unsigned flags = walk_choice_of(w,
-                                          bit(o->edge_first, 1) | bit(o->escalated, 2) |
-                                              bit(o->cloud, 4) | bit(o->called[MOA_EDGE], 8) |
-                                              bit(o->called[MOA_CLOUD], 16) | bit(o->is_again, 32),
-                                          64, "a flag of an outcome that does not exist");
+    o->kind = walk_choice(w, o->kind, MOA_QUESTION_KINDS, "a kind of question");
+    const unsigned flags = walk_choice(w,
+                                       bit(o->edge_first, 1) | bit(o->escalated, 2) |
+                                           bit(o->cloud, 4) | bit(o->called[MOA_EDGE], 8) |
+                                           bit(o->called[MOA_CLOUD], 16) | bit(o->is_again, 32),
+                                       64, "a flag of an outcome that does not exist");
     o->edge_first = flags & 1;
     o->escalated = flags & 2;
     o->cloud = flags & 4;
@@ -277,8 +206,7 @@ struct docket_parts {
 };
 
 /* `room` is where modalities and choices are read to; NULL when writing. */
-static void walk_modalities(struct docket_walk *w, struct moa_docket *d,
-                            struct moa_docket_room *room)
+static void walk_modalities(struct byte_walk *w, struct moa_docket *d, struct moa_docket_room *room)
 {
     for (size_t i = 0; i < d->request.n && !w->wrong; i++) {
         struct moa_modality m = room ? (struct moa_modality){0} : d->request.modalities[i];
@@ -293,7 +221,7 @@ static void walk_modalities(struct docket_walk *w, struct moa_docket *d,
     }
 }
 
-static void walk_parts(struct docket_walk *w, unsigned which, struct moa_docket *d,
+static void walk_parts(struct byte_walk *w, unsigned which, struct moa_docket *d,
                        struct docket_parts *parts)
 {
     if (which & PART_QUESTION)
@@ -304,30 +232,6 @@ static void walk_parts(struct docket_walk *w, unsigned which, struct moa_docket 
         walk_answer(w, &parts->answer);
     if (which & PART_OUTCOME)
         walk_outcome(w, &parts->outcome);
-}
-
-static uint32_t get32(const unsigned char *p)
-{
-    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static void put32(unsigned char *p, uint32_t x)
-{
-    for (unsigned i = 0; i < 4; i++)
-        p[i] = (unsigned char)(x >> 8 * i);
-}
-
-static uint32_t checksum(const unsigned char *p, size_t n)
-{
-    uint64_t sum = 0, word = 0;
-    for (size_t at = 0; at < n; at++) {
-        word |= (uint64_t)p[at] << 8 * (at % 8);
-        if (at % 8 == 7 || at + 1 == n) {
-            sum = moa_siphash((const uint64_t[]){sum, at}, &word, 1);
-            word = 0;
-        }
-    }
-    return (uint32_t)sum;
 }
 
 static bool is_writable(const struct moa_docket *d)
@@ -363,7 +267,7 @@ size_t moa_docket_write(const struct moa_docket *docket, void *ret_bytes, size_t
     struct moa_docket d = *docket;
     struct docket_parts parts = {.question = {0}};
     const unsigned which = parts_of(docket, &parts);
-    struct docket_walk w = {.out = ret_bytes, .n = n - SUM_BYTES, .at = HEAD_BYTES};
+    struct byte_walk w = {.out = ret_bytes, .n = n - SUM_BYTES, .at = HEAD_BYTES};
     walk_state(&w, &d);
     walk_plan(&w, &d);
     walk_modalities(&w, &d, NULL);
@@ -372,35 +276,28 @@ size_t moa_docket_write(const struct moa_docket *docket, void *ret_bytes, size_t
         return 0;
     const unsigned char head[4] = {'M', 'D', version_of(&d), (unsigned char)which};
     memcpy(w.out, head, sizeof(head));
-    put32(w.out + 4, (uint32_t)(w.at + SUM_BYTES));
-    put32(w.out + w.at, checksum(w.out, w.at));
+    bytes_put32(w.out + 4, (uint32_t)(w.at + SUM_BYTES));
+    bytes_put32(w.out + w.at, bytes_checksum(w.out, w.at));
     return w.at + SUM_BYTES;
-}
-
-static enum moa_err refuse(struct moa_error *ret_error, enum moa_err code, size_t offset,
-                           const char *message)
-{
-    if (ret_error)
-        *ret_error = (struct moa_error){code, offset, message};
-    return code;
 }
 
 static enum moa_err read_head(const unsigned char *p, size_t n, struct moa_error *ret_error)
 {
     if (n < 3 || p[0] != 'M' || p[1] != 'D' || p[2] == 0)
-        return refuse(ret_error, MOA_ERR_FORMAT, 0, "this is no docket");
+        return bytes_refuse(ret_error, MOA_ERR_FORMAT, 0, "this is no docket");
     if (p[2] > MOA_DOCKET_VERSION)
-        return refuse(ret_error, MOA_ERR_UNSUPPORTED, 2,
-                      "a docket of a newer version of this program");
-    if (n < HEAD_BYTES + SUM_BYTES || n < get32(p + 4))
-        return refuse(ret_error, MOA_ERR_TRUNCATED, n, "a docket that ends too early");
-    if (n > get32(p + 4) || n > MOA_DOCKET_BYTES_MAX)
-        return refuse(ret_error, MOA_ERR_CORRUPT, 4, "a docket that is longer than it says");
-    if (get32(p + n - SUM_BYTES) != checksum(p, n - SUM_BYTES))
-        return refuse(ret_error, MOA_ERR_CORRUPT, n - SUM_BYTES,
-                      "a docket that is not what was written");
+        return bytes_refuse(ret_error, MOA_ERR_UNSUPPORTED, 2,
+                            "a docket of a newer version of this program");
+    if (n < HEAD_BYTES + SUM_BYTES || n < bytes_get32(p + 4))
+        return bytes_refuse(ret_error, MOA_ERR_TRUNCATED, n, "a docket that ends too early");
+    if (n > bytes_get32(p + 4) || n > MOA_DOCKET_BYTES_MAX)
+        return bytes_refuse(ret_error, MOA_ERR_CORRUPT, 4, "a docket that is longer than it says");
+    if (bytes_get32(p + n - SUM_BYTES) != bytes_checksum(p, n - SUM_BYTES))
+        return bytes_refuse(ret_error, MOA_ERR_CORRUPT, n - SUM_BYTES,
+                            "a docket that is not what was written");
     if (p[3] > PARTS)
-        return refuse(ret_error, MOA_ERR_CORRUPT, 3, "a part of a docket that does not exist");
+        return bytes_refuse(ret_error, MOA_ERR_CORRUPT, 3,
+                            "a part of a docket that does not exist");
     return MOA_OK;
 }
 
@@ -428,12 +325,11 @@ enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *roo
                              struct moa_docket *ret_docket, struct moa_error *ret_error)
 {
     if (!room || !ret_docket || (!bytes.p && bytes.n > 0))
-        return refuse(ret_error, MOA_ERR_ARGUMENT, 0, "no place to read a docket to");
+        return bytes_refuse(ret_error, MOA_ERR_ARGUMENT, 0, "no place to read a docket to");
     const enum moa_err err = read_head(bytes.p, bytes.n, ret_error);
     if (err)
         return err;
-    struct docket_walk w = {
-        .reads = true, .in = bytes.p, .n = bytes.n - SUM_BYTES, .at = HEAD_BYTES};
+    struct byte_walk w = {.reads = true, .in = bytes.p, .n = bytes.n - SUM_BYTES, .at = HEAD_BYTES};
     const unsigned which = w.in[3];
     struct moa_docket d = {.request = {.n = 0}};
     struct docket_parts parts = {.question = {0}};
@@ -441,9 +337,9 @@ enum moa_err moa_docket_read(struct moa_bytes bytes, struct moa_docket_room *roo
     walk_plan(&w, &d);
     walk_modalities(&w, &d, room);
     walk_parts(&w, which, &d, &parts);
-    check(&w, w.at == w.n, "a docket whose parts are not as long as it");
+    walk_check(&w, w.at == w.n, "a docket whose parts are not as long as it");
     if (w.wrong)
-        return refuse(ret_error, MOA_ERR_CORRUPT, w.wrong_at, w.wrong);
+        return bytes_refuse(ret_error, MOA_ERR_CORRUPT, w.wrong_at, w.wrong);
     point_to(&d, which, &parts, room);
     *ret_docket = d;
     return MOA_OK;

@@ -22,14 +22,19 @@ static void sort(double *x, size_t n)
     }
 }
 
-static void make_grid(struct generation *g, double *scores, size_t n)
+void moa_generation_grid(double *scores, size_t n, double ret_threshold[MOA_THRESHOLDS])
 {
     sort(scores, n);
     for (size_t i = 0; i + 1 < MOA_THRESHOLDS; i++) {
         const size_t n_kept = (n * (i + 1) + MOA_THRESHOLDS - 1) / MOA_THRESHOLDS;
-        g->threshold[i] = scores[n_kept - 1];
+        ret_threshold[i] = scores[n_kept - 1];
     }
-    g->threshold[MOA_THRESHOLDS - 1] = 0.0;
+    ret_threshold[MOA_THRESHOLDS - 1] = 0.0;
+}
+
+static void make_grid(struct generation *g, double *scores, size_t n)
+{
+    moa_generation_grid(scores, n, g->threshold);
     g->has_grid = true;
 }
 
@@ -50,6 +55,8 @@ void moa_generation_begin(struct generation *g, uint64_t serial, double share,
 uint32_t moa_generation_used(const struct generation *g, double alpha)
 {
     uint32_t n = g->n_certified;
+    if (g->n_group > 0)
+        return g->n_group_used;
     if (n == MOA_THRESHOLDS)
         return n;
     const double lost_max = GENERATION_SPENT * alpha * (double)g->n_tested;
@@ -117,5 +124,11 @@ void moa_generation_count_small(struct generation *g, const struct certify_bets 
 
 double moa_generation_threshold(const struct generation *g)
 {
-    return g->n_certified > 0 ? g->threshold[g->n_certified - 1] : INFINITY;
+    const uint32_t n = moa_generation_certified(g);
+    return n > 0 ? g->threshold[n - 1] : INFINITY;
+}
+
+uint32_t moa_generation_certified(const struct generation *g)
+{
+    return g->n_group > 0 ? g->n_group : g->n_certified;
 }

@@ -39,9 +39,13 @@ struct generation {
     double threshold[MOA_THRESHOLDS]; /* strictest first; the last keeps all */
     struct eprocess process[MOA_THRESHOLDS];
     uint32_t kept[MOA_THRESHOLDS], kept_lost[MOA_THRESHOLDS];
+    uint32_t n_group, n_group_used; /* certified by a group, kept by; 0: by none */
     struct generation_small small;
     uint64_t marks[GENERATION_MARKS]; /* open addressing; 0: empty */
 };
+
+/** A grid from `n` scores, which it sorts. */
+void moa_generation_grid(double *scores, size_t n, double ret_threshold[MOA_THRESHOLDS]);
 
 /** `scores` (n of them, sorted by this) make the grid at once if there are enough. */
 void moa_generation_begin(struct generation *g, uint64_t serial, double share,
@@ -59,6 +63,9 @@ void moa_generation_forget_small(struct generation *g);
 
 /** Counts what an audit found of them. */
 void moa_generation_count_small(struct generation *g, const struct certify_bets *bets, bool lost);
+
+/** How many thresholds are certified: by the group where there is one that has. */
+uint32_t moa_generation_certified(const struct generation *g);
 
 /** The loosest certified threshold; infinite if there is none. */
 double moa_generation_threshold(const struct generation *g);

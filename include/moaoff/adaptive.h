@@ -324,6 +324,15 @@ struct moa_small_guarantee {
     uint64_t n_alarms;
 };
 
+/** What a group of boxes certifies; see group.h. All 0: this box is in none. */
+struct moa_group_guarantee {
+    bool is_joined;
+    bool is_counting; /**< this box's audits count for it */
+    bool in_force;    /**< its certificate is the one in force: valid for the group as it audits,
+                           and of this box alone it says nothing */
+    uint64_t n_boxes, n_audits, n_lost; /**< that it rests on; of the certificate heeded last */
+};
+
 /** "With confidence 1 - delta, at most alpha of the distinct unpinned requests get an answer that
  * differs from the cloud's": of the edge by `alpha_kept` and `delta_kept`, and of the cloud itself,
  * of smaller pictures, by `small`. Without smaller pictures the first is all of it. */
@@ -349,7 +358,8 @@ struct moa_guarantee {
     uint64_t n_shifts; /**< times that scores had shifted; nothing is void for that, but */
     bool is_hastened;  /**< audits are more frequent until a new generation certifies something */
     size_t n_curve;    /**< 0 until the grid is made */
-    struct moa_threshold curve[MOA_THRESHOLDS]; /**< strictest first */
+    struct moa_threshold curve[MOA_THRESHOLDS]; /**< strictest first; of this box's own audits */
+    struct moa_group_guarantee group;
 };
 
 MOA_API void moa_adaptive_guarantee(const struct moa_adaptive *adaptive,

@@ -17,6 +17,7 @@
 #include <moaoff/base.h>
 #include <moaoff/cpu.h>
 #include <moaoff/docket.h>
+#include <moaoff/group.h>
 #include <moaoff/image.h>
 #include <moaoff/media.h>
 #include <moaoff/policy.h>
