@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tools/release --check: what is tagged must fit its name. In a repository of its own. Usage: release.py ROOT"""
+"""tools/release: what is tagged must fit its name (--check); a signature is made, and verified as docs/release.md tells who installs
+to. In a repository of its own, with keys made for the test. Usage: release.py ROOT"""
+import contextlib
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +21,9 @@ FITS = {
 NOBODY = {"GIT_%s_%s" % (who, what): "test@example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def check(tag, files):
-    """(status, standard error) of `tools/release TAG --check` where those files are tagged v1.2.3."""
+@contextlib.contextmanager
+def tagged(files):
+    """(folder, function that runs tools/release in it) of a repository where those files are tagged v1.2.3."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
@@ -29,8 +34,33 @@ def check(tag, files):
         env = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", **NOBODY)
         for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], ["tag", "v1.2.3"], ["tag", "v01.2.3"]):
             subprocess.run(["git", *words], cwd=folder, env=env, check=True)
-        done = subprocess.run(["tools/release", tag, "--check"], cwd=folder, env=env, capture_output=True, text=True)
+        yield folder, lambda *words: subprocess.run(["tools/release", *words], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def check(tag, files):
+    """(status, standard error) of `tools/release TAG --check`."""
+    with tagged(files) as (_, release):
+        done = release(tag, "--check")
         return done.returncode, done.stderr
+
+
+def make_key(folder, name):
+    """Of minisign, without a password: (secret, public)."""
+    secret, public = (os.path.join(folder, name + ending) for ending in (".key", ".pub"))
+    subprocess.run(["minisign", "-G", "-W", "-p", public, "-s", secret], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return secret, public
+
+
+def write(*names, content):
+    with open(os.path.join(*names), "w") as f:
+        f.write(content)
+
+
+def as_a_user(made, public):
+    """Does what docs/release.md tells who installs to do succeed?"""
+    with open(os.path.join(ROOT, "docs", "release.md")) as f:
+        told = re.search(r"^    (minisign -V .*)$", f.read(), re.M).group(1)
+    return subprocess.run(["sh", "-c", told.replace("moaoff.pub", public)], cwd=made, capture_output=True).returncode == 0
 
 
 class Release(unittest.TestCase):
@@ -52,6 +82,33 @@ class Release(unittest.TestCase):
         status, why = check("v1.2.3", {name: content for name, content in FITS.items() if "releases" not in name})
         self.assertEqual(status, 1)
         self.assertIn("1.2.2", why)
+
+    def test_a_signature_holds_for_those_files_and_that_key_alone(self):
+        with tagged(FITS) as (folder, release):
+            (secret, public), (_, other) = (make_key(folder, name) for name in ("ours", "another"))
+            made = os.path.join(folder, "build-release", "1.2.3")
+            sums = ""
+            os.makedirs(made)
+            for name, content in (("moaoff-1.2.3-linux-amd64", "a program"), ("moaoff_1.2.3_amd64.deb", "a package")):
+                write(made, name, content=content)
+                sums += "%s  %s\n" % (hashlib.sha256(content.encode()).hexdigest(), name)
+            write(made, "SHA256SUMS", content=sums)
+            done = release("v1.2.3", "--sign", "--key", secret)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertTrue(as_a_user(made, public))
+            self.assertFalse(as_a_user(made, other))
+            os.remove(os.path.join(made, "moaoff_1.2.3_amd64.deb"))
+            self.assertTrue(as_a_user(made, public), "one file alone is enough")
+            write(made, "moaoff-1.2.3-linux-amd64", content="another program")
+            self.assertFalse(as_a_user(made, public))
+            self.assertIn("not those of SHA256SUMS", release("v1.2.3", "--sign", "--key", secret).stderr)
+            write(made, "SHA256SUMS", content="%s  moaoff-1.2.3-linux-amd64\n" % hashlib.sha256(b"another program").hexdigest())
+            self.assertFalse(as_a_user(made, public), "sums that were not signed")
+
+    def test_nothing_is_signed_without_a_key_or_what_was_made(self):
+        with tagged(FITS) as (folder, release):
+            self.assertIn("wants --key", release("v1.2.3", "--sign").stderr)
+            self.assertIn("is not there", release("v1.2.3", "--sign", "--key", make_key(folder, "ours")[0]).stderr)
 
     def test_names(self):
         self.assertIn("no tag", check("v1.2.4", FITS)[1])
