@@ -77,14 +77,31 @@ def test_an_installed_configuration_is_not_overwritten(tmp_path):
     assert installed.read_text() == "policy: edge\n"
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_unit_is_right_and_hardened(tmp_path):
-    unit = tmp_path / "moaoff.service"
+def verified_unit(folder):
+    """The unit in that folder, with the drop-ins that are there; systemd has nothing to say about it."""
+    unit = folder / "moaoff.service"
     text = example("moaoff.service.in").replace("@bindir@/moaoff", MOAOFF)
     unit.write_text(text.replace("@confdir@", "/etc/moaoff").replace("@docdir@", "/usr/share/doc/moaoff"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60)
     said = [line for line in done.stderr.splitlines() if "moaoff.service" in line]
     assert done.returncode == 0 and not said, done.stderr
+    return unit
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_drop_in_for_the_engine_is_right(tmp_path):
+    drop_ins = tmp_path / "moaoff.service.d"
+    drop_ins.mkdir()
+    (drop_ins / "engine.conf").write_text(example("engine.conf"))
+    verified_unit(tmp_path)
+    (drop_ins / "engine.conf").write_text(example("engine.conf") + "Memory=1\n")
+    with pytest.raises(AssertionError, match="engine.conf:.*Memory"):  # it was read at all
+        verified_unit(tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_unit_is_right_and_hardened(tmp_path):
+    unit = verified_unit(tmp_path)
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout.splitlines()[-1]
