@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import panels
 from bodies import chat
 from conftest import MOAOFF, FaultEngine, RunningGateway, merged
 
@@ -278,6 +279,31 @@ def test_garbage_raises_an_alarm(taught, pair):
     assert page(running)["drift"]["alarms"] == 1
     answer = running.chat(chat("And now?", temperature=0))
     assert answer.text == "four" and reason(answer) == "text=shadow"
+
+
+@pytest.mark.skipif(not panels.PROMTOOL, reason="needs promtool (Debian package prometheus)")
+def test_panels_and_alert_of_a_certificate_that_garbage_voids(taught, pair):
+    """What of deploy/ speaks of certificates; the rest stands in test_panels.py."""
+    running = taught({"adaptive": {"audit": 1}})
+    running.logged("msg=guarantee-loaded")
+    was, before = page(running), running.get("/metrics").body.decode()
+    pair.edge.answer = "gnarl"
+    for i in range(300):
+        assert running.chat(chat("What of %d?" % i, temperature=0)).status == 200
+        if "msg=certificate-void" in running.log_text:
+            break
+    void(running, "alarm")
+    wait_until(lambda: "moaoff_audits_in_flight 0\n" in running.get("/metrics").body.decode())
+    quiet, seen = panels.Scrapes(before, before), panels.Scrapes(before, running.get("/metrics").body.decode())
+    assert quiet.panel("Certified") == [{"": 1}] and seen.panel("Certified") == [{"": 0}]
+    threshold, kept, bound, reach = (one[""] for one in quiet.panel("Threshold, kept, bound"))
+    assert (threshold, round(kept, 6), round(reach, 6)) == (was["threshold"], was["kept"], was["reach"])
+    assert round(bound, 6) in [point["bound"] for point in was["curve"]] and seen.panel("Threshold, kept, bound") == [{}] * 4
+    counted_s, differing, dropped = seen.panel("Audits")
+    assert counted_s == differing and counted_s[""] > 0 and not any(dropped.values())
+    _, alarms, engines = seen.panel("Drift and alarms")
+    assert alarms == {"": 1} and engines == {"": 0}
+    assert quiet.alerts() == {} and seen.alerts() == {"MoaoffCertificateVoid": [{}]}
 
 
 def test_without_log_probabilities_nothing_is_kept_and_it_stays(taught, pair):
