@@ -6,8 +6,11 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -123,14 +126,25 @@ static void to_json(char *line, struct json_line *out)
     out->s[out->n++] = '\n';
 }
 
-/* One write per line keeps lines of several threads apart. A full pipe, which would stop the
- * gateway until somebody reads, loses the line: one with room has it for PIPE_BUF bytes. */
+static mode_t kind_of_stderr(void)
+{
+    struct stat about;
+    return fstat(STDERR_FILENO, &about) == 0 ? about.st_mode & S_IFMT : 0;
+}
+
+/* One write per line keeps lines of several threads apart. A full pipe or socket, which would stop
+ * the gateway until somebody reads, loses the line: a pipe with room has it for PIPE_BUF bytes. */
 static void write_line(const char *line, size_t n)
 {
+    static atomic_uint kind; /* S_IFREG and the like: what is written to is asked for once */
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&out, 1, 0) == 0)
-        return;
-    ssize_t ignored = write(STDERR_FILENO, line, n);
+    if (!kind)
+        kind = kind_of_stderr();
+    ssize_t ignored = -1;
+    if (kind == S_IFSOCK)
+        ignored = send(STDERR_FILENO, line, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else if (kind == S_IFREG || poll(&out, 1, 0) != 0)
+        ignored = write(STDERR_FILENO, line, n);
     (void)ignored;
 }
 

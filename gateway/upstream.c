@@ -127,6 +127,8 @@ static int want_timer(CURLM *multi, long ms, void *arg)
     struct upstream *u = arg;
     if (ms < 0)
         event_del(&u->timer);
+    else if (ms == 0 && u->depth == 0) /* a new call: in this turn of the loop, with no look at */
+        event_active(&u->timer, EV_TIMEOUT, 0); /* sockets before it */
     else
         set_timer(&u->timer, ms);
     return 0;
