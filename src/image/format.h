@@ -112,7 +112,10 @@ enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look
 enum moa_err moa_picture_pixels(const struct moa_picture *picture, const struct moa_wanted *wanted,
                                 struct moa_pixels *ret_pixels, struct moa_error *error);
 
-/** For a format that gives only some of its pixels in a way of its own. */
+/** For a format that gives only some of its pixels in a way of its own: `with_pixels`, those that
+ * are wanted would be from rows. */
+enum moa_err moa_luma_from_rows(const struct moa_picture *picture, struct moa_look *look,
+                                bool with_pixels, struct moa_error *error);
 enum moa_err moa_pixels_from_rows(const struct moa_picture *picture,
                                   const struct moa_wanted *wanted, struct moa_pixels *ret_pixels,
                                   struct moa_error *error);

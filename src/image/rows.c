@@ -105,19 +105,17 @@ static void push_luma(struct moa_rows *rows, const uint8_t *row)
         push_pixels(rows, row);
 }
 
-enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look *look,
-                              struct moa_error *error)
+enum moa_err moa_luma_from_rows(const struct moa_picture *picture, struct moa_look *look,
+                                bool with_pixels, struct moa_error *error)
 {
-    const struct moa_format *format = moa_format_of(picture->info.format);
-    if (format->luma)
-        return format->luma(picture, look, error);
     struct luma_rows luma = {
         .pixels = {.rows = {.begin = begin_luma, .push = push_luma},
                    .info = &picture->info,
-                   .wanted = format->pixels ? NULL : look->wanted},
+                   .wanted = with_pixels ? look->wanted : NULL},
         .scan = look->scan,
     };
-    const enum moa_err err = format->rows(picture, &luma.pixels.rows, error);
+    const enum moa_err err =
+        moa_format_of(picture->info.format)->rows(picture, &luma.pixels.rows, error);
     look->notes |= luma.pixels.rows.notes;
     moa_shrink_done(&luma.pixels.shrink);
     if (err)
@@ -125,4 +123,12 @@ enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look
     else
         look->pixels = luma.pixels.out;
     return err;
+}
+
+enum moa_err moa_picture_luma(const struct moa_picture *picture, struct moa_look *look,
+                              struct moa_error *error)
+{
+    const struct moa_format *format = moa_format_of(picture->info.format);
+    return format->luma ? format->luma(picture, look, error)
+                        : moa_luma_from_rows(picture, look, !format->pixels, error);
 }

@@ -373,9 +373,26 @@ static enum moa_err planes_of_frame(struct webp *webp, const struct moa_wanted *
     return ok ? MOA_OK : moa_fail_memory(error);
 }
 
-static bool has_planes(const struct webp *webp)
+/* Whether what is wanted comes of the planes of a lossy picture; else of rows. */
+static bool goes_by_planes(const struct webp *webp, const struct moa_wanted *wanted)
 {
-    return webp->config.input.format == 1 && !webp->config.input.has_alpha && covers_canvas(webp);
+    const bool is_odd = (wanted->width_px | wanted->height_px) & 1;
+    return webp->config.input.format == 1 && !webp->config.input.has_alpha && covers_canvas(webp) &&
+           wanted->takes_ycc && !(wanted->moves && is_odd);
+}
+
+/* What goes by planes is decoded again for its pixels: luma comes of RGB, which libwebp makes of
+ * the planes on its way out. */
+static enum moa_err luma_of_webp(const struct moa_picture *picture, struct moa_look *look,
+                                 struct moa_error *error)
+{
+    bool by_rows = false;
+    if (look->wanted) {
+        struct webp webp;
+        by_rows = !open_webp(&webp, picture, error) && !goes_by_planes(&webp, look->wanted);
+        close_webp(&webp);
+    }
+    return moa_luma_from_rows(picture, look, by_rows, error);
 }
 
 static enum moa_err pixels_of_webp(const struct moa_picture *picture,
@@ -384,10 +401,8 @@ static enum moa_err pixels_of_webp(const struct moa_picture *picture,
 {
     struct webp webp;
     struct moa_pixels out = {0};
-    const bool is_odd = (wanted->width_px | wanted->height_px) & 1;
     enum moa_err err = open_webp(&webp, picture, error);
-    const bool by_planes =
-        !err && has_planes(&webp) && wanted->takes_ycc && !(wanted->moves && is_odd);
+    const bool by_planes = !err && goes_by_planes(&webp, wanted);
     if (by_planes)
         err = planes_of_frame(&webp, wanted, &out, error);
     close_webp(&webp);
@@ -408,5 +423,6 @@ const struct moa_format moa_format_webp = {
     .header = header_of_webp,
     .exif = exif_of_webp,
     .rows = rows_of_webp,
+    .luma = luma_of_webp,
     .pixels = pixels_of_webp,
 };

@@ -446,9 +446,13 @@ static void kept_pixels_become_the_same_file(void **state)
         assert_kept(&others[i], &jpeg_only, i > 0);
         free(others[i].p);
     }
-    const struct file webp = webp_file(320, 200, 1, false);
-    assert_kept(&webp, &small, false);
-    free(webp.p);
+    const struct moa_recode_target png = {.max_tokens = 6, .formats = 1u << MOA_IMAGE_PNG};
+    for (int lossless = 0; lossless < 2; lossless++) {
+        const struct file webp = webp_file(320, 200, 1, lossless);
+        assert_kept(&webp, &small, lossless); /* else its planes are what goes on */
+        assert_kept(&webp, &png, true);
+        free(webp.p);
+    }
 }
 
 static void kept_pixels_are_for_one_target(void **state)
