@@ -2,7 +2,11 @@
  *
  * gateway/log.h: values in quotes, whole or cut.
  */
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gateway/log.h"
 
@@ -55,12 +59,64 @@ static void a_line_takes_what_has_room(void **state)
     }
 }
 
+enum { LINES = 20000 }; /* more than pipes and sockets hold */
+
+/* In a process of its own, which asks once what it writes to; it ends, whether anybody reads or
+ * not. */
+static void write_lines(int fd)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fd, STDERR_FILENO);
+        alarm(60);
+        for (int i = 0; i < LINES; i++)
+            log_event(LOG_LEVEL_ERROR, "test", "number=%d", i);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(fd);
+}
+
+/* How many lines are there, all of them whole. */
+static int read_lines(int fd)
+{
+    FILE *file = fdopen(fd, "r");
+    char line[256];
+    int n = 0;
+    while (fgets(line, sizeof(line), file)) {
+        assert_true(strncmp(line, "ts=", 3) == 0 && strstr(line, " level=error msg=test number="));
+        assert_int_equal(line[strlen(line) - 1], '\n');
+        n++;
+    }
+    fclose(file);
+    return n;
+}
+
+static void nobody_who_does_not_read_stops_it(void **state)
+{
+    (void)state;
+    int ends[2];
+    FILE *file = tmpfile();
+    write_lines(dup(fileno(file)));
+    rewind(file);
+    assert_int_equal(read_lines(dup(fileno(file))), LINES);
+    fclose(file);
+    for (int is_socket = 0; is_socket < 2; is_socket++) {
+        assert_int_equal(is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
+        write_lines(ends[1]);
+        assert_in_range(read_lines(ends[0]), 100, LINES - 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signs_are_escaped),
         cmocka_unit_test(long_values_are_cut_and_closed),
         cmocka_unit_test(a_line_takes_what_has_room),
+        cmocka_unit_test(nobody_who_does_not_read_stops_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
