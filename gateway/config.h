@@ -68,6 +68,18 @@ struct program_config {
     int64_t warm_up;  /* bool */
 };
 
+#define CONFIG_FLEET_NAME_BYTES 65 /* of a box or a group, with its end */
+
+/** Where rows of the journal go, beside its file. */
+struct fleet_config {
+    char *servers; /* URLs of NATS servers, between commas; "": there is no fleet */
+    char *credentials, *nkey, *nkey_seed;
+    char *ca_file, *tls_certificate, *tls_key;
+    char *box; /* "": the host's name; see config_fleet_box() */
+    char *group;
+    int64_t bytes_per_s;
+};
+
 struct config {
     char *listen_host;
     int64_t listen_port;   /* 0: any free port */
@@ -152,6 +164,8 @@ struct config {
     char *journal_path; /* "": no journal */
     int64_t journal_max_age_days;
     int64_t journal_max_bytes;
+
+    struct fleet_config fleet;
 };
 
 /** Why a configuration was refused: line 0 if no line is at fault. */
@@ -197,6 +211,10 @@ bool config_pins_model(const struct config *config, const char *model);
 /** Whether strangers are kept out: it listens on this machine only, or asks for keys, or is told to
  * do without. */
 bool config_is_guarded(const struct config *config);
+
+/** The name of this box in its fleet: what the configuration says, or the host's name with "-" for
+ * what no name may have. */
+void config_fleet_box(const struct config *config, char ret_name[CONFIG_FLEET_NAME_BYTES]);
 
 /** The file that the program `name` is: itself if there is a slash in it, or found in PATH. 0, or
  * -1 with errno. */

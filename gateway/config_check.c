@@ -327,7 +327,7 @@ int config_check(struct config *config, enum config_use use, struct config_fault
         return refuse(r, "perceive.extra", "is no JSON object");
     if (check_budget(r) || check_images(r) || check_policy(r) || check_pins(r) ||
         check_patterns(r) || check_listen(r) || check_collector(r) ||
-        config_check_program(config, use, ret_fault))
+        config_check_program(config, use, ret_fault) || config_check_fleet(config, use, ret_fault))
         return -1;
     if (use == CONFIG_TO_LOOK)
         return 0;

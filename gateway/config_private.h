@@ -68,6 +68,10 @@ char *config_expand(const char *text, struct config_fault *ret_fault, bool *ret_
 int config_check_program(const struct config *config, enum config_use use,
                          struct config_fault *ret_fault);
 
+/** What the keys of the fleet mean together, likewise. */
+int config_check_fleet(const struct config *config, enum config_use use,
+                       struct config_fault *ret_fault);
+
 /** Whether `text` may be the base URL of an engine's API: 0, or -1 with what is wrong, and what it
  * should be, as words behind the key's name. */
 int config_check_url(const char *text, char *ret_why, size_t n);

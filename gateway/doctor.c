@@ -17,6 +17,7 @@
 
 #include "doctor_ask.h"
 #include "doctor_engine.h"
+#include "fleet_doctor.h"
 #include "speaks.h"
 #include "verdict.h"
 
@@ -525,6 +526,7 @@ unsigned doctor_run(const struct config *config, FILE *out)
         for (size_t i = 0; i < tier->urls.n; i++)
             examine(&d, (enum moa_tier)which, tier->urls.items[i]);
     }
+    d.n_wrong += fleet_doctor(config, out);
     say_meaning(&d);
     fprintf(out, "%u wrong, %u to note\n", d.n_wrong, d.n_warnings);
     curl_global_cleanup();

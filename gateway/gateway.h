@@ -21,7 +21,9 @@
 #include "sense.h"
 #include "settings.h"
 
+struct beat;
 struct exchange;
+struct fleet;
 struct keeper;
 struct picture;
 
@@ -43,6 +45,8 @@ struct gateway {
     LIST_HEAD(, picture) pictures; /* that are worked on; images.c's */
     struct keys *keys;             /* NULL: no key is asked for */
     struct journal *journal;       /* NULL: none */
+    struct fleet *fleet;           /* NULL: none */
+    struct beat *beat;             /* what it is told */
     struct watch *watch;
     struct keeper *keeper;     /* of the edge's engine, if that is the gateway's to run */
     struct exporter *exporter; /* of traces */

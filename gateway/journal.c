@@ -48,9 +48,13 @@ struct journal {
     struct journal_counts counts;
     struct journal_kept kept; /* to be written */
     bool keeps;
+    int64_t acknowledged; /* to be written */
+    bool acknowledges;
     int64_t max_age_ms, max_bytes;
 
     sqlite3 *db; /* the thread's */
+    bool is_outbox;
+    int64_t written_acknowledged;
     sqlite3_stmt *insert[TABLES];
     bool failing; /* said once, until a batch is written again */
     struct journal_clock clock;
@@ -99,31 +103,50 @@ static void delete_orphans(sqlite3 *db)
                  NULL, NULL);
 }
 
-/* Deletes what is too old, an eighth of all rows at most, in case that the clock is wrong; and the
- * oldest eighth as long as there is too much. */
-static void keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes)
+/* An eighth of all rows at most, in case that the clock is wrong. */
+static void delete_old(struct journal *j, int64_t now, int64_t max_age_ms)
 {
-    const int64_t now = now_ms(CLOCK_REALTIME);
-    if (journal_clock_due(&j->clock, now, now_ms(CLOCK_BOOTTIME))) {
-        delete_where(j->db,
-                     "DELETE FROM requests WHERE sequence IN (SELECT sequence FROM requests "
-                     "WHERE time_ms < ? ORDER BY time_ms "
-                     "LIMIT (SELECT max(1, count(*) / 8) FROM requests))",
-                     now - max_age_ms);
-        delete_orphans(j->db);
-        delete_where(j->db, "DELETE FROM spending WHERE time_ms < ?", now - JOURNAL_SPENDING_MS);
-    }
-    bool deleted = false;
+    delete_where(j->db,
+                 "DELETE FROM requests WHERE sequence IN (SELECT sequence FROM requests "
+                 "WHERE time_ms < ? ORDER BY time_ms "
+                 "LIMIT (SELECT max(1, count(*) / 8) FROM requests))",
+                 now - max_age_ms);
+    delete_orphans(j->db);
+    delete_where(j->db, "DELETE FROM spending WHERE time_ms < ?", now - JOURNAL_SPENDING_MS);
+}
+
+/* The oldest eighth as long as there is too much. */
+static void delete_surplus(struct journal *j, int64_t max_bytes)
+{
     for (int round = 0; round < DELETE_ROUNDS_MAX && used_bytes(j->db) > max_bytes; round++) {
         delete_where(j->db,
                      "DELETE FROM requests WHERE sequence <= "
                      "(SELECT min(sequence) + (max(sequence) - min(sequence)) / ? FROM requests)",
                      8);
         delete_orphans(j->db);
-        deleted = true;
     }
-    if (deleted)
-        sqlite3_exec(j->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
+    sqlite3_exec(j->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL);
+}
+
+static int64_t n_waiting(struct journal *j)
+{
+    return j->is_outbox ? journal_outbox_waiting(j->db, j->written_acknowledged) : 0;
+}
+
+/* Returns how many rows were deleted before they were acknowledged. */
+static int64_t keep_bounds(struct journal *j, int64_t max_age_ms, int64_t max_bytes)
+{
+    const int64_t now = now_ms(CLOCK_REALTIME);
+    const bool is_due = journal_clock_due(&j->clock, now, now_ms(CLOCK_BOOTTIME));
+    const bool is_full = used_bytes(j->db) > max_bytes;
+    if (!is_due && !is_full)
+        return 0;
+    const int64_t before = n_waiting(j);
+    if (is_due)
+        delete_old(j, now, max_age_ms);
+    if (is_full)
+        delete_surplus(j, max_bytes);
+    return before - n_waiting(j);
 }
 
 static int insert(struct journal *j, const struct journal_item *item)
@@ -186,13 +209,20 @@ static void wait_for_rows(struct journal *j)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += JOURNAL_SWEEP_MS / 1000;
     int err = 0;
-    while (j->n == 0 && !j->keeps && !j->ending && !err)
+    while (j->n == 0 && !j->keeps && !j->acknowledges && !j->ending && !err)
         err = pthread_cond_timedwait(&j->work, &j->lock, &until);
     if (j->n == 0 || j->n >= BATCH_ROWS || j->ending)
         return;
     pthread_mutex_unlock(&j->lock);
     nanosleep(&(struct timespec){.tv_nsec = GATHER_MS * 1000000L}, NULL);
     pthread_mutex_lock(&j->lock);
+}
+
+/* If it fails, rows are sent twice at worst. */
+static void write_acknowledged(struct journal *j, int64_t sequence)
+{
+    if (!journal_outbox_write(j->db, sequence))
+        j->written_acknowledged = sequence;
 }
 
 static void *write_rows(void *arg)
@@ -204,11 +234,12 @@ static void *write_rows(void *arg)
         wait_for_rows(j);
         size_t n = pop_batch(j, items);
         struct journal_kept kept = j->kept;
-        const bool keeps = j->keeps;
+        const bool keeps = j->keeps, acknowledges = j->acknowledges;
+        const int64_t acknowledged = j->acknowledged;
         j->kept = (struct journal_kept){0};
-        j->keeps = false;
+        j->keeps = j->acknowledges = false;
         int64_t max_age_ms = j->max_age_ms, max_bytes = j->max_bytes;
-        bool over = j->ending && n == 0 && !keeps;
+        bool over = j->ending && n == 0 && !keeps && !acknowledges;
         pthread_mutex_unlock(&j->lock);
         if (over)
             return NULL;
@@ -221,8 +252,11 @@ static void *write_rows(void *arg)
         if (keeps)
             write_kept(j, &kept);
         journal_kept_done(&kept);
-        keep_bounds(j, max_age_ms, max_bytes);
+        if (acknowledges)
+            write_acknowledged(j, acknowledged);
+        const int64_t lost = keep_bounds(j, max_age_ms, max_bytes);
         pthread_mutex_lock(&j->lock);
+        j->counts.lost += lost > 0 ? (uint64_t)lost : 0;
         j->counts.written += failed ? 0 : n_rows;
         j->counts.failed += failed ? n_rows : 0;
     }
@@ -289,6 +323,10 @@ static int open_database(struct journal *j, const char *path, char *why, size_t 
     for (int i = 0; i < TABLES && !err; i++)
         err = prepare_table(j, i, version > 0 && version < JOURNAL_VERSION);
     err = err ? err : journal_kept_schema(j->db);
+    struct journal_outbox outbox = {.acknowledged = 0};
+    if (!err && j->is_outbox && !(err = journal_outbox_schema(j->db)))
+        err = journal_outbox_read(j->db, &outbox);
+    j->written_acknowledged = outbox.acknowledged;
     char sql[48];
     snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", JOURNAL_VERSION);
     err = err ? err : sqlite3_exec(j->db, sql, NULL, NULL, NULL);
@@ -330,6 +368,7 @@ int journal_open(const struct journal_options *options, struct journal **ret_jou
     pthread_cond_init(&j->work, &by_monotonic_clock);
     pthread_condattr_destroy(&by_monotonic_clock);
     journal_set_bounds(j, options);
+    j->is_outbox = options->is_outbox;
     int result = open_database(j, options->path, why, n);
     int err = result ? 0 : start_thread(j);
     if (err)
@@ -390,6 +429,15 @@ void journal_keep(struct journal *j, const struct journal_kept *kept)
     pthread_cond_signal(&j->work);
     pthread_mutex_unlock(&j->lock);
     journal_kept_done(&former);
+}
+
+void journal_acknowledge(struct journal *j, int64_t sequence)
+{
+    pthread_mutex_lock(&j->lock);
+    j->acknowledged = sequence;
+    j->acknowledges = true;
+    pthread_cond_signal(&j->work);
+    pthread_mutex_unlock(&j->lock);
 }
 
 void journal_add(struct journal *j, const struct journal_row *row)

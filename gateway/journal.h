@@ -98,12 +98,14 @@ struct journal_options {
     const char *path;
     int64_t max_age_ms;
     int64_t max_bytes;
+    bool is_outbox; /* rows are also sent elsewhere, and it counts which of them are there */
 };
 
 struct journal_counts {
     uint64_t written;
     uint64_t dropped; /* the queue was full */
     uint64_t failed;  /* SQLite refused them: a full disk, say */
+    uint64_t lost;    /* of an outbox: deleted by its bounds before they were acknowledged */
 };
 
 /** Opens or makes the file and starts the thread. 0, or -1 with `why` (of `n` bytes) filled. */
@@ -130,6 +132,9 @@ void journal_set_bounds(struct journal *journal, const struct journal_options *o
 
 void journal_count(struct journal *journal, struct journal_counts *ret_counts);
 
+/** All rows of requests up to `sequence` are elsewhere, too: has it written. Never waits. */
+void journal_acknowledge(struct journal *journal, int64_t sequence);
+
 /** What outlives the program beside the rows; all zero: nothing. */
 struct journal_kept {
     void *state; /* what a policy has learned */
@@ -153,6 +158,7 @@ struct journal_filter {
     bool fallback_only;
     size_t limit; /* the newest, at most this many */
     bool newest_first;
+    bool takes_oldest; /* the oldest, at most `limit`, instead, and those first */
 };
 
 /** Everything, oldest first, the newest `limit` rows of it. */
@@ -188,6 +194,27 @@ int journal_read_audits(const char *path, int64_t since_ms, int64_t until_ms,
 int journal_read_spending(const char *path, int64_t since_ms,
                           int (*take)(const struct journal_spending *spending, void *arg),
                           void *arg, char *why, size_t n);
+
+/** Which rows of an outbox are acknowledged, and which there are. */
+struct journal_outbox {
+    char file[17];        /* a name by chance, of this file and no other */
+    int64_t acknowledged; /* the sequence up to which all are; 0: none */
+    int64_t first, last;  /* sequences in the file; 0: there are none */
+};
+
+/** The rest as journal_read_kept(); -1 also if the file is no outbox. */
+int journal_read_outbox(const char *path, struct journal_outbox *ret_outbox, char *why, size_t n);
+
+/** Has what was read of the file survive a power failure: what was told elsewhere must not be
+ * forgotten here, or its sequence would be given twice. 0, or -1 with `why`. */
+int journal_make_durable(const char *path, char *why, size_t n);
+
+/** What of a row may leave the box, as one JSON object without a newline: nothing that a client
+ * wrote, and no key, id, trace or hash. `box` and `file` say whose row it is. */
+void journal_print_told(const struct journal_row *row, const char *box, const char *file,
+                        FILE *out);
+/** Whether that has a column. */
+bool journal_is_told(const char *column);
 
 /** One JSON object, without a newline; the docket, taken apart, only if asked for. */
 void journal_print_json(const struct journal_row *row, bool with_docket, FILE *out);

@@ -20,19 +20,21 @@ struct journal_filter journal_filter_all(size_t limit)
     " AND time_ms >= ?2 AND (?3 IS NULL OR key = ?3)"                                              \
     " AND (?4 IS NULL OR plan = ?4) AND status BETWEEN ?5 AND ?6"                                  \
     " AND (?9 = 0 OR sequence < ?9)"                                                               \
-    " AND (NOT ?7 OR fallback <> '') ORDER BY sequence DESC LIMIT ?8"
+    " AND (NOT ?7 OR fallback <> '') ORDER BY sequence "
+#define NEWEST PASSING "DESC LIMIT ?8"
 
 /* Those, in the order asked for. As they come they are not copied into a table of their own first.
  */
-static char *select_sql(sqlite3 *db, bool newest_first)
+static char *select_sql(sqlite3 *db, const struct journal_filter *filter)
 {
     char *names = journal_row_names(&journal_requests, db);
     char *sql = NULL;
     const int n =
-        !names ? -1
-        : newest_first
-            ? asprintf(&sql, "SELECT %s " PASSING, names)
-            : asprintf(&sql, "SELECT %s FROM (SELECT * " PASSING ") ORDER BY sequence", names);
+        !names                 ? -1
+        : filter->takes_oldest ? asprintf(&sql, "SELECT %s " PASSING "LIMIT ?8", names)
+        : filter->newest_first
+            ? asprintf(&sql, "SELECT %s " NEWEST, names)
+            : asprintf(&sql, "SELECT %s FROM (SELECT * " NEWEST ") ORDER BY sequence", names);
     if (n < 0)
         sql = NULL;
     free(names);
@@ -56,7 +58,7 @@ static int read_rows(sqlite3 *db, const struct journal_filter *filter,
                      int (*take)(const struct journal_row *row, void *arg), void *arg)
 {
     sqlite3_stmt *select = NULL;
-    char *sql = select_sql(db, filter->newest_first);
+    char *sql = select_sql(db, filter);
     int result = sql ? sqlite3_prepare_v2(db, sql, -1, &select, NULL) : SQLITE_NOMEM;
     free(sql);
     if (result)
@@ -79,7 +81,7 @@ static int read_span(sqlite3 *db, const struct journal_filter *filter,
 {
     sqlite3_stmt *select = NULL;
     int result = sqlite3_prepare_v2(
-        db, "SELECT count(*), min(time_ms), max(time_ms) FROM (SELECT * " PASSING ")", -1, &select,
+        db, "SELECT count(*), min(time_ms), max(time_ms) FROM (SELECT * " NEWEST ")", -1, &select,
         NULL);
     if (result)
         return -1;

@@ -60,6 +60,13 @@ char *journal_row_names(const struct journal_table *table, sqlite3 *db);
 int journal_kept_schema(sqlite3 *db);
 int journal_kept_write(sqlite3 *db, const struct journal_kept *kept, int64_t time_ms);
 
+/** The table of an outbox, unless it is there; its one row. An error of SQLite's. */
+int journal_outbox_schema(sqlite3 *db);
+int journal_outbox_write(sqlite3 *db, int64_t acknowledged);
+int journal_outbox_read(sqlite3 *db, struct journal_outbox *ret_outbox);
+/** How many rows are not acknowledged. */
+int64_t journal_outbox_waiting(sqlite3 *db, int64_t acknowledged);
+
 /** A copy in one block, texts included, to be freed with free(). NULL if out of memory. */
 void *journal_row_copy(const struct journal_table *table, const void *row);
 

@@ -59,6 +59,7 @@ enum metrics_ending {
 };
 #define METRICS_ENDINGS "asked", "idle", "itself", "memory", "slow", "hung"
 #define METRICS_ENGINE_STATES "asleep", "starting", "ready", "stopping", "resting", "failed"
+enum metrics_fleet { METRICS_FLEET_PUBLISHED, METRICS_FLEET_REFUSED, METRICS_FLEET_LOST };
 enum metrics_journal { METRICS_JOURNAL_WRITTEN, METRICS_JOURNAL_DROPPED, METRICS_JOURNAL_FAILED };
 
 /** Of the label `code`: 0 is a client that left before it had the whole answer. */

@@ -54,6 +54,7 @@ LABEL(ENDING, "reason", 6, ONE_OF(METRICS_ENDINGS))
 LABEL(ENGINE, "state", 6, ONE_OF(METRICS_ENGINE_STATES))
 LABEL(SPAN, "result", 3, ONE_OF("sent", "dropped", "rejected"))
 LABEL(JOURNAL, "result", 3, ONE_OF("written", "dropped", "failed"))
+LABEL(FLEET, "result", 3, ONE_OF("published", "refused", "lost"))
 
 ROW1(answers_total, COUNTER, "Answers of engines relayed, by executed plan.", PLAN)
 ROW1(chat_requests_total, COUNTER,
@@ -148,6 +149,15 @@ ROW(clock_moved_seconds, GAUGE,
 ROW1(trace_spans_total, TOTAL, "Spans of traces, by what became of them.", SPAN)
 ROW(trace_spans_waiting, GAUGE, "Spans that wait for the collector.")
 ROW1(journal_rows_total, TOTAL, "Rows of the journal, by what became of them.", JOURNAL)
+ROW1(fleet_rows_total, TOTAL,
+     "Rows of the journal acknowledged by the fleet's stream; refused by it, to be sent again; "
+     "deleted before they were acknowledged.",
+     FLEET)
+ROW(fleet_rows_waiting, GAUGE, "Rows of the journal that the fleet's stream has not acknowledged.")
+ROW(fleet_connected, GAUGE, "1: there is a connection to the fleet's NATS.")
+ROW(fleet_connects_total, TOTAL, "Connections made to it.")
+ROW(fleet_sent_bytes_total, TOTAL, "Bytes of rows sent to it.")
+ROW(fleet_acknowledged_age_seconds, GAUGE, "Since it last acknowledged a row.")
 
 ENDPOINT_ROW(endpoint_breaker, GAUGE, "0 closed, 1 half-open, 2 open.", e->breaker.state)
 ENDPOINT_ROW(endpoint_misconfigured, GAUGE,

@@ -19,9 +19,11 @@
 #include <curl/curl.h>
 #include <event2/event.h>
 
+#include "beat.h"
 #include "cache.h"
 #include "exchange.h"
 #include "exporter.h"
+#include "fleet.h"
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
@@ -104,6 +106,7 @@ static struct journal_options journal_options_of(const struct config *c)
         .path = c->journal_path,
         .max_age_ms = c->journal_max_age_days * DAY_MS,
         .max_bytes = c->journal_max_bytes,
+        .is_outbox = c->fleet.servers[0],
     };
 }
 
@@ -183,7 +186,9 @@ static int make_server(struct gateway *g, const struct config *config, char *why
 
 static void on_uplink(const struct uplink_reading *reading, void *arg)
 {
-    sense_uplink(arg, reading);
+    struct gateway *g = arg;
+    sense_uplink(&g->sense, reading);
+    fleet_note_upload(g->fleet, reading->last);
 }
 
 /* Threads that fetch images, once any are to be fetched. */
@@ -229,6 +234,16 @@ static int recall_budget(struct gateway *g, const char *journal_path, char *why,
                                  why, n);
 }
 
+static int join_fleet(struct gateway *g, const struct config *config, char *why, size_t n)
+{
+    if (fleet_open(config, g->journal, &g->fleet, why, n))
+        return -1;
+    g->beat = beat_new(g);
+    if (!g->beat)
+        snprintf(why, n, "out of memory");
+    return g->beat ? 0 : -1;
+}
+
 static int make_leaves(struct gateway *g, const struct config *config, char *why, size_t n)
 {
     snprintf(why, n, "out of memory");
@@ -243,7 +258,7 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
     if (!g->exporter)
         return -1;
     aim_traces(g);
-    upstream_set_meter(g->upstream, on_uplink, &g->sense);
+    upstream_set_meter(g->upstream, on_uplink, g);
     g->cache = cache_new((size_t)config->cache_bytes);
     g->recall = g->cache ? recall_new((size_t)config->memory_bytes) : NULL;
     if (!g->recall)
@@ -265,6 +280,8 @@ static int make_leaves(struct gateway *g, const struct config *config, char *why
         snprintf(why, n, "out of memory");
         return -1;
     }
+    if (config->fleet.servers[0] && join_fleet(g, config, why, n))
+        return -1;
     return make_server(g, config, why, n);
 }
 
@@ -299,6 +316,8 @@ static void unmake(struct gateway *g)
     cache_free(g->cache);
     recall_free(g->recall);
     guarantee_free(g->guarantee);
+    beat_free(g->beat);
+    fleet_close(g->fleet);
     journal_close(g->journal);
     keys_free(g->keys);
     feedback_done(&g->feedback);
@@ -334,6 +353,9 @@ static void warn_of_open_doors(const struct config *c)
 {
     warn_if_readable(c->keys_file);
     warn_if_readable(c->tls_key);
+    warn_if_readable(c->fleet.credentials);
+    warn_if_readable(c->fleet.nkey_seed);
+    warn_if_readable(c->fleet.tls_key);
     warn_if_readable(c->tier[MOA_EDGE].api_key_file);
     warn_if_readable(c->tier[MOA_CLOUD].api_key_file);
     if (c->insecure && !c->keys_file[0])
@@ -401,6 +423,7 @@ static int reload(struct gateway *g, unsigned *ret_line, char *why, size_t n)
     recall_clear(g->recall); /* engines, prompts or keys may be others */
     if (g->journal)
         journal_set_bounds(g->journal, &bounds);
+    fleet_set_rate(g->fleet, config->fleet.bytes_per_s);
     return 0;
 }
 

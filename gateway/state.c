@@ -12,6 +12,7 @@
 
 #include "cache.h"
 #include "exporter.h"
+#include "fleet.h"
 #include "gateway.h"
 #include "guarantee.h"
 #include "journal.h"
@@ -238,6 +239,30 @@ static void add_budget(yyjson_mut_doc *doc, yyjson_mut_val *cloud, struct gatewa
     yyjson_mut_obj_add_uint(doc, held, "cloud_busy", g->metrics.escalations_held_total[1]);
 }
 
+/* null: there is none. */
+static void add_fleet(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct gateway *g,
+                      int64_t now_us)
+{
+    struct fleet_view now;
+    struct journal_counts counts;
+    if (!g->fleet) {
+        yyjson_mut_obj_add_null(doc, root, "fleet");
+        return;
+    }
+    fleet_look(g->fleet, &now);
+    journal_count(g->journal, &counts);
+    yyjson_mut_val *fleet = yyjson_mut_obj_add_obj(doc, root, "fleet");
+    yyjson_mut_obj_add_strcpy(doc, fleet, "box", now.box);
+    yyjson_mut_obj_add_strcpy(doc, fleet, "group", now.group);
+    yyjson_mut_obj_add_bool(doc, fleet, "connected", now.is_connected);
+    yyjson_mut_obj_add_uint(doc, fleet, "published", now.published);
+    yyjson_mut_obj_add_int(doc, fleet, "waiting", now.waiting);
+    yyjson_mut_obj_add_uint(doc, fleet, "lost", counts.lost);
+    yyjson_mut_obj_add_uint(doc, fleet, "refused", now.refused);
+    add_number(doc, fleet, "acknowledged_age_ms", age_ms(now.acknowledged_us, now_us));
+    yyjson_mut_obj_add_strcpy(doc, fleet, "error", now.error);
+}
+
 char *state_json(struct gateway *g, int64_t now_us, size_t *ret_n)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
@@ -252,6 +277,7 @@ char *state_json(struct gateway *g, int64_t now_us, size_t *ret_n)
     add_uplink(doc, cloud, g, now_us);
     add_budget(doc, cloud, g, now_us);
     yyjson_mut_obj_add_uint(doc, root, "requests", g->n_exchanges);
+    add_fleet(doc, root, g, now_us);
     char *text = yyjson_mut_write(doc, YYJSON_WRITE_NOFLAG, ret_n);
     yyjson_mut_doc_free(doc);
     return text;
@@ -270,6 +296,25 @@ static void read_journal_counts(const struct gateway *g, double ret_rows[METRICS
     ret_rows[METRICS_JOURNAL_WRITTEN] = (double)counts.written;
     ret_rows[METRICS_JOURNAL_DROPPED] = (double)counts.dropped;
     ret_rows[METRICS_JOURNAL_FAILED] = (double)counts.failed;
+}
+
+static void read_fleet(const struct gateway *g, struct metrics *m, int64_t now_us)
+{
+    struct fleet_view now = {.waiting = 0};
+    struct journal_counts counts = {.lost = 0};
+    const double unknown = g->fleet ? 0 : (double)NAN;
+    if (g->fleet) {
+        fleet_look(g->fleet, &now);
+        journal_count(g->journal, &counts);
+    }
+    m->fleet_rows_total[METRICS_FLEET_PUBLISHED] = unknown + (double)now.published;
+    m->fleet_rows_total[METRICS_FLEET_REFUSED] = unknown + (double)now.refused;
+    m->fleet_rows_total[METRICS_FLEET_LOST] = unknown + (double)counts.lost;
+    m->fleet_rows_waiting = unknown + (double)now.waiting;
+    m->fleet_connected = unknown + now.is_connected;
+    m->fleet_connects_total = unknown + (double)now.connects;
+    m->fleet_sent_bytes_total = unknown + (double)now.sent_bytes;
+    m->fleet_acknowledged_age_seconds = age_ms(now.acknowledged_us, now_us) / 1e3;
 }
 
 static void read_span_counts(const struct gateway *g, struct metrics *m)
@@ -353,6 +398,7 @@ static void read_gauges(struct gateway *g, int64_t now_us)
     read_budget(g, now_us);
     read_span_counts(g, m);
     read_journal_counts(g, m->journal_rows_total);
+    read_fleet(g, m, now_us);
     read_guarantee(g);
     read_program(g);
 }
