@@ -5,6 +5,7 @@ import ctypes
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,24 @@ class Programs(unittest.TestCase):
                     self.assertGreater(one["cpu_us"], 0, name)
                     self.assertGreaterEqual(one["p95_us"], one["p50_us"], name)
         self.assertIn("| 100 KB | moaoff, new picture |", table)
+
+    @unittest.skipUnless(os.path.exists(os.path.join(os.path.dirname(BUILD), "python", "moaoff", "__init__.py")), "no Python package")
+    def test_batch(self):
+        """Twenty pictures by the program and by the Python package, without a cluster; nothing is fetched."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "found.json")
+            table = self.script("batch", "--smoke", "--build", os.path.dirname(BUILD), "--json", path)
+            with open(path) as f:
+                [row] = json.load(f)["rows"]
+        self.assertEqual((row["way"], row["differ"]), ("threads", 0))
+        self.assertIn("| 0 of 20 |", table)
+
+    def test_the_page_shows_what_batch_runs(self):
+        with open(os.path.join(ROOT, "docs", "python.md")) as page, open(os.path.join(ROOT, "bench", "clusters.py")) as program:
+            blocks, code = re.findall(r"```python\n(.*?)```", page.read(), re.DOTALL), program.read()
+        self.assertEqual(len(blocks), 3)
+        for block in blocks:
+            self.assertIn(block, code)
 
     def test_reference(self):
         reference = ctypes.CDLL(os.path.join(BUILD, "libbench-reference.so"))
