@@ -13,7 +13,7 @@
 extern const struct command score_command, decide_command, serve_command, log_command,
     policies_command, calibrate_command, eval_command, report_command, engine_command,
     simulate_command, cpu_command, completion_command, man_command, doctor_command,
-    guarantee_command, replay_command, top_command;
+    guarantee_command, replay_command, top_command, fleet_command;
 
 /** All of them, in the order of `moaoff --help`; NULL at the end. */
 extern const struct command *const commands[];

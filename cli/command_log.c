@@ -40,16 +40,7 @@ static const char *read_since(const char *text)
 
 static const char *read_status(const char *text)
 {
-    size_t n = strlen(text);
-    if (n == 3 && text[0] >= '1' && text[0] <= '5' && strcmp(text + 1, "xx") == 0) {
-        arguments.status_min = (text[0] - '0') * INT64_C(100);
-        arguments.status_max = arguments.status_min + 99;
-        return NULL;
-    }
-    if (n < 1 || n > 3 || strspn(text, "0123456789") != n)
-        return "must be a status such as 200, or a class such as 5xx";
-    arguments.status_min = arguments.status_max = strtol(text, NULL, 10);
-    return NULL;
+    return status_read(text, &arguments.status_min, &arguments.status_max);
 }
 
 /* By enum moa_plan. */

@@ -13,12 +13,25 @@
 #include "command.h"
 
 const struct command *const commands[] = {
-    &score_command,      &decide_command,   &serve_command,
-    &doctor_command,     &log_command,      &top_command,
-    &guarantee_command,  &replay_command,   &policies_command,
-    &calibrate_command,  &eval_command,     &report_command,
-    &engine_command,     &simulate_command, &cpu_command,
-    &completion_command, &man_command,      NULL,
+    &score_command,
+    &decide_command,
+    &serve_command,
+    &doctor_command,
+    &log_command,
+    &top_command,
+    &guarantee_command,
+    &fleet_command,
+    &replay_command,
+    &policies_command,
+    &calibrate_command,
+    &eval_command,
+    &report_command,
+    &engine_command,
+    &simulate_command,
+    &cpu_command,
+    &completion_command,
+    &man_command,
+    NULL,
 };
 
 static void print_help(FILE *out)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * --since; see since.h.
+ * --since and --status; see since.h.
  */
 #include "since.h"
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 const char *since_read(const char *text, int64_t *ret_ms)
@@ -30,4 +31,18 @@ const char *since_read(const char *text, int64_t *ret_ms)
         }
     }
     return wrong;
+}
+
+const char *status_read(const char *text, int64_t *ret_min, int64_t *ret_max)
+{
+    const size_t n = strlen(text);
+    if (n == 3 && text[0] >= '1' && text[0] <= '5' && strcmp(text + 1, "xx") == 0) {
+        *ret_min = (text[0] - '0') * INT64_C(100);
+        *ret_max = *ret_min + 99;
+        return NULL;
+    }
+    if (n < 1 || n > 3 || strspn(text, "0123456789") != n)
+        return "must be a status such as 200, or a class such as 5xx";
+    *ret_min = *ret_max = strtol(text, NULL, 10);
+    return NULL;
 }

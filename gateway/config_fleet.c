@@ -115,7 +115,7 @@ int config_check_fleet(const struct config *config, enum config_use use,
                   "is set, and this program was built without NATS (libnats-dev, "
                   "-Dfleet=enabled)");
 #endif
-    if (!config->journal_path[0])
+    if (use == CONFIG_TO_SERVE && !config->journal_path[0])
         return refuse(ret_fault, "fleet.servers", "needs journal.path, whose rows the fleet gets");
     return check_files(f, ret_fault);
 }

@@ -20,7 +20,7 @@
 #include "log.h"
 
 #define CONNECT_MS 5000
-#define IDLE_US 250000
+#define IDLE_US 500000
 #define PAUSE_MIN_MS 250
 #define PAUSE_MAX_MS 15000
 #define END_S 3 /* that the end waits for a name that is looked up, say */

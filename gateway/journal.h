@@ -213,8 +213,8 @@ int journal_make_durable(const char *path, char *why, size_t n);
  * wrote, and no key, id, trace or hash. `box` and `file` say whose row it is. */
 void journal_print_told(const struct journal_row *row, const char *box, const char *file,
                         FILE *out);
-/** Whether that has a column. */
-bool journal_is_told(const char *column);
+/** The columns that it has, in their order; NULL at the end. */
+const char *journal_told_name(size_t i);
 
 /** One JSON object, without a newline; the docket, taken apart, only if asked for. */
 void journal_print_json(const struct journal_row *row, bool with_docket, FILE *out);

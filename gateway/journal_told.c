@@ -50,7 +50,12 @@ static const char *const told[] = {
     "total_us",
 };
 
-bool journal_is_told(const char *column)
+const char *journal_told_name(size_t i)
+{
+    return i < sizeof(told) / sizeof(told[0]) ? told[i] : NULL;
+}
+
+static bool is_told(const char *column)
 {
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
         if (strcmp(told[i], column) == 0)
@@ -72,7 +77,7 @@ void journal_print_told(const struct journal_row *row, const char *box, const ch
     fprintf(out, "{\"box\":\"%s\",\"journal\":\"%s\"", box, file);
     for (size_t i = 0; i < journal_requests.n_columns; i++) {
         const struct journal_column *c = &journal_requests.columns[i];
-        if (!journal_is_told(c->name))
+        if (!is_told(c->name))
             continue;
         if (c->kind == JOURNAL_TEXT)
             print_text(c->name, journal_row_text(row, c), out);

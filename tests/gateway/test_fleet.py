@@ -2,6 +2,7 @@
 """A box in its fleet: the configuration, what `moaoff doctor` says, and the journal's rows on their way to Debian's
 nats-server, whatever happens to it, to the box, and between them."""
 import base64
+import csv
 import json
 import signal
 import sqlite3
@@ -415,3 +416,131 @@ def test_the_rate_is_kept(boxes, hub):
 def metric(gateway, name):
     lines = gateway.get("/metrics").body.decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(name + " ")))
+
+
+# ---- moaoff fleet ----
+
+def fleet(tmp_path, hub, *arguments, fails=False):
+    path = tmp_path / "operator.yaml"
+    path.write_text(json.dumps({"fleet": {"servers": hub.url, "group": "shop"}}))
+    done = subprocess.run([MOAOFF, "fleet", *arguments, "--config", str(path)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode != 0) == fails, done
+    return done.stderr if fails else done.stdout
+
+
+def put(hub, box, journal, sequence, time_ms=1_700_000_000_000, **more):
+    row = {"box": "liar", "journal": journal, "sequence": sequence, "time_ms": time_ms, "status": 200, "plan": "edge",
+           "reasons": "text=simple, image0=complex", "edge_up": True, "total_us": 1500, **more}
+    with Client(hub.port) as client:
+        answer = client.ask("moaoff.shop.%s.journal" % box, row)
+        assert answer["seq"] > 0, answer
+
+
+def test_status_has_a_row_for_each_box(boxes, hub, tmp_path):
+    one = hub()
+    said = {}
+    for name in ("b1", "b2"):
+        ask(boxes.box(one.url, name), 3)
+
+    def look():
+        for line in fleet(tmp_path, one, "status", "--json").splitlines():
+            said[json.loads(line)["box"]] = json.loads(line)
+        return len(said) == 2 and all(box["requests"]["answered"] == 3 for box in said.values())
+    until(look)
+    for name, box in said.items():
+        assert box["box"] == name and box["state"] == "up" and 0 <= box["seen_age_ms"] < 1000 * WAIT_S
+        assert box["requests"]["kept"] == 3 and box["guarantee"]["state"] == "shadow" and box["policy"] == "edge"
+        assert box["published"] <= 3 and box["lost"] == 0
+    lines = fleet(tmp_path, one, "status").splitlines()
+    assert lines[0].split()[:4] == ["box", "version", "state", "seen"]
+    assert sorted(line.split()[0] for line in lines[1:]) == ["b1", "b2"]
+    assert all("100.0 %" in line and "shadow" in line for line in lines[1:])
+    assert [line.split()[0] for line in fleet(tmp_path, one, "status", "--box", "b2").splitlines()[1:]] == ["b2"]
+
+
+def test_log_has_the_rows_of_all_boxes(hub, tmp_path):
+    one = hub()
+    make_stream(one)
+    for i in range(1, 6):
+        put(one, "b1", "0a", i)
+        put(one, "b2", "0a", i, status=502, plan="cloud", time_ms=int(time.time() * 1000))
+    put(one, "b2", "0a", 5, status=502, plan="cloud")  # what came twice is shown once
+    with Client(one.port) as client:
+        for junk in (b"", b"{", b"[]", b'{"sequence":1}', b'{"sequence":1,"journal":"../x"}'):
+            client.publish("moaoff.shop.b1.journal", junk)
+    rows = [json.loads(line) for line in fleet(tmp_path, one, "log", "--json").splitlines()]
+    # Whose row it is says the subject, not the row.
+    assert [(row["box"], row["sequence"]) for row in rows] == [(box, i) for i in range(1, 6) for box in ("b1", "b2")]
+    assert [row["sequence"] for row in map(json.loads, fleet(tmp_path, one, "log", "--json", "-n", "2").splitlines())] == [5, 5]
+    assert len(fleet(tmp_path, one, "log", "--json", "--status", "5xx").splitlines()) == 5
+    assert len(fleet(tmp_path, one, "log", "--json", "--plan", "edge").splitlines()) == 5
+    assert len(fleet(tmp_path, one, "log", "--json", "--since", "1h").splitlines()) == 5
+    assert {json.loads(line)["box"] for line in fleet(tmp_path, one, "log", "--json", "--box", "b1").splitlines()} == {"b1"}
+    put(one, "b3", "0b", 1, plan="\x1b[31m", reasons="a\nb")
+    assert "\x1b" not in fleet(tmp_path, one, "log", "--box", "b3") and len(fleet(tmp_path, one, "log", "--box", "b3").splitlines()) == 2
+
+
+def test_log_follows(hub, tmp_path):
+    one = hub()
+    make_stream(one)
+    put(one, "b1", "0a", 1)
+    path = tmp_path / "operator.yaml"
+    path.write_text(json.dumps({"fleet": {"servers": one.url, "group": "shop"}}))
+    with subprocess.Popen([MOAOFF, "fleet", "log", "--json", "-f", "--config", str(path)], stdout=subprocess.PIPE, text=True) as running:
+        assert json.loads(running.stdout.readline())["sequence"] == 1
+        put(one, "b1", "0a", 2)
+        assert json.loads(running.stdout.readline())["sequence"] == 2
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 0
+
+
+def read_csv(path):
+    with open(path, newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def test_export_is_idempotent(hub, tmp_path):
+    one = hub()
+    make_stream(one)
+    day_ms = 86_400_000
+    for i in range(1, 301):  # more than is asked for at once
+        put(one, "b1", "0a", i, time_ms=1_700_000_000_000 + i // 151 * day_ms, calls='a "b", c')
+    out = tmp_path / "out"
+    assert "300 new rows, 0 that were there" in fleet(tmp_path, one, "export", "-o", str(out))
+    assert sorted(path.name for path in out.iterdir()) == ["2023-11-14.csv", "2023-11-15.csv"]
+    first, second = (read_csv(path) for path in sorted(out.iterdir()))
+    assert [int(row["sequence"]) for row in first + second] == list(range(1, 301))
+    assert list(first[0])[:4] == ["box", "journal", "sequence", "time_ms"]
+    assert first[0]["box"] == "b1" and first[0]["calls"] == 'a "b", c' and first[0]["edge_up"] == "true" and first[0]["cost"] == ""
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "0 new rows, 300 that were there" in fleet(tmp_path, one, "export", "-o", str(out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    # What comes later is added, what comes twice is not, and a line that was broken off is written again.
+    put(one, "b1", "0a", 301, time_ms=1_700_000_000_000 + day_ms)
+    put(one, "b1", "0a", 300, time_ms=1_700_000_000_000 + day_ms)
+    put(one, "b1", "0b", 1, time_ms=1_700_000_000_000 + day_ms)
+    torn = out / "2023-11-15.csv"
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert "3 new rows, 300 that were there" in fleet(tmp_path, one, "export", "-o", str(out))
+    again = read_csv(torn)
+    assert sorted((row["journal"], int(row["sequence"])) for row in again) == [("0a", i) for i in range(151, 302)] + [("0b", 1)]
+    # A file that is gone is written anew.
+    torn.unlink()
+    fleet(tmp_path, one, "export", "-o", str(out))
+    assert len(read_csv(torn)) == 152
+    # What comes late is new as well, once.
+    for i in (420, 400, 410, 400, 2000, 1999, 2000, 420):
+        put(one, "b9", "0a", i)
+    fleet(tmp_path, one, "export", "-o", str(out), "--box", "b9")
+    assert [int(row["sequence"]) for row in read_csv(out / "2023-11-14.csv") if row["box"] == "b9"] == [420, 400, 410, 2000, 1999]
+
+
+def test_what_cannot_be_asked_is_said(hub, tmp_path):
+    one = hub()
+    assert "stream not found" in fleet(tmp_path, one, "log", fails=True)
+    assert "what? Give status, log or export" in fleet(tmp_path, one, fails=True)
+    assert "no such letters" in fleet(tmp_path, one, "log", "--box", "a.b", fails=True)
+    one.stop()
+    assert "no connection: 127.0.0.1" in fleet(tmp_path, one, "status", fails=True)
+    done = subprocess.run([MOAOFF, "fleet", "status"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "fleet.servers is not set" in done.stderr
