@@ -223,8 +223,13 @@ void moa_confidence_step(const struct confidence *c, const struct confidence_new
             q.hessian[i][j] += samples->hessian[i][j];
     }
     solve(&q, x);
-    for (int i = 0; i < CONFIDENCE_N; i++)
+    for (int i = 0; i < CONFIDENCE_N; i++) {
+        if (!isfinite(x[i])) {
+            *ret_confidence = *c;
+            return;
+        }
         largest = fmax(largest, fabs(x[i]));
+    }
     const double length = largest > CONFIDENCE_STEP_MAX ? CONFIDENCE_STEP_MAX / largest : 1.0;
     for (int i = 0; i < CONFIDENCE_N; i++)
         ret_confidence->w[i] = c->w[i] - length * x[i];

@@ -60,6 +60,23 @@ static bool are_equations(const struct moa_group_counts *c)
     return true;
 }
 
+/* A sum of squares, weighted: with 1 added on the diagonal no pivot of Cholesky's is below 1. */
+static bool is_sum_of_squares(const struct moa_group_counts *c)
+{
+    double l[MOA_GROUP_WEIGHTS][MOA_GROUP_WEIGHTS];
+    for (int row = 0, at = 0; row < MOA_GROUP_WEIGHTS; row++) {
+        for (int column = 0; column <= row; column++) {
+            double sum = c->curvature[at++] + (column == row ? 1.0 : 0.0);
+            for (int k = 0; k < column; k++)
+                sum -= l[row][k] * l[column][k];
+            if (column == row && !(sum > 0.5))
+                return false;
+            l[row][column] = column == row ? sqrt(sum) : sum / l[column][column];
+        }
+    }
+    return true;
+}
+
 static bool are_times(const struct moa_group_times *t)
 {
     const double x[] = {t->n,         t->fixed_ms,     t->prompt_ms, t->prompt_tokens,
@@ -79,7 +96,7 @@ const char *moa_group_counts_wrong(const struct moa_group_counts *counts)
         return "a box without an instance";
     if (!is_nested(counts->n_audits, counts->kept, counts->lost))
         return "more lost than kept, more kept than audited, or less by a looser threshold";
-    if (!are_equations(counts))
+    if (!are_equations(counts) || !is_sum_of_squares(counts))
         return "equations that no audits can have";
     if (!are_times(&counts->times[0]) || !are_times(&counts->times[1]))
         return "times below 0, or that are no numbers";
@@ -146,7 +163,7 @@ static void walk_name(struct byte_walk *w, char name[MOA_GROUP_NAME_BYTES])
         name[i] = (char)walk_byte(w, (unsigned char)name[i]);
     if (w->reads)
         memset(name + n, 0, MOA_GROUP_NAME_BYTES - n);
-    walk_check(w, moa_group_name_valid(name), "a name that cannot be");
+    walk_check(w, moa_group_name_valid(name) && strlen(name) == n, "a name that cannot be");
 }
 
 static void walk_u32(struct byte_walk *w, uint32_t *x)

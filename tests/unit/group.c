@@ -195,6 +195,12 @@ static void counts_that_cannot_be_are_refused(void **unused)
     c.curvature[1] = 5.0; /* off the diagonal, and nothing on it */
     refused(g, &c, MOA_ERR_ARGUMENT, "equations");
     c = fine;
+    for (int i = 0; i < MOA_GROUP_WEIGHTS; i++) /* each pair may be, all of them cannot */
+        c.curvature[i * (i + 1) / 2 + i] = 10.0;
+    c.curvature[1] = c.curvature[3] = 9.0;
+    c.curvature[4] = -9.0;
+    refused(g, &c, MOA_ERR_ARGUMENT, "equations");
+    c = fine;
     c.curvature[0] = -1.0;
     refused(g, &c, MOA_ERR_ARGUMENT, "equations");
     c = fine;
