@@ -34,10 +34,15 @@ class Packaging(unittest.TestCase):
                       read("debian", "rules"))
 
     def test_libraries_are_those_that_setup_installs(self):
-        wanted = set(re.findall(r"^0 library \S+ (\S+)$", read("tools", "setup"), re.M)) - {"libcmocka-dev"}
+        wanted = set(re.findall(r"^[0p] library \S+ (\S+)$", read("tools", "setup"), re.M)) - {"libcmocka-dev"}
         self.assertGreater(len(wanted), 10)
         needed = read("debian", "control").split("\n\n")[0].split("Build-Depends:")[1]
         self.assertEqual(wanted - set(re.findall(r"[\w.+-]+", needed)), set())
+
+    def test_features_are_decided(self):
+        """debhelper enables those that are not: a package would have what the building machine happens to have, or not be built."""
+        features = re.findall(r"^option\('(\w+)', type: 'feature'", read("meson_options.txt"), re.M)
+        self.assertEqual(set(re.findall(r"-D(\w+)=(?:enabled|disabled)", read("debian", "rules"))), set(features))
 
     def test_what_is_installed_is_in_one_package(self):
         with open(os.path.join(BUILD, "meson-info", "intro-installed.json")) as f:
