@@ -48,7 +48,7 @@ static void print_word(const char *text, int width, FILE *out)
 static void print_table_row(const struct fleet_row *row, FILE *out)
 {
     char when[32];
-    struct tm local;
+    struct tm local = {0};
     const time_t seconds = (time_t)(row->time_ms / 1000);
     yyjson_val *total = yyjson_obj_get(row->root, "total_us");
     localtime_r(&seconds, &local);

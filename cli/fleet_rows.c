@@ -137,6 +137,13 @@ static struct seen_of *find(struct fleet_seen *seen, const struct seen_of *wante
     return fresh;
 }
 
+/* Sequences that nothing was seen of yet stand where much older ones stood. */
+static void forget(struct seen_of *of, int64_t from, int64_t until)
+{
+    for (int64_t s = from; s < until; s++)
+        of->bits[s % WINDOW / 64] &= ~(UINT64_C(1) << s % 64);
+}
+
 bool fleet_seen_add(struct fleet_seen *seen, const char *key, const char *box, const char *journal,
                     int64_t sequence)
 {
@@ -147,10 +154,10 @@ bool fleet_seen_add(struct fleet_seen *seen, const char *key, const char *box, c
         return true; /* out of memory: twice is better than never */
     if (sequence <= of->highest - WINDOW)
         return false;
-    if (sequence - of->highest >= WINDOW)
+    if (sequence > of->highest && sequence - of->highest >= WINDOW)
         memset(of->bits, 0, sizeof(of->bits));
-    for (int64_t s = of->highest + 1; s < sequence && sequence - of->highest < WINDOW; s++)
-        of->bits[s % WINDOW / 64] &= ~(UINT64_C(1) << s % 64);
+    else if (sequence > of->highest)
+        forget(of, of->highest + 1, sequence);
     uint64_t *word = &of->bits[sequence % WINDOW / 64];
     const uint64_t bit = UINT64_C(1) << sequence % 64;
     const bool is_new = sequence > of->highest || !(*word & bit);

@@ -25,9 +25,8 @@ struct fleet_parcel {
 
 struct fleet {
     pthread_t thread;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* of what follows, and of is_ending */
     pthread_cond_t wake;
-    bool is_ending;
     char *words; /* to be told; NULL: nothing new */
     int64_t bytes_per_s;
     struct fleet_view view;
@@ -38,19 +37,20 @@ struct fleet {
     /* The thread's. */
     char *path; /* of the journal */
     char *access_texts[7];
-    char name[16 + CONFIG_FLEET_NAME_BYTES];
     struct fleet_access access;
     struct fleet_names names;
     struct fleet_wire *wire;
-    bool is_made; /* the streams are there */
     struct fleet_pace pace;
     struct fleet_parcel parcels[FLEET_BATCH_ROWS];
     size_t n_parcels;
     int64_t acknowledged;  /* sequence */
     uint64_t seen_written; /* rows of the journal when it was read last */
-    bool has_more;         /* it had more rows than a batch */
     int64_t pause_ms;      /* after a failure, growing */
-    bool is_failing;       /* said once */
+    char name[16 + CONFIG_FLEET_NAME_BYTES];
+    bool has_more;   /* the journal had more rows than a batch */
+    bool is_made;    /* the streams are there */
+    bool is_failing; /* said once */
+    bool is_ending;
 };
 
 int64_t fleet_now_us(void);

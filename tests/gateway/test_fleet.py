@@ -15,6 +15,10 @@ from bodies import chat, data_uri, picture
 from conftest import MOAOFF, Gateways, merged, rows_of
 from nats_hub import Client, Hub, Road, free_port
 
+if "built without NATS" in subprocess.run([MOAOFF, "doctor", "--config", "-"], input='fleet: {servers: "nats://127.0.0.1:1"}',
+                                          capture_output=True, text=True, timeout=60).stderr:
+    pytest.skip("built with -Dfleet=disabled", allow_module_level=True)
+
 STREAM = "moaoff-shop"
 WAIT_S = 120  # for what takes a second on an idle machine
 
