@@ -47,14 +47,13 @@ struct journal {
     bool ending, full;
     struct journal_counts counts;
     struct journal_kept kept; /* to be written */
-    bool keeps;
+    bool keeps, acknowledges;
     int64_t acknowledged; /* to be written */
-    bool acknowledges;
     int64_t max_age_ms, max_bytes;
 
     sqlite3 *db; /* the thread's */
-    bool is_outbox;
     int64_t written_acknowledged;
+    bool is_outbox;
     sqlite3_stmt *insert[TABLES];
     bool failing; /* said once, until a batch is written again */
     struct journal_clock clock;
