@@ -64,8 +64,7 @@ def run_spark(folder, out, jobs):
     from pyspark.sql import SparkSession
     spark = (SparkSession.builder.master("local[%d]" % jobs).config("spark.ui.enabled", "false")
              .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-             .config("spark.driver.memory", "2g").config("spark.sql.execution.arrow.maxRecordsPerBatch", "64")
-             .config("spark.pyspark.python", sys.executable).getOrCreate())
+             .config("spark.driver.memory", "2g").config("spark.sql.execution.arrow.maxRecordsPerBatch", "64").getOrCreate())
     yield
     score_with_spark(spark, folder, out)
     yield
