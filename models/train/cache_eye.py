@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keep the trained eye's image tokens of many worlds, so that the language model trains on them cheaply.
 
-usage: cache_eye.py edge|cloud BUILD_DIR --count N [--seed S]
+usage: cache_eye.py edge|coarse|cloud BUILD_DIR --count N [--seed S]
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main():
     c = network.config(args.name, vocab=32)
     eye = network.VisionLanguageModel(c).vision
     eye.load_state_dict(torch.load(f"{args.build}/{args.name}-eye.pt")["eye"])
-    rng = random.Random(f"cache {args.name} {args.seed}")
+    rng = random.Random(f"cache {c.stream} {args.seed}")
     worlds, tokens = [], []
     with torch.no_grad():
         while len(worlds) < args.count:

@@ -30,7 +30,7 @@ MODES = {
     "text deep": (3, 0.08),
     "text choice": (2, 0.13),
 }
-EDGE_SHARE = 0.3  # of the steps with images: seen with the edge model's eye
+COARSE_SHARE = 0.3  # of the steps with images that both eyes see: seen with the coarse one
 LEVEL_STEPS = 1500  # the next level opens after so many steps at the latest
 LEVEL_SCORES = {1: 0.85, 2: 0.8, 3: 0.75, 4: 0.85}  # or as soon as its kinds are answered this well
 OPEN_MODES = {  # what a level adds to the short questions about images: the last two are the chained ones
@@ -47,7 +47,8 @@ class Curriculum:
     def __init__(self, configs, en, table, caches, state=None):
         """configs: by name. caches: by name, what each trained eye sees."""
         self.configs, self.en, self.table, self.caches = configs, en, table, caches
-        self.c = configs["cloud"]  # the eye of the current step
+        self.own = "edge" if "edge" in caches else "cloud"  # the eye whose answers say what is asked next
+        self.c = configs[self.own]  # the eye of the current step
         self.level, self.opened = 1, 0  # and the step at which it opened
         self.score = {}  # running share of right answers by (mode, kind)
         if state:
@@ -57,7 +58,7 @@ class Curriculum:
         return dict(level=self.level, opened=self.opened, score=self.score)
 
     def note(self, mode, kinds, right):
-        if self.c.name == "edge" and not mode.startswith("text"):
+        if self.c.name != self.own and not mode.startswith("text"):
             return
         for row, hits in zip(kinds, right):
             for kind, hit in zip(row, hits):
@@ -173,8 +174,8 @@ class Curriculum:
         """-> mode, batch, image tokens or None"""
         mode = self._mode(rng)
         before = self._before(rng)
-        by_edge = "edge" in self.caches and rng.random() < EDGE_SHARE
-        self.c = self.configs["edge" if by_edge else "cloud"]
+        coarse = "coarse" in self.caches and rng.random() < COARSE_SHARE
+        self.c = self.configs["coarse" if coarse else self.own]
         if mode.startswith("text"):
             worlds, tokens = self._fresh_worlds(rng, mode), None
             told = [questions.describe(w, self.c.grid, rng if rng.random() < 0.5 else None) for w in worlds]

@@ -134,12 +134,17 @@ def load_pair(name, directory):
     return model.eval(), tk
 
 
+def language_path(name, build):
+    """Where the training of a model's language model stands."""
+    return f"{build}/edge-language.pt" if name == "edge" else f"{build}/language.pt"
+
+
 def load_build(name, build):
     """The newest trained state in the build folder; what is missing keeps its starting values."""
     tk = tokenizer.Tokenizer.load(f"{build}/merges.json")
     model = network.VisionLanguageModel(network.config(name, len(tk.tokens)))
     eye = training.load_if_there(f"{build}/{name}-eye.pt")
-    language = training.load_if_there(f"{build}/language.pt")
+    language = training.load_if_there(language_path(name, build))
     if eye:
         model.vision.load_state_dict(eye["eye"])
     if language:
@@ -149,7 +154,7 @@ def load_build(name, build):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=network.CONFIGS)
+    parser.add_argument("name", choices=["edge", "cloud"])
     parser.add_argument("build")
     parser.add_argument("out")
     parser.add_argument("--type", choices=TYPES, default="f16")

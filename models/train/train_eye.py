@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a vision tower: fresh renderings in, the fixed table of cell contents out.
 
-usage: train_eye.py edge|cloud BUILD_DIR --steps N [--seed S]     (resumes from BUILD_DIR/<name>-eye.pt)
+usage: train_eye.py edge|coarse|cloud BUILD_DIR --steps N [--seed S]     (resumes from BUILD_DIR/<name>-eye.pt)
 """
 
 import argparse
@@ -21,7 +21,7 @@ import training
 
 BATCH = 8
 DOCUMENT_SHARE = 0.3
-RATE = {"edge": 2e-3, "cloud": 1e-3}
+RATE = {"edge": 2e-3, "coarse": 2e-3, "cloud": 1e-3}
 SAVE_EVERY, LOG_EVERY = 250, 100
 
 
@@ -96,7 +96,7 @@ def main():
         step = state["step"]
     log = training.Log(f"{args.build}/{args.name}-eye.log")
     while step < args.steps:
-        rng = random.Random(f"eye {args.name} {args.seed} {step}")
+        rng = random.Random(f"eye {c.stream} {args.seed} {step}")
         worlds = draw_worlds(rng, BATCH, easy=step < args.steps * 0.08)
         x = pixels.normalise(np.stack([pixels.training_view(c, w, rng) for w in worlds]))
         features = torch.from_numpy(grid.cell_features(c, worlds))

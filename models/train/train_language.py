@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Train the language model that both models share, on table tokens and descriptions and on what the
-trained eyes see.
+"""Train a language model, on table tokens and descriptions and on what the trained eyes see.
 
-usage: train_language.py BUILD_DIR --steps N [--until N] [--eyes NAME...] [--seed S] [--workers W]
+usage: train_language.py BUILD_DIR --steps N [--until N] [--eyes NAME...] [--seed S] [--workers W] [--start DIR]
 Goes on from BUILD_DIR/language.pt as if it had never stopped; of each eye named it uses BUILD_DIR/NAME-cache.pt.
+With the edge's eye it is the edge's language model, which starts as that of DIR/cloud.gguf and goes on from
+BUILD_DIR/edge-language.pt.
 
 Besides the answers it supervises, in training only, where attention goes (noun phrases to the things
 they mean, answers to the things that decide them, options to the question) and what is known there.
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 
 import batches
 import curriculum
+import export
 import grid
 import network
 import scenes
@@ -186,6 +188,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--workers", type=int, default=1, help="processes that train together")
+    parser.add_argument("--start", help="folder of the cloud model whose language model is where this one starts")
     parser.add_argument("--open", action="store_true", help="ask everything from the first step (for quick checks)")
     args = parser.parse_args()
 
@@ -198,8 +201,10 @@ def main():
     probes = Probes(c)
     parameters = list(model.parameters()) + list(probes.parameters())
     opt = training.optimiser(parameters, args.rate)
-    path, step, curricula = f"{args.build}/language.pt", 0, {}
+    path, step, curricula = export.language_path("edge" if "edge" in args.eyes else "cloud", args.build), 0, {}
     state = training.load_if_there(path)
+    if args.start and not state:
+        model.load_state_dict(export.load_pair("cloud", args.start)[0].language.state_dict())
     if state:
         model.load_state_dict(state["language"]), probes.load_state_dict(state["probes"])
         opt.load_state_dict(state["opt"])
@@ -210,7 +215,7 @@ def main():
     lessons = curriculum.Curriculum(configs, en, grid.make_tables(c)[0], caches, curricula.get(team.member))
     if args.open:
         lessons.open(curriculum.LAST_LEVEL, 0)
-    log = training.Log(f"{args.build}/language{team.member or ''}.log")
+    log = training.Log(f"{path.removesuffix('.pt')}{team.member or ''}.log")
     while step < until:
         mode, batch, tokens = lessons.draw(curriculum.step_random(args.seed, step, team.member))
         loss, answers, right, figures = step_loss(lessons.c, model, probes, batch, *embed(lessons.c, model, batch, tokens))
