@@ -13,11 +13,11 @@ CHUNK_BYTES, LATE_S = 8192, 0.02
 class Relay:
     """Sends up at a rate, which its connections share chunk by chunk, and delays both ways."""
 
-    def __init__(self, host, port, rtt_ms, mbps=math.inf):
+    def __init__(self, host, port, rtt_ms, mbps=math.inf, own_port=0):
         self.host, self.port, self.free_s = host, port, 0
         self.set(rtt_ms, mbps)
         self.loop = asyncio.new_event_loop()
-        self.server = self.loop.run_until_complete(asyncio.start_server(self.connect, "127.0.0.1", 0, limit=CHUNK_BYTES))
+        self.server = self.loop.run_until_complete(asyncio.start_server(self.connect, "127.0.0.1", own_port, limit=CHUNK_BYTES))
         self.url = "http://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
