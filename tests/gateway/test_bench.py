@@ -49,7 +49,9 @@ def test_testbed_and_results_end_to_end(pair, tmp_path):
     of = {(c["load"], c["policy"]): c for c in said["computing"]}
     # A picture through the cloud's tower alone: 2 x 2.58e6 x 144 operations; engines that replay say no parameters.
     assert of["rate=20", "cloud"]["cloud_gflop"] == 0.743 and of["rate=20", "cloud"]["edge_gflop"] == 0
-    assert of["rate=20", "edge"]["edge_gflop"] == 0.00704
+    assert of["rate=20", "edge"]["edge_gflop"] == 0.01584  # 36 patches
+    links = {(r["load"], r["policy"], r["mbps"]): r for r in said["links"]}
+    assert links["rate=20", "edge", 300]["requests"] == 8 and not links["rate=20", "edge", 300]["behind"]
 
 
 def test_pages_are_what_the_outputs_say():
