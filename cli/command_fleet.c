@@ -99,7 +99,7 @@ static int show(struct fleet_hub *hub)
 static int ask(const struct config *config)
 {
     char why[256];
-    struct fleet_hub hub = {NULL};
+    struct fleet_hub hub = {0};
     const struct fleet_access access = fleet_access_of(config, "moaoff fleet");
     if (fleet_wire_connect(&access, CONNECT_MS, &hub.wire, why, sizeof(why))) {
         fprintf(stderr, "moaoff fleet: no connection: %s\n", why);
