@@ -267,6 +267,8 @@ def test_calibrate_by_a_journal_knows_what_was_right(duo, edge, cloud, path):
         while i % 4 < 2 and gateway.request("POST", "/v1/feedback", label).status != 200:  # until both have answered
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        while "moaoff_audits_in_flight 0\n" not in gateway.get("/metrics").body.decode():  # which may still ask the edge, whose answer changes
+            assert time.monotonic() < deadline
     rows_of(path, n)
     gateway.stop()
     done = subprocess.run([MOAOFF, "calibrate", "--journal", path, "-s", "0.5"], capture_output=True, text=True, timeout=20)
