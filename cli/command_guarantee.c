@@ -15,6 +15,7 @@
 
 #include "ask.h"
 #include "command.h"
+#include "members.h"
 
 #define CURVE_STEP 0.08 /* of the share kept, between two lines */
 
@@ -81,12 +82,6 @@ static char *page_of_config(const char *path)
 static double number(yyjson_val *object, const char *name)
 {
     return yyjson_get_num(yyjson_obj_get(object, name));
-}
-
-static const char *text(yyjson_val *object, const char *name)
-{
-    const char *value = yyjson_get_str(yyjson_obj_get(object, name));
-    return value ? value : "";
 }
 
 static void print_standing(yyjson_val *root)
@@ -174,12 +169,12 @@ static int print_page(const char *page)
 {
     yyjson_doc *doc = yyjson_read(page, strlen(page), YYJSON_READ_NOFLAG);
     yyjson_val *root = yyjson_doc_get_root(doc);
-    const bool is_page = strcmp(text(root, "object"), "guarantee") == 0;
+    const bool is_page = strcmp(member_text(root, "object"), "guarantee") == 0;
     if (!is_page) {
         fprintf(stderr, "moaoff guarantee: that is no page of a gateway\n");
     } else {
         print_standing(root);
-        options_print_wrapped(text(root, "claim"), 2, stdout);
+        options_print_wrapped(member_text(root, "claim"), 2, stdout);
         print_numbers(root);
         print_small(root);
         print_obstacles(root);

@@ -17,6 +17,7 @@
 
 #include "ask.h"
 #include "command.h"
+#include "members.h"
 
 #define ROWS_MAX 1000
 #define REASONS_MAX 24
@@ -94,31 +95,19 @@ struct top_look {
     bool has_colours;
 };
 
-static const char *text_of(yyjson_val *object, const char *name)
-{
-    const char *value = yyjson_get_str(yyjson_obj_get(object, name));
-    return value ? value : "";
-}
-
-static double number_of(yyjson_val *object, const char *name)
-{
-    yyjson_val *value = yyjson_obj_get(object, name);
-    return yyjson_is_num(value) ? yyjson_get_num(value) : (double)NAN;
-}
-
 static enum path path_of(yyjson_val *row)
 {
-    const char *plan = text_of(row, "plan");
-    const bool is_cloud = strncmp(text_of(row, "decision"), "text=cloud", 10) == 0;
-    if (number_of(row, "status") != 200)
+    const char *plan = member_text(row, "plan");
+    const bool is_cloud = strncmp(member_text(row, "decision"), "text=cloud", 10) == 0;
+    if (member_number(row, "status") != 200)
         return PATH_FAILED;
     if (strncmp(plan, "perceive", 8) == 0)
         return PATH_SPLIT;
-    if (!text_of(row, "decision")[0]) /* a page that is no chat */
+    if (!member_text(row, "decision")[0]) /* a page that is no chat */
         return strcmp(plan, "cloud") == 0 ? PATH_CLOUD : PATH_EDGE;
     if (!is_cloud)
         return PATH_EDGE;
-    return strstr(text_of(row, "calls"), "edge=unsure") ? PATH_ESCALATED : PATH_CLOUD;
+    return strstr(member_text(row, "calls"), "edge=unsure") ? PATH_ESCALATED : PATH_CLOUD;
 }
 
 /* What stands behind the first "=" of a list, up to a comma; what no terminal should get is left
@@ -137,8 +126,8 @@ static void copy_reason(const char *list, char *ret_reason, size_t room)
 /* The reason of the part that left the device, else of the text. */
 static void reason_of(yyjson_val *row, enum path path, char *ret_reason, size_t room)
 {
-    const char *reasons = text_of(row, "reasons"), *decision = text_of(row, "decision");
-    const char *error = text_of(row, "error");
+    const char *reasons = member_text(row, "reasons"), *decision = member_text(row, "decision");
+    const char *error = member_text(row, "error");
     if (path == PATH_FAILED) {
         copy_reason(error[0] ? error : "client left", ret_reason, room);
         return;
@@ -153,7 +142,7 @@ static void reason_of(yyjson_val *row, enum path path, char *ret_reason, size_t 
         const char *next = strstr(reasons, ", ");
         reasons = next ? next + 2 : NULL;
     }
-    copy_reason(reasons && decision ? reasons : text_of(row, "reasons"), ret_reason, room);
+    copy_reason(reasons && decision ? reasons : member_text(row, "reasons"), ret_reason, room);
     if (!ret_reason[0])
         snprintf(ret_reason, room, "passed on");
 }
@@ -175,9 +164,9 @@ static void take_row(struct top_look *look, yyjson_val *row)
     if (look->n == ROWS_MAX)
         return;
     struct top_row *to = &look->rows[look->n++];
-    const double bytes = number_of(row, "cloud_bytes_up");
+    const double bytes = member_number(row, "cloud_bytes_up");
     to->path = path_of(row);
-    to->ms = number_of(row, "total_us") / 1e3;
+    to->ms = member_number(row, "total_us") / 1e3;
     to->time_ms = yyjson_get_sint(yyjson_obj_get(row, "time_ms"));
     to->images = yyjson_get_sint(yyjson_obj_get(row, "images"));
     reason_of(row, to->path, to->reason, sizeof(to->reason));
@@ -254,14 +243,14 @@ static void draw_tiers(const struct top_look *look)
     const bool edge_up = yyjson_is_true(yyjson_obj_get(edge, "up"));
     const bool cloud_up = yyjson_is_true(yyjson_obj_get(cloud, "up"));
     char load[24], uplink[32], rtt[32];
-    print_known(load, sizeof(load), "%.2f", number_of(edge, "load"));
+    print_known(load, sizeof(load), "%.2f", member_number(edge, "load"));
     print_known(uplink, sizeof(uplink), "%.1f Mbit/s",
-                number_of(yyjson_obj_get(cloud, "uplink"), "mbps"));
-    print_known(rtt, sizeof(rtt), "%.1f ms", number_of(yyjson_obj_get(cloud, "rtt"), "ms"));
+                member_number(yyjson_obj_get(cloud, "uplink"), "mbps"));
+    print_known(rtt, sizeof(rtt), "%.1f ms", member_number(yyjson_obj_get(cloud, "rtt"), "ms"));
     line(look, edge_up ? "32" : "31;1", "edge   %-5s load %s, %.0f in flight",
-         edge_up ? "up" : "DOWN", load, number_of(edge, "in_flight"));
+         edge_up ? "up" : "DOWN", load, member_number(edge, "in_flight"));
     line(look, cloud_up ? "34" : "31;1", "cloud  %-5s uplink %s, round trip %s, %.0f in flight%s",
-         cloud_up ? "up" : "DOWN", uplink, rtt, number_of(cloud, "in_flight"),
+         cloud_up ? "up" : "DOWN", uplink, rtt, member_number(cloud, "in_flight"),
          yyjson_is_false(yyjson_obj_get(yyjson_obj_get(cloud, "budget"), "has_room"))
              ? ", BUDGET SPENT"
              : "");

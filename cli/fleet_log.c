@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "fleet_rows.h"
+#include "members.h"
 #include "options.h"
 
 #define FOLLOW_MS 500
@@ -25,12 +26,6 @@ struct newest {
     char **lines; /* a ring */
     size_t n, most;
 };
-
-static const char *text_of(const struct fleet_row *row, const char *name)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(row->root, name));
-    return text ? text : "";
-}
 
 /* What no terminal should get is left out. */
 static void print_word(const char *text, int width, FILE *out)
@@ -55,9 +50,9 @@ static void print_table_row(const struct fleet_row *row, FILE *out)
     strftime(when, sizeof(when), "%m-%d %H:%M:%S", &local);
     fprintf(out, "%s  %-16s  %6lld  ", when, row->box,
             (long long)yyjson_get_sint(yyjson_obj_get(row->root, "status")));
-    print_word(text_of(row, "plan"), 14, out);
+    print_word(member_text(row->root, "plan"), 14, out);
     fprintf(out, "  %9.1f  ", yyjson_get_num(total) / 1000);
-    print_word(text_of(row, "reasons"), 0, out);
+    print_word(member_text(row->root, "reasons"), 0, out);
     fputc('\n', out);
 }
 

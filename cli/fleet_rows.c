@@ -10,16 +10,12 @@
 
 #include "gateway/journal.h"
 
+#include "members.h"
+
 #define WINDOW 1024
 #define KEY_BYTES 160
 
 /* ---- a row ---- */
-
-static const char *text_of(yyjson_val *object, const char *name)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, name));
-    return text ? text : "";
-}
 
 int fleet_row_read(const struct fleet_message *message, struct fleet_row *ret_row)
 {
@@ -28,7 +24,7 @@ int fleet_row_read(const struct fleet_message *message, struct fleet_row *ret_ro
     row.sequence = yyjson_get_sint(yyjson_obj_get(row.root, "sequence"));
     row.time_ms = yyjson_get_sint(yyjson_obj_get(row.root, "time_ms"));
     fleet_names_box(message->subject, row.box, sizeof(row.box));
-    const char *journal = text_of(row.root, "journal");
+    const char *journal = member_text(row.root, "journal");
     const size_t n = strlen(journal);
     if (row.sequence <= 0 || !row.box[0] || n == 0 || n >= sizeof(row.journal) ||
         strspn(journal, "0123456789abcdef") != n) {
@@ -50,7 +46,7 @@ bool fleet_row_passes(const struct fleet_row *row, const struct fleet_wish *wish
     const int64_t status = yyjson_get_sint(yyjson_obj_get(row->root, "status"));
     return row->time_ms >= wish->since_ms && status >= wish->status_min &&
            status <= wish->status_max &&
-           (!wish->plan || strcmp(text_of(row->root, "plan"), wish->plan) == 0);
+           (!wish->plan || strcmp(member_text(row->root, "plan"), wish->plan) == 0);
 }
 
 static void print_text(const char *text, FILE *out)

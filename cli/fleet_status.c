@@ -11,23 +11,12 @@
 #include <yyjson.h>
 
 #include "fleet_hub.h"
+#include "members.h"
 #include "options.h"
 
 #define SILENT_MS 35000 /* boxes speak every ten seconds */
 #define BOX_BYTES 65
 #define CELL_BYTES 24
-
-static const char *text_of(yyjson_val *object, const char *name)
-{
-    const char *text = yyjson_get_str(yyjson_obj_get(object, name));
-    return text ? text : "";
-}
-
-static double number_of(yyjson_val *object, const char *name)
-{
-    yyjson_val *value = yyjson_obj_get(object, name);
-    return yyjson_is_num(value) ? yyjson_get_num(value) : (double)NAN;
-}
 
 /* What no terminal should get is left out. */
 static void copy_word(const char *text, char ret_word[CELL_BYTES])
@@ -74,19 +63,20 @@ static void print_box(const char *box, yyjson_val *root, int64_t age_ms)
 {
     yyjson_val *requests = yyjson_obj_get(root, "requests");
     yyjson_val *guarantee = yyjson_obj_get(root, "guarantee");
-    const double answered = number_of(requests, "answered"), mbps = number_of(root, "uplink_mbps");
+    const double answered = member_number(requests, "answered"),
+                 mbps = member_number(root, "uplink_mbps");
     char version[CELL_BYTES], standing[CELL_BYTES], link[CELL_BYTES] = "-";
-    copy_word(text_of(root, "version"), version);
-    copy_word(text_of(guarantee, "state"), standing);
+    copy_word(member_text(root, "version"), version);
+    copy_word(member_text(guarantee, "state"), standing);
     if (!isnan(mbps))
         snprintf(link, sizeof(link), "%.1f Mbit/s", mbps);
     printf("%-20s  %-10s  %-10s", box, version, state_of(root, age_ms));
     print_seen(age_ms);
     printf("  %9.0f", isnan(answered) ? 0 : answered);
-    print_share(number_of(requests, "kept"), answered);
-    print_share(number_of(requests, "escalated"), answered);
-    printf("  %-12s  %13s  %7.0f  %6.0f\n", standing, link, fmax(0, number_of(root, "waiting")),
-           fmax(0, number_of(root, "lost")));
+    print_share(member_number(requests, "kept"), answered);
+    print_share(member_number(requests, "escalated"), answered);
+    printf("  %-12s  %13s  %7.0f  %6.0f\n", standing, link, fmax(0, member_number(root, "waiting")),
+           fmax(0, member_number(root, "lost")));
 }
 
 static void print_json(const char *box, yyjson_doc *doc, int64_t age_ms)

@@ -29,16 +29,31 @@ struct check {
     struct config_fault *fault;
 };
 
+static int refuse_list(struct config_fault *fault, const char *path, const char *what, va_list args)
+{
+    vsnprintf(fault->what, sizeof(fault->what), what, args);
+    fault->path = path;
+    return -1;
+}
+
+int config_refuse(struct config_fault *fault, const char *path, const char *what, ...)
+{
+    va_list args;
+    va_start(args, what);
+    const int result = refuse_list(fault, path, what, args);
+    va_end(args);
+    return result;
+}
+
 /* Refuses the value of the key `path`; NULL: no key is at fault. */
 __attribute__((format(printf, 3, 4))) static int refuse(const struct check *r, const char *path,
                                                         const char *what, ...)
 {
     va_list args;
     va_start(args, what);
-    vsnprintf(r->fault->what, sizeof(r->fault->what), what, args);
+    const int result = refuse_list(r->fault, path, what, args);
     va_end(args);
-    r->fault->path = path;
-    return -1;
+    return result;
 }
 
 void config_list_names(const char *const *names, char *ret_text, size_t n)

@@ -5,7 +5,6 @@
 #include "config_private.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,17 +12,6 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 #define NAME_FORM "letters, digits, - and _, at most 64 of them"
 #define SERVERS_MAX 16
-
-__attribute__((format(printf, 3, 4))) static int refuse(struct config_fault *fault,
-                                                        const char *path, const char *what, ...)
-{
-    va_list args;
-    va_start(args, what);
-    vsnprintf(fault->what, sizeof(fault->what), what, args);
-    va_end(args);
-    fault->path = path;
-    return -1;
-}
 
 static bool is_name(const char *text)
 {
@@ -55,28 +43,31 @@ static int check_servers(const char *text, struct config_fault *fault)
                                    : strncmp(text, "tls://", 6) == 0 ? text + 6
                                                                      : NULL;
         if (!scheme || strcspn(scheme, " ,") == 0)
-            return refuse(fault, "fleet.servers",
-                          "must be URLs such as nats://hub.example:4222 or tls://..., between "
-                          "commas");
+            return config_refuse(
+                fault, "fleet.servers",
+                "must be URLs such as nats://hub.example:4222 or tls://..., between "
+                "commas");
         if (++n > SERVERS_MAX)
-            return refuse(fault, "fleet.servers", "has more than %d URLs", SERVERS_MAX);
+            return config_refuse(fault, "fleet.servers", "has more than %d URLs", SERVERS_MAX);
         text += strcspn(text, " ,");
     }
-    return n ? 0 : refuse(fault, "fleet.servers", "has no URL");
+    return n ? 0 : config_refuse(fault, "fleet.servers", "has no URL");
 }
 
 static int check_pairs(const struct fleet_config *f, struct config_fault *fault)
 {
     if (f->nkey[0] && f->credentials[0])
-        return refuse(fault, "fleet.nkey", "stands beside fleet.credentials; one of the two");
+        return config_refuse(fault, "fleet.nkey",
+                             "stands beside fleet.credentials; one of the two");
     if (f->nkey[0] && !f->nkey_seed[0])
-        return refuse(fault, "fleet.nkey", "needs fleet.nkey_seed");
+        return config_refuse(fault, "fleet.nkey", "needs fleet.nkey_seed");
     if (f->nkey_seed[0] && !f->nkey[0])
-        return refuse(fault, "fleet.nkey_seed", "needs fleet.nkey, the public key of that seed");
+        return config_refuse(fault, "fleet.nkey_seed",
+                             "needs fleet.nkey, the public key of that seed");
     if (f->tls_certificate[0] && !f->tls_key[0])
-        return refuse(fault, "fleet.tls_certificate", "needs fleet.tls_key");
+        return config_refuse(fault, "fleet.tls_certificate", "needs fleet.tls_key");
     if (f->tls_key[0] && !f->tls_certificate[0])
-        return refuse(fault, "fleet.tls_key", "needs fleet.tls_certificate");
+        return config_refuse(fault, "fleet.tls_key", "needs fleet.tls_certificate");
     return 0;
 }
 
@@ -91,7 +82,8 @@ static int check_files(const struct fleet_config *f, struct config_fault *fault)
                  {"fleet.tls_key", f->tls_key}};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         if (files[i].file[0] && access(files[i].file, R_OK) != 0)
-            return refuse(fault, files[i].path, "names %.120s: %s", files[i].file, strerror(errno));
+            return config_refuse(fault, files[i].path, "names %.120s: %s", files[i].file,
+                                 strerror(errno));
     }
     return 0;
 }
@@ -101,9 +93,9 @@ int config_check_fleet(const struct config *config, enum config_use use,
 {
     const struct fleet_config *f = &config->fleet;
     if (f->box[0] && !is_name(f->box))
-        return refuse(ret_fault, "fleet.box", "must be " NAME_FORM);
+        return config_refuse(ret_fault, "fleet.box", "must be " NAME_FORM);
     if (!is_name(f->group))
-        return refuse(ret_fault, "fleet.group", "must be " NAME_FORM);
+        return config_refuse(ret_fault, "fleet.group", "must be " NAME_FORM);
     if (!f->servers[0])
         return 0;
     if (check_servers(f->servers, ret_fault) || check_pairs(f, ret_fault))
@@ -111,11 +103,12 @@ int config_check_fleet(const struct config *config, enum config_use use,
     if (use == CONFIG_TO_LOOK)
         return 0;
 #ifndef MOA_FLEET
-    return refuse(ret_fault, "fleet.servers",
-                  "is set, and this program was built without NATS (libnats-dev, "
-                  "-Dfleet=enabled)");
+    return config_refuse(ret_fault, "fleet.servers",
+                         "is set, and this program was built without NATS (libnats-dev, "
+                         "-Dfleet=enabled)");
 #endif
     if (use == CONFIG_TO_SERVE && !config->journal_path[0])
-        return refuse(ret_fault, "fleet.servers", "needs journal.path, whose rows the fleet gets");
+        return config_refuse(ret_fault, "fleet.servers",
+                             "needs journal.path, whose rows the fleet gets");
     return check_files(f, ret_fault);
 }

@@ -50,6 +50,10 @@ struct config_fault {
     char what[200];   /* behind the key's name: "cannot be ..." */
 };
 
+/** -1, with `fault` filled: that the key at `path` is as the words say. */
+__attribute__((format(printf, 3, 4))) int config_refuse(struct config_fault *fault,
+                                                        const char *path, const char *what, ...);
+
 /**
  * Checks a configuration whose keys are in range, and fills what follows from several of them.
  * Returns 0, or -1 with `ret_fault`.

@@ -6,7 +6,6 @@
 #include "config_private.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,17 +85,6 @@ bool config_may_tell(const struct config *config, const char *entry)
 
 /* ---- the check ---- */
 
-__attribute__((format(printf, 3, 4))) static int refuse(struct config_fault *fault,
-                                                        const char *path, const char *what, ...)
-{
-    va_list args;
-    va_start(args, what);
-    vsnprintf(fault->what, sizeof(fault->what), what, args);
-    va_end(args);
-    fault->path = path;
-    return -1;
-}
-
 static int check_environment(const struct config *config, struct config_fault *fault)
 {
     static const char path[] = "edge.environment";
@@ -105,13 +93,14 @@ static int check_environment(const struct config *config, struct config_fault *f
         const char *entry = list->items[i];
         const size_t name = strspn(entry, NAME_FIRST "0123456789");
         if (name == 0 || !strchr(NAME_FIRST, entry[0]) || (entry[name] && entry[name] != '='))
-            return refuse(fault, path, "has \"%.60s\", which is neither NAME nor NAME=VALUE",
-                          entry);
+            return config_refuse(fault, path, "has \"%.60s\", which is neither NAME nor NAME=VALUE",
+                                 entry);
         if (names_secret(config, entry))
-            return refuse(fault, path,
-                          "has %.*s, which holds a secret of the gateway's; give the engine a file "
-                          "of its own",
-                          (int)(name < 60 ? name : 60), entry);
+            return config_refuse(
+                fault, path,
+                "has %.*s, which holds a secret of the gateway's; give the engine a file "
+                "of its own",
+                (int)(name < 60 ? name : 60), entry);
     }
     return 0;
 }
@@ -124,11 +113,12 @@ int config_check_program(const struct config *config, enum config_use use,
     if (command->n == 0)
         return 0;
     if (config->tier[MOA_EDGE].urls.n > 1)
-        return refuse(ret_fault, "edge.url", "names several engines, and edge.command runs one");
+        return config_refuse(ret_fault, "edge.url",
+                             "names several engines, and edge.command runs one");
     if (check_environment(config, ret_fault))
         return -1;
     if (use == CONFIG_TO_SERVE && config_find_program(command->items[0], path, sizeof(path)))
-        return refuse(ret_fault, "edge.command", "names %.120s: %s", command->items[0],
-                      strerror(errno));
+        return config_refuse(ret_fault, "edge.command", "names %.120s: %s", command->items[0],
+                             strerror(errno));
     return 0;
 }
