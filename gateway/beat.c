@@ -62,12 +62,10 @@ static void add_guarantee(yyjson_mut_doc *doc, yyjson_mut_val *root, const struc
     yyjson_mut_obj_add_uint(doc, o, "alarms", now->n_alarms);
 }
 
-static void add_link(yyjson_mut_doc *doc, yyjson_mut_val *root, struct gateway *g)
+static void add_link(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct gateway *g)
 {
-    const int64_t asked_us = g->sense.asked_us;
     struct moa_state state;
     state_read(g, server_now_us(), &state);
-    g->sense.asked_us = asked_us; /* that was no request */
     yyjson_mut_obj_add_bool(doc, root, "edge_up", state.edge_up);
     yyjson_mut_obj_add_bool(doc, root, "cloud_up", state.cloud_up);
     json_add_number(doc, root, "edge_load", state.edge_load);

@@ -419,6 +419,7 @@ static void decide(struct exchange *x)
     struct gateway *g = x->gateway;
     struct http_error error;
     x->tracing.deciding_us = server_now_us();
+    g->sense.asked_us = x->tracing.deciding_us;
     state_read(g, x->tracing.deciding_us, &x->state);
     if (judge_within_budget(x, &error)) {
         exchange_fail(x, &error);

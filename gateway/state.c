@@ -42,9 +42,8 @@ static double edge_load(const struct gateway *g, int64_t now_us)
                : sense_load(&g->sense, now_us);
 }
 
-void state_read(struct gateway *g, int64_t now_us, struct moa_state *ret_state)
+void state_read(const struct gateway *g, int64_t now_us, struct moa_state *ret_state)
 {
-    g->sense.asked_us = now_us;
     *ret_state = (struct moa_state){
         .edge_load = edge_load(g, now_us),
         .uplink_mbps = sense_mbps(&g->sense, now_us),

@@ -18,7 +18,7 @@ struct gateway;
  * The state that decides a request now: sense.c's load and uplink, endpoint.c's ups and downs. An
  * edge that has just said that it is busy is fully loaded.
  */
-void state_read(struct gateway *gateway, int64_t now_us, struct moa_state *ret_state);
+void state_read(const struct gateway *gateway, int64_t now_us, struct moa_state *ret_state);
 
 /** And what the policy `adaptive` asks for beside it: calls, slots and the link to the cloud. */
 void state_question(const struct gateway *gateway, int64_t now_us,
