@@ -293,7 +293,7 @@ def test_patience_has_an_end(before, scripted):
     engine = scripted(script=loading(threading.Event()))
     running = before(engine, {"edge": {"url": engine.url, "poll_ms": 0, "patience_ms": 2500}})
     assert running.chat(chat("Hello."), pin="edge").status == 503
-    assert 2 <= len(engine.requests) <= 4  # at once, after each second, and at the end
+    assert 2 <= len(engine.requests) <= 5  # at once, after each second, and at the end, which a timer may meet a little early
 
 
 def test_limits_of_the_engine_reach_the_client(before, scripted):
